@@ -1,0 +1,224 @@
+"""llama.cpp in this process, fed so that its batch is never short of work.
+
+Schedule, decode, settle: sequences that end make room at once, and only then is the source of
+requests pulled again.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import llama_cpp
+import numpy as np
+import psutil
+
+from sysgen_local.engine.chat import ChatTemplate
+from sysgen_local.engine.constraint import Grammars
+from sysgen_local.engine.devices import gpus
+from sysgen_local.engine.memory import KEPT, Memory
+from sysgen_local.engine.request import Choice, Completion, Json, Request
+from sysgen_local.engine.runner import Runner
+from sysgen_local.engine.scheduler import Scheduler, Share
+from sysgen_local.engine.sequence import Sequence
+from sysgen_local.engine.vocab import Vocab
+from sysgen_local.errors import SysgenError, UsageError
+
+_log: list[str] = []
+
+
+@llama_cpp.llama_log_callback  # type: ignore[untyped-decorator]
+def _remember(level: int, text: bytes, _: ctypes.c_void_p) -> None:
+    """llama.cpp's own words go into error messages, not onto the terminal."""
+    if level >= 3:  # GGML_LOG_LEVEL_WARN
+        _log.append(text.decode(errors="replace").strip())
+        del _log[:-20]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What can be set by hand; None means chosen from model, memory and machine.
+
+    `context` is tokens a slot; `gpu_layers` -1 means all of them.
+    """
+
+    slots: int | None = None
+    context: int | None = None
+    batch: int = 512
+    gpu_layers: int | None = None
+    threads: int | None = None
+
+
+class LlamaEngine:
+    """Answers requests with one GGUF. Raises UsageError where the file cannot be used."""
+
+    def __init__(self, path: Path, options: Options | None = None) -> None:
+        options = options or Options()
+        llama_cpp.llama_log_set(_remember, ctypes.c_void_p(0))
+        llama_cpp.llama_backend_init()
+        self.path = path
+        self._model = _load(path, options)
+        source = llama_cpp.llama_model_chat_template(self._model, None)
+        if source is None:
+            raise UsageError(
+                f"{path} has no chat template, so it is no chat model",
+                hint="use an instruct or chat GGUF",
+            )
+        template = source.decode(errors="replace")
+        self.vocab = Vocab(self._model, template)
+        self.chat = ChatTemplate(
+            template,
+            bos=self.vocab.text_of(self.vocab.bos),
+            eos=self.vocab.text_of(self.vocab.eos),
+            name=path.name,
+        )
+        self.slots, self.room = _plan(self._model, path, options)
+        context = self._new_context(options)
+        self._runner = Runner(context, self.vocab.size, options.batch)
+        recurrent = llama_cpp.llama_model_is_recurrent(self._model)
+        hybrid = llama_cpp.llama_model_is_hybrid(self._model)
+        self._memory = Memory(context, self.slots, self.room, partial=not (recurrent or hybrid))
+        self._scheduler = Scheduler(options.batch)
+        self._starts: dict[Choice, list[list[int]]] = {}
+
+    def complete(self, requests: Iterable[Request | None]) -> Iterator[Completion]:
+        """See `Engine.complete`."""
+        source = iter(requests)
+        try:
+            while True:
+                yield from self._admit(source)
+                if not self._scheduler.running:
+                    return
+                batch = self._scheduler.schedule()
+                logits = self._runner.decode(batch)
+                yield from self._settle(batch, logits)
+        finally:
+            for sequence in self._scheduler.running:
+                self._memory.release(sequence)
+            self._scheduler.running = []
+
+    def close(self) -> None:
+        """Frees model and context; the engine cannot be used afterwards."""
+        self._runner.close()
+        llama_cpp.llama_free(self._runner.context)
+        llama_cpp.llama_model_free(self._model)
+
+    @property
+    def decode_seconds(self) -> float:
+        """Wall time spent inside llama_decode so far."""
+        return self._runner.seconds
+
+    @cached_property
+    def _grammars(self) -> Grammars:
+        return Grammars(self.vocab)
+
+    def _admit(self, source: Iterator[Request | None]) -> Iterator[Completion]:
+        """Fills free slots; a request that ends before it is decoded is answered at once."""
+        while self._memory.free and (request := next(source, None)) is not None:
+            try:
+                pieces = self.chat.render(request.messages)
+            except UsageError as error:
+                yield Completion(request.id, error.message, "refused")
+                continue
+            tokens, shared = self.vocab.encode(pieces)
+            left = self.room - len(tokens)
+            if left < min(request.min_tokens, request.max_tokens):
+                yield Completion(request.id, "", "too_long", tokens_in=len(tokens))
+                continue
+            sequence = self._sequence(request, tokens, min(left, request.max_tokens))
+            keeper = self._memory.keeper(request.group, tokens[:shared])
+            if keeper is not None:
+                self._runner.prefill(tokens[:shared], keeper)
+            self._memory.take(sequence)
+            self._scheduler.running.append(sequence)
+
+    def _sequence(self, request: Request, tokens: list[int], limit: int) -> Sequence:
+        constraint = request.constraint
+        matcher = self._grammars.matcher(constraint) if isinstance(constraint, Json) else None
+        starts = None
+        if isinstance(constraint, Choice):
+            if constraint not in self._starts:
+                self._starts[constraint] = self.vocab.label_starts(constraint.labels)
+            starts = self._starts[constraint]
+        return Sequence(
+            request, tokens, limit=limit, vocab=self.vocab, matcher=matcher, starts=starts
+        )
+
+    def _settle(self, batch: list[Share], logits: np.ndarray[Any, Any]) -> Iterator[Completion]:
+        best = logits.argmax(axis=1) if len(logits) else ()
+        whole = [share.sequence for share in batch if share.whole]
+        for sequence, count in batch:
+            sequence.decoded(count)
+        for sequence, row, token in zip(whole, logits, best, strict=True):
+            sequence.settle(row, int(token))
+        for sequence in self._scheduler.retire():
+            self._memory.release(sequence)
+            yield sequence.completion()
+
+    def _new_context(self, options: Options) -> Any:
+        params = llama_cpp.llama_context_default_params()
+        # One room for every slot, and one for all kept prefixes together.
+        params.n_ctx = self.room * (self.slots + 1)
+        params.n_batch = params.n_ubatch = options.batch
+        params.n_seq_max = self.slots + KEPT
+        params.n_outputs_max = params.n_seq_max
+        params.kv_unified = True
+        params.swa_full = True
+        threads = options.threads or psutil.cpu_count(logical=False) or os.cpu_count() or 1
+        params.n_threads = params.n_threads_batch = threads
+        params.no_perf = True
+        context = llama_cpp.llama_init_from_model(self._model, params)
+        if context is None:
+            raise SysgenError(
+                f"no context of {self.slots} slots x {self.room} tokens for {self.path.name}: "
+                f"{' '.join(_log[-2:])}",
+                hint="try fewer slots (--slots) or a smaller context (--context)",
+            )
+        return context
+
+
+def _load(path: Path, options: Options) -> Any:
+    params = llama_cpp.llama_model_default_params()
+    params.n_gpu_layers = _gpu_layers(path) if options.gpu_layers is None else options.gpu_layers
+    _log.clear()
+    model = llama_cpp.llama_model_load_from_file(str(path).encode(), params)
+    if model is None:
+        why = next((line for line in _log if "error" in line.lower()), " ".join(_log[-1:]))
+        raise UsageError(
+            f"llama.cpp cannot load {path}: {why or 'no reason given'}",
+            hint=f"`sysgen models check {path}` tells more",
+        )
+    return model
+
+
+def _gpu_layers(path: Path) -> int:
+    """All layers where the model fits into the GPUs' free memory with a third to spare, else
+    none: llama.cpp splits layers evenly at best, so a guess in between is left to the user."""
+    if not llama_cpp.llama_supports_gpu_offload():
+        return 0
+    free = sum(gpu.free for gpu in gpus())
+    return -1 if path.stat().st_size * 1.3 < free else 0
+
+
+def _plan(model: Any, path: Path, options: Options) -> tuple[int, int]:
+    """(slots, tokens a slot) within half of the memory that the weights leave free."""
+    trained = llama_cpp.llama_model_n_ctx_train(model)
+    room = options.context or min(trained, 4096)
+    slots = options.slots or 16
+    heads = max(llama_cpp.llama_model_n_head(model), 1)
+    width = llama_cpp.llama_model_n_embd(model) // heads * llama_cpp.llama_model_n_head_kv(model)
+    cell = max(1, 2 * 2 * width * llama_cpp.llama_model_n_layer(model))
+    on_gpu = llama_cpp.llama_supports_gpu_offload() and bool(gpus())
+    free = sum(g.free for g in gpus()) if on_gpu else psutil.virtual_memory().available
+    cells = free // 2 // cell
+    if options.context is None:
+        while room > 2048 and cells < room * (slots + 1):
+            room //= 2
+    if options.slots is None:
+        slots = int(max(1, min(slots, cells // room - 1)))
+    return slots, room

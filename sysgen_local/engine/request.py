@@ -1,0 +1,106 @@
+"""What the engine is asked and what it answers: plain, picklable data.
+
+The same protocol serves llama.cpp in this process, a server, or a cluster. Knows nothing of
+SysGen, of storage, or of any runtime.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+Finish = Literal["stop", "length", "too_long", "refused"]
+"""stop: ended by itself; length: the token limit cut it off. Nothing was decoded: too_long,
+because prompt and answer cannot fit a slot; refused, by the chat template (text says why)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A stretch of a message. `trusted` is a prompt author's text; row text is not trusted."""
+
+    text: str
+    trusted: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One chat message. No content, trusted or not, can become a control token."""
+
+    role: str
+    content: tuple[Segment, ...]
+
+    @property
+    def text(self) -> str:
+        return "".join(segment.text for segment in self.content)
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How the next token is drawn; temperature 0 is greedy. 0 or 1.0 switches a filter off."""
+
+    temperature: float = 0.0
+    top_k: int = 0
+    top_p: float = 1.0
+    min_p: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Json:
+    """The answer is compact JSON that fits this JSON schema (a string, so that it hashes)."""
+
+    schema: str
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The answer is one of these labels; it is read off the logits, not written."""
+
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One job.
+
+    `group` names requests whose prompts begin alike; that beginning is computed once and kept.
+    `max_tokens` bounds the answer; where the slot has less room the answer may still use what
+    is left, down to `min_tokens`, below which the request ends as `too_long`.
+    """
+
+    id: str
+    group: str
+    messages: tuple[Message, ...]
+    constraint: Json | Choice | None = None
+    sampling: Sampling = Sampling()
+    max_tokens: int = 512
+    min_tokens: int = 1
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """The answer to one request. Token counts include what was shared; seconds are wall time
+    in the slot. `probabilities` maps every label of a `Choice` to its share, summing to 1."""
+
+    id: str
+    text: str
+    finish: Finish
+    tokens_in: int = 0
+    tokens_out: int = 0
+    seconds: float = 0.0
+    probabilities: Mapping[str, float] | None = None
+
+
+class Engine(Protocol):
+    """Whatever answers requests."""
+
+    def complete(self, requests: Iterable[Request | None]) -> Iterator[Completion]:
+        """Completions in the order in which they finish.
+
+        `requests` is pulled only as slots fall free. It may yield None for "nothing right now":
+        it is asked again after the next completion. Closing the iterator abandons what runs.
+        """
+        ...
+
+    def close(self) -> None: ...

@@ -1,0 +1,84 @@
+"""One llama_decode at a time: tokens into the batch, rows of logits out. Owns the context."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from typing import Any
+
+import llama_cpp
+import numpy as np
+from numpy.typing import NDArray
+
+from sysgen_local.engine.scheduler import Share
+from sysgen_local.errors import SysgenError
+
+
+class Runner:
+    def __init__(self, context: Any, vocab_size: int, batch_size: int) -> None:
+        self.context = context
+        self.batch_size = batch_size
+        self.seconds = 0.0
+        self.steps = 0
+        self.tokens = 0
+        self._vocab_size = vocab_size
+        self._batch = llama_cpp.llama_batch_init(batch_size, 0, 1)
+        view = np.ctypeslib.as_array
+        shape = (batch_size,)
+        self._token = view(self._batch.token, shape)
+        self._position = view(self._batch.pos, shape)
+        self._wanted = view(self._batch.logits, shape)
+        view(self._batch.n_seq_id, shape)[:] = 1
+        # seq_id is an array of pointers to one id each: the ids are reached through them.
+        self._ids = [self._batch.seq_id[i] for i in range(batch_size)]
+
+    def decode(self, shares: list[Share]) -> NDArray[np.float32]:
+        """Decodes the batch; one row of logits for every share that was whole, in order.
+
+        The array is a view of llama.cpp's buffer: valid until the next decode.
+        """
+        at = 0
+        wanted = 0
+        for sequence, count in shares:
+            self._fill(at, sequence.pending[:count], sequence.position, sequence.slot)
+            at += count
+            if count == len(sequence.pending):
+                self._wanted[at - 1] = 1
+                wanted += 1
+        self._decode(at)
+        if not wanted:
+            return np.empty((0, self._vocab_size), np.float32)
+        logits = llama_cpp.llama_get_logits(self.context)
+        return np.ctypeslib.as_array(logits, (wanted, self._vocab_size))
+
+    def prefill(self, tokens: list[int], slot: int) -> None:
+        """Decodes a prefix into a sequence of its own; no logits are wanted."""
+        for start in range(0, len(tokens), self.batch_size):
+            chunk = tokens[start : start + self.batch_size]
+            self._fill(0, chunk, start, slot)
+            self._decode(len(chunk))
+
+    def close(self) -> None:
+        llama_cpp.llama_batch_free(self._batch)
+
+    def _fill(self, at: int, tokens: Iterable[int], position: int, slot: int) -> None:
+        tokens = list(tokens)
+        end = at + len(tokens)
+        self._token[at:end] = tokens
+        self._position[at:end] = range(position, position + len(tokens))
+        self._wanted[at:end] = 0
+        for i in range(at, end):
+            self._ids[i][0] = slot
+
+    def _decode(self, count: int) -> None:
+        self._batch.n_tokens = count
+        started = time.perf_counter()
+        status = llama_cpp.llama_decode(self.context, self._batch)
+        self.seconds += time.perf_counter() - started
+        self.steps += 1
+        self.tokens += count
+        if status != 0:
+            raise SysgenError(
+                f"llama.cpp could not decode a batch of {count} tokens (code {status})",
+                hint="try fewer slots (--slots) or a smaller context (--context)",
+            )

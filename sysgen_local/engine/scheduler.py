@@ -1,0 +1,47 @@
+"""Who gets into the next batch: running sequences first, newcomers' prompts in what is left."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from sysgen_local.engine.sequence import Sequence
+
+
+class Share(NamedTuple):
+    """`length` pending tokens of a sequence go into the batch; `whole` if that is all of them."""
+
+    sequence: Sequence
+    length: int
+
+    @property
+    def whole(self) -> bool:
+        return self.length == len(self.sequence.pending)
+
+
+class Scheduler:
+    def __init__(self, batch_size: int) -> None:
+        self._batch_size = batch_size
+        self.running: list[Sequence] = []
+
+    def schedule(self) -> list[Share]:
+        """Shares of the next batch, at most `batch_size` tokens together.
+
+        The fewer tokens a sequence waits with, the earlier it gets in: so nobody who is writing
+        waits for somebody else's prompt.
+        """
+        room = self._batch_size
+        batch: list[Share] = []
+        for sequence in sorted(self.running, key=lambda s: len(s.pending)):
+            if room == 0:
+                break
+            count = min(room, len(sequence.pending))
+            batch.append(Share(sequence, count))
+            room -= count
+        return batch
+
+    def retire(self) -> list[Sequence]:
+        """Takes out the sequences that have finished."""
+        done = [s for s in self.running if s.finish is not None]
+        if done:
+            self.running = [s for s in self.running if s.finish is None]
+        return done

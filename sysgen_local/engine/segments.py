@@ -1,0 +1,42 @@
+"""Row text through a Jinja template and back, without losing sight of what is row text.
+
+A template is rendered over sentinels in place of the texts; afterwards the output is cut at the
+sentinels. So whatever a row says, it is never parsed by the template, and stays known as row text.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Iterator
+
+from sysgen_local.engine.request import Segment
+
+
+class Marks:
+    """Sentinels of one rendering."""
+
+    def __init__(self) -> None:
+        # Letters and digits only: they pass Jinja's filters (trim, tojson, escape) unchanged.
+        self._nonce = secrets.token_hex(8)
+        self._texts: list[str] = []
+
+    def mark(self, text: str) -> str:
+        """A sentinel that stands for `text`."""
+        self._texts.append(text)
+        return f"mark{self._nonce}n{len(self._texts) - 1}e"
+
+    def pieces(self, rendered: str) -> Iterator[str | int]:
+        """The template's own text, and for every sentinel the index of its text, in order."""
+        for i, piece in enumerate(re.split(rf"mark{self._nonce}n(\d+)e", rendered)):
+            if i % 2:
+                yield int(piece)
+            elif piece:
+                yield piece
+
+    def split(self, rendered: str) -> tuple[Segment, ...]:
+        """Trusted template text and untrusted marked text, in order."""
+        return tuple(
+            Segment(piece) if isinstance(piece, str) else Segment(self._texts[piece], trusted=False)
+            for piece in self.pieces(rendered)
+        )

@@ -1,0 +1,100 @@
+"""One request on its way through the model: which tokens wait to be decoded, which were written.
+
+A sequence is given a row of logits whenever all its waiting tokens are decoded, and settles what
+comes next. Knows nothing of batches or of llama.cpp.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence as Tokens
+
+import numpy as np
+
+from sysgen_local.engine.constraint import Matcher
+from sysgen_local.engine.request import Completion, Finish, Request
+from sysgen_local.engine.sampler import Logits, draw, shares
+from sysgen_local.engine.vocab import Vocab
+
+
+class Sequence:
+    """`pending` tokens are to be decoded next, the first of them at position `position`."""
+
+    def __init__(
+        self,
+        request: Request,
+        prompt: list[int],
+        *,
+        limit: int,
+        vocab: Vocab,
+        matcher: Matcher | None = None,
+        starts: list[list[int]] | None = None,
+    ) -> None:
+        self.request = request
+        self.pending = prompt
+        self.position = 0
+        self.slot = -1
+        self.finish: Finish | None = None
+        self._prompt_length = len(prompt)
+        self._limit = limit
+        self._vocab = vocab
+        self._matcher = matcher
+        self._starts = starts
+        self._written: list[int] = []
+        self._probabilities: dict[str, float] | None = None
+        self._random = np.random.Generator(np.random.PCG64(request.seed))
+        self._started = time.perf_counter()
+        if matcher is not None:
+            self._append(matcher.forced())
+
+    def decoded(self, count: int) -> None:
+        """The first `count` pending tokens are in the model's memory now."""
+        self.position += count
+        self.pending = self.pending[count:]
+
+    def settle(self, logits: Logits, best: int) -> None:
+        """Takes the logits behind the last token (their argmax is `best`) and moves on."""
+        if self._starts is not None:
+            self._choose(logits, self._starts)
+            return
+        sampling = self.request.sampling
+        token = best if sampling.temperature <= 0 else draw(logits, sampling, self._random)
+        if self._matcher is None:
+            self._append([token])
+        else:
+            self._append(
+                self._matcher.accept(token, logits, lambda row: draw(row, sampling, self._random))
+            )
+
+    def _append(self, tokens: Tokens[int]) -> None:
+        for token in tokens:
+            if token in self._vocab.end:
+                self.finish = "stop"
+                return
+            self._written.append(token)
+            self.pending = [*self.pending, token]
+        if self._matcher is not None and self._matcher.complete:
+            self.finish = "stop"
+        elif len(self._written) >= self._limit:
+            self.finish = "length"
+
+    def _choose(self, logits: Logits, starts: list[list[int]]) -> None:
+        assert self.request.constraint is not None
+        labels = self.request.constraint.labels  # type: ignore[union-attr]
+        self._probabilities = dict(zip(labels, shares(logits, starts).tolist(), strict=True))
+        self.finish = "stop"
+
+    def completion(self) -> Completion:
+        assert self.finish is not None
+        probabilities = self._probabilities
+        return Completion(
+            id=self.request.id,
+            text=max(probabilities, key=probabilities.__getitem__)
+            if probabilities
+            else self._vocab.decode(self._written),
+            finish=self.finish,
+            tokens_in=self._prompt_length,
+            tokens_out=len(self._written),
+            seconds=time.perf_counter() - self._started,
+            probabilities=probabilities,
+        )

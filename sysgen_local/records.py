@@ -1,0 +1,176 @@
+"""The nouns of the pipeline. Plain frozen data; knows nothing of files, SQL or models.
+
+A `Row` is one conversation and what every phase made of it so far. A phase's result carries
+`dropped`: None while the row goes on, otherwise the reason why it ends there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal, get_args
+
+Tag = Literal["role", "content", "task", "action", "style", "background", "tool", "format"]
+TAGS: tuple[Tag, ...] = get_args(Tag)
+"""The eight functionalities in their canonical order (SysGen, section 3)."""
+
+Label = Literal["good", "bad", "none"]
+LABELS: tuple[Label, ...] = get_args(Label)
+"""What phase 3 may say of a phrase."""
+
+Role = Literal["user", "assistant", "function_call", "observation"]
+ROLES: tuple[Role, ...] = get_args(Role)
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One turn. `function_call` and `observation` turns are context: never written anew."""
+
+    role: Role
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """A usable input row: turns that begin with the user and end with the assistant.
+
+    `line` is the line in the file (JSONL, CSV) or the record's number (JSON array, Parquet),
+    from 1. `system` is the system message the dataset came with, `tools` its tool definitions.
+    """
+
+    turns: tuple[Turn, ...]
+    line: int
+    system: str | None = None
+    tools: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """An input row that cannot be used: where it stands and why."""
+
+    line: int
+    reason: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One input file. `path` is what the user would recognise; `file` is what is opened."""
+
+    path: str
+    file: str
+    fingerprint: str
+    dataset: str | None = None
+    license: str | None = None
+    mapping: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    """Part of a system message under one functionality tag. The filter has yet to trust `tag`."""
+
+    tag: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """A phrase the filter took out, and why."""
+
+    tag: str
+    text: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the judge said of one phrase; the three probabilities sum to 1."""
+
+    tag: str
+    text: str
+    label: Label
+    good: float
+    bad: float
+    none: float
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What the model work for one row and phase took."""
+
+    tokens_in: int = 0
+    tokens_out: int = 0
+    seconds: float = 0.0
+
+    def __add__(self, other: Cost) -> Cost:
+        return Cost(
+            self.tokens_in + other.tokens_in,
+            self.tokens_out + other.tokens_out,
+            self.seconds + other.seconds,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Generated:
+    """Phase 1: the phrases as the model wrote them; `raw` is kept where they did not parse."""
+
+    phrases: tuple[Phrase, ...] = ()
+    dropped: str | None = None
+    raw: str | None = None
+    cost: Cost = field(default_factory=Cost)
+
+
+@dataclass(frozen=True, slots=True)
+class Filtered:
+    """Phase 2: clean phrases in canonical order, and those removed."""
+
+    phrases: tuple[Phrase, ...] = ()
+    removed: tuple[Removed, ...] = ()
+    dropped: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """Phase 3: a verdict for every phrase, and the system message composed of the good ones."""
+
+    verdicts: tuple[Verdict, ...] = ()
+    system: str | None = None
+    dropped: str | None = None
+    cost: Cost = field(default_factory=Cost)
+
+
+@dataclass(frozen=True, slots=True)
+class Responded:
+    """Phase 4: the conversation with its assistant turns written anew."""
+
+    turns: tuple[Turn, ...] = ()
+    dropped: str | None = None
+    cost: Cost = field(default_factory=Cost)
+
+
+Result = Generated | Filtered | Verified | Responded
+Phase = Literal["generate", "filter", "verify", "respond"]
+PHASES: tuple[Phase, ...] = get_args(Phase)
+TABLES: dict[Phase, str] = {
+    "generate": "generated",
+    "filter": "filtered",
+    "verify": "verified",
+    "respond": "responded",
+}
+"""Phase -> the store's table for it, which is also the field of `Row`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A conversation on its way. `row` is its number in the store, from 1, and never changes."""
+
+    row: int
+    conversation: Conversation
+    generated: Generated | None = None
+    filtered: Filtered | None = None
+    verified: Verified | None = None
+    responded: Responded | None = None
+
+    def after(self, phase: Phase, result: Result) -> Row:
+        """The same row, one phase further."""
+        return replace(self, **{TABLES[phase]: result})
