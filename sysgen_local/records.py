@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 Tag = Literal["role", "content", "task", "action", "style", "background", "tool", "format"]
 TAGS: tuple[Tag, ...] = get_args(Tag)
@@ -173,4 +173,5 @@ class Row:
 
     def after(self, phase: Phase, result: Result) -> Row:
         """The same row, one phase further."""
-        return replace(self, **{TABLES[phase]: result})
+        changed: dict[str, Any] = {TABLES[phase]: result}
+        return replace(self, **changed)

@@ -7,6 +7,7 @@ repeated among the allowed tokens, which is how conditioning works.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 
 import numpy as np
@@ -23,9 +24,12 @@ class Grammars:
         from llguidance import LLTokenizer
         from llguidance.llamacpp import lltokenizer_from_vocab
 
-        self._tokenizer: LLTokenizer = lltokenizer_from_vocab(
-            vocab.pointer, eos_token=sorted(vocab.end) or [vocab.eos]
-        )
+        with warnings.catch_warnings():
+            # The adapter calls llama.cpp by names that llama-cpp-python wants replaced.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            self._tokenizer: LLTokenizer = lltokenizer_from_vocab(
+                vocab.pointer, eos_token=sorted(vocab.end) or [vocab.eos]
+            )
         self._matchers: dict[Json, Matcher] = {}
 
     def matcher(self, constraint: Json) -> Matcher:

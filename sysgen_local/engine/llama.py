@@ -62,7 +62,9 @@ class LlamaEngine:
         llama_cpp.llama_log_set(_remember, ctypes.c_void_p(0))
         llama_cpp.llama_backend_init()
         self.path = path
-        self._model = _load(path, options)
+        layers = _gpu_layers(path) if options.gpu_layers is None else options.gpu_layers
+        self._model = _load(path, layers)
+        self._layers = llama_cpp.llama_model_n_layer(self._model) if layers < 0 else layers
         source = llama_cpp.llama_model_chat_template(self._model, None)
         if source is None:
             raise UsageError(
@@ -85,12 +87,14 @@ class LlamaEngine:
         self._memory = Memory(context, self.slots, self.room, partial=not (recurrent or hybrid))
         self._scheduler = Scheduler(options.batch)
         self._starts: dict[Choice, list[list[int]]] = {}
+        self._cancelled = False
 
     def complete(self, requests: Iterable[Request | None]) -> Iterator[Completion]:
         """See `Engine.complete`."""
         source = iter(requests)
+        self._cancelled = False
         try:
-            while True:
+            while not self._cancelled:
                 yield from self._admit(source)
                 if not self._scheduler.running:
                     return
@@ -102,11 +106,27 @@ class LlamaEngine:
                 self._memory.release(sequence)
             self._scheduler.running = []
 
+    def cancel(self) -> None:
+        """See `Engine.cancel`."""
+        self._cancelled = True
+
     def close(self) -> None:
         """Frees model and context; the engine cannot be used afterwards."""
         self._runner.close()
         llama_cpp.llama_free(self._runner.context)
         llama_cpp.llama_model_free(self._model)
+
+    @property
+    def description(self) -> str:
+        """What was loaded and how it is laid out, in one line."""
+        buffer = ctypes.create_string_buffer(128)
+        llama_cpp.llama_model_desc(self._model, buffer, len(buffer))
+        where = f"{self._layers} layers on the GPU" if self._layers else "on the CPU"
+        folded = "" if self.chat.has_system else ", system message in the user turn"
+        return (
+            f"{self.path.name}: {buffer.value.decode()}, {self.slots} slots x {self.room} tokens, "
+            f"{where}{folded}"
+        )
 
     @property
     def decode_seconds(self) -> float:
@@ -119,7 +139,11 @@ class LlamaEngine:
 
     def _admit(self, source: Iterator[Request | None]) -> Iterator[Completion]:
         """Fills free slots; a request that ends before it is decoded is answered at once."""
-        while self._memory.free and (request := next(source, None)) is not None:
+        while (
+            self._memory.free
+            and not self._cancelled
+            and (request := next(source, None)) is not None
+        ):
             try:
                 pieces = self.chat.render(request.messages)
             except UsageError as error:
@@ -162,12 +186,12 @@ class LlamaEngine:
 
     def _new_context(self, options: Options) -> Any:
         params = llama_cpp.llama_context_default_params()
-        # One room for every slot, and one for all kept prefixes together.
-        params.n_ctx = self.room * (self.slots + 1)
         params.n_batch = params.n_ubatch = options.batch
         params.n_seq_max = self.slots + KEPT
+        params.n_ctx = self.room * params.n_seq_max
         params.n_outputs_max = params.n_seq_max
-        params.kv_unified = True
+        # A stream each: attention over one's own cells only, so neighbours change nothing.
+        params.kv_unified = False
         params.swa_full = True
         threads = options.threads or psutil.cpu_count(logical=False) or os.cpu_count() or 1
         params.n_threads = params.n_threads_batch = threads
@@ -182,9 +206,9 @@ class LlamaEngine:
         return context
 
 
-def _load(path: Path, options: Options) -> Any:
+def _load(path: Path, gpu_layers: int) -> Any:
     params = llama_cpp.llama_model_default_params()
-    params.n_gpu_layers = _gpu_layers(path) if options.gpu_layers is None else options.gpu_layers
+    params.n_gpu_layers = gpu_layers
     _log.clear()
     model = llama_cpp.llama_model_load_from_file(str(path).encode(), params)
     if model is None:
@@ -217,8 +241,9 @@ def _plan(model: Any, path: Path, options: Options) -> tuple[int, int]:
     free = sum(g.free for g in gpus()) if on_gpu else psutil.virtual_memory().available
     cells = free // 2 // cell
     if options.context is None:
-        while room > 2048 and cells < room * (slots + 1):
+        while room > 2048 and cells < room * (slots + KEPT):
             room //= 2
+    room = -(-room // 256) * 256  # llama.cpp rounds a stream up so
     if options.slots is None:
-        slots = int(max(1, min(slots, cells // room - 1)))
+        slots = int(max(1, min(slots, cells // room - KEPT)))
     return slots, room

@@ -103,4 +103,9 @@ class Engine(Protocol):
         """
         ...
 
+    def cancel(self) -> None:
+        """Ends the iterator after the current step; what runs is abandoned. Safe to call from a
+        signal handler."""
+        ...
+
     def close(self) -> None: ...

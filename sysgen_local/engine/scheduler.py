@@ -27,7 +27,8 @@ class Scheduler:
         """Shares of the next batch, at most `batch_size` tokens together.
 
         The fewer tokens a sequence waits with, the earlier it gets in: so nobody who is writing
-        waits for somebody else's prompt.
+        waits for somebody else's prompt. In the batch they stand by slot: llama.cpp computes
+        only neighbouring streams together.
         """
         room = self._batch_size
         batch: list[Share] = []
@@ -37,7 +38,7 @@ class Scheduler:
             count = min(room, len(sequence.pending))
             batch.append(Share(sequence, count))
             room -= count
-        return batch
+        return sorted(batch, key=lambda share: share.sequence.slot)
 
     def retire(self) -> list[Sequence]:
         """Takes out the sequences that have finished."""

@@ -34,6 +34,7 @@ class Sequence:
         self.pending = prompt
         self.position = 0
         self.slot = -1
+        self.shared = 0  # tokens at the beginning that came from a kept prefix
         self.finish: Finish | None = None
         self._prompt_length = len(prompt)
         self._limit = limit

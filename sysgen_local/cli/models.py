@@ -1,0 +1,179 @@
+"""`sysgen models`: which models there are, fetching one, and looking into a GGUF."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from sysgen_local.models.hub import OnProgress
+
+
+@click.group()
+def models() -> None:
+    """Find, fetch and check models.
+
+    A model is named as in models.toml (phi-4), with a quantisation (phi-4:q8_0), or by the
+    path of a .gguf file. Add your own to ~/.config/sysgen/models.toml.
+    """
+
+
+@models.command("list")
+def list_() -> None:
+    """Show the models known by name, and which are on this machine.
+
+    Example: sysgen models list
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from sysgen_local.models import load_catalogue, local_path
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("NAME", "SIZE", "CONTEXT", "LICENCE", "HERE"):
+        table.add_column(title, justify="right" if title in ("SIZE", "CONTEXT") else "left")
+    for entry in load_catalogue().entries.values():
+        quants = list(entry.files) or [""]
+        here = [quant or "yes" for quant in quants if local_path(entry, quant or None)]
+        gb = entry.files[entry.default].gb if entry.files else None
+        table.add_row(
+            entry.name,
+            f"{gb:.2f} GB" if gb else "",
+            f"{entry.context:,}" if entry.context else "",
+            entry.license,
+            ", ".join(here) or "-",
+        )
+    Console().print(table)
+
+
+@models.command()
+@click.argument("name")
+def show(name: str) -> None:
+    """Show what is known of one model: files, licence, recommended sampling.
+
+    Example: sysgen models show qwen3-8b
+    """
+    from sysgen_local.models import load_catalogue, local_path
+
+    entry, _ = load_catalogue().find(name)
+    sampling = entry.sampling.model_dump(exclude_none=True)
+    facts = {
+        "name": entry.name,
+        "title": entry.title,
+        "parameters": entry.params,
+        "repository": entry.repo,
+        "licence": entry.license,
+        "context": f"{entry.context:,} tokens" if entry.context else None,
+        "system role": "yes" if entry.system_role else "no (goes before the user's text)",
+        "thinking": "has a switch, left off" if entry.thinking else "no switch",
+        "sampling": ", ".join(f"{k} {v}" for k, v in sampling.items()) or "no recommendation",
+        "prompts": entry.prompts,
+        "checked": "yes" if entry.checked else "no: repository and files are not confirmed",
+    }
+    for key, value in facts.items():
+        if value:
+            click.echo(f"{key:12} {value}")
+    for quant in entry.files or [None]:
+        path = local_path(entry, quant)
+        if quant is None:
+            click.echo(f"{'file':12} {path or entry.path}")
+            continue
+        file = entry.files[quant]
+        size = f", {file.gb:.2f} GB" if file.gb else ""
+        default = " (default)" if quant == entry.default else ""
+        click.echo(f"{quant:12} {path or f'{file.file}{size}, not on this machine'}{default}")
+
+
+@models.command()
+@click.argument("name", metavar="NAME[:QUANT]")
+@click.option("--force", is_flag=True, help="Fetch it again even if it is here.")
+def pull(name: str, force: bool) -> None:
+    """Fetch a model's GGUF from the hub, and verify it.
+
+    A transfer that broke off goes on where it stopped. The file lands in the Hugging Face
+    cache (HF_HOME), and its path is printed.
+
+    \b
+    Examples: sysgen models pull qwen2.5-7b
+              sysgen models pull phi-4:q8_0
+    """
+    from sysgen_local import models as library
+
+    with _shown(name) as on_progress:
+        model = library.pull(name, on_progress=on_progress, force=force)
+    click.echo(model.path)
+
+
+@models.command()
+@click.argument("model", metavar="NAME|FILE")
+def check(model: str) -> None:
+    """Look into a GGUF without loading it: is it whole, and can it chat?
+
+    Example: sysgen models check ~/models/my-model-q4_k_m.gguf
+    """
+    from sysgen_local import models as library
+
+    report = library.check(library.resolve(model).path)
+    click.echo(f"file          {report.path}")
+    click.echo(f"size          {report.size:,} bytes, whole ({report.tensors} tensors)")
+    click.echo(f"model         {report.name}")
+    click.echo(f"architecture  {report.architecture}, {_millions(report.parameters)} parameters")
+    click.echo(f"quantisation  {report.quantisation}")
+    if report.context:
+        click.echo(f"context       {report.context:,} tokens")
+    click.echo(f"vocabulary    {report.vocabulary:,} tokens")
+    click.echo(f"chat template yes{', with a thinking switch' if report.thinking else ''}")
+    if report.license:
+        click.echo(f"licence       {report.license}")
+    click.echo(f"fingerprint   {library.fingerprint(report.path)}")
+
+
+@models.command()
+@click.argument("name", metavar="NAME[:QUANT]")
+def path(name: str) -> None:
+    """Print the path of a model's GGUF, and nothing else.
+
+    Example: llama-server -m "$(sysgen models path qwen2.5-7b)"
+    """
+    from sysgen_local.models import resolve
+
+    click.echo(resolve(name).path)
+
+
+def _millions(count: int) -> str:
+    return f"{count / 1e9:.2f} billion" if count >= 1e9 else f"{count / 1e6:.1f} million"
+
+
+@contextmanager
+def _shown(name: str) -> Iterator[OnProgress]:
+    """Progress on stderr: a bar on a terminal, else a line every tenth of the way."""
+    if not sys.stderr.isatty():
+        last = -1
+
+        def line(here: int, total: int) -> None:
+            nonlocal last
+            if (tenth := here * 10 // total) > last:
+                last = tenth
+                click.echo(f"{name}: {here / 1e9:.2f} of {total / 1e9:.2f} GB", err=True)
+
+        yield line
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
+
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
+    times = (TransferSpeedColumn(), TimeRemainingColumn())
+    with Progress(*columns, *times, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(name, total=None)
+        yield lambda here, total: bar.update(task, completed=here, total=total)

@@ -1,0 +1,27 @@
+"""Models by name: what `models.toml` knows, how a GGUF comes here, and whether it is sound.
+
+A name, `NAME:QUANT` or a path becomes a GGUF on this machine (`resolve`). Weights are never
+loaded here; the engine does that.
+"""
+
+from __future__ import annotations
+
+from sysgen_local.models.catalogue import Catalogue, Entry, File, Sampling, load_catalogue
+from sysgen_local.models.gguf_file import Report, check, fingerprint
+from sysgen_local.models.hub import local_path
+from sysgen_local.models.resolve import ResolvedModel, pull, resolve
+
+__all__ = [
+    "Catalogue",
+    "Entry",
+    "File",
+    "Report",
+    "ResolvedModel",
+    "Sampling",
+    "check",
+    "fingerprint",
+    "load_catalogue",
+    "local_path",
+    "pull",
+    "resolve",
+]

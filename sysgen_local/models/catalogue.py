@@ -1,0 +1,238 @@
+"""`models.toml`: the shipped list and the user's own, validated and merged.
+
+Knows nothing of the network or of GGUF. Whatever is wrong in a file is a `UsageError` that
+names the file and the key.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from sysgen_local.errors import UsageError
+from sysgen_local.resources import resource
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Sampling(_Table):
+    """What the vendor recommends; None where it recommends nothing."""
+
+    temperature: Annotated[float, Field(ge=0, le=5)] | None = None
+    top_p: Annotated[float, Field(gt=0, le=1)] | None = None
+    top_k: Annotated[int, Field(ge=0)] | None = None
+    min_p: Annotated[float, Field(ge=0, lt=1)] | None = None
+
+
+def _repository(name: str) -> str:
+    if not re.fullmatch(r"[\w.-]+/[\w.-]+", name) or "--" in name or ".." in name:
+        raise ValueError("is not the name of a hub repository (OWNER/NAME)")
+    return name
+
+
+def _one_whole_gguf(name: str) -> str:
+    if ".." in name or name.startswith("/"):
+        raise ValueError("is not a path inside the repository")
+    if not name.endswith(".gguf"):
+        raise ValueError("is not the name of a .gguf file")
+    if re.search(r"-\d{5}-of-\d{5}\.gguf$", name):
+        raise ValueError("is one part of a split GGUF; name a repository that has it in one file")
+    return name
+
+
+class File(_Table):
+    """One quantisation: a file of the repository, its size in gigabytes (10^9), its hash."""
+
+    file: Annotated[str, AfterValidator(_one_whole_gguf)]
+    gb: Annotated[float, Field(gt=0)] | None = None
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+
+
+class Entry(_Table):
+    """One model. It has either `repo` and `files` (by quantisation) or a `path`."""
+
+    name: str
+    title: str = ""
+    params: str = ""
+    repo: Annotated[str, AfterValidator(_repository)] | None = None
+    revision: str = "main"
+    files: dict[str, File] = {}
+    default: str = ""
+    path: Path | None = None
+    license: str = "unknown"
+    context: Annotated[int, Field(gt=0)] | None = None
+    system_role: bool = True
+    thinking: bool = False
+    sampling: Sampling = Sampling()
+    prompts: Literal["default", "compact"] = "default"
+    checked: bool = False
+
+    @field_validator("files", mode="before")
+    @classmethod
+    def _lower(cls, files: object) -> object:
+        return {str(k).lower(): v for k, v in files.items()} if isinstance(files, dict) else files
+
+    @field_validator("default")
+    @classmethod
+    def _lower_default(cls, default: str) -> str:
+        return default.lower()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _only_file_is_default(cls, table: dict[str, Any]) -> dict[str, Any]:
+        files = table.get("files")
+        if "default" not in table and isinstance(files, dict) and len(files) == 1:
+            return {**table, "default": next(iter(files))}
+        return table
+
+    @model_validator(mode="after")
+    def _has_a_file(self) -> Entry:
+        if (self.repo is None) == (self.path is None):
+            raise ValueError("give either repo and files, or path")
+        if self.repo is not None and not self.files:
+            raise ValueError("repo needs files: one GGUF for every quantisation")
+        if self.files and self.default not in self.files:
+            raise ValueError(f"default must be one of its files: {', '.join(self.files)}")
+        return self
+
+    def quant(self, quant: str | None = None) -> str | None:
+        """The quantisation meant by `quant` (None: the default). UsageError where it has none."""
+        if self.path is not None and quant is None:
+            return None
+        wanted = (quant or self.default).lower()
+        if wanted not in self.files:
+            has = ", ".join(f"{self.name}:{q}" for q in self.files) or self.name
+            raise UsageError(f"{self.name} has no quantisation {quant}", hint=f"there is {has}")
+        return wanted
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """All entries by name, in the order of the files."""
+
+    entries: dict[str, Entry]
+
+    def find(self, name: str) -> tuple[Entry, str | None]:
+        """`NAME` or `NAME:QUANT` -> the entry and its quantisation. UsageError if unknown."""
+        base, _, quant = name.partition(":")
+        entry = self.entries.get(base) or self.entries.get(base.lower())
+        if entry is None:
+            near = self._near(base.lower())
+            raise UsageError(
+                f"no model is called {base}",
+                hint=f"did you mean {' or '.join(near)}?"
+                if near
+                else "`sysgen models list` shows the names; a path to a .gguf file works too",
+            )
+        return entry, entry.quant(quant or None)
+
+    def _near(self, name: str) -> list[str]:
+        parts = [known for known in self.entries if len(name) > 2 and name in known]
+        return (parts or difflib.get_close_matches(name, self.entries, n=3, cutoff=0.6))[:3]
+
+
+def load_catalogue(extra: Path | None = None) -> Catalogue:
+    """The shipped list, with the user's entries added and the user's keys winning.
+
+    The user's file is `extra`, else what SYSGEN_MODELS names, else
+    `$XDG_CONFIG_HOME/sysgen/models.toml` (`~/.config/...`) where there is one.
+    Raises UsageError for a file that cannot be read or used, naming it and the key.
+    """
+    shipped = resource("models.toml")
+    tables = _tables(shipped)
+    origin = dict.fromkeys(tables, shipped)
+    if (user := extra or _user_file()) is not None:
+        for name, table in _tables(user).items():
+            tables[name] = _merged(tables.get(name, {}), table)
+            origin[name] = user
+    return Catalogue({name: _entry(name, t, origin[name]) for name, t in tables.items()})
+
+
+def _user_file() -> Path | None:
+    if named := os.environ.get("SYSGEN_MODELS"):
+        return Path(named).expanduser()
+    home = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
+    usual = Path(home) / "sysgen" / "models.toml"
+    return usual if usual.is_file() else None
+
+
+def _tables(file: Path) -> dict[str, dict[str, Any]]:
+    """`[models."NAME"]` of one file, with every `path` made absolute."""
+    try:
+        with file.open("rb") as stream:
+            document = tomllib.load(stream)
+    except OSError as error:
+        raise UsageError(f"cannot read {file}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{file} is not valid TOML: {error}") from error
+    models = document.pop("models", {})
+    if document or not isinstance(models, dict):
+        key = next(iter(document), "models")
+        raise UsageError(f'{file}: {key}: only tables [models."NAME"] belong here')
+    for name, table in models.items():
+        if not isinstance(table, dict):
+            raise UsageError(
+                f"{file}: models.{name}: must be a table",
+                hint=f'a name with a dot needs quotes: [models."{name}...."]',
+            )
+        if isinstance(table.get("path"), str):
+            table["path"] = file.parent.absolute() / Path(table["path"]).expanduser()
+    return models
+
+
+def _merged(known: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+    """Key by key; a new place to get the file from replaces the old one altogether."""
+    if "path" in own or "repo" in own:
+        gone = ("path", "repo", "revision", "files", "default")
+        known = {key: value for key, value in known.items() if key not in gone}
+    merged = {**known, **own}
+    for key in ("files", "sampling"):
+        if isinstance(known.get(key), dict) and isinstance(own.get(key), dict):
+            merged[key] = {**known[key], **own[key]}
+    return merged
+
+
+def _entry(name: str, table: dict[str, Any], file: Path) -> Entry:
+    if not re.fullmatch(r"[\w.-]+", name):
+        raise UsageError(f'{file}: models."{name}": a name has letters, digits, ., - and _ only')
+    try:
+        return Entry.model_validate({**table, "name": name})
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join([f'models."{name}"', *map(str, first["loc"])])
+        raise UsageError(f"{file}: {where}: {_said(first)}", hint=_hint(first)) from error
+
+
+def _said(problem: Any) -> str:
+    if problem["type"] == "extra_forbidden":
+        return "there is no such key"
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    return message[:1].lower() + message[1:]
+
+
+def _hint(problem: Any) -> str | None:
+    if problem["type"] != "extra_forbidden":
+        return None
+    parent = {2: File if "files" in problem["loc"] else Sampling, 3: File}.get(
+        len(problem["loc"]), Entry
+    )
+    keys = [key for key in parent.model_fields if key != "name"]
+    near = difflib.get_close_matches(str(problem["loc"][-1]), keys, n=1)
+    return f"did you mean {near[0]}?" if near else f"the keys are {', '.join(keys)}"

@@ -1,0 +1,211 @@
+"""A GGUF on disk: its identity, and what its header says. Never loads the weights."""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sysgen_local.errors import SysgenError, UsageError
+
+MAGIC = b"GGUF"
+_MIB = 1 << 20
+_BLOCK = 64 << 10
+_BLOCKS = 64
+_SMALL = 8 * _MIB
+_AGAIN = "fetch it again (`sysgen models pull NAME --force`) or copy it again"
+_LENGTH = struct.Struct("<Q")
+
+
+def fingerprint(path: Path) -> str:
+    """Identity of a GGUF in 64 hex digits, without reading all of it.
+
+    SHA-256 over the size (8 bytes, little endian), the first MiB, the last MiB, and 64 evenly
+    spaced blocks of 64 KiB between them; over the size and the whole file where it is smaller
+    than 8 MiB. The first MiB holds names and hyperparameters and the samples reach every
+    region of the weights, so two models or two quantisations differ; a single changed byte
+    in the weights may go unseen (`models pull` compares the full hash).
+    """
+    size = path.stat().st_size
+    digest = hashlib.sha256(size.to_bytes(8, "little"))
+    with path.open("rb") as file:
+        if size < _SMALL:
+            digest.update(file.read())
+            return digest.hexdigest()
+        digest.update(file.read(_MIB))
+        room = size - 2 * _MIB - _BLOCK
+        for i in range(_BLOCKS):
+            file.seek(_MIB + room * i // (_BLOCKS - 1))
+            digest.update(file.read(_BLOCK))
+        file.seek(size - _MIB)
+        digest.update(file.read(_MIB))
+    return digest.hexdigest()
+
+
+def require_gguf(path: Path) -> None:
+    """UsageError unless `path` is a readable file that begins like a GGUF."""
+    try:
+        with path.open("rb") as file:
+            magic = file.read(4)
+    except OSError as error:
+        raise UsageError(
+            f"cannot read {path}: {error.strerror}",
+            hint="`sysgen models list` shows the models known by name",
+        ) from error
+    if magic != MAGIC:
+        raise UsageError(
+            f"{path} is not a GGUF file",
+            hint="llama.cpp's convert_hf_to_gguf.py makes one from a model's safetensors",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What the header of a sound GGUF says. Sizes in bytes, context in tokens."""
+
+    path: Path
+    size: int
+    name: str
+    architecture: str
+    parameters: int
+    quantisation: str
+    context: int | None
+    vocabulary: int
+    tensors: int
+    thinking: bool
+    license: str | None
+
+
+def check(path: Path) -> Report:
+    """Reads the header and compares the tensors' places with the file's size.
+
+    Raises UsageError where it is no GGUF, not a chat model, or no language model at all, and
+    SysgenError where it is cut short or damaged; each says the way out.
+    """
+    require_gguf(path)
+    size = path.stat().st_size
+    header = _header(path, size)
+
+    def value(key: str) -> Any:
+        field = header.get_field(key)
+        try:
+            return None if field is None else field.contents()
+        except UnicodeDecodeError as error:
+            raise _damaged(path, f"{key}: {error}") from error
+
+    _require_siblings(path, value("split.count"))
+    arch = str(value("general.architecture") or "unknown")
+    kind = str(value("general.type") or "model")
+    if kind != "model" or arch == "clip":
+        part = "image encoder" if arch == "clip" else kind
+        raise UsageError(
+            f"{path} is no language model but an accessory of one ({part})",
+            hint="name the main GGUF of the model",
+        )
+    if _embeds(arch, value):
+        raise UsageError(
+            f"{path} is an embedding model ({arch}): it cannot write text",
+            hint="`sysgen models list` shows models that can",
+        )
+    template = value("tokenizer.chat_template")
+    if not template:
+        raise UsageError(
+            f"{path} has no chat template, so it is no chat model",
+            hint="take the instruct (chat) version of the model, or a newer GGUF of it",
+        )
+    tokens = header.get_field("tokenizer.ggml.tokens")
+    return Report(
+        path=path,
+        size=size,
+        name=str(value("general.name") or path.stem),
+        architecture=arch,
+        parameters=sum(int(tensor.n_elements) for tensor in header.tensors),
+        quantisation=_quantisation(value("general.file_type")),
+        context=_whole(value(f"{arch}.context_length")),
+        vocabulary=0 if tokens is None else int(tokens.parts[-1][0]),
+        tensors=len(header.tensors),
+        thinking="enable_thinking" in str(template),
+        license=str(value("general.license") or "") or None,
+    )
+
+
+def _header(path: Path, size: int) -> Any:
+    """The `gguf` package's reader, made to stop where the file ends and to step over arrays:
+    taking a vocabulary of 150,000 tokens apart would cost it ten seconds."""
+    import numpy as np
+    from gguf import GGUFReader, GGUFValueType
+
+    class Header(GGUFReader):
+        def _get(self, offset: Any, dtype: Any, count: Any = 1, override_order: Any = None) -> Any:
+            end = int(offset) + np.dtype(dtype).itemsize * int(count)
+            if end > size:
+                raise EOFError(end)
+            return super()._get(offset, dtype, count, override_order)
+
+        def _get_field_parts(self, orig_offs: int, raw_type: int) -> Any:
+            if raw_type != GGUFValueType.ARRAY:
+                return super()._get_field_parts(orig_offs, raw_type)
+            items = GGUFValueType(self._get(orig_offs, np.uint32)[0])
+            count = self._get(orig_offs + 4, np.uint64)
+            end = self._after(orig_offs + 12, items, int(count[0]))
+            return end - orig_offs, [count], [], [GGUFValueType.ARRAY, items]
+
+        def _after(self, offset: int, items: GGUFValueType, count: int) -> int:
+            if items != GGUFValueType.STRING:
+                return offset + int(np.dtype(self.gguf_scalar_to_np[items]).itemsize) * count
+            raw: Any = self.data
+            for _ in range(count):
+                if offset + 8 > size:
+                    raise EOFError(offset + 8)
+                offset += 8 + int(_LENGTH.unpack_from(raw, offset)[0])
+            return offset
+
+    try:
+        return Header(path)
+    except EOFError as error:
+        beyond = f"it ends at byte {size:,}, its data at byte {error.args[0]:,} or later"
+        raise SysgenError(f"{path} is cut short: {beyond}", hint=_AGAIN) from error
+    except (ValueError, IndexError, KeyError, TypeError, OverflowError) as error:
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, why: object) -> SysgenError:
+    return SysgenError(f"{path} has a damaged header: {why}", hint=_AGAIN)
+
+
+def _embeds(arch: str, value: Any) -> bool:
+    named = "bert" in arch or "embed" in arch or arch == "t5encoder"
+    return (
+        named or bool(value(f"{arch}.pooling_type")) or value(f"{arch}.attention.causal") is False
+    )
+
+
+def _require_siblings(path: Path, count: object) -> None:
+    """A split GGUF is loaded by its first part, and needs the others beside it."""
+    if not isinstance(count, int) or count < 2:
+        return
+    stem = path.name.rsplit("-", 3)[0]
+    parts = [path.with_name(f"{stem}-{i:05}-of-{count:05}.gguf") for i in range(1, count + 1)]
+    missing = [part.name for part in parts if not part.is_file()]
+    if missing:
+        raise UsageError(
+            f"{path} is one of {count} parts and {missing[0]} is not beside it",
+            hint="put all parts into one folder",
+        )
+    if path.name != parts[0].name:
+        raise UsageError(f"{path} is not the first of its {count} parts", hint=f"name {parts[0]}")
+
+
+def _whole(value: object) -> int | None:
+    return value if isinstance(value, int) else None
+
+
+def _quantisation(file_type: Any) -> str:
+    from gguf import LlamaFileType
+
+    try:
+        return LlamaFileType(file_type).name.removeprefix("MOSTLY_").removeprefix("ALL_").lower()
+    except ValueError:
+        return "unknown"

@@ -1,0 +1,72 @@
+"""From what the user typed to a GGUF on this machine."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from sysgen_local.errors import UsageError
+from sysgen_local.models.catalogue import Catalogue, Entry, load_catalogue
+from sysgen_local.models.gguf_file import require_gguf
+from sysgen_local.models.hub import OnProgress, discard, fetch, local_path
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedModel:
+    """A GGUF that is here. `entry` is None for a file that no catalogue knows."""
+
+    name: str
+    path: Path
+    entry: Entry | None = None
+    quant: str | None = None
+
+
+def resolve(name: str, catalogue: Catalogue | None = None) -> ResolvedModel:
+    """`NAME`, `NAME:QUANT` or the path of a .gguf -> the file. Asks no network.
+
+    Raises UsageError for an unknown name, a model that is not on this machine, and a file that
+    is no GGUF.
+    """
+    path = Path(name).expanduser()
+    if name.lower().endswith(".gguf") or os.sep in name or "/" in name:
+        require_gguf(path)
+        return ResolvedModel(path.stem, path)
+    catalogue = catalogue or load_catalogue()
+    if name not in catalogue.entries and path.is_file():
+        require_gguf(path)
+        return ResolvedModel(path.stem, path)
+    entry, quant = catalogue.find(name)
+    found = local_path(entry, quant)
+    if found is None:
+        raise UsageError(
+            f"the model {name} is not on this machine"
+            + (f": {entry.path} does not exist" if entry.path else ""),
+            hint=None if entry.path else f"`sysgen models pull {name}` fetches it",
+        )
+    require_gguf(found)
+    return ResolvedModel(entry.name, found, entry, quant)
+
+
+def pull(
+    name: str,
+    *,
+    on_progress: OnProgress | None = None,
+    force: bool = False,
+    catalogue: Catalogue | None = None,
+) -> ResolvedModel:
+    """Sees to it that a catalogue model is on this machine, and says where.
+
+    What is here already is left alone and no network is asked, unless `force` fetches it
+    again. Raises SysgenError or UsageError, as `hub.fetch` does.
+    """
+    entry, quant = (catalogue or load_catalogue()).find(name)
+    if entry.path is not None or quant is None:
+        return resolve(name, catalogue)
+    found = local_path(entry, quant)
+    if found is not None and force:
+        discard(found)
+        found = None
+    path = found or fetch(entry, quant, on_progress)
+    require_gguf(path)
+    return ResolvedModel(entry.name, path, entry, quant)

@@ -1,0 +1,36 @@
+"""What the tests share: the real built-in model, the real data where it is there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sysgen_local.resources import resource
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def builtin() -> Path:
+    return resource("builtin_model/builtin.gguf")
+
+
+@pytest.fixture(scope="session")
+def engine(builtin: Path) -> Iterator[object]:
+    """The built-in model in llama.cpp, four slots."""
+    from sysgen_local.engine.llama import LlamaEngine, Options
+
+    engine = LlamaEngine(builtin, Options(slots=4))
+    yield engine
+    engine.close()
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Real data of other projects; only where a checkout has it beside it."""
+    folder = ROOT.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("no ../shared/data beside this checkout")
+    return folder
