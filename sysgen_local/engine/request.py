@@ -45,6 +45,9 @@ class Sampling:
     min_p: float = 0.0
 
 
+GREEDY = Sampling()
+
+
 @dataclass(frozen=True, slots=True)
 class Json:
     """The answer is compact JSON that fits this JSON schema (a string, so that it hashes)."""
@@ -72,7 +75,7 @@ class Request:
     group: str
     messages: tuple[Message, ...]
     constraint: Json | Choice | None = None
-    sampling: Sampling = Sampling()
+    sampling: Sampling = GREEDY
     max_tokens: int = 512
     min_tokens: int = 1
     seed: int = 0

@@ -1,0 +1,83 @@
+"""`sysgen doctor`: what this machine and this installation can do, and what would help."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+
+import click
+
+
+@click.command()
+def doctor() -> None:
+    """Show backends, devices, memory and versions, and how to install a faster build.
+
+    Run it when a model is slow, or before asking for help.
+    """
+    from importlib.metadata import version
+
+    import llama_cpp
+    import psutil
+    from rich.console import Console
+    from rich.table import Table
+
+    from sysgen_local.engine.devices import cpu_features, devices
+    from sysgen_local.resources import resource
+
+    console = Console()
+    found = devices()
+    offload = llama_cpp.llama_supports_gpu_offload()
+    table = Table.grid(padding=(0, 2))
+    table.add_row("sysgen-local", version("sysgen-local"))
+    table.add_row("python", f"{platform.python_version()} on {platform.platform()}")
+    for package in ("llama-cpp-python", "llguidance", "duckdb", "huggingface-hub"):
+        table.add_row(package, version(package))
+    backends = sorted({_backend(d.name) for d in found})
+    table.add_row("backends", ", ".join(backends) + ("" if offload else " (no GPU in this build)"))
+    table.add_row("CPU features", ", ".join(cpu_features()))
+    table.add_row("cores", f"{psutil.cpu_count(logical=False)} ({os.cpu_count()} threads)")
+    memory = psutil.virtual_memory()
+    table.add_row("memory", f"{_gib(memory.available)} free of {_gib(memory.total)}")
+    table.add_row("disk here", f"{_gib(shutil.disk_usage('.').free)} free")
+    for device in found:
+        table.add_row(
+            f"device {device.name}",
+            f"{device.description} ({device.kind}), {_gib(device.free)} free of "
+            f"{_gib(device.total)}",
+        )
+    builtin = resource("builtin_model/builtin.gguf")
+    table.add_row("built-in model", str(builtin) if builtin.exists() else "MISSING: reinstall")
+    console.print(table, soft_wrap=True)
+    for line in _advice(offload):
+        console.print(line, soft_wrap=True, highlight=False)
+
+
+def _advice(offload: bool) -> list[str]:
+    """How to install the build for this machine."""
+    if offload:
+        return ["This build can use the GPU; layers go there by themselves (--gpu-layers N)."]
+    flag, wheel = "", "cpu"
+    if platform.system() == "Darwin":
+        flag, wheel = "-DGGML_METAL=on", "metal"
+    elif shutil.which("nvidia-smi"):
+        flag, wheel = "-DGGML_CUDA=on", "cu124 (or the CUDA version of your driver)"
+    elif shutil.which("vulkaninfo"):
+        flag, wheel = "-DGGML_VULKAN=on", ""
+    if not flag:
+        return ["No GPU was found: models run on the CPU. Small ones (0.5B to 4B) do best here."]
+    lines = [
+        "A GPU was found, but this build of llama-cpp-python cannot use it. Build one that can:",
+        f'  CMAKE_ARGS="{flag}" pip install --force-reinstall --no-cache-dir llama-cpp-python',
+    ]
+    if wheel:
+        lines.append(f"or take its project's ready-made wheel for: {wheel}")
+    return lines
+
+
+def _backend(device: str) -> str:
+    return device.rstrip("0123456789")
+
+
+def _gib(size: int) -> str:
+    return f"{size / 2**30:.1f} GiB"

@@ -1,0 +1,110 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import fields
+from functools import wraps
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from sysgen_local.settings import Settings
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+PATH = click.Path(path_type=Path, dir_okay=False)
+PHASE = click.Choice(["generate", "filter", "verify", "respond"])
+
+database = click.option(
+    "--db",
+    type=PATH,
+    default=Path("sysgen.duckdb"),
+    show_default=True,
+    help="The file that keeps everything.",
+)
+
+MODEL = [
+    click.option("--model", metavar="NAME|FILE.gguf", help="The model that writes and answers."),
+    click.option(
+        "--judge", metavar="NAME|FILE.gguf", help="Another model for the verdicts of phase 3."
+    ),
+    click.option("--prompts", metavar="SET|DIR", help="Prompt set: default, compact, or a folder."),
+]
+SAMPLING = [
+    click.option("--seed", type=int, help="Same seed, same rows.  [default: 0]"),
+    click.option("--temperature", type=click.FloatRange(0, 5), help="0 is greedy."),
+    click.option("--top-p", type=click.FloatRange(0, 1)),
+    click.option("--top-k", type=click.IntRange(0)),
+    click.option("--min-p", type=click.FloatRange(0, 1)),
+]
+VERIFYING = [
+    click.option(
+        "--min-p-good",
+        type=click.FloatRange(0, 1),
+        help="Keep a good phrase only from this probability on.",
+    ),
+]
+ANSWERING = [
+    click.option(
+        "--turns",
+        type=click.Choice(["all", "first"]),
+        help="Answer every assistant turn anew, or only the first.  [default: all]",
+    ),
+    click.option(
+        "--max-answer-tokens", type=click.IntRange(1), help="Longest answer.  [default: 1024]"
+    ),
+    click.option(
+        "--keep-truncated/--drop-truncated",
+        default=None,
+        help="Keep answers that the token limit cut off.",
+    ),
+]
+MACHINE = [
+    click.option("--gpu-layers", type=int, help="Layers on the GPU, -1 for all.  [default: auto]"),
+    click.option("--slots", type=click.IntRange(1, 240), help="Rows at a time.  [default: auto]"),
+    click.option(
+        "--context", type=click.IntRange(64), help="Tokens a row may take.  [default: auto]"
+    ),
+    click.option("--threads", type=click.IntRange(1), help="CPU threads.  [default: cores]"),
+]
+READING = [
+    click.option(
+        "--map",
+        "mapping",
+        metavar="instruction=KEY,answer=KEY",
+        help="Where to find what, for rows in a shape of their own.",
+    ),
+    click.option(
+        "--limit", type=click.IntRange(1), help="Read only the first N rows of each input."
+    ),
+]
+WORKING = [
+    click.option(
+        "--redo", type=PHASE, help="Forget this phase and all after it, and do them again."
+    ),
+    click.option("-q", "--quiet", is_flag=True, help="Only errors and the last line."),
+]
+
+
+def options(*groups: list[Callable[[Command], Command]]) -> Callable[[Command], Command]:
+    """Several groups of options, in the order of the help text."""
+
+    def decorate(command: Command) -> Command:
+        for option in reversed([option for group in groups for option in group]):
+            command = option(command)
+        return database(command)
+
+    return decorate
+
+
+def taking_settings(command: Command) -> Command:
+    """Gathers the keyword arguments that are fields of `Settings` into the one argument."""
+
+    @wraps(command)
+    def gather(**given: Any) -> Any:
+        mine = {f.name: given.pop(f.name) for f in fields(Settings) if f.name in given}
+        return command(settings=Settings(**mine), **given)
+
+    return gather  # type: ignore[return-value]

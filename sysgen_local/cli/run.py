@@ -1,0 +1,216 @@
+"""`sysgen run`, and each phase alone: read the input, work the job out, run it, tell."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sysgen_local.cli import options as opt
+from sysgen_local.records import PHASES, Conversation, Phase, Reject
+from sysgen_local.settings import Settings
+
+if TYPE_CHECKING:
+    from sysgen_local.store import Store
+
+INPUT = click.argument("inputs", nargs=-1, metavar="[INPUT]...")
+
+
+@click.command()
+@INPUT
+@click.option("-o", "--output", type=opt.PATH, help="Write finished rows: .jsonl or .parquet.")
+@click.option("--phase", type=opt.PHASE, help="Do only this phase.")
+@opt.options(
+    opt.MODEL, opt.READING, opt.SAMPLING, opt.VERIFYING, opt.ANSWERING, opt.MACHINE, opt.WORKING
+)
+@opt.taking_settings
+def run(phase: Phase | None, **given: Any) -> int:
+    """The whole job: read INPUT, do the four phases, write the dataset.
+
+    INPUT is a JSONL, JSON, Parquet or CSV file (plain or gzipped), a directory of such, or
+    hf://datasets/OWNER/NAME. Without INPUT, what --db holds is taken up again; so is a run that
+    was stopped, by the same command.
+
+    \b
+    Examples:
+      sysgen run rows.jsonl -o out.jsonl
+      sysgen run data/ --model qwen2.5-7b --db data.duckdb -o out.parquet
+      sysgen run hf://datasets/meta-math/MetaMathQA --limit 200 -o try.jsonl
+      sysgen run odd.jsonl --map instruction=ask,answer=reply -o out.jsonl
+    """
+    return _work(phases=[phase] if phase else PHASES, **given)
+
+
+@click.command()
+@INPUT
+@opt.options(opt.MODEL[::2], opt.READING, opt.SAMPLING, opt.MACHINE, opt.WORKING)
+@opt.taking_settings
+def generate(**given: Any) -> int:
+    """Phase 1 alone: the model writes phrases under eight tags."""
+    return _work(phases=["generate"], **given)
+
+
+@click.command(name="filter")
+@INPUT
+@opt.options(opt.READING, opt.WORKING)
+def filter_(**given: Any) -> int:
+    """Phase 2 alone: phrases are cleaned and put in order, every removal with its reason."""
+    return _work(phases=["filter"], **given)
+
+
+@click.command()
+@INPUT
+@opt.options(opt.MODEL, opt.READING, opt.VERIFYING, opt.MACHINE, opt.WORKING)
+@opt.taking_settings
+def verify(**given: Any) -> int:
+    """Phase 3 alone: each phrase is judged good, bad or none; S is composed of the good ones."""
+    return _work(phases=["verify"], **given)
+
+
+@click.command()
+@INPUT
+@click.option("-o", "--output", type=opt.PATH, help="Write finished rows: .jsonl or .parquet.")
+@opt.options(opt.MODEL[::2], opt.READING, opt.SAMPLING, opt.ANSWERING, opt.MACHINE, opt.WORKING)
+@opt.taking_settings
+def respond(**given: Any) -> int:
+    """Phase 4 alone: the rows are answered anew under their system messages."""
+    return _work(phases=["respond"], **given)
+
+
+@click.command(name="import-tags")
+@click.argument("tags", type=click.Path(path_type=Path))
+@INPUT
+@opt.options(opt.READING)
+def import_tags(tags: Path, db: Path, inputs: tuple[str, ...], **reading: Any) -> int:
+    """Bring in phrases that were written elsewhere, as phase 1's result.
+
+    TAGS is JSONL: {"row": 1, "text": "<<Role>> You are a chef. <<Format>> Use a list."}, where
+    row is the row's number in the store and text is the paper's tagged form or a JSON list of
+    {"tag", "text"}. Then go on with `sysgen run --phase filter`, or `sysgen run`.
+    """
+    from sysgen_local.job import import_phrases
+    from sysgen_local.store import Store
+
+    with Store.open(db) as store:
+        _read(store, inputs, quiet=True, **reading)
+        done, skipped = import_phrases(store, tags)
+    click.echo(f"{done:,} rows with phrases from {tags}; {skipped:,} had theirs already", err=True)
+    return 0
+
+
+def _work(
+    *,
+    inputs: tuple[str, ...],
+    db: Path,
+    phases: Sequence[Phase],
+    mapping: str | None,
+    limit: int | None,
+    redo: Phase | None,
+    quiet: bool,
+    settings: Settings | None = None,
+    output: Path | None = None,
+    gpu_layers: int | None = None,
+    slots: int | None = None,
+    context: int | None = None,
+    threads: int | None = None,
+) -> int:
+    from sysgen_local import job
+    from sysgen_local.export import check, export
+    from sysgen_local.progress import Reporters
+    from sysgen_local.report.live import reporter_for
+    from sysgen_local.report.status import StatusFile
+    from sysgen_local.store import Store
+
+    def say(line: str) -> None:
+        if not quiet:
+            click.echo(line, err=True)
+
+    settings = settings or Settings()
+    if output is not None:
+        check(output)  # now rather than after hours of work
+    with Store.open(db, create=bool(inputs)) as store:
+        tasks = job.plan(settings, store, phases)
+        if settings.model is None and any(t.model and t.model.name == "builtin" for t in tasks):
+            say(
+                "model: builtin, a small demonstration model without knowledge "
+                "(--model NAME for a real one; `sysgen models list`)"
+            )
+        _read(store, inputs, mapping=mapping, limit=limit, quiet=quiet)
+        job.need_rows(store)
+        if redo:
+            store.redo(redo)
+        job.agree(tasks, store)
+        run_number = store.start_run(
+            command=" ".join(sys.argv[1:]),
+            model=next((t.model.name for t in tasks if t.model), None),
+            seed=settings.seed,
+        )
+        machine = job.machine(slots=slots, context=context, gpu_layers=gpu_layers, threads=threads)
+        reporter = Reporters([StatusFile(db), reporter_for(sys.stderr, quiet=quiet)])
+        finished = False
+        try:
+            finished = job.run(tasks, store, reporter, machine, announce=say)
+        finally:
+            store.end_run(run_number, "done" if finished else "interrupted")
+        counts = store.counts()
+        written = export(store, output).rows if output else None
+    click.echo(
+        f"{counts.input:,} rows: {counts.final:,} final, {counts.dropped:,} dropped, "
+        f"{counts.rejected:,} rejected, {counts.pending:,} pending  ({db})",
+        err=True,
+    )
+    if written is not None:
+        click.echo(f"{written:,} rows written to {output}", err=True)
+    if not finished:
+        click.echo("interrupted: the same command takes it up again", err=True)
+        return 130
+    return 0
+
+
+def _read(
+    store: Store,
+    inputs: Sequence[str],
+    *,
+    mapping: str | None,
+    limit: int | None,
+    quiet: bool,
+) -> None:
+    """Takes the inputs into the store; what was read before is not read again."""
+    from sysgen_local.errors import UsageError
+    from sysgen_local.sources import explain_shapes, find, parse_map, read
+
+    keys = parse_map(mapping) if mapping else None
+    for source in find(inputs, mapping=keys) if inputs else []:
+        tally = _Tally()
+        new = store.ingest(source, tally.count(read(source)), limit=limit)
+        if new and not tally.usable:
+            raise UsageError(
+                f"{source.path} has no usable row: {tally.first_reject}",
+                hint=f"understood are {explain_shapes()}; for others use --map",
+            )
+        if new and not quiet:
+            rejected = f", {tally.rejected:,} rejected" if tally.rejected else ""
+            click.echo(f"{source.path}: {tally.usable:,} rows{rejected}", err=True)
+
+
+class _Tally:
+    """Counts records on their way into the store."""
+
+    def __init__(self) -> None:
+        self.usable = 0
+        self.rejected = 0
+        self.first_reject = ""
+
+    def count(self, records: Iterable[Conversation | Reject]) -> Iterator[Conversation | Reject]:
+        for record in records:
+            if isinstance(record, Reject):
+                self.rejected += 1
+                self.first_reject = self.first_reject or (
+                    f"line {record.line}: {record.reason}, {record.detail}"
+                )
+            else:
+                self.usable += 1
+            yield record

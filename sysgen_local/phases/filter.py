@@ -1,0 +1,53 @@
+"""Phase 2: phrases are cleaned and put in canonical order, no model asked (section 3.2).
+
+Row -> the phrases that may stay, in order, and every one removed with its reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sysgen_local.phases import rules
+from sysgen_local.phases.stage import Work
+from sysgen_local.records import TAGS, Conversation, Filtered, Phase, Phrase, Removed, Row
+
+REASONS = {name: text for name, (_, text) in rules.RULES.items()} | {
+    "duplicate": "another phrase says the same"
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    phase: Phase = "filter"
+
+    def work(self, row: Row) -> Work:
+        assert row.generated is not None
+        return clean(row.conversation, row.generated.phrases)
+        yield []  # makes this a generator, as every stage's work is; nothing is asked
+
+    def facts(self) -> dict[str, str]:
+        return {"rules": rules.VERSION}
+
+
+def clean(conversation: Conversation, phrases: Sequence[Phrase]) -> Filtered:
+    """Pure. Kept and removed phrases together are those that came in; the order within a tag is
+    that of the model. `dropped` is `no_phrases` where nothing stays."""
+    texts = rules.Texts(conversation)
+    kept: list[Phrase] = []
+    removed: list[Removed] = []
+    seen: set[str] = set()
+    for phrase in phrases:
+        phrase = Phrase(phrase.tag.strip().casefold(), phrase.text.strip())
+        reason = rules.reason(rules.Case(phrase, texts))
+        same = rules.normal(phrase.text)
+        if reason is None and same in seen:
+            reason = "duplicate"
+        if reason is None:
+            seen.add(same)
+            kept.append(phrase)
+        else:
+            removed.append(Removed(phrase.tag, phrase.text, reason))
+    order = {tag: i for i, tag in enumerate(TAGS)}
+    kept.sort(key=lambda phrase: order[phrase.tag])  # type: ignore[index]
+    return Filtered(tuple(kept), tuple(removed), None if kept else "no_phrases")

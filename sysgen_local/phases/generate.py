@@ -1,0 +1,69 @@
+"""Phase 1: the model writes a system message as phrases under functionality tags (section 3.1).
+
+Row -> one request constrained to compact JSON -> phrases. The whole conversation is shown.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+
+from sysgen_local.engine.request import GREEDY, Json, Request, Sampling
+from sysgen_local.phases.stage import Work, cost_of, seed_of
+from sysgen_local.phases.tags import SCHEMA, parse_json
+from sysgen_local.prompts import PromptSet
+from sysgen_local.records import Conversation, Generated, Phase, Row
+
+_GRAMMAR = Json(json.dumps(SCHEMA, sort_keys=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Generate:
+    prompts: PromptSet
+    sampling: Sampling = GREEDY
+    seed: int = 0
+    max_tokens: int = 768
+    phase: Phase = "generate"
+
+    def work(self, row: Row) -> Work:
+        request = Request(
+            id=f"{row.row}:{self.phase}",
+            group=self.phase,
+            messages=self.prompts.messages(self.phase, turns=exchanges(row.conversation)),
+            constraint=_GRAMMAR,
+            sampling=self.sampling,
+            max_tokens=self.max_tokens,
+            min_tokens=min(self.max_tokens, 192),
+            seed=seed_of(self.seed, row.row, self.phase),
+        )
+        [completion] = yield [request]
+        cost = cost_of([completion])
+        if completion.finish in ("too_long", "refused"):
+            return Generated(dropped=completion.finish, cost=cost)
+        try:
+            phrases = parse_json(completion.text)
+        except ValueError:
+            reason = "cut_off" if completion.finish == "length" else "not_json"
+            return Generated(dropped=reason, raw=completion.text, cost=cost)
+        return Generated(phrases=phrases, cost=cost)
+
+    def facts(self) -> dict[str, str]:
+        return {
+            "prompts": self.prompts.fingerprint(self.phase),
+            "sampling": json.dumps(asdict(self.sampling)),
+            "max_tokens": str(self.max_tokens),
+            "seed": str(self.seed),
+            "grammar": _GRAMMAR.schema,
+        }
+
+
+def exchanges(conversation: Conversation) -> list[dict[str, str]]:
+    """The conversation as pairs of instruction and answer; tool turns belong to the answer."""
+    pairs: list[dict[str, str]] = []
+    for turn in conversation.turns:
+        if turn.role == "user":
+            pairs.append({"instruction": turn.content, "answer": ""})
+        else:
+            before = pairs[-1]["answer"]
+            pairs[-1]["answer"] = f"{before}\n{turn.content}" if before else turn.content
+    return pairs

@@ -1,0 +1,107 @@
+"""Phase 4: the assistant's turns are written anew under the system message (section 3.4).
+
+Row -> one request a turn, each seeing the answers before it -> the new conversation. An answer
+that is no answer (cut off, empty, looping, full of chat markup) drops the row.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import asdict, dataclass
+
+from sysgen_local.engine.request import GREEDY, Completion, Message, Request, Sampling, Segment
+from sysgen_local.phases.stage import Work, cost_of, seed_of
+from sysgen_local.prompts import PromptSet
+from sysgen_local.records import Phase, Responded, Row, Turn
+from sysgen_local.settings import Turns
+
+_THOUGHT = re.compile(r"^\s*<think>.*?</think>\s*", re.DOTALL)
+_MARKUP = re.compile(
+    r"<\|[a-z_]+\|>|\[/?INST\]|</?s>|<</?SYS>>|<(start|end)_of_turn>|</?think>", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Respond:
+    prompts: PromptSet
+    sampling: Sampling = GREEDY
+    seed: int = 0
+    max_tokens: int = 1024
+    turns: Turns = "all"
+    keep_truncated: bool = False
+    phase: Phase = "respond"
+
+    def work(self, row: Row) -> Work:
+        assert row.verified is not None
+        assert row.verified.system is not None
+        messages = [*self.prompts.messages(self.phase, system=row.verified.system)]
+        turns: list[Turn] = []
+        spent: list[Completion] = []
+        for turn in row.conversation.turns:
+            if turn.role == "assistant" and (self.turns == "all" or not spent):
+                [completion] = yield [self._request(row, tuple(messages), len(spent))]
+                spent.append(completion)
+                answer = _THOUGHT.sub("", completion.text).strip()
+                if reason := self._fault(completion, answer):
+                    # What was written is kept: `show` tells what went wrong.
+                    return Responded((*turns, Turn("assistant", answer)), reason, cost_of(spent))
+                turn = Turn("assistant", answer)
+            turns.append(turn)
+            messages.append(_message(turn))
+        return Responded(tuple(turns), cost=cost_of(spent))
+
+    def facts(self) -> dict[str, str]:
+        return {
+            "prompts": self.prompts.fingerprint(self.phase),
+            "sampling": json.dumps(asdict(self.sampling)),
+            "max_tokens": str(self.max_tokens),
+            "seed": str(self.seed),
+            "turns": self.turns,
+            "keep_truncated": str(self.keep_truncated),
+        }
+
+    def _request(self, row: Row, messages: tuple[Message, ...], part: int) -> Request:
+        return Request(
+            id=f"{row.row}:{self.phase}:{part}",
+            group=self.phase,
+            messages=messages,
+            sampling=self.sampling,
+            max_tokens=self.max_tokens,
+            min_tokens=min(self.max_tokens, 64),
+            seed=seed_of(self.seed, row.row, self.phase, part),
+        )
+
+    def _fault(self, completion: Completion, answer: str) -> str | None:
+        if completion.finish in ("too_long", "refused"):
+            return completion.finish
+        if looping(answer):
+            return "looping"
+        if completion.finish == "length" and not self.keep_truncated:
+            return "cut_off"
+        if not answer:
+            return "empty"
+        return "markup" if _MARKUP.search(answer) else None
+
+
+def looping(text: str, *, most: int = 40) -> bool:
+    """Whether some stretch of up to `most` words comes again and again without a break.
+
+    Five times in a row and twenty words together: what no table, list or poem does.
+    """
+    words = [w for w in text.split() if any(map(str.isalnum, w))]
+    if len(words) < 4 and len(text) > 100:
+        words = [c for c in text if c.isalnum()]  # a script without spaces, or one endless word
+    for period in range(1, min(most, len(words) // 5) + 1):
+        run = 0
+        for word, before in zip(words[period:], words, strict=False):
+            run = run + 1 if word == before else 0
+            if run >= max(4 * period, 20 - period):
+                return True
+    return False
+
+
+def _message(turn: Turn) -> Message:
+    """A function call is something the assistant said; what came back is told it."""
+    role = "assistant" if turn.role in ("assistant", "function_call") else "user"
+    return Message(role, (Segment(turn.content, trusted=False),))

@@ -1,0 +1,232 @@
+"""The filter's rules: each says of one phrase whether it must go.
+
+A rule is a small pure function of a `Case`; the list at the end is their order, the first that
+applies gives the reason. Knows nothing of rows' fates.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+from sysgen_local.phases.tags import LONGEST
+from sysgen_local.records import TAGS, Conversation, Phrase
+
+VERSION = "1"
+"""Part of the recipe: raised whenever a rule decides otherwise than before."""
+
+
+class Texts:
+    """A row's own texts, worked out once for all its phrases."""
+
+    def __init__(self, conversation: Conversation) -> None:
+        turns = conversation.turns
+        self.question = "\n".join(t.content for t in turns if t.role == "user")
+        self.answer = "\n".join(t.content for t in turns if t.role != "user")
+
+    @cached_property
+    def question_norm(self) -> str:
+        return normal(self.question)
+
+    @cached_property
+    def answer_norm(self) -> str:
+        return normal(self.answer)
+
+    @cached_property
+    def result(self) -> str | None:
+        """The final result of an answer that has one: behind `####`, in a box, "answer is X"."""
+        found = _RESULT.findall(self.answer)
+        results = [next(filter(None, groups)).strip(" .$") for groups in found]
+        return results[-1] if results and len(results[-1]) > 1 else None
+
+    @cached_property
+    def scripts(self) -> frozenset[str]:
+        """The scripts that make up a tenth or more of question or answer."""
+        return script_shares(self.question) | script_shares(self.answer)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    phrase: Phrase
+    texts: Texts
+
+    @property
+    def text(self) -> str:
+        return self.phrase.text
+
+
+def unknown_tag(case: Case) -> bool:
+    return case.phrase.tag not in TAGS
+
+
+def empty(case: Case) -> bool:
+    return normal(case.text) in _NOTHING
+
+
+def control_tokens(case: Case) -> bool:
+    return bool(_CONTROL.search(case.text)) or any(
+        unicodedata.category(c) in ("Cc", "Cf", "Cs", "Co") and c not in "\n\t"
+        for c in case.text
+        if c > "~" or c < " "
+    )
+
+
+def tag_in_text(case: Case) -> bool:
+    return bool(_TAG_IN_TEXT.search(case.text))
+
+
+def markup(case: Case) -> bool:
+    return bool(_MARKUP.search(case.text))
+
+
+def placeholder(case: Case) -> bool:
+    return bool(_PLACEHOLDER.search(case.text))
+
+
+def too_long(case: Case) -> bool:
+    return len(case.text) > LONGEST
+
+
+def too_short(case: Case) -> bool:
+    """Fewer than two words; a script without spaces needs four characters."""
+    if script_shares(case.text) & _UNSPACED:
+        return len(case.text.strip()) < 4
+    return len(case.text.split()) < 2 or len(case.text.strip()) < 5
+
+
+def repetition(case: Case) -> bool:
+    """A word or phrase over and over: what a model writes when it is stuck."""
+    words = normal(case.text).split()
+    for period in (1, 2, 3, 4, 5, 6):
+        run = 0
+        for word, before in zip(words[period:], words, strict=False):
+            run = run + 1 if word == before else 0
+            if run >= max(3, 2 * period):
+                return True
+    longest = max(words, key=len, default="")
+    return len(longest) > 40 or bool(_STUCK.search(case.text))
+
+
+def wrong_script(case: Case) -> bool:
+    """Written mainly in a script that neither question nor answer uses."""
+    counts = script_counts(case.text)
+    if not counts or not case.texts.scripts:
+        return False
+    main, number = counts.most_common(1)[0]
+    return number * 2 > counts.total() and main not in case.texts.scripts
+
+
+def copies_question(case: Case) -> bool:
+    """The user's own words, at length. A short instruction may stand in its task or content
+    phrase, for there it says what is to be done; twelve words are a copy."""
+    return _copies(case, case.texts.question_norm, case.phrase.tag in ("task", "content"))
+
+
+def copies_answer(case: Case) -> bool:
+    return _copies(case, case.texts.answer_norm, False)
+
+
+def leaks_answer(case: Case) -> bool:
+    """Holds the answer's final result, or eight words of it in a row that the user never said."""
+    text = normal(case.text)
+    result = case.texts.result
+    told = normal(result) if result else ""
+    if told and told not in case.texts.question_norm and f" {told} " in f" {text} ":
+        return True
+    words = text.split()
+    answer, question = case.texts.answer_norm, case.texts.question_norm
+    grams = (" ".join(words[i : i + 8]) for i in range(len(words) - 7))
+    return any(gram in answer and gram not in question for gram in grams)
+
+
+RULES: dict[str, tuple[Callable[[Case], bool], str]] = {
+    "unknown_tag": (unknown_tag, "its tag is none of the eight"),
+    "empty": (empty, "it says nothing"),
+    "control_tokens": (control_tokens, "it holds control tokens or invisible characters"),
+    "tag_in_text": (tag_in_text, "its text repeats a tag"),
+    "markup": (markup, "it holds HTML, Markdown or code"),
+    "placeholder": (placeholder, "something in it was left to be filled in"),
+    "too_long": (too_long, f"it is longer than {LONGEST} characters"),
+    "too_short": (too_short, "it is shorter than two words"),
+    "repetition": (repetition, "it repeats itself"),
+    "wrong_script": (wrong_script, "it is written in a script the row does not use"),
+    "copies_question": (copies_question, "it copies the user's words"),
+    "copies_answer": (copies_answer, "it copies the answer"),
+    "leaks_answer": (leaks_answer, "it gives the answer away"),
+}
+"""Reason -> the rule, and what it says to a reader. `duplicate` is the filter's own."""
+
+
+def reason(case: Case) -> str | None:
+    """Why the phrase must go; None if it may stay."""
+    return next((name for name, (applies, _) in RULES.items() if applies(case)), None)
+
+
+def normal(text: str) -> str:
+    """For comparing: compatibility forms, case and punctuation aside."""
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    return " ".join(_WORDS.findall(folded))
+
+
+def script_counts(text: str) -> Counter[str]:
+    """Letters of each script."""
+    return Counter(_script(c) for c in text if c.isalpha())
+
+
+def script_shares(text: str) -> frozenset[str]:
+    """Scripts with a tenth or more of the letters."""
+    counts = script_counts(text[:4000])
+    return frozenset(s for s, n in counts.items() if n * 10 >= counts.total())
+
+
+@lru_cache(maxsize=65536)
+def _script(letter: str) -> str:
+    """The script as the first word of the letter's Unicode name; CJK scripts taken together
+    would hide Japanese from Chinese, but not either from Latin, which is what matters."""
+    if letter.isascii():
+        return "LATIN"
+    name = unicodedata.name(letter, "UNKNOWN").split(" ")[0]
+    return "CJK" if name in ("HIRAGANA", "KATAKANA", "IDEOGRAPHIC", "HALFWIDTH") else name
+
+
+def _copies(case: Case, source: str, tolerant: bool) -> bool:
+    text = normal(case.text)
+    words = text.count(" ") + 1
+    if not text or text not in source:
+        return False
+    if tolerant:
+        return words > 12
+    return text == source or words >= 8 or len(text) >= 60
+
+
+_UNSPACED = frozenset({"CJK", "THAI", "LAO", "KHMER", "MYANMAR"})
+_WORDS = re.compile(r"\w+")
+_NOTHING = frozenset({"", "none", "n a", "na", "null", "empty", "nothing", "not applicable", "tbd"})
+_STUCK = re.compile(r"(.)\1{7,}|(.{2,5}?)\2{5,}", re.DOTALL)
+_CONTROL = re.compile(
+    r"<\|[^|<>\n]{1,40}\|>|\[/?INST\]|<</?SYS>>|</?s>|<(start|end)_of_turn>|<(bos|eos|pad|unk)>"
+    r"|</?think>|</?tool_(call|response)>|<\uff5c[^<>\n]{1,40}\uff5c>",
+    re.IGNORECASE,
+)
+_TAG_IN_TEXT = re.compile(
+    rf"<<\s*/?\s*[A-Za-z][A-Za-z _-]*>>|^\s*[\[(<*]*({'|'.join(TAGS)})[\])>*]*\s*:", re.IGNORECASE
+)
+_MARKUP = re.compile(
+    r"</?[a-z][a-z0-9]*(\s[^<>]*)?/?>|^\s*#{1,6} |```|^\s*[*-] |\*\*[^*]+\*\*|!?\[[^\]]+\]\(\S+\)",
+    re.IGNORECASE | re.MULTILINE,
+)
+_PLACEHOLDER = re.compile(
+    r"\[(insert|your|the|name|user|company|topic|specific|add|enter|date|city|product)\b[^\]]*\]"
+    r"|[<{]{1,2}\s*(insert|your|user|name|company|topic|date|city|product)\b[^<>{}]*[>}]{1,2}"
+    r"|\{\{?\s*[a-z_]+\s*\}?\}|\[[A-Z][A-Z _]{2,}\]|\bX{3,}\b|_{3,}|\bXYZ (Corp|Inc|company)\b"
+    r"|\blorem ipsum\b",
+    re.IGNORECASE,
+)
+_RESULT = re.compile(
+    r"####\s*(\S[^\n]{0,60})|\\boxed\{([^{}]{1,60})\}|\banswer is:?\s*\$?([-\w.,/]{1,40})",
+    re.IGNORECASE,
+)

@@ -1,0 +1,141 @@
+"""Runs stages: due rows -> requests -> completions -> committed rows. The only loop over an engine.
+
+Depth first: the engine is always fed from the most downstream phase that has work, so finished
+rows appear at once, the batch holds jobs of several phases, and no phase waits for another. A
+row's results are committed as it moves; a killed run loses at most the rows in flight.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Generator, Iterator, Sequence
+
+from sysgen_local.engine.request import Completion, Engine, Request
+from sysgen_local.phases.stage import Stage, Work
+from sysgen_local.progress import Progress, Reporter
+from sysgen_local.records import Phase, Result, Row
+from sysgen_local.store import Store
+
+COMMIT_SECONDS = 0.5
+COMMIT_RESULTS = 256
+
+
+class Job:
+    """A row at one stage: its generator, and what it still waits for."""
+
+    __slots__ = ("_answers", "_order", "_waiting", "row", "stage", "work")
+
+    def __init__(self, row: Row, stage: int, work: Work) -> None:
+        self.row = row
+        self.stage = stage
+        self.work = work
+
+    def expect(self, requests: Sequence[Request]) -> None:
+        self._order = [request.id for request in requests]
+        self._waiting = set(self._order)
+        self._answers: dict[str, Completion] = {}
+
+    def answer(self, completion: Completion) -> list[Completion] | None:
+        """All completions in the order of their requests, once the last one is there."""
+        self._waiting.discard(completion.id)
+        self._answers[completion.id] = completion
+        return None if self._waiting else [self._answers[i] for i in self._order]
+
+
+class Pipeline:
+    """Drives `stages` (consecutive phases) over every row of `store` that is due."""
+
+    def __init__(
+        self, store: Store, stages: Sequence[Stage], progress: Progress, reporter: Reporter
+    ) -> None:
+        self._store = store
+        self._stages = stages
+        self._progress = progress
+        self._reporter = reporter
+        self._ready: list[deque[tuple[Request, Job]]] = [deque() for _ in stages]
+        self._running: dict[str, Job] = {}
+        self._results: list[tuple[int, Phase, Result]] = []
+        self._committed = time.monotonic()
+
+    def run(self, engine: Engine | None) -> None:
+        """Until nothing is due, or until the engine is cancelled. Stages that ask no model
+        need no engine."""
+        requests = self._requests()
+        try:
+            for completion in engine.complete(requests) if engine else ():
+                self._receive(completion)
+                self._commit_if_due()
+            if engine is None:
+                for request in requests:
+                    raise AssertionError(f"no engine for {request}")
+        finally:
+            requests.close()
+            self._commit()
+
+    def _requests(self) -> Generator[Request | None, None, None]:
+        """What the engine should do next; None while all that is left waits for answers."""
+        due = self._due()
+        while True:
+            if ready := next((q for q in reversed(self._ready) if q), None):
+                request, job = ready.popleft()
+                self._running[request.id] = job
+                yield request
+            elif entry := next(due, None):
+                self._start(*entry)
+            elif self._running:
+                yield None
+            else:
+                return
+
+    def _due(self) -> Iterator[tuple[Row, int]]:
+        """Rows that wait in the store, the furthest first. A row that comes due while the run
+        goes on is passed on in memory and not met here again: its phase's pages are behind."""
+        for index in reversed(range(len(self._stages))):
+            for row in self._store.due(self._stages[index].phase):
+                yield row, index
+
+    def _start(self, row: Row, index: int) -> None:
+        stage = self._stages[index]
+        self._progress.phases[stage.phase].running += 1
+        self._advance(Job(row, index, stage.work(row)), None)
+
+    def _receive(self, completion: Completion) -> None:
+        job = self._running.pop(completion.id)
+        answers = job.answer(completion)
+        if answers is not None:
+            self._advance(job, answers)
+
+    def _advance(self, job: Job, answers: list[Completion] | None) -> None:
+        """Lets the row's generator go on: to further requests, or to the next stage."""
+        try:
+            requests = job.work.send(answers) if answers is not None else next(job.work)
+            while not requests:
+                requests = job.work.send([])
+        except StopIteration as end:
+            self._finish(job, end.value)
+            return
+        job.expect(requests)
+        self._ready[job.stage].extend((request, job) for request in requests)
+
+    def _finish(self, job: Job, result: Result) -> None:
+        phase = self._stages[job.stage].phase
+        row = job.row.after(phase, result)
+        self._results.append((row.row, phase, result))
+        self._progress.phases[phase].running -= 1
+        self._progress.count(row, phase, result)
+        self._reporter.update(self._progress)
+        if result.dropped is None and job.stage + 1 < len(self._stages):
+            self._start(row, job.stage + 1)
+        self._commit_if_due()
+
+    def _commit_if_due(self) -> None:
+        late = time.monotonic() - self._committed > COMMIT_SECONDS
+        if self._results and (late or len(self._results) >= COMMIT_RESULTS):
+            self._commit()
+
+    def _commit(self) -> None:
+        if self._results:
+            self._store.commit(self._results)
+            self._results = []
+        self._committed = time.monotonic()

@@ -1,0 +1,156 @@
+"""Prompt sets: one readable file a phase, checked when it is loaded.
+
+A file holds messages under the headings `# system`, `# user` and `# assistant`; pairs of user and
+assistant before the last user message are demonstrations. The text is a Jinja template, run in a
+sandbox over marked values, so that row text stays known as row text and is never a template.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sysgen_local.engine.request import Message
+from sysgen_local.engine.segments import Marks
+from sysgen_local.errors import UsageError
+from sysgen_local.resources import resource
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+VARIABLES: dict[str, tuple[frozenset[str], frozenset[str]]] = {
+    "generate": (frozenset({"turns"}), frozenset()),
+    "verify": (frozenset({"phrase", "tag"}), frozenset({"instruction"})),
+    "respond": (frozenset({"system"}), frozenset()),
+}
+"""Phase -> the variables its file must use, and those it may use.
+
+turns: a list of {instruction, answer}; instruction: the first user turn; phrase and tag: what is
+judged; system: the finished system message."""
+
+_HEADING = re.compile(r"^# (system|user|assistant)[ \t]*$", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    role: str
+    template: Template
+
+
+class PromptFile:
+    """One phase's prompt. Raises UsageError that names file and line where it cannot be used."""
+
+    def __init__(self, phase: str, path: Path) -> None:
+        self._phase = phase
+        self._path = path
+        try:
+            self._text = path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            raise UsageError(
+                f"the prompt set lacks {path}",
+                hint=f"a set has {', '.join(f'{name}.md' for name in VARIABLES)}",
+            ) from None
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"the prompt file {path} cannot be read: {error}") from error
+        self._parts = self._parse()
+        self.fingerprint = hashlib.sha256(self._text.encode()).hexdigest()
+
+    def messages(self, values: Mapping[str, Any]) -> tuple[Message, ...]:
+        messages = []
+        for part in self._parts:
+            marks = Marks()
+            rendered = part.template.render(_marked(values, marks))
+            messages.append(Message(part.role, marks.split(rendered.strip())))
+        return tuple(messages)
+
+    def _parse(self) -> list[_Part]:
+        head, *rest = _HEADING.split(self._text)
+        if head.strip():
+            raise self._wrong(1, "there is text before the first heading")
+        roles = rest[::2]
+        if self._phase != "respond" and (not roles or roles[-1] != "user"):
+            last = self._text.count("\n", 0, self._text.rfind(f"# {roles[-1]}")) + 1 if roles else 1
+            raise self._wrong(last, "the last message must be `# user`")
+        parts = []
+        used: set[str] = set()
+        for match, role, text in zip(_HEADING.finditer(self._text), roles, rest[1::2], strict=True):
+            line = self._text.count("\n", 0, match.end()) + 1
+            used |= self._check(text, line)
+            parts.append(_Part(role, self._environment.from_string(text.strip())))
+        if missing := VARIABLES[self._phase][0] - used:
+            names = " and ".join(f"{{{{ {name} }}}}" for name in sorted(missing))
+            raise self._wrong(len(self._text.splitlines()) or 1, f"it never uses {names}")
+        return parts
+
+    def _check(self, text: str, line: int) -> set[str]:
+        """The variables a message uses, none of them unknown."""
+        from jinja2 import TemplateSyntaxError, meta
+
+        try:
+            used = meta.find_undeclared_variables(self._environment.parse(text))
+        except TemplateSyntaxError as error:
+            raise self._wrong(line + error.lineno - 1, error.message or "syntax error") from error
+        needed, allowed = VARIABLES[self._phase]
+        if unknown := sorted(used - needed - allowed):
+            pattern = re.compile(rf"\{{[{{%][^}}]*\b{re.escape(unknown[0])}\b")
+            found = pattern.search(text)
+            at = line + text.count("\n", 0, found.start() if found else 0)
+            known = ", ".join(sorted(needed | allowed))
+            raise self._wrong(at, f"unknown variable {unknown[0]}; there is {known}")
+        return used
+
+    @cached_property
+    def _environment(self) -> Any:
+        from jinja2 import StrictUndefined
+        from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+        return ImmutableSandboxedEnvironment(
+            undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False
+        )
+
+    def _wrong(self, line: int, what: str) -> UsageError:
+        return UsageError(f"{self._path}, line {line}: {what}")
+
+
+class PromptSet:
+    """The prompts of all phases that ask a model. `name` is what `load` takes."""
+
+    def __init__(self, name: str, files: Mapping[str, PromptFile]) -> None:
+        self.name = name
+        self._files = files
+
+    @classmethod
+    def load(cls, name: str) -> PromptSet:
+        """A shipped set by its name, or a folder with a file a phase."""
+        shipped = resource("prompts")
+        folder = Path(name) if Path(name).is_dir() else shipped / name
+        if not folder.is_dir():
+            sets = ", ".join(sorted(p.name for p in shipped.iterdir() if p.is_dir()))
+            raise UsageError(
+                f"there is no prompt set {name}", hint=f"name one of {sets}, or a folder"
+            )
+        files = {phase: PromptFile(phase, folder / f"{phase}.md") for phase in VARIABLES}
+        return cls(name, files)
+
+    def messages(self, phase: str, **values: Any) -> tuple[Message, ...]:
+        """The prompt for these values; strings in them, however deep, are row text."""
+        return self._files[phase].messages(values)
+
+    def fingerprint(self, phase: str) -> str:
+        """Changes whenever the file's text does."""
+        return self._files[phase].fingerprint
+
+
+def _marked(value: Any, marks: Marks) -> Any:
+    if isinstance(value, str):
+        return marks.mark(value)
+    if isinstance(value, Mapping):
+        return {key: _marked(item, marks) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_marked(item, marks) for item in value]
+    return value

@@ -1,0 +1,149 @@
+"""The terminal view of a run: a line a phase, speed, time left, the last finished row.
+
+On a terminal it is drawn in place (rich); elsewhere one plain line every ten seconds.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import IO, TYPE_CHECKING
+
+from sysgen_local.progress import Progress, Reporter
+from sysgen_local.records import PHASES, Tag
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+COLOURS: dict[Tag, str] = {
+    "role": "cyan",
+    "content": "green",
+    "task": "yellow",
+    "action": "magenta",
+    "style": "bright_blue",
+    "background": "bright_red",
+    "tool": "bright_cyan",
+    "format": "bright_green",
+}
+
+
+def reporter_for(stream: IO[str], *, quiet: bool = False) -> Reporter:
+    """The view that suits the stream: drawn on a terminal, plain lines elsewhere."""
+    if quiet:
+        return Plain(stream, every=float("inf"))
+    from rich.console import Console
+
+    console = Console(file=stream)
+    return Live(console) if console.is_terminal else Plain(stream)
+
+
+class Plain:
+    """One line every `every` seconds."""
+
+    def __init__(self, stream: IO[str], every: float = 10.0) -> None:
+        self._stream = stream
+        self._every = every
+        self._said = time.monotonic()
+
+    def update(self, progress: Progress) -> None:
+        if time.monotonic() - self._said >= self._every:
+            self._said = time.monotonic()
+            print(summary(progress), file=self._stream, flush=True)
+
+    def close(self, progress: Progress) -> None:
+        if self._every != float("inf"):
+            print(summary(progress), file=self._stream, flush=True)
+
+
+class Live:
+    """Redrawn in place, at most eight times a second."""
+
+    def __init__(self, console: Console) -> None:
+        from rich.live import Live as RichLive
+
+        self._console = console
+        self._live = RichLive(console=console, auto_refresh=False, transient=False)
+        self._drawn = 0.0
+
+    def update(self, progress: Progress) -> None:
+        if time.monotonic() - self._drawn < 0.125:
+            return
+        if not self._drawn:
+            self._live.start()
+        self._drawn = time.monotonic()
+        self._live.update(self._view(progress), refresh=True)
+
+    def close(self, progress: Progress) -> None:
+        if self._drawn:
+            self._live.update(self._view(progress), refresh=True)
+            self._live.stop()
+
+    def _view(self, progress: Progress) -> RenderableType:
+        from rich.console import Group
+        from rich.progress_bar import ProgressBar
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table.grid(padding=(0, 2), expand=False)
+        for title in ("phase", "", "done", "dropped", "running", "waiting"):
+            table.add_column(title, justify="left" if title in ("phase", "") else "right")
+        table.add_row(
+            *(Text(t, style="dim") for t in ("phase", "", "done", "dropped", "running", "waiting"))
+        )
+        for phase in PHASES:
+            state = progress.phases[phase]
+            table.add_row(
+                phase,
+                ProgressBar(total=max(progress.rows, 1), completed=state.through, width=24),
+                f"{state.done:,}",
+                f"{state.dropped.total():,}",
+                f"{state.running:,}",
+                f"{progress.waiting(phase) - state.running:,}",
+            )
+        return Group(table, Text(speed(progress), style="bold"), _last(progress))
+
+
+def _last(progress: Progress) -> RenderableType:
+    from rich.text import Text
+
+    row = progress.last
+    if row is None or row.verified is None:
+        return Text("")
+    text = Text(f"row {row.row}: ", style="dim", overflow="ellipsis")
+    for verdict in row.verified.verdicts:
+        if verdict.text in (row.verified.system or ""):
+            text.append(f"{verdict.text} ".replace("\n", " "), style=colour(verdict.tag))
+    return text
+
+
+def colour(tag: str) -> str:
+    return next((c for t, c in COLOURS.items() if t == tag), "default")
+
+
+def speed(progress: Progress) -> str:
+    """Rows an hour, tokens a second, time left: of this run alone."""
+    seconds = max(progress.seconds, 1e-6)
+    rate = progress.finished_here / seconds
+    parts = [
+        f"{progress.finished_here:,} rows in {clock(seconds)}",
+        f"{rate * 3600:,.0f} rows/h",
+        f"{progress.cost.tokens_in / seconds:,.0f} tok/s in",
+        f"{progress.cost.tokens_out / seconds:,.0f} tok/s out",
+    ]
+    if progress.pending and rate:
+        parts.append(f"{clock(progress.pending / rate)} left")
+    return " · ".join(parts)
+
+
+def summary(progress: Progress) -> str:
+    """The whole state in one plain line."""
+    return (
+        f"{progress.final:,} final, {progress.dropped:,} dropped, {progress.rejected:,} rejected, "
+        f"{progress.pending:,} pending | {speed(progress)}"
+    )
+
+
+def clock(seconds: float) -> str:
+    """1:02:03, or 2:03 below an hour."""
+    minutes, second = divmod(round(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"

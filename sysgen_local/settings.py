@@ -1,0 +1,27 @@
+"""The options of a run as they were given; cheap to import, so that `--help` is quick."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Turns = Literal["all", "first"]
+"""Which assistant turns are answered anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """None was not given: what the store was made with, or a default, is taken."""
+
+    model: str | None = None
+    judge: str | None = None
+    prompts: str | None = None
+    seed: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+    min_p: float | None = None
+    max_answer_tokens: int | None = None
+    turns: Turns | None = None
+    keep_truncated: bool | None = None
+    min_p_good: float | None = None

@@ -1,0 +1,85 @@
+"""Datasets on a Hugging Face hub, through its own client: resume, cache, HF_ENDPOINT, offline."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from sysgen_local.errors import SysgenError, UsageError
+
+_NAME = re.compile(r"hf://datasets/([\w.-]+/[\w.-]+?)(?:@([\w./-]+?))?(?:/(.+))?")
+
+
+def files(name: str, is_data: Callable[[str], bool]) -> Iterator[tuple[str, Path, str]]:
+    """(name as the user would say it, local file, OWNER/NAME) of every data file, downloaded.
+
+    `name` is hf://datasets/OWNER/NAME[@REVISION][/FILE OR FOLDER]. Where files belong to splits,
+    those of `train` are taken. Raises UsageError or SysgenError.
+    """
+    from huggingface_hub import HfApi, hf_hub_download
+
+    match = _NAME.fullmatch(name.rstrip("/"))
+    if match is None:
+        raise UsageError(
+            f"{name} names no dataset", hint="write hf://datasets/OWNER/NAME[@REVISION][/FILE]"
+        )
+    repo, revision, inside = match.groups()
+    with _explained(repo):
+        everything = _listed(repo, revision)
+        if everything is None:
+            everything = HfApi().list_repo_files(repo, repo_type="dataset", revision=revision)
+    wanted = sorted(
+        file for file in everything
+        if is_data(file) and (not inside or file == inside or file.startswith(f"{inside}/"))
+    )  # fmt: skip
+    train = [file for file in wanted if re.search(r"(^|[/_.-])train([/_.-]|$)", file)]
+    if not wanted:
+        raise UsageError(f"{name} holds no data file", hint="look at its files on the hub")
+    for file in train or wanted:
+        with _explained(repo):
+            path = hf_hub_download(repo, file, repo_type="dataset", revision=revision)
+        yield f"hf://datasets/{repo}/{file}", Path(path), repo
+
+
+def _listed(repo: str, revision: str | None) -> list[str] | None:
+    """The files of the snapshot in the cache, if the hub may not be asked."""
+    from huggingface_hub import constants, snapshot_download
+
+    if not constants.HF_HUB_OFFLINE:
+        return None
+    folder = Path(snapshot_download(repo, repo_type="dataset", revision=revision))
+    return [str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()]
+
+
+class _explained:  # noqa: N801 - reads as a statement
+    """The client's errors in one sentence each."""
+
+    def __init__(self, repo: str) -> None:
+        self._repo = repo
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        from huggingface_hub import errors
+
+        if error is None or isinstance(error, SysgenError):
+            return
+        if isinstance(error, errors.GatedRepoError):
+            raise SysgenError(
+                f"the dataset {self._repo} is gated",
+                hint="accept its terms on the hub, then `hf auth login`",
+            ) from error
+        if isinstance(error, errors.RepositoryNotFoundError | errors.RevisionNotFoundError):
+            raise UsageError(
+                f"the hub has no dataset {self._repo} of that revision, or it is private",
+                hint="look at the spelling; for a private one `hf auth login`",
+            ) from error
+        if isinstance(
+            error, errors.LocalEntryNotFoundError | errors.OfflineModeIsEnabled | OSError
+        ):
+            raise SysgenError(
+                f"the dataset {self._repo} could not be fetched: {str(error).splitlines()[0]}",
+                hint="is there a network? The same command goes on where it stopped; "
+                "HF_HUB_OFFLINE=1 uses only what was fetched before",
+            ) from error

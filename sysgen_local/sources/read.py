@@ -1,0 +1,243 @@
+"""Files to a stream of conversations and rejects. Nothing is read whole but a line or a record.
+
+The order is that of the file, so that a reader taken up again can skip what it had. Content that
+is broken becomes a `Reject` with its line; only a file that cannot be opened raises.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import hashlib
+import io
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import IO, cast
+
+from sysgen_local.errors import UsageError
+from sysgen_local.records import Conversation, Reject, Source
+from sysgen_local.sources import hub
+from sysgen_local.sources.presets import preset
+from sysgen_local.sources.shapes import shape
+
+FORMATS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json", ".csv": "csv", ".tsv": "tsv",
+           ".parquet": "parquet"}  # fmt: skip
+Record = tuple[int, object] | Reject
+"""Line or record number with a decoded row, or what is wrong there."""
+
+
+def find(inputs: Sequence[str], *, mapping: Mapping[str, str] | None = None) -> list[Source]:
+    """The files behind INPUTs: files, directories (recursively, sorted), hf://datasets/...
+
+    Raises UsageError for what is missing, unreadable, empty or of an unknown kind.
+    """
+    sources = []
+    for name in inputs:
+        if name.startswith("hf://"):
+            sources += [_source(p, f, mapping, repo) for p, f, repo in hub.files(name, is_data)]
+            continue
+        path = Path(name)
+        if path.is_dir():
+            inside = sorted(
+                p for p in path.rglob("*")
+                if p.is_file() and is_data(p.name)
+                and not any(part.startswith(".") for part in p.relative_to(path).parts)
+            )  # fmt: skip
+            if not inside:
+                raise UsageError(f"{name} holds no data file", hint=f"understood: {_endings()}")
+            sources += [_source(str(p), p, mapping) for p in inside]
+        elif not path.exists():
+            raise UsageError(f"there is no file {name}", hint="look at the path, or quote it")
+        elif not is_data(path.name):
+            raise UsageError(f"{name} has an ending that is not known", hint=f"known: {_endings()}")
+        else:
+            sources.append(_source(name, path, mapping))
+    return sources
+
+
+def is_data(name: str) -> bool:
+    return _format(name)[0] is not None
+
+
+def read(source: Source) -> Iterator[Conversation | Reject]:
+    """Every record of the source, in order: usable, or rejected with its reason."""
+    path = Path(source.file)
+    form, zipped = _format(path.name)
+    try:
+        if form == "parquet":
+            records = _parquet(path)
+        else:
+            stream = cast(IO[bytes], gzip.open(path) if zipped else path.open("rb"))  # noqa: SIM115
+            records = {"jsonl": _jsonl, "json": _json, "csv": _csv, "tsv": _tsv}[form or ""](stream)
+        for record in records:
+            if isinstance(record, Reject):
+                yield record
+            else:
+                yield shape(record[1], record[0], source.mapping)
+    except (OSError, EOFError) as error:  # gzip.BadGzipFile is an OSError
+        raise UsageError(f"{source.path} cannot be read: {error}") from error
+
+
+def _source(
+    path: str, file: Path, mapping: Mapping[str, str] | None, repo: str | None = None
+) -> Source:
+    known = preset(repo or file.name)
+    try:
+        with file.open("rb") as stream:
+            fingerprint = hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from error
+    return Source(
+        path=path,
+        file=str(file),
+        fingerprint=fingerprint,
+        dataset=known.name if known else repo or file.name.split(".")[0],
+        license=known.license if known else None,
+        mapping=mapping,
+    )
+
+
+def _jsonl(stream: IO[bytes]) -> Iterator[Record]:
+    for number, line in enumerate(stream, 1):
+        line = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
+        if not line.strip():
+            continue
+        try:
+            yield number, json.loads(line.decode("utf-8"))
+        except UnicodeDecodeError as error:
+            yield Reject(number, "bad_encoding", f"byte {error.start} is not UTF-8")
+        except json.JSONDecodeError as error:
+            yield Reject(number, "bad_json", f"{error.msg} at character {error.pos + 1}")
+        except (RecursionError, ValueError) as error:
+            yield Reject(number, "bad_json", str(error)[:200])
+
+
+def _json(stream: IO[bytes]) -> Iterator[Record]:
+    """An array of rows, an object that holds one, or (though named .json) JSON lines."""
+    import ijson.common
+
+    text = io.BufferedReader(cast(io.RawIOBase, stream))
+    head = text.peek(4096)[:4096].removeprefix(b"\xef\xbb\xbf").lstrip()
+    if head[:1] == b"{":
+        first = head.split(b"\n", 1)[0]
+        if b"\n" in head and _is_json(first):
+            yield from _jsonl(text)
+            return
+    prefix = "item"
+    if head[:1] == b"{":
+        key = _first_list(text)
+        if key is None:
+            text.seek(0)
+            yield from _whole(text)
+            return
+        prefix = f"{key}.item"
+        text.seek(0)
+    if text.peek(3)[:3] == b"\xef\xbb\xbf":
+        text.read(3)
+    number = 0
+    try:
+        for row in ijson.items(text, prefix, use_float=True):
+            number += 1
+            inner = row.get("row") if isinstance(row, dict) and "row_idx" in row else None
+            yield number, row if inner is None else inner
+    except (ijson.common.JSONError, UnicodeDecodeError, RecursionError) as error:
+        what = str(error).splitlines()[0][:200] if str(error) else "broken JSON"
+        reason = "bad_encoding" if "UTF" in what.upper() else "bad_json"
+        yield Reject(number + 1, reason, f"{what}; nothing behind it could be read")
+
+
+def _first_list(stream: IO[bytes]) -> str | None:
+    """The key of the first list inside a JSON object."""
+    import ijson.common
+
+    try:
+        for prefix, event, _ in ijson.parse(stream):
+            if event == "start_array":
+                found = str(prefix)
+                return found if found and "." not in found else None
+    except (ijson.common.JSONError, UnicodeDecodeError):
+        pass
+    return None
+
+
+def _whole(stream: IO[bytes]) -> Iterator[Record]:
+    """A single row in a file of its own."""
+    try:
+        yield 1, json.loads(stream.read().decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        yield Reject(1, "bad_encoding", f"byte {error.start} is not UTF-8")
+    except (ValueError, RecursionError) as error:
+        yield Reject(1, "bad_json", str(error)[:200])
+
+
+def _is_json(text: bytes) -> bool:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _csv(stream: IO[bytes]) -> Iterator[Record]:
+    return _separated(stream, ",")
+
+
+def _tsv(stream: IO[bytes]) -> Iterator[Record]:
+    return _separated(stream, "\t")
+
+
+def _separated(stream: IO[bytes], separator: str) -> Iterator[Record]:
+    csv.field_size_limit(sys.maxsize)
+    # What is not UTF-8 comes through as surrogates, so that one bad row does not end the file.
+    text = io.TextIOWrapper(stream, "utf-8-sig", errors="surrogateescape", newline="")
+    reader = csv.reader(text, delimiter=separator)
+    header = next(reader, None)
+    while header is not None:
+        line = reader.line_num + 1
+        try:
+            row = next(reader, None)
+        except csv.Error as error:
+            yield Reject(line, "bad_row", str(error))
+            continue
+        if row is None:
+            return
+        if not row:
+            continue
+        if any("\udc80" <= c <= "\udcff" for cell in row for c in cell):
+            yield Reject(line, "bad_encoding", "the row is not UTF-8")
+        elif len(row) != len(header):
+            yield Reject(line, "bad_row", f"{len(row)} columns under a header of {len(header)}")
+        else:
+            yield line, dict(zip(header, row, strict=True))
+
+
+def _parquet(path: Path) -> Iterator[Record]:
+    import duckdb
+
+    number = 0
+    try:
+        with duckdb.connect(config={"autoinstall_known_extensions": False}) as connection:
+            result = connection.execute("SELECT * FROM read_parquet(?)", [str(path)])
+            names = [column[0] for column in result.description or ()]
+            while rows := result.fetchmany(256):
+                for row in rows:
+                    number += 1
+                    yield number, dict(zip(names, row, strict=True))
+    except duckdb.Error as error:
+        what = str(error).splitlines()[0]
+        yield Reject(number + 1, "bad_row", f"{what}; nothing behind it could be read")
+
+
+def _format(name: str) -> tuple[str | None, bool]:
+    """The format by the file's ending, and whether it is gzipped."""
+    name = name.lower()
+    zipped = name.endswith(".gz")
+    suffix = Path(name.removesuffix(".gz")).suffix
+    form = FORMATS.get(suffix)
+    return (None, zipped) if zipped and form == "parquet" else (form, zipped)
+
+
+def _endings() -> str:
+    return ", ".join(FORMATS) + " (text ones also as .gz)"

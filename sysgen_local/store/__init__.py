@@ -1,0 +1,26 @@
+"""One DuckDB file that holds a run: what came in, what each phase made of it, what came out.
+
+Every SQL statement of the project lives in this package; it knows no model and no command line.
+"""
+
+from sysgen_local.store.copying import FORMATS, VARIANTS, Format, Variant
+from sysgen_local.store.counts import Counts, PhaseCounts
+from sysgen_local.store.file import LockedError
+from sysgen_local.store.journal import Recipe, Run
+from sysgen_local.store.rows import State
+from sysgen_local.store.store import Origin, Store
+
+__all__ = [
+    "FORMATS",
+    "VARIANTS",
+    "Counts",
+    "Format",
+    "LockedError",
+    "Origin",
+    "PhaseCounts",
+    "Recipe",
+    "Run",
+    "State",
+    "Store",
+    "Variant",
+]

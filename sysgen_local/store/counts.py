@@ -1,0 +1,164 @@
+"""What a store holds, in numbers that add up: input = final + dropped + rejected + pending.
+
+Pending is counted phase by phase: the rows that the phase before let through and this one has
+not done. Costs: tokens as the model counts them, seconds of model time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sysgen_local.records import PHASES, TABLES, TAGS, Phase
+from sysgen_local.store.database import Database
+
+SUMS = ("input", "final", "dropped", "rejected", "pending")
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseCounts:
+    """One phase. `dropped` is reason -> rows, most frequent first."""
+
+    done: int
+    dropped: Mapping[str, int]
+    pending: int
+    tokens_in: int = 0
+    tokens_out: int = 0
+    seconds: float = 0.0
+
+    @property
+    def kept(self) -> int:
+        """Rows the phase let through."""
+        return self.done - sum(self.dropped.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """The whole store. `rejects` is reason -> records, most frequent first."""
+
+    rejects: Mapping[str, int]
+    phases: Mapping[Phase, PhaseCounts]
+
+    @property
+    def input(self) -> int:
+        """Records read so far, usable or not."""
+        return self.final + self.dropped + self.rejected + self.pending
+
+    @property
+    def final(self) -> int:
+        """Rows that passed every phase."""
+        return self.phases["respond"].kept
+
+    @property
+    def dropped(self) -> int:
+        """Rows that ended in some phase."""
+        return sum(sum(phase.dropped.values()) for phase in self.phases.values())
+
+    @property
+    def rejected(self) -> int:
+        """Records that could not be used."""
+        return sum(self.rejects.values())
+
+    @property
+    def pending(self) -> int:
+        """Rows that some phase has still to do."""
+        return sum(phase.pending for phase in self.phases.values())
+
+    def rows(self) -> dict[str, int]:
+        """The five sums by name, as `sysgen stats --json` gives them."""
+        return {name: getattr(self, name) for name in SUMS}
+
+
+def count(db: Database) -> Counts:
+    """Count everything but tags and datasets: 50 ms at 600,000 rows."""
+    rejects = db.all(
+        "SELECT reason, count(*) FROM rejects GROUP BY reason ORDER BY count(*) DESC, reason"
+    )
+    ((coming,),) = db.all("SELECT count(*) FROM conversations")
+    phases: dict[Phase, PhaseCounts] = {}
+    for phase in PHASES:
+        phases[phase] = _phase(db, phase, coming)
+        coming = phases[phase].kept
+    return Counts(dict(rejects), phases)
+
+
+def stats(db: Database) -> dict[str, Any]:
+    """All of this module as data for JSON; it counts tags too: 3 s at 600,000 rows."""
+    counted = count(db)
+    return {
+        "rows": counted.rows(),
+        "phases": {phase: {**asdict(of), "kept": of.kept} for phase, of in counted.phases.items()},
+        "rejects": dict(counted.rejects),
+        "tags": tags(db),
+        "datasets": datasets(db),
+    }
+
+
+def _phase(db: Database, phase: Phase, coming: int) -> PhaseCounts:
+    free = phase == "filter"  # no model, no cost
+    cost = "0, 0, 0.0" if free else "sum(tokens_in), sum(tokens_out), sum(seconds)"
+    groups = db.all(
+        f"SELECT dropped, count(*), {cost} FROM {TABLES[phase]} "
+        "GROUP BY dropped ORDER BY count(*) DESC, dropped"
+    )
+    done = sum(group[1] for group in groups)
+    return PhaseCounts(
+        done=done,
+        dropped={group[0]: group[1] for group in groups if group[0] is not None},
+        pending=coming - done,
+        tokens_in=int(sum(group[2] for group in groups)),
+        tokens_out=int(sum(group[3] for group in groups)),
+        seconds=float(sum(group[4] for group in groups)),
+    )
+
+
+def tags(db: Database) -> dict[str, dict[str, int]]:
+    """Rows that have each tag: as generated, after the filter, and judged good.
+
+    Canonical order; tags the model invented are counted together under "other".
+    """
+    steps = {
+        "generated": "[p.tag FOR p IN phrases] AS tags FROM generated",
+        "filtered": "[p.tag FOR p IN phrases] AS tags FROM filtered",
+        "good": "[p.tag FOR p IN verdicts IF p.label = 'good'] AS tags FROM verified",
+    }
+    table = {tag: dict.fromkeys(steps, 0) for tag in (*TAGS, "other")}
+    for step, rows in steps.items():
+        found = db.all(
+            "SELECT tag, count(*) FROM (SELECT unnest(list_distinct(tags)) AS tag "
+            f"FROM (SELECT {rows})) GROUP BY tag"
+        )
+        for tag, number in found:
+            table[tag if tag in TAGS else "other"][step] += number
+    if not any(table["other"].values()):
+        del table["other"]
+    return table
+
+
+def datasets(db: Database) -> dict[str, dict[str, Any]]:
+    """Per dataset (or file, where it has no dataset name): licence and the five sums."""
+    found = db.all(
+        """
+        WITH ended AS (
+            SELECT "row", 1 AS final FROM responded WHERE dropped IS NULL
+            UNION ALL SELECT "row", 0 FROM dropped
+        ), usable AS (
+            SELECT c.source, count(*) AS records,
+                count(*) FILTER (e.final = 1) AS final, count(*) FILTER (e.final = 0) AS dropped
+            FROM conversations c LEFT JOIN ended e ON e."row" = c."row" GROUP BY c.source
+        ), refused AS (
+            SELECT source, count(*) AS rejected FROM rejects GROUP BY source
+        )
+        SELECT coalesce(s.dataset, s.path), any_value(s.license),
+            sum(coalesce(u.records, 0) + coalesce(r.rejected, 0)), sum(coalesce(u.final, 0)),
+            sum(coalesce(u.dropped, 0)), sum(coalesce(r.rejected, 0)),
+            sum(coalesce(u.records - u.final - u.dropped, 0))
+        FROM sources s LEFT JOIN usable u USING (source) LEFT JOIN refused r USING (source)
+        GROUP BY 1 ORDER BY min(s.source)
+        """
+    )
+    return {
+        name: {"license": license_, **{key: int(n) for key, n in zip(SUMS, sums, strict=True)}}
+        for name, license_, *sums in found
+    }

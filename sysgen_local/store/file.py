@@ -1,0 +1,104 @@
+"""Opening the store's file: settings for DuckDB, and its refusals put in the user's words.
+
+`connect` returns a connection to a file of this program at the newest schema, or raises.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sysgen_local.errors import SysgenError, UsageError
+from sysgen_local.store import schema
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+_CONFIG: dict[str, str | bool | int] = {
+    "autoinstall_known_extensions": False,  # offline means offline
+    "memory_limit": "512MB",  # the model needs the rest; DuckDB spills to disk past this
+    "threads": 2,
+    "checkpoint_threshold": "64MB",  # fewer pauses between commits than at 16 MB
+}
+_ANOTHER = "name another file with --db"
+
+
+class LockedError(SysgenError):
+    """Another process has the file open. `pid` is that process, where DuckDB tells it."""
+
+    def __init__(self, path: Path, pid: int | None) -> None:
+        holder = f" (PID {pid})" if pid else ""
+        super().__init__(
+            f"{path} is in use by another process{holder}",
+            hint=f"`sysgen status --db {path}` shows how far it is; {_ANOTHER}, or stop it first",
+        )
+        self.pid = pid
+
+
+def connect(path: Path, *, create: bool, read_only: bool) -> DuckDBPyConnection:
+    """Open `path`, bringing an older schema up to date.
+
+    Raises UsageError where the file is missing (and may not be created), is no file of this
+    program or comes from a newer version; LockedError where another process has it open.
+    """
+    _prepare(path, create=create and not read_only)
+    con = _open(path, read_only=read_only)
+    try:
+        found, known = schema.version(con), len(schema.MIGRATIONS)
+        if found is None or (found == 0 and (read_only or not create)):
+            raise UsageError(f"{path} is a DuckDB file, but not one of sysgen's", hint=_ANOTHER)
+        if found > known:
+            raise UsageError(
+                f"{path} comes from a newer sysgen-local "
+                f"(its schema is number {found}, this version knows {known})",
+                hint=f"upgrade sysgen-local, or {_ANOTHER}",
+            )
+        if found < known and not read_only:
+            schema.migrate(con)
+    except BaseException:
+        con.close()
+        raise
+    if found < known and read_only:
+        con.close()
+        connect(path, create=False, read_only=False).close()
+        con = _open(path, read_only=True)
+    return con
+
+
+def _prepare(path: Path, *, create: bool) -> None:
+    """Refuse what DuckDB would report less clearly."""
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder, not a file", hint=_ANOTHER)
+    if path.exists() and path.stat().st_size > 0:
+        return
+    if not create:
+        raise UsageError(
+            f"There is no store at {path}",
+            hint=f"`sysgen run INPUT --db {path}` makes one; {_ANOTHER} if it lies elsewhere",
+        )
+    if not path.parent.is_dir():
+        raise UsageError(f"The folder {path.parent} does not exist", hint=f"make it, or {_ANOTHER}")
+    path.unlink(missing_ok=True)  # empty: left by a process killed before its first write
+
+
+def _open(path: Path, *, read_only: bool) -> DuckDBPyConnection:
+    import duckdb
+
+    try:
+        return duckdb.connect(str(path), read_only=read_only, config=dict(_CONFIG))
+    except duckdb.Error as error:
+        text = str(error)
+        if "lock" in text and "PID" in text:
+            pid = re.search(r"PID (\d+)", text)
+            raise LockedError(path, int(pid[1]) if pid else None) from error
+        if "Could not set lock" in text:
+            raise LockedError(path, None) from error
+        if "not a valid DuckDB" in text:
+            raise UsageError(f"{path} is not a DuckDB file", hint=_ANOTHER) from error
+        raise UsageError(f"{path} cannot be opened: {first_line(error)}", hint=_ANOTHER) from error
+
+
+def first_line(error: Exception) -> str:
+    """What DuckDB says, without its class of error and its pages to read on."""
+    return str(error).splitlines()[0].split("Error: ", 1)[-1]

@@ -1,0 +1,73 @@
+"""What a store notes about itself: the recipe of each phase, and the runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sysgen_local.records import Phase
+from sysgen_local.store.database import Database
+from sysgen_local.store.schema import now
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What a phase's results were made with: a fingerprint, and the facts that went into it."""
+
+    fingerprint: str
+    facts: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run of a command on this store; times in UTC. A killed run has no end."""
+
+    run: int
+    started: datetime
+    ended: datetime | None
+    command: str
+    outcome: str | None
+    model: str | None
+    seed: int | None
+    version: str | None
+
+
+def recipe(db: Database, phase: Phase) -> Recipe | None:
+    """See `Store.recipe`."""
+    found = db.all("SELECT fingerprint, facts FROM recipes WHERE phase = $1", phase)
+    return Recipe(*found[0]) if found else None
+
+
+def set_recipe(db: Database, phase: Phase, recipe: Recipe) -> None:
+    """See `Store.set_recipe`."""
+    with db.transaction():
+        db.do(
+            "INSERT OR REPLACE INTO recipes VALUES ($1, $2, $3::MAP(VARCHAR, VARCHAR))",
+            phase,
+            recipe.fingerprint,
+            dict(recipe.facts),
+        )
+
+
+def start_run(
+    db: Database, command: str, model: str | None, seed: int | None, version: str | None
+) -> int:
+    """See `Store.start_run`."""
+    ((run,),) = db.all("SELECT coalesce(max(run), 0) + 1 FROM runs")
+    sql = "INSERT INTO runs VALUES ($1, $2, NULL, $3, NULL, $4, $5, $6)"
+    with db.transaction():
+        db.do(sql, run, now(), command, model, seed, version)
+    return int(run)
+
+
+def end_run(db: Database, run: int, outcome: str) -> None:
+    """See `Store.end_run`."""
+    with db.transaction():
+        db.do("UPDATE runs SET ended = $1, outcome = $2 WHERE run = $3", now(), outcome, run)
+
+
+def last_run(db: Database) -> Run | None:
+    """See `Store.last_run`."""
+    found = db.all("SELECT * FROM runs ORDER BY run DESC LIMIT 1")
+    return Run(*found[0]) if found else None

@@ -1,0 +1,96 @@
+"""Rows out, results in: what is due for a phase, and the commit of what was done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal
+
+from sysgen_local.records import PHASES, TABLES, Phase, Result, Row
+from sysgen_local.store import codec
+from sysgen_local.store.database import Database
+from sysgen_local.store.schema import now
+
+State = Literal["final", "dropped", "pending"]
+
+_STATES: dict[State, str] = {
+    "final": 'SELECT "row" FROM responded WHERE dropped IS NULL',
+    "dropped": 'SELECT "row" FROM dropped WHERE $phase IS NULL OR phase = $phase',
+    "pending": 'SELECT "row" FROM conversations EXCEPT SELECT "row" FROM dropped '
+    'EXCEPT SELECT "row" FROM responded',
+}
+
+
+def due(db: Database, phase: Phase, page: int) -> Iterator[Row]:
+    """See `Store.due`. First the numbers, from narrow columns, then those rows alone."""
+    before = PHASES[: PHASES.index(phase)]
+    source = f"{TABLES[before[-1]]} b WHERE b.dropped IS NULL" if before else "conversations b"
+    sql = (
+        f'SELECT b."row" FROM {source} {"AND" if before else "WHERE"} b."row" > $1 '
+        f'AND NOT EXISTS (SELECT 1 FROM {TABLES[phase]} t WHERE t."row" = b."row" AND t."row" > $1)'
+        ' ORDER BY b."row" LIMIT $2'
+    )
+    last = 0
+    while numbers := db.numbers(sql, last, page):
+        last = numbers[-1]
+        yield from load(db, numbers, before)
+
+
+def commit(db: Database, results: Sequence[tuple[int, Phase, Result]]) -> None:
+    """See `Store.commit`. In the order of the phases, so that one may build on another."""
+    at = now()
+    with db.transaction():
+        for i, phase in enumerate(PHASES):
+            rows = [
+                (number, *codec.encode(phase, result), at)
+                for number, of, result in results
+                if of == phase
+            ]
+            if rows:
+                _check(db, PHASES[i - 1] if i else None, [row[0] for row in rows])
+                columns = {"row": "BIGINT", **codec.RESULT[phase], "at": "TIMESTAMP"}
+                db.append(TABLES[phase], columns, rows)
+
+
+def _check(db: Database, before: Phase | None, numbers: list[int]) -> None:
+    """ValueError unless the phase before let all of these rows through."""
+    where = f"{TABLES[before]} WHERE dropped IS NULL AND" if before else "conversations WHERE"
+    sql = f'SELECT count(*) FROM {where} "row" IN (SELECT unnest($1::BIGINT[]))'
+    ((found,),) = db.all(sql, numbers)
+    if found != len(set(numbers)):
+        raise ValueError(f"not due: {len(set(numbers)) - found} rows after {before or 'the input'}")
+
+
+def load(db: Database, numbers: list[int], phases: Sequence[Phase]) -> Iterator[Row]:
+    """The rows of these numbers, ascending, with what these phases made of them."""
+    if not numbers:
+        return
+    made = [(phase, _pick(db, TABLES[phase], codec.RESULT[phase], numbers)) for phase in phases]
+    for number, values in _pick(db, "conversations", codec.CONVERSATION, numbers).items():
+        row = Row(number, codec.decode_conversation(*values))
+        for phase, found in made:
+            if number in found:
+                row = row.after(phase, codec.decode(phase, found[number]))
+        yield row
+
+
+def _pick(
+    db: Database, table: str, columns: codec.Columns, numbers: list[int]
+) -> dict[int, Sequence[Any]]:
+    found = db.all(
+        f'SELECT "row", {", ".join(columns)} FROM {table} WHERE "row" BETWEEN $1 AND $2 '
+        'AND "row" IN (SELECT unnest($3::BIGINT[])) ORDER BY "row"',
+        min(numbers),
+        max(numbers),
+        numbers,
+    )
+    return {number: values for number, *values in found}
+
+
+def find(
+    db: Database, state: State, phase: Phase | None, limit: int | None, seed: int | None
+) -> Iterator[Row]:
+    """See `Store.find`."""
+    order = '"row"' if seed is None else f'hash("row", {int(seed)}), "row"'
+    rows = _STATES[state].replace("$phase", f"'{phase}'" if phase else "NULL")
+    sql = f'SELECT "row" FROM ({rows}) ORDER BY {order} LIMIT $1'
+    return load(db, db.numbers(sql, limit), PHASES)

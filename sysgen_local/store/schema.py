@@ -1,0 +1,135 @@
+"""The tables, as numbered migrations. Each runs once, in order, and is noted in `migrations`.
+
+To change the schema append a migration; never edit one that has been released. All times are UTC.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+_TURNS = 'STRUCT("role" VARCHAR, content VARCHAR)[]'
+_PHRASES = 'STRUCT(tag VARCHAR, "text" VARCHAR)[]'
+_REMOVED = 'STRUCT(tag VARCHAR, "text" VARCHAR, reason VARCHAR)[]'
+_VERDICTS = (
+    'STRUCT(tag VARCHAR, "text" VARCHAR, label VARCHAR, good DOUBLE, bad DOUBLE, "none" DOUBLE)[]'
+)
+_COST = "tokens_in BIGINT NOT NULL, tokens_out BIGINT NOT NULL, seconds DOUBLE NOT NULL"
+
+_FIRST = f"""
+CREATE TABLE sources (
+    source INTEGER PRIMARY KEY,
+    path VARCHAR NOT NULL,
+    file VARCHAR NOT NULL,
+    fingerprint VARCHAR NOT NULL,
+    dataset VARCHAR,
+    license VARCHAR,
+    mapping MAP(VARCHAR, VARCHAR),
+    records BIGINT NOT NULL,
+    complete BOOLEAN NOT NULL,
+    "at" TIMESTAMP NOT NULL
+);
+CREATE TABLE conversations (
+    "row" BIGINT PRIMARY KEY,
+    source INTEGER NOT NULL,
+    line BIGINT NOT NULL,
+    turns {_TURNS} NOT NULL,
+    system VARCHAR,
+    tools VARCHAR
+);
+CREATE TABLE rejects (
+    source INTEGER NOT NULL,
+    line BIGINT NOT NULL,
+    reason VARCHAR NOT NULL,
+    detail VARCHAR NOT NULL
+);
+CREATE TABLE generated (
+    "row" BIGINT PRIMARY KEY, phrases {_PHRASES} NOT NULL, dropped VARCHAR, raw VARCHAR,
+    {_COST}, "at" TIMESTAMP NOT NULL
+);
+CREATE TABLE filtered (
+    "row" BIGINT PRIMARY KEY, phrases {_PHRASES} NOT NULL, removed {_REMOVED} NOT NULL,
+    dropped VARCHAR, "at" TIMESTAMP NOT NULL
+);
+CREATE TABLE verified (
+    "row" BIGINT PRIMARY KEY, verdicts {_VERDICTS} NOT NULL, system VARCHAR, dropped VARCHAR,
+    {_COST}, "at" TIMESTAMP NOT NULL
+);
+CREATE TABLE responded (
+    "row" BIGINT PRIMARY KEY, turns {_TURNS} NOT NULL, dropped VARCHAR,
+    {_COST}, "at" TIMESTAMP NOT NULL
+);
+CREATE TABLE recipes (
+    phase VARCHAR PRIMARY KEY,
+    fingerprint VARCHAR NOT NULL,
+    facts MAP(VARCHAR, VARCHAR) NOT NULL
+);
+CREATE TABLE runs (
+    run INTEGER PRIMARY KEY,
+    started TIMESTAMP NOT NULL,
+    ended TIMESTAMP,
+    command VARCHAR NOT NULL,
+    outcome VARCHAR,
+    model VARCHAR,
+    seed BIGINT,
+    version VARCHAR
+);
+CREATE VIEW meta AS SELECT max(number) AS schema_version FROM migrations;
+CREATE VIEW dropped AS
+    SELECT "row", 'generate' AS phase, dropped AS reason FROM generated WHERE dropped IS NOT NULL
+    UNION ALL
+    SELECT "row", 'filter', dropped FROM filtered WHERE dropped IS NOT NULL
+    UNION ALL
+    SELECT "row", 'verify', dropped FROM verified WHERE dropped IS NOT NULL
+    UNION ALL
+    SELECT "row", 'respond', dropped FROM responded WHERE dropped IS NOT NULL;
+CREATE VIEW final AS
+    SELECT r."row", s.path AS source, c.line, s.dataset, s.license,
+        v.system, r.turns, c.system AS old_system, c.turns AS old_turns, c.tools
+    FROM responded r
+    JOIN verified v ON v."row" = r."row"
+    JOIN conversations c ON c."row" = r."row"
+    JOIN sources s ON s.source = c.source
+    WHERE r.dropped IS NULL;
+"""
+
+MIGRATIONS: tuple[tuple[str, str], ...] = (("first tables", _FIRST),)
+"""(name, SQL) of every migration; its number is its place, from 1."""
+
+_LEDGER = (
+    "CREATE TABLE IF NOT EXISTS migrations "
+    '(number INTEGER PRIMARY KEY, name VARCHAR NOT NULL, "at" TIMESTAMP NOT NULL)'
+)
+
+
+def now() -> datetime:
+    """The time in UTC, without a zone, as the TIMESTAMP columns hold it."""
+    return datetime.now(UTC).replace(tzinfo=None)
+
+
+def version(con: DuckDBPyConnection) -> int | None:
+    """Number of the last migration; 0 in an empty database, None in one that is not ours."""
+    tables = {name for (name,) in con.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
+    if not tables:
+        return 0
+    if not {"migrations", "sources", "conversations", "recipes"} <= tables:
+        return None
+    return int(con.execute("SELECT coalesce(max(number), 0) FROM migrations").fetchall()[0][0])
+
+
+def migrate(con: DuckDBPyConnection) -> None:
+    """Run every migration that has not run yet; all of them or, on an error, none."""
+    done = version(con) or 0
+    con.begin()
+    try:
+        con.execute(_LEDGER)
+        for number, (name, sql) in enumerate(MIGRATIONS[done:], done + 1):
+            con.execute(sql)
+            con.execute("INSERT INTO migrations VALUES ($1, $2, $3)", [number, name, now()])
+    except BaseException:
+        con.rollback()
+        raise
+    con.commit()

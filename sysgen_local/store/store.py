@@ -1,0 +1,202 @@
+"""The store: conversations in, results in, rows out. One file, one process, one thread at a time.
+
+Everything written is committed in whole transactions, so a process killed at any moment leaves a
+consistent file that lacks at most the batch in hand. Row numbers run from 1 without gaps, in the
+order of input.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from sysgen_local.errors import SysgenError
+from sysgen_local.records import PHASES, TABLES, Conversation, Phase, Reject, Result, Row, Source
+from sysgen_local.store import copying, counts, intake, journal, rows
+from sysgen_local.store.database import Database
+from sysgen_local.store.file import connect, first_line
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a row came from: the source as the user knows it, and the line in it."""
+
+    path: str
+    line: int
+    dataset: str | None
+    license: str | None
+
+
+class Store:
+    """An open store. Get one with `Store.open`; close it, or use it in a `with` statement."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    @classmethod
+    def open(cls, path: Path, *, create: bool = True, read_only: bool = False) -> Self:
+        """Open the file, or make it. Raises UsageError, or LockedError where it is in use."""
+        return cls(Database(connect(path, create=create, read_only=read_only), path))
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self._db.path
+
+    def close(self) -> None:
+        """Close the file; what was committed is safe with or without it."""
+        self._db.con.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def ingest(
+        self,
+        source: Source,
+        records: Iterable[Conversation | Reject],
+        *,
+        limit: int | None = None,
+        batch: int = 5000,
+        on_batch: Callable[[int], None] | None = None,
+    ) -> int:
+        """Add the records of a source that are not here yet; returns how many were added.
+
+        `records` is the whole source from its start: those read by an earlier call are skipped,
+        so an ingest that was killed or limited goes on where it stopped. `limit` is the most
+        records of this source in total. `on_batch` is told, after each commit, how many were
+        added so far. Raises UsageError where the path was read before with other content or
+        another mapping.
+        """
+        return intake.ingest(self._db, source, records, limit, batch, on_batch)
+
+    def due(self, phase: Phase, *, page: int = 256) -> Iterator[Row]:
+        """Rows this phase has to do, ascending: the phase before let them through.
+
+        Each page is read whole before its first row is given out, so results may be committed
+        while the iterator is open. Rows that fall due behind its place are not seen: ask anew.
+        """
+        return rows.due(self._db, phase, page)
+
+    def commit(self, results: Sequence[tuple[int, Phase, Result]]) -> None:
+        """Write results of any phases in one transaction: all of them or, on an error, none.
+
+        Raises ValueError where a row has a result of that phase already, or where the phase
+        before has not let it through; nothing is ever written twice.
+        """
+        rows.commit(self._db, results)
+
+    def redo(self, phase: Phase) -> None:
+        """Delete what this phase and all later ones did, with their recipes."""
+        with self._db.transaction():
+            for later in PHASES[PHASES.index(phase) :]:
+                self._db.do(f"DELETE FROM {TABLES[later]}")
+                self._db.do("DELETE FROM recipes WHERE phase = $1", later)
+
+    def recipe(self, phase: Phase) -> journal.Recipe | None:
+        """What this phase's results were made with; None before the first."""
+        return journal.recipe(self._db, phase)
+
+    def set_recipe(self, phase: Phase, fingerprint: str, facts: Mapping[str, str]) -> None:
+        """Note what this phase's results are made with, in place of what was noted before."""
+        journal.set_recipe(self._db, phase, journal.Recipe(fingerprint, facts))
+
+    def start_run(
+        self,
+        command: str,
+        *,
+        model: str | None = None,
+        seed: int | None = None,
+        version: str | None = None,
+    ) -> int:
+        """Note that a run begins; returns its number."""
+        return journal.start_run(self._db, command, model, seed, version)
+
+    def end_run(self, run: int, outcome: str) -> None:
+        """Note how a run ended."""
+        journal.end_run(self._db, run, outcome)
+
+    def last_run(self) -> journal.Run | None:
+        """The latest run; None before the first."""
+        return journal.last_run(self._db)
+
+    def row(self, number: int) -> Row | None:
+        """One row with everything done to it; None where there is no such row."""
+        return next(rows.load(self._db, [number], PHASES), None)
+
+    def find(
+        self,
+        state: rows.State,
+        *,
+        phase: Phase | None = None,
+        limit: int | None = 20,
+        seed: int | None = None,
+    ) -> list[Row]:
+        """Rows in that state, ascending: the first or, with a seed, a sample, always the same.
+
+        `phase` narrows `dropped` to the rows that ended there. A limit of None is all of them.
+        """
+        return list(rows.find(self._db, state, phase, limit, seed))
+
+    def origin(self, number: int) -> Origin | None:
+        """Where a row came from; None where there is no such row."""
+        found = self._db.all(
+            "SELECT s.path, c.line, s.dataset, s.license "
+            'FROM conversations c JOIN sources s USING (source) WHERE c."row" = $1',
+            number,
+        )
+        return Origin(*found[0]) if found else None
+
+    def rejects(self, limit: int | None = None) -> list[tuple[str, Reject]]:
+        """Records that could not be used, in the order of input, each with its source's path."""
+        found = self._db.all(
+            "SELECT s.path, r.line, r.reason, r.detail FROM rejects r "
+            "JOIN sources s USING (source) ORDER BY r.source, r.line LIMIT $1",
+            limit,
+        )
+        return [(path, Reject(*values)) for path, *values in found]
+
+    def counts(self) -> counts.Counts:
+        """How many rows stand where. Always adds up."""
+        return counts.count(self._db)
+
+    def stats(self) -> dict[str, Any]:
+        """Everything `sysgen stats --json` says."""
+        recipes = {phase: self.recipe(phase) for phase in PHASES}
+        return {
+            **counts.stats(self._db),
+            "recipes": {
+                phase: {"fingerprint": recipe.fingerprint, "facts": dict(recipe.facts)}
+                for phase, recipe in recipes.items()
+                if recipe
+            },
+        }
+
+    def copy_final(
+        self,
+        path: Path,
+        *,
+        layout: copying.Format,
+        variant: copying.Variant = "full",
+        parquet: bool = False,
+    ) -> tuple[int, int]:
+        """Write the finished rows to a file; how many were written, and skipped (alpaca only)."""
+        import duckdb
+
+        try:
+            return copying.copy_final(self._db, path, layout, variant, parquet=parquet)
+        except duckdb.Error as error:
+            raise SysgenError(
+                f"{path} could not be written: {first_line(error)}",
+                hint="see whether the disk is full, or write to another folder",
+            ) from error

@@ -1,0 +1,138 @@
+"""What files are opened, made, brought up to date, and refused."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from sysgen_local.errors import SysgenError, UsageError
+from sysgen_local.records import Conversation, Source, Turn
+from sysgen_local.store import LockedError, Store, schema
+
+SOURCE = Source("a.jsonl", "/a.jsonl", "f")
+TURNS = (Turn("user", "q"), Turn("assistant", "a"))
+
+
+def test_a_new_file_has_every_migration_recorded(tmp_path: Path) -> None:
+    path = tmp_path / "s.duckdb"
+    Store.open(path).close()
+    with duckdb.connect(path) as con:
+        assert con.execute("SELECT number, name FROM migrations").fetchall() == [
+            (number, name) for number, (name, _) in enumerate(schema.MIGRATIONS, 1)
+        ]
+        assert con.execute("FROM meta").fetchall() == [(len(schema.MIGRATIONS),)]
+
+
+def test_opening_again_changes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "s.duckdb"
+    for _ in range(2):
+        with Store.open(path) as store:
+            store.ingest(SOURCE, [Conversation(TURNS, 1)])
+    with Store.open(path, create=False, read_only=True) as store:
+        assert store.counts().input == 1
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+def test_an_older_file_is_brought_up_to_date(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read_only: bool
+) -> None:
+    path = tmp_path / "s.duckdb"
+    with Store.open(path) as store:
+        store.ingest(SOURCE, [Conversation(TURNS, 1)])
+    later = (*schema.MIGRATIONS, ("a table more", "CREATE TABLE more (n INTEGER)"))
+    monkeypatch.setattr(schema, "MIGRATIONS", later)
+    with Store.open(path, create=False, read_only=read_only) as store:
+        assert store.counts().input == 1
+    with duckdb.connect(path) as con:
+        assert con.execute("SELECT count(*) FROM more").fetchall() == [(0,)]
+        assert con.execute("FROM meta").fetchall() == [(len(later),)]
+
+
+def test_a_migration_that_fails_leaves_the_file_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "s.duckdb"
+    Store.open(path).close()
+    known = len(schema.MIGRATIONS)
+    bad = (*schema.MIGRATIONS, ("bad", "CREATE TABLE more (n INTEGER); SELECT nonsense"))
+    monkeypatch.setattr(schema, "MIGRATIONS", bad)
+    with pytest.raises(duckdb.Error):
+        Store.open(path)
+    with duckdb.connect(path) as con:
+        assert con.execute("FROM meta").fetchall() == [(known,)]
+        assert schema.version(con) == known
+
+
+def test_a_newer_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "s.duckdb"
+    Store.open(path).close()
+    with duckdb.connect(path) as con:
+        con.execute("INSERT INTO migrations VALUES (99, 'from the future', now()::TIMESTAMP)")
+    with pytest.raises(UsageError, match=r"newer sysgen-local.*number 99"):
+        Store.open(path)
+
+
+@pytest.mark.parametrize("make", ["text", "foreign", "folder"])
+def test_files_of_others_are_refused_and_left_alone(tmp_path: Path, make: str) -> None:
+    path = tmp_path / "s.duckdb"
+    if make == "text":
+        path.write_text("not a database\n" * 1000)
+    elif make == "folder":
+        path.mkdir()
+    else:
+        with duckdb.connect(path) as con:
+            con.execute("CREATE TABLE conversations (n INTEGER)")
+    before = path.read_bytes() if path.is_file() else None
+    with pytest.raises(UsageError) as caught:
+        Store.open(path)
+    assert str(path) in caught.value.message
+    assert caught.value.hint
+    assert before is None or path.read_bytes() == before
+
+
+def test_missing_files_and_folders_are_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no store at"):
+        Store.open(tmp_path / "none.duckdb", create=False)
+    with pytest.raises(UsageError, match="no store at"):
+        Store.open(tmp_path / "none.duckdb", read_only=True)
+    with pytest.raises(UsageError, match=r"folder .* does not exist"):
+        Store.open(tmp_path / "no" / "s.duckdb")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_empty_file_counts_as_none(tmp_path: Path) -> None:
+    path = tmp_path / "s.duckdb"
+    path.touch()
+    with pytest.raises(UsageError, match="no store at"):
+        Store.open(path, create=False)
+    with Store.open(path) as store:
+        assert store.counts().input == 0
+
+
+def test_a_file_in_use_says_by_whom(tmp_path: Path) -> None:
+    path = tmp_path / "s.duckdb"
+    script = (
+        "import sys, time; from pathlib import Path; from sysgen_local.store import Store\n"
+        "store = Store.open(Path(sys.argv[1])); print('open', flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script, str(path)], stdout=subprocess.PIPE, text=True
+    ) as holder:
+        try:
+            assert holder.stdout is not None
+            assert holder.stdout.readline() == "open\n"
+            for read_only in (False, True):
+                with pytest.raises(LockedError, match=f"PID {holder.pid}") as caught:
+                    Store.open(path, create=False, read_only=read_only)
+                assert isinstance(caught.value, SysgenError)
+                assert caught.value.pid == holder.pid
+                assert "sysgen status" in str(caught.value)
+        finally:
+            holder.send_signal(signal.SIGKILL)
+    with Store.open(path, create=False) as store:
+        assert store.counts().input == 0
