@@ -29,7 +29,7 @@ def status(db: Path) -> None:
     )
     for phase, of in state["phases"].items():
         dropped = of["dropped"].values()
-        line = f"  {phase:<9}{of['done'] + sum(dropped):>9,} done{sum(dropped):>9,} dropped"
+        line = f"  {phase:<9}{of['done']:>9,} done{sum(dropped):>9,} dropped"
         click.echo(line + (f"{of['running']:>6,} running" if of.get("running") else ""))
     if "pid" in state:
         from sysgen_local.report.live import clock
@@ -108,7 +108,7 @@ def _tables(state: dict[str, Any]) -> list[Any]:
         phases.add_column(name, justify="right" if name in ("went on", "dropped") else "left")
     for phase, of in state["phases"].items():
         reasons = ", ".join(f"{reason} {n:,}" for reason, n in of["dropped"].items())
-        phases.add_row(phase, f"{of['done']:,}", f"{sum(of['dropped'].values()):,}", reasons)
+        phases.add_row(phase, f"{of['kept']:,}", f"{sum(of['dropped'].values()):,}", reasons)
     if state.get("rejects"):
         reasons = ", ".join(f"{reason} {n:,}" for reason, n in state["rejects"].items())
         phases.add_row("(input)", "", f"{state['rows']['rejected']:,}", f"rejected: {reasons}")

@@ -193,6 +193,12 @@ class LlamaEngine:
         # A stream each: attention over one's own cells only, so neighbours change nothing.
         params.kv_unified = False
         params.swa_full = True
+        # On CPUs the plain kernels were 1.2 to 1.7 times as fast; a GPU decides for itself.
+        params.flash_attn_type = (
+            llama_cpp.LLAMA_FLASH_ATTN_TYPE_AUTO
+            if self._layers
+            else llama_cpp.LLAMA_FLASH_ATTN_TYPE_DISABLED
+        )
         threads = options.threads or psutil.cpu_count(logical=False) or os.cpu_count() or 1
         params.n_threads = params.n_threads_batch = threads
         params.no_perf = True

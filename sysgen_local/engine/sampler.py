@@ -18,27 +18,29 @@ def draw(logits: Logits, sampling: Sampling, random: np.random.Generator) -> int
     if sampling.temperature <= 0:
         return int(logits.argmax())
     n = len(logits)
-    k = sampling.top_k if 0 < sampling.top_k < n else n
-    if k == n and (sampling.top_p < 1 or sampling.min_p > 0):
-        # What lies 30 nats below the best has no weight in any nucleus; sorting it costs.
-        candidates = np.flatnonzero(logits > logits.max() - 30)
-    elif k < n:
-        candidates = np.argpartition(logits, n - k)[n - k :]
+    if 0 < sampling.top_k < n:
+        tokens = np.argpartition(logits, n - sampling.top_k)[n - sampling.top_k :]
     else:
-        candidates = np.arange(n)
-    values = logits[candidates].astype(np.float64)
-    order = np.argsort(-values, kind="stable")
-    candidates, values = candidates[order], values[order]
-    weights = np.exp(values - values[0])
-    keep = len(weights)
+        # What lies 30 nats below the best weighs nothing, whatever the vocabulary.
+        tokens = np.flatnonzero(logits > logits.max() - 30)
+    values = logits[tokens].astype(np.float64)
+    values -= values.max()
+    floor = np.log(sampling.min_p) if sampling.min_p > 0 else -np.inf
     if sampling.top_p < 1:
-        mass = np.cumsum(weights)
-        keep = int(np.searchsorted(mass, sampling.top_p * mass[-1])) + 1
-    if sampling.min_p > 0:
-        keep = min(keep, int(np.count_nonzero(weights >= sampling.min_p)))
-    tempered = np.exp((values[:keep] - values[0]) / sampling.temperature)
-    mass = np.cumsum(tempered)
-    return int(candidates[np.searchsorted(mass, random.random() * mass[-1], side="right")])
+        floor = max(floor, _nucleus(values, sampling.top_p))
+    kept = values >= floor
+    tokens, values = tokens[kept], values[kept]
+    mass = np.cumsum(np.exp(values / sampling.temperature))
+    return int(tokens[np.searchsorted(mass, random.random() * mass[-1], side="right")])
+
+
+def _nucleus(values: NDArray[np.float64], top_p: float) -> float:
+    """The lowest of the best values that together hold `top_p` of the mass."""
+    weights = np.exp(values)
+    # All below this weight together hold less than 1 - top_p: no need to sort them.
+    able = np.sort(values[weights >= (1 - top_p) / len(weights)])[::-1]
+    last = np.searchsorted(np.cumsum(np.exp(able)), top_p * weights.sum())
+    return float(able[min(int(last), len(able) - 1)])
 
 
 def shares(logits: Logits, starts: list[list[int]]) -> NDArray[np.float64]:

@@ -107,6 +107,9 @@ def repetition(case: Case) -> bool:
             run = run + 1 if word == before else 0
             if run >= max(3, 2 * period):
                 return True
+    grams = Counter(zip(words, words[1:], words[2:], words[3:], strict=False))
+    if max(grams.values(), default=0) >= 3:
+        return True
     longest = max(words, key=len, default="")
     return len(longest) > 40 or bool(_STUCK.search(case.text))
 

@@ -61,7 +61,8 @@ def _state(progress: Progress) -> dict[str, Any]:
         },
         "phases": {
             phase: {
-                "done": state.done,
+                "done": state.through,
+                "kept": state.done,
                 "dropped": dict(state.dropped),
                 "running": state.running,
             }
