@@ -71,6 +71,7 @@ def _prepare(path: Path, *, create: bool) -> None:
     if path.is_dir():
         raise UsageError(f"{path} is a folder, not a file", hint=_ANOTHER)
     if path.exists() and path.stat().st_size > 0:
+        _must_be_duckdb(path)
         return
     if not create:
         raise UsageError(
@@ -80,6 +81,17 @@ def _prepare(path: Path, *, create: bool) -> None:
     if not path.parent.is_dir():
         raise UsageError(f"The folder {path.parent} does not exist", hint=f"make it, or {_ANOTHER}")
     path.unlink(missing_ok=True)  # empty: left by a process killed before its first write
+
+
+def _must_be_duckdb(path: Path) -> None:
+    """By its magic bytes: DuckDB itself would open a data file as something in memory."""
+    try:
+        with path.open("rb") as file:
+            magic = file.read(12)[8:]
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}", hint=_ANOTHER) from error
+    if magic != b"DUCK":
+        raise UsageError(f"{path} is not a DuckDB file", hint=_ANOTHER)
 
 
 def _open(path: Path, *, read_only: bool) -> DuckDBPyConnection:
