@@ -133,12 +133,13 @@ def plan(settings: Settings, store: Store, phases: Sequence[Phase]) -> list[Task
 
 def agree(tasks: Sequence[Task], store: Store) -> None:
     """Writes down the recipe of each task, or raises RecipeError where the store has another."""
+    counts = store.counts()
     for task in tasks:
         phase = task.stage.phase
         there = store.recipe(phase)
-        if there and "imported" in there.facts and not store.counts().phases[phase].pending:
+        if there and "imported" in there.facts and not counts.phases[phase].pending:
             continue  # phrases from elsewhere: there is nothing for this phase to do
-        if there is None:
+        if there is None or counts.phases[phase].done == 0:
             store.set_recipe(phase, task.fingerprint, task.facts)
         elif there.fingerprint != task.fingerprint:
             before = dict(there.facts)

@@ -33,16 +33,17 @@ MODEL = [
     click.option("--prompts", metavar="SET|DIR", help="Prompt set: default, compact, or a folder."),
 ]
 SAMPLING = [
-    click.option("--seed", type=int, help="Same seed, same rows.  [default: 0]"),
-    click.option("--temperature", type=click.FloatRange(0, 5), help="0 is greedy."),
-    click.option("--top-p", type=click.FloatRange(0, 1)),
-    click.option("--top-k", type=click.IntRange(0)),
-    click.option("--min-p", type=click.FloatRange(0, 1)),
+    click.option("--seed", type=int, metavar="N", help="Same seed, same rows.  [default: 0]"),
+    click.option("--temperature", type=click.FloatRange(0, 5), metavar="T", help="0 is greedy."),
+    click.option("--top-p", type=click.FloatRange(0, 1), metavar="P", help="Nucleus; 1 is off."),
+    click.option("--top-k", type=click.IntRange(0), metavar="N", help="0 is off."),
+    click.option("--min-p", type=click.FloatRange(0, 1), metavar="P", help="0 is off."),
 ]
 VERIFYING = [
     click.option(
         "--min-p-good",
         type=click.FloatRange(0, 1),
+        metavar="P",
         help="Keep a good phrase only from this probability on.",
     ),
 ]
@@ -53,7 +54,10 @@ ANSWERING = [
         help="Answer every assistant turn anew, or only the first.  [default: all]",
     ),
     click.option(
-        "--max-answer-tokens", type=click.IntRange(1), help="Longest answer.  [default: 1024]"
+        "--max-answer-tokens",
+        type=click.IntRange(1),
+        metavar="N",
+        help="Longest answer.  [default: 1024]",
     ),
     click.option(
         "--keep-truncated/--drop-truncated",
@@ -62,12 +66,24 @@ ANSWERING = [
     ),
 ]
 MACHINE = [
-    click.option("--gpu-layers", type=int, help="Layers on the GPU, -1 for all.  [default: auto]"),
-    click.option("--slots", type=click.IntRange(1, 240), help="Rows at a time.  [default: auto]"),
     click.option(
-        "--context", type=click.IntRange(64), help="Tokens a row may take.  [default: auto]"
+        "--gpu-layers",
+        type=int,
+        metavar="N",
+        help="Layers on the GPU, -1 for all.  [default: auto]",
     ),
-    click.option("--threads", type=click.IntRange(1), help="CPU threads.  [default: cores]"),
+    click.option(
+        "--slots", type=click.IntRange(1, 240), metavar="N", help="Rows at a time.  [default: auto]"
+    ),
+    click.option(
+        "--context",
+        type=click.IntRange(64),
+        metavar="N",
+        help="Tokens a row may take.  [default: auto]",
+    ),
+    click.option(
+        "--threads", type=click.IntRange(1), metavar="N", help="CPU threads.  [default: cores]"
+    ),
 ]
 READING = [
     click.option(
@@ -77,7 +93,10 @@ READING = [
         help="Where to find what, for rows in a shape of their own.",
     ),
     click.option(
-        "--limit", type=click.IntRange(1), help="Read only the first N rows of each input."
+        "--limit",
+        type=click.IntRange(1),
+        metavar="N",
+        help="Read only the first N rows of each input.",
     ),
 ]
 WORKING = [

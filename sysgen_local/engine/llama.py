@@ -119,13 +119,13 @@ class LlamaEngine:
     @property
     def description(self) -> str:
         """What was loaded and how it is laid out, in one line."""
-        buffer = ctypes.create_string_buffer(128)
-        llama_cpp.llama_model_desc(self._model, buffer, len(buffer))
+        parameters = llama_cpp.llama_model_n_params(self._model)
+        unit, size = ("B", 1e9) if parameters >= 1e9 else ("M", 1e6)
         where = f"{self._layers} layers on the GPU" if self._layers else "on the CPU"
         folded = "" if self.chat.has_system else ", system message in the user turn"
         return (
-            f"{self.path.name}: {buffer.value.decode()}, {self.slots} slots x {self.room} tokens, "
-            f"{where}{folded}"
+            f"{self.path.name}: {parameters / size:.1f}{unit} parameters, {self.slots} slots x "
+            f"{self.room} tokens, {where}{folded}"
         )
 
     @property
