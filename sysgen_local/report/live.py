@@ -83,22 +83,26 @@ class Live:
         from rich.table import Table
         from rich.text import Text
 
-        table = Table.grid(padding=(0, 2), expand=False)
-        for title in ("phase", "", "done", "dropped", "running", "waiting"):
-            table.add_column(title, justify="left" if title in ("phase", "") else "right")
-        table.add_row(
-            *(Text(t, style="dim") for t in ("phase", "", "done", "dropped", "running", "waiting"))
-        )
+        roomy = self._console.width >= 70
+        table = Table.grid(padding=(0, 2 if roomy else 1))
+        names = ["phase", "", "done", "dropped", "running", "waiting"]
+        cells: list[RenderableType]
+        for name in names if roomy else names[:1] + names[2:]:
+            table.add_column(justify="left" if name in ("phase", "") else "right", no_wrap=True)
+        table.add_row(*(Text(n, "dim") for n in names if roomy or n))
         for phase in PHASES:
             state = progress.phases[phase]
-            table.add_row(
-                phase,
-                ProgressBar(total=max(progress.rows, 1), completed=state.through, width=24),
-                f"{state.done:,}",
-                f"{state.dropped.total():,}",
-                f"{state.running:,}",
-                f"{progress.waiting(phase) - state.running:,}",
+            numbers = (
+                state.done,
+                state.dropped.total(),
+                state.running,
+                progress.waiting(phase) - state.running,
             )
+            cells = [phase, *(f"{n:,}" for n in numbers)]
+            if roomy:
+                whole = max(progress.rows, 1)
+                cells.insert(1, ProgressBar(total=whole, completed=state.through, width=24))
+            table.add_row(*cells)
         return Group(table, Text(speed(progress), style="bold"), _last(progress))
 
 

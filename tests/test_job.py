@@ -1,0 +1,115 @@
+"""Recipes: what is taken when an option is not given, and what may not be mixed."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from scripted import ScriptedEngine, plain
+
+from sysgen_local.errors import RecipeError, UsageError
+from sysgen_local.job import agree, import_phrases, machine, plan, progress_of, run
+from sysgen_local.pipeline import Pipeline
+from sysgen_local.progress import Reporters
+from sysgen_local.records import PHASES, Conversation, Source, Turn
+from sysgen_local.settings import Settings
+from sysgen_local.store import Store
+
+
+@pytest.fixture
+def store(tmp_path: Path):
+    with Store.open(tmp_path / "test.duckdb") as store:
+        turns = (Turn("user", "How do I grow mint?"), Turn("assistant", "In a pot."))
+        store.ingest(Source("r", "r", "0"), [Conversation(turns, i) for i in (1, 2, 3)])
+        yield store
+
+
+def made_with(store: Store, settings: Settings) -> None:
+    tasks = plan(settings, store, PHASES)
+    agree(tasks, store)
+    Pipeline(store, [t.stage for t in tasks], progress_of(store), Reporters([])).run(
+        ScriptedEngine(plain)
+    )
+
+
+def test_what_is_not_given_is_what_the_file_was_made_with(store):
+    made_with(store, Settings(seed=5, temperature=0.3, turns="first", min_p_good=0.25))
+    again = plan(Settings(), store, PHASES)
+    agree(again, store)  # no complaint
+    assert again[0].stage.seed == 5
+    assert again[0].stage.sampling.temperature == 0.3
+    assert again[2].stage.min_p_good == 0.25
+    assert again[3].stage.turns == "first"
+
+
+@pytest.mark.parametrize(
+    ("settings", "phase", "fact"),
+    [
+        (Settings(seed=1), "generate", "seed was 0, now 1"),
+        (Settings(temperature=1.0), "generate", "sampling"),
+        (Settings(prompts="default"), "generate", "prompts"),
+        (Settings(min_p_good=0.5), "verify", "min_p_good was 0.0, now 0.5"),
+        (Settings(turns="first"), "respond", "turns was all, now first"),
+    ],
+)
+def test_recipes_never_mix(store, settings, phase, fact):
+    made_with(store, Settings())
+    with pytest.raises(RecipeError, match=f"another recipe for {phase}: .*{fact}"):
+        agree(plan(settings, store, PHASES), store)
+
+
+def test_a_changed_model_file_is_another_recipe_a_moved_one_is_not(store, builtin, tmp_path):
+    first = tmp_path / "first.gguf"
+    shutil.copy(builtin, first)
+    made_with(store, Settings(model=str(first)))
+    moved = tmp_path / "moved.gguf"
+    first.rename(moved)
+    with pytest.raises(UsageError, match="first"):
+        plan(Settings(), store, PHASES)  # it is not where it was
+    agree(plan(Settings(model=str(moved)), store, PHASES), store)
+    with moved.open("ab") as file:
+        file.write(b"\0")
+    with pytest.raises(RecipeError, match="model_file"):
+        agree(plan(Settings(model=str(moved)), store, PHASES), store)
+
+
+def test_a_recipe_binds_only_once_a_phase_has_results(store):
+    agree(plan(Settings(seed=1), store, PHASES), store)
+    agree(plan(Settings(seed=2), store, PHASES), store)
+
+
+def test_a_judge_of_its_own_makes_a_pass_of_its_own(store, builtin, tmp_path):
+    judge = tmp_path / "judge.gguf"
+    shutil.copy(builtin, judge)
+    loaded: list[str] = []
+    tasks = plan(Settings(judge=str(judge)), store, PHASES)
+    agree(tasks, store)
+    options = machine(slots=2, context=None, gpu_layers=0, threads=1)
+    assert run(tasks, store, Reporters([]), options, announce=loaded.append)
+    assert [line.split(":")[0] for line in loaded] == ["builtin.gguf", "judge.gguf", "builtin.gguf"]
+    assert store.counts().pending == 0
+    facts = store.recipe("verify").facts
+    assert facts["judge"] == str(judge)
+
+
+def test_imported_phrases_are_checked_before_any_is_written(store, tmp_path):
+    tags = tmp_path / "tags.jsonl"
+    good = json.dumps({"row": 1, "text": "<<Role>> You are a gardener."})
+    for bad, said in [
+        ('{"row": 2}', "line 2: text"),
+        ("nonsense", "line 2"),
+        (good, "line 2: row 1 is there twice"),
+        (json.dumps({"row": 9, "text": "x"}), "row 9 is not in"),
+    ]:
+        tags.write_text(f"{good}\n{bad}\n")
+        with pytest.raises(UsageError, match=said):
+            import_phrases(store, tags)
+        assert store.counts().phases["generate"].done == 0
+    tags.write_text(good)
+    assert import_phrases(store, tags) == (1, 0)
+    assert import_phrases(store, tags) == (0, 1)
+    # What is left for phase 1 to do would mix recipes.
+    with pytest.raises(RecipeError):
+        agree(plan(Settings(), store, PHASES), store)
