@@ -133,6 +133,11 @@ class LlamaEngine:
         """Wall time spent inside llama_decode so far."""
         return self._runner.seconds
 
+    @property
+    def decoded_tokens(self) -> int:
+        """Tokens that llama_decode has worked through so far, prompts and answers."""
+        return self._runner.tokens
+
     @cached_property
     def _grammars(self) -> Grammars:
         return Grammars(self.vocab)
@@ -155,9 +160,10 @@ class LlamaEngine:
                 yield Completion(request.id, "", "too_long", tokens_in=len(tokens))
                 continue
             sequence = self._sequence(request, tokens, min(left, request.max_tokens))
-            keeper = self._memory.keeper(request.group, tokens[:shared])
+            prefix = tokens[:shared]
+            keeper = self._memory.keeper(request.group, prefix)
             if keeper is not None:
-                self._runner.prefill(tokens[:shared], keeper)
+                self._runner.prefill(prefix, keeper)
             self._memory.take(sequence)
             self._scheduler.running.append(sequence)
 
@@ -177,7 +183,7 @@ class LlamaEngine:
         best = logits.argmax(axis=1) if len(logits) else ()
         whole = [share.sequence for share in batch if share.whole]
         for sequence, count in batch:
-            sequence.decoded(count)
+            sequence.position += count
         for sequence, row, token in zip(whole, logits, best, strict=True):
             sequence.settle(row, int(token))
         for sequence in self._scheduler.retire():

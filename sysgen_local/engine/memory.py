@@ -1,8 +1,10 @@
-"""The model's memory: who holds which sequence id, and which beginnings are kept.
+"""The model's memory: who holds which sequence id, and what is still in it.
 
 Slots 0..slots-1 hold running sequences; the ids behind them keep prefixes that many prompts share
 (one a request group). Every id has a stream of its own: what one sequence reads never depends on
-its neighbours, so a batch gives the same answers as single requests.
+its neighbours, so a batch gives the same answers as single requests. A slot keeps what it held
+when it falls free: a newcomer that begins alike (another phrase of the same row, the next turn of
+the same chat) goes on from there.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ KEPT = 3
 """How many prefixes can be kept beside the slots; a stream each."""
 
 WORTH = 16
-"""A shorter prefix is sooner decoded again than copied."""
+"""A shorter beginning is sooner decoded again than looked after."""
 
 
 class Memory:
@@ -30,7 +32,7 @@ class Memory:
         self._partial = partial
         self._slots = slots
         self._kept: dict[str, tuple[int, list[int]]] = {}
-        self._free: dict[int, str] = dict.fromkeys(range(slots), "")  # slot -> prefix left in it
+        self._free: dict[int, list[int]] = {slot: [] for slot in range(slots)}  # slot -> tokens
 
     @property
     def free(self) -> bool:
@@ -45,35 +47,35 @@ class Memory:
         return keeper
 
     def take(self, sequence: Sequence) -> None:
-        """Gives a slot; what the group's prefix already holds need not be decoded again."""
-        group = sequence.request.group
-        keeper, kept = self._kept.get(group, (-1, []))
-        usable = min(common(kept, sequence.pending), len(sequence.pending) - 1)
-        if usable < WORTH or not (self._partial or usable == len(kept)):
-            usable = 0
-        left = next((slot for slot, there in self._free.items() if there == group), None)
-        sequence.slot = slot = left if left is not None else next(iter(self._free))
-        there = self._free.pop(slot)
-        if not usable:
+        """Gives a slot, with as much of the prompt in it as some memory holds already."""
+        prompt = sequence.tokens
+        keeper, kept = self._kept.get(sequence.request.group, (-1, []))
+        prefix = self._usable(kept, prompt)
+        slot = max(self._free, key=lambda slot: self._usable(self._free[slot], prompt))
+        there = self._usable(self._free[slot], prompt)
+        if there < max(prefix, WORTH):
+            slot = next(iter(self._free))  # the one that has been free for longest
+            there = prefix if prefix >= WORTH else 0
             self._remove(slot)
-        else:
-            if there != group:
+            if there:
                 llama_cpp.llama_memory_seq_cp(self._memory, keeper, slot, -1, -1)
-            if usable < len(kept):
-                self._remove(slot, usable)
-            sequence.decoded(usable)
-            sequence.shared = usable
+            held = len(kept) if there else 0
+        else:
+            held = len(self._free[slot])
+        if there < held:
+            self._remove(slot, there)
+        del self._free[slot]
+        sequence.slot = slot
+        sequence.position = there
 
     def release(self, sequence: Sequence) -> None:
-        """Takes the slot back; the group's prefix stays in it where that is possible."""
-        group = sequence.request.group
-        _, kept = self._kept.get(group, (-1, []))
-        if self._partial and kept and sequence.shared >= len(kept):
-            self._remove(sequence.slot, len(kept))
-            self._free[sequence.slot] = group
-        else:
-            self._remove(sequence.slot)
-            self._free[sequence.slot] = ""
+        """Takes the slot back and leaves in it what it holds."""
+        self._free[sequence.slot] = sequence.tokens[: sequence.position]
+
+    def _usable(self, held: list[int], prompt: list[int]) -> int:
+        """How much of the prompt these tokens spare; its last token is decoded in any case."""
+        length = min(common(held, prompt), len(prompt) - 1)
+        return length if self._partial or length == len(held) else 0
 
     def _remove(self, slot: int, start: int = -1) -> None:
         llama_cpp.llama_memory_seq_rm(self._memory, slot, start, -1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
 from typing import Any
 
 import llama_cpp
@@ -39,10 +38,12 @@ class Runner:
         """
         at = 0
         wanted = 0
-        for sequence, count in shares:
-            self._fill(at, sequence.pending[:count], sequence.position, sequence.slot)
+        for share in shares:
+            sequence, count = share
+            start = sequence.position
+            self._fill(at, sequence.tokens[start : start + count], start, sequence.slot)
             at += count
-            if count == len(sequence.pending):
+            if share.whole:
                 self._wanted[at - 1] = 1
                 wanted += 1
         self._decode(at)
@@ -61,8 +62,7 @@ class Runner:
     def close(self) -> None:
         llama_cpp.llama_batch_free(self._batch)
 
-    def _fill(self, at: int, tokens: Iterable[int], position: int, slot: int) -> None:
-        tokens = list(tokens)
+    def _fill(self, at: int, tokens: list[int], position: int, slot: int) -> None:
         end = at + len(tokens)
         self._token[at:end] = tokens
         self._position[at:end] = range(position, position + len(tokens))

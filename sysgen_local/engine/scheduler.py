@@ -8,14 +8,14 @@ from sysgen_local.engine.sequence import Sequence
 
 
 class Share(NamedTuple):
-    """`length` pending tokens of a sequence go into the batch; `whole` if that is all of them."""
+    """`length` waiting tokens of a sequence go into the batch; `whole` if that is all of them."""
 
     sequence: Sequence
     length: int
 
     @property
     def whole(self) -> bool:
-        return self.length == len(self.sequence.pending)
+        return self.length == self.sequence.waiting
 
 
 class Scheduler:
@@ -32,10 +32,10 @@ class Scheduler:
         """
         room = self._batch_size
         batch: list[Share] = []
-        for sequence in sorted(self.running, key=lambda s: len(s.pending)):
+        for sequence in sorted(self.running, key=lambda s: s.waiting):
             if room == 0:
                 break
-            count = min(room, len(sequence.pending))
+            count = min(room, sequence.waiting)
             batch.append(Share(sequence, count))
             room -= count
         return sorted(batch, key=lambda share: share.sequence.slot)

@@ -18,7 +18,8 @@ from sysgen_local.engine.vocab import Vocab
 
 
 class Sequence:
-    """`pending` tokens are to be decoded next, the first of them at position `position`."""
+    """`tokens` are the prompt and what was written since; the model's memory holds the first
+    `position` of them, the others wait."""
 
     def __init__(
         self,
@@ -31,10 +32,9 @@ class Sequence:
         starts: list[list[int]] | None = None,
     ) -> None:
         self.request = request
-        self.pending = prompt
+        self.tokens = prompt
         self.position = 0
         self.slot = -1
-        self.shared = 0  # tokens at the beginning that came from a kept prefix
         self.finish: Finish | None = None
         self._prompt_length = len(prompt)
         self._limit = limit
@@ -48,10 +48,10 @@ class Sequence:
         if matcher is not None:
             self._append(matcher.forced())
 
-    def decoded(self, count: int) -> None:
-        """The first `count` pending tokens are in the model's memory now."""
-        self.position += count
-        self.pending = self.pending[count:]
+    @property
+    def waiting(self) -> int:
+        """How many tokens are still to be decoded."""
+        return len(self.tokens) - self.position
 
     def settle(self, logits: Logits, best: int) -> None:
         """Takes the logits behind the last token (their argmax is `best`) and moves on."""
@@ -73,7 +73,7 @@ class Sequence:
                 self.finish = "stop"
                 return
             self._written.append(token)
-            self.pending = [*self.pending, token]
+            self.tokens.append(token)
         if self._matcher is not None and self._matcher.complete:
             self.finish = "stop"
         elif len(self._written) >= self._limit:

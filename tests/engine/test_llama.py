@@ -151,3 +151,22 @@ def test_a_file_that_is_no_model_is_one_sentence(tmp_path: Path):
     bad.write_bytes(b"GGUF" + b"\0" * 64)
     with pytest.raises(UsageError, match=r"cannot load .*bad\.gguf"):
         LlamaEngine(bad, Options(slots=1))
+
+
+def test_what_prompts_share_is_decoded_once(builtin: Path):
+    """A group's beginning is kept, and a slot goes on from what it held."""
+    engine = LlamaEngine(builtin, Options(slots=1))
+    before = engine.decoded_tokens
+    story = "Once there was a small town by the sea. " * 8
+    costs = []
+    for i, end in enumerate(("Who lived there?", "What did they eat?", "Where did they go?")):
+        [completion] = engine.complete([ask(i, story + end, max_tokens=1)])
+        costs.append(engine.decoded_tokens - before)
+        before = engine.decoded_tokens
+        fresh = LlamaEngine(builtin, Options(slots=1))
+        [alone] = fresh.complete([ask(i, story + end, max_tokens=1)])
+        fresh.close()
+        assert completion.text == alone.text
+    assert costs[1] < 20 < 80 < costs[0]
+    assert costs[2] < 20
+    engine.close()
