@@ -36,7 +36,7 @@ from sysgen_local.settings import Settings, Turns
 from sysgen_local.store import Store
 
 if TYPE_CHECKING:
-    from sysgen_local.engine.llama import Options
+    from sysgen_local.engine.plan import Options
 
 T = TypeVar("T")
 
@@ -273,7 +273,7 @@ def machine(
     *, slots: int | None, context: int | None, gpu_layers: int | None, threads: int | None
 ) -> Options:
     """The engine's options; imports llama.cpp."""
-    from sysgen_local.engine.llama import Options
+    from sysgen_local.engine.plan import Options
 
     return Options(slots=slots, context=context, gpu_layers=gpu_layers, threads=threads)
 

@@ -20,7 +20,8 @@ def builtin() -> Path:
 @pytest.fixture(scope="session")
 def engine(builtin: Path) -> Iterator[object]:
     """The built-in model in llama.cpp, four slots."""
-    from sysgen_local.engine.llama import LlamaEngine, Options
+    from sysgen_local.engine.llama import LlamaEngine
+    from sysgen_local.engine.plan import Options
 
     engine = LlamaEngine(builtin, Options(slots=4))
     yield engine

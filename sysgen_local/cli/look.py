@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from sysgen_local.store import Origin
 
 
+FIRST = 10
+"""How many rejects `stats` shows one by one."""
+
+
 @click.command()
 @opt.database
 def status(db: Path) -> None:
@@ -88,7 +92,11 @@ def _state(db: Path) -> dict[str, Any]:
 
     try:
         with Store.open(db, create=False, read_only=True) as store:
-            return store.stats()
+            rejects = [
+                {"path": path, "line": r.line, "reason": r.reason, "detail": r.detail}
+                for path, r in store.rejects(limit=FIRST)
+            ]
+            return {**store.stats(), "first_rejects": rejects}
     except LockedError:
         state = read_status(db)
         if state is None:
@@ -98,6 +106,7 @@ def _state(db: Path) -> dict[str, Any]:
 
 def _tables(state: dict[str, Any]) -> list[Any]:
     from rich.table import Table
+    from rich.text import Text
 
     rows = Table(title="rows", title_justify="left")
     for name in state["rows"]:
@@ -135,6 +144,13 @@ def _tables(state: dict[str, Any]) -> list[Any]:
                 name, *(f"{v:,}" if isinstance(v, int) else v or "?" for v in of.values())
             )
         tables.append(datasets)
+    if state.get("first_rejects"):
+        first = Table(title=f"rejects (the first {FIRST} at most)", title_justify="left")
+        for name in ("file", "line", "reason", "detail"):
+            first.add_column(name, justify="right" if name == "line" else "left")
+        for of in state["first_rejects"]:
+            first.add_row(Text(of["path"]), str(of["line"]), of["reason"], Text(of["detail"]))
+        tables.append(first)
     return tables
 
 

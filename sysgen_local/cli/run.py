@@ -192,7 +192,8 @@ def _read(
                 hint=f"understood are {explain_shapes()}; for others use --map",
             )
         if new and not quiet:
-            rejected = f", {tally.rejected:,} rejected" if tally.rejected else ""
+            why = f"`sysgen stats --db {store.path}` shows why"
+            rejected = f", {tally.rejected:,} rejected ({why})" if tally.rejected else ""
             click.echo(f"{source.path}: {tally.usable:,} rows{rejected}", err=True)
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import ctypes
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,8 +19,8 @@ import psutil
 
 from sysgen_local.engine.chat import ChatTemplate
 from sysgen_local.engine.constraint import Grammars
-from sysgen_local.engine.devices import gpus
 from sysgen_local.engine.memory import KEPT, Memory
+from sysgen_local.engine.plan import Options, gpu_layers, slots_and_room
 from sysgen_local.engine.request import Choice, Completion, Json, Request
 from sysgen_local.engine.runner import Runner
 from sysgen_local.engine.scheduler import Scheduler, Share
@@ -40,20 +39,6 @@ def _remember(level: int, text: bytes, _: ctypes.c_void_p) -> None:
         del _log[:-20]
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What can be set by hand; None means chosen from model, memory and machine.
-
-    `context` is tokens a slot; `gpu_layers` -1 means all of them.
-    """
-
-    slots: int | None = None
-    context: int | None = None
-    batch: int = 512
-    gpu_layers: int | None = None
-    threads: int | None = None
-
-
 class LlamaEngine:
     """Answers requests with one GGUF. Raises UsageError where the file cannot be used."""
 
@@ -62,7 +47,7 @@ class LlamaEngine:
         llama_cpp.llama_log_set(_remember, ctypes.c_void_p(0))
         llama_cpp.llama_backend_init()
         self.path = path
-        layers = _gpu_layers(path) if options.gpu_layers is None else options.gpu_layers
+        layers = gpu_layers(path) if options.gpu_layers is None else options.gpu_layers
         self._model = _load(path, layers)
         self._layers = llama_cpp.llama_model_n_layer(self._model) if layers < 0 else layers
         source = llama_cpp.llama_model_chat_template(self._model, None)
@@ -79,7 +64,7 @@ class LlamaEngine:
             eos=self.vocab.text_of(self.vocab.eos),
             name=path.name,
         )
-        self.slots, self.room = _plan(self._model, path, options)
+        self.slots, self.room = slots_and_room(self._model, options)
         context = self._new_context(options)
         self._runner = Runner(context, self.vocab.size, options.batch)
         recurrent = llama_cpp.llama_model_is_recurrent(self._model)
@@ -230,32 +215,3 @@ def _load(path: Path, gpu_layers: int) -> Any:
             hint=f"`sysgen models check {path}` tells more",
         )
     return model
-
-
-def _gpu_layers(path: Path) -> int:
-    """All layers where the model fits into the GPUs' free memory with a third to spare, else
-    none: llama.cpp splits layers evenly at best, so a guess in between is left to the user."""
-    if not llama_cpp.llama_supports_gpu_offload():
-        return 0
-    free = sum(gpu.free for gpu in gpus())
-    return -1 if path.stat().st_size * 1.3 < free else 0
-
-
-def _plan(model: Any, path: Path, options: Options) -> tuple[int, int]:
-    """(slots, tokens a slot) within half of the memory that the weights leave free."""
-    trained = llama_cpp.llama_model_n_ctx_train(model)
-    room = options.context or min(trained, 4096)
-    slots = options.slots or 16
-    heads = max(llama_cpp.llama_model_n_head(model), 1)
-    width = llama_cpp.llama_model_n_embd(model) // heads * llama_cpp.llama_model_n_head_kv(model)
-    cell = max(1, 2 * 2 * width * llama_cpp.llama_model_n_layer(model))
-    on_gpu = llama_cpp.llama_supports_gpu_offload() and bool(gpus())
-    free = sum(g.free for g in gpus()) if on_gpu else psutil.virtual_memory().available
-    cells = free // 2 // cell
-    if options.context is None:
-        while room > 2048 and cells < room * (slots + KEPT):
-            room //= 2
-    room = -(-room // 256) * 256  # llama.cpp rounds a stream up so
-    if options.slots is None:
-        slots = int(max(1, min(slots, cells // room - KEPT)))
-    return slots, room

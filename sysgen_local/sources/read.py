@@ -105,11 +105,13 @@ def _jsonl(stream: IO[bytes]) -> Iterator[Record]:
         if not line.strip():
             continue
         try:
-            yield number, json.loads(line.decode("utf-8"))
+            yield number, json.loads(line.decode("utf-8").strip())
         except UnicodeDecodeError as error:
             yield Reject(number, "bad_encoding", f"byte {error.start} is not UTF-8")
         except json.JSONDecodeError as error:
-            yield Reject(number, "bad_json", f"{error.msg} at character {error.pos + 1}")
+            yield Reject(
+                number, "bad_json", f"{error.msg.removesuffix(' at')} at character {error.pos + 1}"
+            )
         except (RecursionError, ValueError) as error:
             yield Reject(number, "bad_json", str(error)[:200])
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from sysgen_local.engine.llama import LlamaEngine, Options
+from sysgen_local.engine.llama import LlamaEngine
+from sysgen_local.engine.plan import Options
 from sysgen_local.engine.request import Choice, Json, Message, Request, Sampling, Segment
 from sysgen_local.engine.vocab import Piece
 from sysgen_local.errors import UsageError
