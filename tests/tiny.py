@@ -1,0 +1,168 @@
+"""Tiny GGUFs with random weights, of whatever architecture a test needs. They load and run in
+llama.cpp like the real ones; what they write is noise. The tokenizer is the built-in model's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import gguf
+import numpy as np
+
+from sysgen_local.resources import resource
+
+CHATML = (
+    "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+WIDTH, LAYERS, HEADS, FEED, CONTEXT = 64, 2, 4, 96, 512
+HEAD = WIDTH // HEADS
+
+Shapes = dict[str, tuple[int, ...]]
+
+
+def make(path: Path, architecture: str, *, template: str | None = CHATML, seed: int = 0) -> Path:
+    """Writes the model and returns its path."""
+    tokenizer = gguf.GGUFReader(resource("builtin_model/builtin.gguf"))
+    writer = gguf.GGUFWriter(path, architecture)
+    writer.add_context_length(CONTEXT)
+    writer.add_embedding_length(WIDTH)
+    writer.add_block_count(LAYERS)
+    writer.add_feed_forward_length(FEED)
+    writer.add_head_count(HEADS)
+    writer.add_layer_norm_rms_eps(1e-5)
+    writer.add_rope_freq_base(10000.0)
+    for name, field in tokenizer.fields.items():
+        if name.startswith("tokenizer.") and "chat_template" not in name:
+            kind = field.types[0]
+            sub = field.types[-1] if kind == gguf.GGUFValueType.ARRAY else None
+            writer.add_key_value(name, field.contents(), kind, sub)
+    if template is not None:
+        writer.add_chat_template(template)
+    vocabulary = len(tokenizer.fields["tokenizer.ggml.tokens"].data)
+    writer.add_vocab_size(vocabulary)
+    shapes: Shapes = {"token_embd.weight": (vocabulary, WIDTH), "output_norm.weight": (WIDTH,)}
+    for layer in range(LAYERS):
+        block = _BLOCKS[architecture](writer, layer)
+        shapes |= {f"blk.{layer}.{name}": shape for name, shape in block.items()}
+    if architecture == "lfm2":
+        shapes["token_embd_norm.weight"] = shapes.pop("output_norm.weight")
+    random = np.random.default_rng(seed)
+    for name, shape in shapes.items():
+        if name.endswith("norm.weight") or name.endswith("ssm_d"):
+            data = np.ones(shape)
+        elif name.endswith("ssm_a"):
+            data = -np.ones(shape)
+        else:
+            data = random.normal(0, 2.0 / np.sqrt(shape[-1]), shape)
+        writer.add_tensor(name, data.astype(np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
+
+
+def _llama(writer: gguf.GGUFWriter, layer: int) -> Shapes:
+    if layer == 0:
+        writer.add_head_count_kv(HEADS)
+        writer.add_rope_dimension_count(HEAD)
+    return {
+        "attn_norm.weight": (WIDTH,),
+        "attn_q.weight": (WIDTH, WIDTH),
+        "attn_k.weight": (WIDTH, WIDTH),
+        "attn_v.weight": (WIDTH, WIDTH),
+        "attn_output.weight": (WIDTH, WIDTH),
+        **_feed(),
+    }
+
+
+def _feed() -> Shapes:
+    return {
+        "ffn_norm.weight": (WIDTH,),
+        "ffn_gate.weight": (FEED, WIDTH),
+        "ffn_up.weight": (FEED, WIDTH),
+        "ffn_down.weight": (WIDTH, FEED),
+    }
+
+
+def _qwen2(writer: gguf.GGUFWriter, layer: int) -> Shapes:
+    return _llama(writer, layer) | {f"attn_{x}.bias": (WIDTH,) for x in "qkv"}
+
+
+def _gemma2(writer: gguf.GGUFWriter, layer: int) -> Shapes:
+    if layer == 0:
+        writer.add_key_length(HEAD)
+        writer.add_value_length(HEAD)
+        writer.add_attn_logit_softcapping(50.0)
+        writer.add_final_logit_softcapping(30.0)
+        writer.add_sliding_window(64)
+    return _llama(writer, layer) | {
+        "post_attention_norm.weight": (WIDTH,),
+        "post_ffw_norm.weight": (WIDTH,),
+    }
+
+
+def _phi3(writer: gguf.GGUFWriter, layer: int) -> Shapes:
+    if layer == 0:
+        writer.add_head_count_kv(HEADS)
+        writer.add_rope_dimension_count(HEAD)
+        writer.add_sliding_window(64)
+        writer.add_rope_scaling_orig_ctx_len(CONTEXT)
+    return {
+        "attn_norm.weight": (WIDTH,),
+        "attn_qkv.weight": (3 * WIDTH, WIDTH),
+        "attn_output.weight": (WIDTH, WIDTH),
+        "ffn_norm.weight": (WIDTH,),
+        "ffn_up.weight": (2 * FEED, WIDTH),
+        "ffn_down.weight": (WIDTH, FEED),
+    }
+
+
+def _mamba(writer: gguf.GGUFWriter, layer: int) -> Shapes:
+    inner, state, rank, kernel = 2 * WIDTH, 8, 4, 4
+    if layer == 0:
+        writer.add_ssm_conv_kernel(kernel)
+        writer.add_ssm_inner_size(inner)
+        writer.add_ssm_state_size(state)
+        writer.add_ssm_time_step_rank(rank)
+    return {
+        "attn_norm.weight": (WIDTH,),
+        "ssm_in.weight": (2 * inner, WIDTH),
+        "ssm_conv1d.weight": (inner, kernel),
+        "ssm_conv1d.bias": (inner,),
+        "ssm_x.weight": (rank + 2 * state, inner),
+        "ssm_dt.weight": (inner, rank),
+        "ssm_dt.bias": (inner,),
+        "ssm_a": (inner, state),
+        "ssm_d": (inner,),
+        "ssm_out.weight": (WIDTH, inner),
+    }
+
+
+def _lfm2(writer: gguf.GGUFWriter, layer: int) -> Shapes:
+    """Hybrid: a short convolution, then attention."""
+    if layer == 0:
+        writer.add_head_count_kv([0, HEADS])
+        writer.add_rope_dimension_count(HEAD)
+        writer.add_shortconv_l_cache(3)
+        return {
+            "attn_norm.weight": (WIDTH,),
+            "shortconv.in_proj.weight": (3 * WIDTH, WIDTH),
+            "shortconv.conv.weight": (WIDTH, 3),
+            "shortconv.out_proj.weight": (WIDTH, WIDTH),
+            **_feed(),
+        }
+    attention = {f"attn_{x}.weight": (WIDTH, WIDTH) for x in ("q", "k", "v", "output")}
+    norms = {"attn_q_norm.weight": (HEAD,), "attn_k_norm.weight": (HEAD,)}
+    return {"attn_norm.weight": (WIDTH,), **attention, **norms, **_feed()}
+
+
+_BLOCKS = {
+    "llama": _llama,
+    "qwen2": _qwen2,
+    "gemma2": _gemma2,
+    "phi3": _phi3,
+    "mamba": _mamba,
+    "lfm2": _lfm2,
+}
+ARCHITECTURES = tuple(_BLOCKS)
