@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from dataclasses import asdict, dataclass
 
 from sysgen_local.engine.request import GREEDY, Completion, Message, Request, Sampling, Segment
@@ -17,6 +18,7 @@ from sysgen_local.records import Phase, Responded, Row, Turn
 from sysgen_local.settings import Turns
 
 _THOUGHT = re.compile(r"^\s*<think>.*?</think>\s*", re.DOTALL)
+_NOTHING = " \n\t-.*#|_=…"
 _MARKUP = re.compile(
     r"<\|[a-z_]+\|>|\[/?INST\]|</?s>|<</?SYS>>|<(start|end)_of_turn>|</?think>", re.IGNORECASE
 )
@@ -79,17 +81,23 @@ class Respond:
             return "looping"
         if completion.finish == "length" and not self.keep_truncated:
             return "cut_off"
-        if not answer:
+        if not answer.strip(_NOTHING):
             return "empty"
         return "markup" if _MARKUP.search(answer) else None
 
 
 def looping(text: str, *, most: int = 40) -> bool:
-    """Whether some stretch of up to `most` words comes again and again without a break.
+    """Whether the text goes round in circles.
 
-    Five times in a row and twenty words together: what no table, list or poem does.
+    Some stretch of up to `most` words comes again without a break, five times and twenty words
+    together; or one sentence of four words or more makes up half of it, three times or more.
+    No table, list or poem does either.
     """
     words = [w for w in text.split() if any(map(str.isalnum, w))]
+    sentences = Counter(s.strip() for s in re.split(r"[.!?\n]+", text) if len(s.split()) >= 4)
+    sentence, times = next(iter(sentences.most_common(1)), ("", 0))
+    if times >= 3 and times * len(sentence.split()) * 2 >= len(words):
+        return True
     if len(words) < 4 and len(text) > 100:
         words = [c for c in text if c.isalnum()]  # a script without spaces, or one endless word
     for period in range(1, min(most, len(words) // 5) + 1):

@@ -1,0 +1,71 @@
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sysgen_local.phases.tags import LONGEST, SCHEMA, parse_any, parse_json, parse_tagged
+from sysgen_local.records import TAGS, Phrase
+
+
+def test_json_of_the_grammar():
+    text = '[{"tag":"role","text":" You are a cook. "},{"tag":"format","text":""}]'
+    assert parse_json(text) == (Phrase("role", "You are a cook."), Phrase("format", ""))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "{}",
+        '[{"tag":"Role","text":"x"}]',
+        '[{"tag":"role"}]',
+        '[{"tag":"role","text":"x","more":1}]',
+        '[{"tag":"role","text":"x"}',
+        json.dumps([{"tag": "role", "text": "x" * (LONGEST + 1)}]),
+        json.dumps([{"tag": "role", "text": "x"}] * 13),
+    ],
+)
+def test_anything_else_is_refused(text):
+    with pytest.raises(ValueError, match="not a list of phrases"):
+        parse_json(text)
+
+
+def test_the_schema_says_the_same():
+    item = SCHEMA["$defs"]["_Phrase"]
+    assert item["properties"]["tag"]["enum"] == list(TAGS)
+    assert item["properties"]["text"]["maxLength"] == LONGEST
+    assert (SCHEMA["minItems"], SCHEMA["maxItems"]) == (1, 12)
+
+
+@pytest.mark.parametrize(
+    ("text", "phrases"),
+    [
+        (
+            "<<Role>> You are a cook. <<Format>> Use a list.",
+            [("role", "You are a cook."), ("format", "Use a list.")],
+        ),
+        ("<<role>>: Cook.\n<<STYLE>>Be brief.", [("role", "Cook."), ("style", "Be brief.")]),
+        ("<<Role>>You cook.<</Role>> and <<Tool>> a pan", [("role", "You cook."), ("", "and"),
+                                                           ("tool", "a pan")]),
+        ("Here you go: << Task >> Cook.", [("", "Here you go:"), ("task", "Cook.")]),
+        ("<<Example>> Something.", [("example", "Something.")]),
+        ("<<Role>>", [("role", "")]),
+        ("no tag at all", [("", "no tag at all")]),
+        ("", []),
+        ("1 << 2 >> 0", [("", "1 << 2 >> 0")]),
+    ],
+)  # fmt: skip
+def test_the_papers_form(text, phrases):
+    assert [(p.tag, p.text) for p in parse_tagged(text)] == phrases
+
+
+def test_either_form():
+    assert parse_any('[{"tag":"System","text":"x"}]') == (Phrase("system", "x"),)
+    assert parse_any("<<Role>> x") == (Phrase("role", "x"),)
+
+
+@given(st.text())
+def test_no_text_is_too_odd(text):
+    parse_any(text)
