@@ -94,7 +94,11 @@ def looping(text: str, *, most: int = 40) -> bool:
     No table, list or poem does either.
     """
     words = [w for w in text.split() if any(map(str.isalnum, w))]
-    sentences = Counter(s.strip() for s in re.split(r"[.!?\n]+", text) if len(s.split()) >= 4)
+    sentences = Counter(
+        sentence.strip()
+        for sentence in re.split(r"[.!?\n]+", text)
+        if sum(any(map(str.isalpha, word)) for word in sentence.split()) >= 4
+    )
     sentence, times = next(iter(sentences.most_common(1)), ("", 0))
     if times >= 3 and times * len(sentence.split()) * 2 >= len(words):
         return True
