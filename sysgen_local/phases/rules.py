@@ -225,7 +225,8 @@ _MARKUP = re.compile(
 _PLACEHOLDER = re.compile(
     r"\[(insert|your|the|name|user|company|topic|specific|add|enter|date|city|product)\b[^\]]*\]"
     r"|[<{]{1,2}\s*(insert|your|user|name|company|topic|date|city|product)\b[^<>{}]*[>}]{1,2}"
-    r"|\{\{?\s*[a-z_]+\s*\}?\}|(?-i:\[[A-Z][A-Z _]{2,}\])|\bX{3,}\b|_{3,}|\bXYZ (Corp|Inc|company)\b"
+    r"|\{\{?\s*[a-z_]+\s*\}?\}|(?-i:\[[A-Z][A-Z _]{2,}\])|\bX{3,}\b|_{3,}"
+    r"|\bXYZ (Corp|Inc|company)\b"
     r"|\blorem ipsum\b",
     re.IGNORECASE,
 )

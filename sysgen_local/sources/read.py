@@ -12,9 +12,11 @@ import hashlib
 import io
 import json
 import sys
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from typing import IO, cast
+from typing import cast
 
 from sysgen_local.errors import UsageError
 from sysgen_local.records import Conversation, Reject, Source
@@ -66,17 +68,19 @@ def read(source: Source) -> Iterator[Conversation | Reject]:
     path = Path(source.file)
     form, zipped = _format(path.name)
     try:
-        if form == "parquet":
-            records = _parquet(path)
-        else:
-            stream = cast(IO[bytes], gzip.open(path) if zipped else path.open("rb"))  # noqa: SIM115
-            records = {"jsonl": _jsonl, "json": _json, "csv": _csv, "tsv": _tsv}[form or ""](stream)
-        for record in records:
-            if isinstance(record, Reject):
-                yield record
+        with ExitStack() as stack:
+            if form == "parquet":
+                records = _parquet(path)
             else:
-                yield shape(record[1], record[0], source.mapping)
-    except (OSError, EOFError) as error:  # gzip.BadGzipFile is an OSError
+                opened = stack.enter_context(gzip.open(path) if zipped else path.open("rb"))  # noqa: SIM115
+                parse = {"jsonl": _jsonl, "json": _json, "csv": _csv, "tsv": _tsv}[form or ""]
+                records = parse(cast(io.BufferedReader, opened))
+            for record in records:
+                if isinstance(record, Reject):
+                    yield record
+                else:
+                    yield shape(record[1], record[0], source.mapping)
+    except (OSError, EOFError, zlib.error) as error:  # gzip.BadGzipFile is an OSError
         raise UsageError(f"{source.path} cannot be read: {error}") from error
 
 
@@ -99,7 +103,7 @@ def _source(
     )
 
 
-def _jsonl(stream: IO[bytes]) -> Iterator[Record]:
+def _jsonl(stream: io.BufferedReader) -> Iterator[Record]:
     for number, line in enumerate(stream, 1):
         line = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
         if not line.strip():
@@ -116,31 +120,30 @@ def _jsonl(stream: IO[bytes]) -> Iterator[Record]:
             yield Reject(number, "bad_json", str(error)[:200])
 
 
-def _json(stream: IO[bytes]) -> Iterator[Record]:
+def _json(stream: io.BufferedReader) -> Iterator[Record]:
     """An array of rows, an object that holds one, or (though named .json) JSON lines."""
     import ijson.common
 
-    text = io.BufferedReader(cast(io.RawIOBase, stream))
-    head = text.peek(4096)[:4096].removeprefix(b"\xef\xbb\xbf").lstrip()
-    if head[:1] == b"{":
-        first = head.split(b"\n", 1)[0]
-        if b"\n" in head and _is_json(first):
-            yield from _jsonl(text)
-            return
+    if stream.peek(3)[:3] == b"\xef\xbb\xbf":
+        stream.read(3)
+    start = stream.tell()
+    head = stream.peek(4096)[:4096].lstrip()
+    if not head:
+        return
     prefix = "item"
     if head[:1] == b"{":
-        key = _first_list(text)
+        if b"\n" in head and _is_json(head.split(b"\n", 1)[0]):
+            yield from _jsonl(stream)
+            return
+        key = _first_list(stream)
+        stream.seek(start)
         if key is None:
-            text.seek(0)
-            yield from _whole(text)
+            yield from _whole(stream)
             return
         prefix = f"{key}.item"
-        text.seek(0)
-    if text.peek(3)[:3] == b"\xef\xbb\xbf":
-        text.read(3)
     number = 0
     try:
-        for row in ijson.items(text, prefix, use_float=True):
+        for row in ijson.items(stream, prefix, use_float=True):
             number += 1
             inner = row.get("row") if isinstance(row, dict) and "row_idx" in row else None
             yield number, row if inner is None else inner
@@ -150,8 +153,8 @@ def _json(stream: IO[bytes]) -> Iterator[Record]:
         yield Reject(number + 1, reason, f"{what}; nothing behind it could be read")
 
 
-def _first_list(stream: IO[bytes]) -> str | None:
-    """The key of the first list inside a JSON object."""
+def _first_list(stream: io.BufferedReader) -> str | None:
+    """The key of the first list inside a JSON object, if it is one of its own keys."""
     import ijson.common
 
     try:
@@ -164,7 +167,7 @@ def _first_list(stream: IO[bytes]) -> str | None:
     return None
 
 
-def _whole(stream: IO[bytes]) -> Iterator[Record]:
+def _whole(stream: io.BufferedReader) -> Iterator[Record]:
     """A single row in a file of its own."""
     try:
         yield 1, json.loads(stream.read().decode("utf-8-sig"))
@@ -182,37 +185,35 @@ def _is_json(text: bytes) -> bool:
     return True
 
 
-def _csv(stream: IO[bytes]) -> Iterator[Record]:
+def _csv(stream: io.BufferedReader) -> Iterator[Record]:
     return _separated(stream, ",")
 
 
-def _tsv(stream: IO[bytes]) -> Iterator[Record]:
+def _tsv(stream: io.BufferedReader) -> Iterator[Record]:
     return _separated(stream, "\t")
 
 
-def _separated(stream: IO[bytes], separator: str) -> Iterator[Record]:
+def _separated(stream: io.BufferedReader, separator: str) -> Iterator[Record]:
     csv.field_size_limit(sys.maxsize)
     # What is not UTF-8 comes through as surrogates, so that one bad row does not end the file.
-    text = io.TextIOWrapper(stream, "utf-8-sig", errors="surrogateescape", newline="")
-    reader = csv.reader(text, delimiter=separator)
-    header = next(reader, None)
-    while header is not None:
-        line = reader.line_num + 1
-        try:
-            row = next(reader, None)
-        except csv.Error as error:
-            yield Reject(line, "bad_row", str(error))
-            continue
-        if row is None:
-            return
-        if not row:
-            continue
-        if any("\udc80" <= c <= "\udcff" for cell in row for c in cell):
-            yield Reject(line, "bad_encoding", "the row is not UTF-8")
-        elif len(row) != len(header):
-            yield Reject(line, "bad_row", f"{len(row)} columns under a header of {len(header)}")
-        else:
-            yield line, dict(zip(header, row, strict=True))
+    with io.TextIOWrapper(stream, "utf-8-sig", errors="surrogateescape", newline="") as text:
+        reader = csv.reader(text, delimiter=separator)
+        header = next(reader, None)
+        while header is not None:
+            line = reader.line_num + 1
+            try:
+                row = next(reader, None)
+            except csv.Error as error:
+                yield Reject(line, "bad_row", str(error))
+                continue
+            if row is None:
+                return
+            if any("\udc80" <= c <= "\udcff" for cell in row for c in cell):
+                yield Reject(line, "bad_encoding", "the row is not UTF-8")
+            elif row and len(row) != len(header):
+                yield Reject(line, "bad_row", f"{len(row)} columns under a header of {len(header)}")
+            elif row:
+                yield line, dict(zip(header, row, strict=True))
 
 
 def _parquet(path: Path) -> Iterator[Record]:
