@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from sysgen_local.errors import SysgenError, UsageError
@@ -28,7 +29,8 @@ def files(name: str, is_data: Callable[[str], bool]) -> Iterator[tuple[str, Path
     with _explained(repo):
         everything = _listed(repo, revision)
         if everything is None:
-            everything = HfApi().list_repo_files(repo, repo_type="dataset", revision=revision)
+            info = HfApi().dataset_info(repo, revision=revision)
+            everything = [sibling.rfilename for sibling in info.siblings or ()]
     wanted = sorted(
         file for file in everything
         if is_data(file) and (not inside or file == inside or file.startswith(f"{inside}/"))
@@ -52,34 +54,28 @@ def _listed(repo: str, revision: str | None) -> list[str] | None:
     return [str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()]
 
 
-class _explained:  # noqa: N801 - reads as a statement
+@contextmanager
+def _explained(repo: str) -> Iterator[None]:
     """The client's errors in one sentence each."""
+    from huggingface_hub import errors
 
-    def __init__(self, repo: str) -> None:
-        self._repo = repo
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        from huggingface_hub import errors
-
-        if error is None or isinstance(error, SysgenError):
-            return
-        if isinstance(error, errors.GatedRepoError):
-            raise SysgenError(
-                f"the dataset {self._repo} is gated",
-                hint="accept its terms on the hub, then `hf auth login`",
-            ) from error
-        if isinstance(error, errors.RepositoryNotFoundError | errors.RevisionNotFoundError):
-            raise UsageError(
-                f"the hub has no dataset {self._repo} of that revision, or it is private",
-                hint="look at the spelling; for a private one `hf auth login`",
-            ) from error
-        if isinstance(
-            error, errors.LocalEntryNotFoundError | errors.OfflineModeIsEnabled | OSError
-        ):
-            raise SysgenError(
-                f"the dataset {self._repo} could not be fetched: {str(error).splitlines()[0]}",
-                hint="is there a network? The same command goes on where it stopped; "
-                "HF_HUB_OFFLINE=1 uses only what was fetched before",
-            ) from error
+    http: type[Exception] = errors.HTTPError  # type: ignore[attr-defined]
+    try:
+        yield
+    except errors.GatedRepoError as error:
+        raise SysgenError(
+            f"the dataset {repo} is gated",
+            hint="accept its terms on the hub, then `hf auth login`",
+        ) from error
+    except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError) as error:
+        raise UsageError(
+            f"the hub has no dataset {repo} of that revision, or it is private",
+            hint="look at the spelling; for a private one `hf auth login`",
+        ) from error
+    except (http, errors.OfflineModeIsEnabled, OSError) as error:
+        why = next(iter(str(error).splitlines()), type(error).__name__)
+        raise SysgenError(
+            f"the dataset {repo} could not be fetched: {why}",
+            hint="is there a network? The same command goes on where it stopped; "
+            "HF_HUB_OFFLINE=1 uses only what was fetched before",
+        ) from error

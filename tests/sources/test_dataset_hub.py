@@ -1,0 +1,128 @@
+"""hf:// inputs: the hub's real client, in a process of its own, against a local server."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+COMMIT = "a" * 40
+ROW = json.dumps({"instruction": "Q", "output": "A"})
+FILES = {
+    "README.md": "# a dataset",
+    "data/train-1.jsonl": f"{ROW}\n{ROW}\n",
+    "data/test-1.jsonl": f"{ROW}\n",
+}
+
+
+class Hub(BaseHTTPRequestHandler):
+    """The few answers of a hub that the client asks for."""
+
+    def do_GET(self) -> None:
+        self._answer(body=True)
+
+    def do_HEAD(self) -> None:
+        self._answer(body=False)
+
+    def _answer(self, *, body: bool) -> None:
+        prefix = f"/datasets/me/data/resolve/{COMMIT}/"
+        path = self.path.replace("/resolve/main/", f"/resolve/{COMMIT}/")
+        if path.startswith("/api/datasets/me/data"):
+            siblings = [{"rfilename": name} for name in FILES]
+            found = {"id": "me/data", "sha": COMMIT, "siblings": siblings, "tags": []}
+            entries = [
+                {"type": "file", "path": name, "size": len(text), "oid": "0"}
+                for name, text in FILES.items()
+            ]
+            data = json.dumps(entries if "/tree/" in path else found).encode()
+        elif path.startswith(prefix) and path.removeprefix(prefix) in FILES:
+            data = FILES[path.removeprefix(prefix)].encode()
+        else:
+            self.send_response(404)
+            self.send_header("X-Error-Code", "RepoNotFound")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(data)))
+        self.send_header("Content-Type", "application/json")
+        self.send_header("ETag", f'"{hashlib.sha1(data).hexdigest()}"')
+        self.send_header("X-Repo-Commit", COMMIT)
+        self.end_headers()
+        if body:
+            self.wfile.write(data)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def hub() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Hub) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def run(folder: Path, endpoint: str, *arguments: str, **more: str) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "-m", "sysgen_local.cli.main", "import-tags", "tags.jsonl", *arguments],
+        cwd=folder, capture_output=True, text=True, timeout=120,
+        env={**os.environ, "HF_ENDPOINT": endpoint, "HF_HOME": str(folder / "hf"), **more},
+    )  # fmt: skip
+
+
+def rows(folder: Path) -> int:
+    from sysgen_local.store import Store
+
+    with Store.open(folder / "sysgen.duckdb", create=False, read_only=True) as store:
+        return store.counts().input
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "tags.jsonl").write_text("")
+    return tmp_path
+
+
+def test_the_train_split_is_fetched_and_then_there_without_a_network(hub, folder):
+    name = "hf://datasets/me/data"
+    done = run(folder, hub, name)
+    assert done.returncode == 0, done.stderr
+    assert rows(folder) == 2
+    offline = run(folder, "http://127.0.0.1:9", name, "--db", "b.duckdb", HF_HUB_OFFLINE="1")
+    assert offline.returncode == 0, offline.stderr
+
+
+def test_a_folder_or_a_file_of_it(hub, folder):
+    assert run(folder, hub, "hf://datasets/me/data/data/test-1.jsonl").returncode == 0
+    assert rows(folder) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "said"),
+    [
+        ("hf://datasets/me/none", 2, "no dataset me/none"),
+        ("hf://datasets/me", 2, "names no dataset"),
+        ("hf://datasets/me/data/nothing", 2, "no data file"),
+    ],
+)
+def test_what_is_not_there_is_one_sentence(hub, folder, name, code, said):
+    done = run(folder, hub, name)
+    assert (done.returncode, "Traceback" in done.stderr) == (code, False), done.stderr
+    assert said in done.stderr
+
+
+@pytest.mark.parametrize("offline", ["0", "1"])
+def test_without_a_network_it_says_what_to_do(folder, offline):
+    done = run(folder, "http://127.0.0.1:9", "hf://datasets/me/data", HF_HUB_OFFLINE=offline)
+    assert (done.returncode, "Traceback" in done.stderr) == (1, False), done.stderr
+    assert "could not be fetched" in done.stderr
