@@ -173,23 +173,31 @@ def run(
             stages = [task.stage for _, task in group]
             if not any(progress.waiting(stage.phase) for stage in stages):
                 continue
-            engine = None
-            if path is not None:
-                from sysgen_local.engine.llama import LlamaEngine
-
-                engine = LlamaEngine(path.path, options)
-                announce(engine.description)
-            try:
-                with _interruptible(engine) as interrupted:
-                    Pipeline(store, stages, progress, reporter).run(engine)
-            finally:
-                if engine is not None:
-                    engine.close()
-            if interrupted:
+            pipeline = Pipeline(store, stages, progress, reporter)
+            if path is None:
+                pipeline.run(None)
+            elif not _run_on(path, options, pipeline, announce):
                 return False
         return True
     finally:
         reporter.close(progress)
+
+
+def _run_on(
+    model: ResolvedModel, options: Options, pipeline: Pipeline, announce: Callable[[str], None]
+) -> bool:
+    """Loads the model and runs the pipeline on it. False if that was interrupted."""
+    from sysgen_local.engine.llama import LlamaEngine
+
+    with _interruptible() as interruption:
+        engine = interruption.engine = LlamaEngine(model.path, options)
+        try:
+            announce(engine.description)
+            if not interruption.came:
+                pipeline.run(engine)
+        finally:
+            engine.close()
+    return not interruption.came
 
 
 def progress_of(store: Store) -> Progress:
@@ -203,22 +211,29 @@ def progress_of(store: Store) -> Progress:
     return progress
 
 
-@contextmanager
-def _interruptible(engine: Engine | None) -> Iterator[list[int]]:
-    """While this lasts, Ctrl-C or SIGTERM ends the engine's work after its current step; a
-    second one leaves at once. Yields a list that is filled with the signals that came."""
-    came: list[int] = []
+class _Interruption:
+    """Ctrl-C or SIGTERM: the first ends the engine's work after its current step, a second one
+    leaves at once."""
 
-    def stop(number: int, _: FrameType | None) -> None:
-        if came or engine is None:
-            came.append(number)
+    def __init__(self) -> None:
+        self.came = False
+        self.engine: Engine | None = None
+
+    def __call__(self, number: int, _: FrameType | None) -> None:
+        if self.came:
             raise KeyboardInterrupt
-        came.append(number)
-        engine.cancel()
+        self.came = True
+        if self.engine is not None:
+            self.engine.cancel()
 
-    before = {s: signal.signal(s, stop) for s in (signal.SIGINT, signal.SIGTERM)}
+
+@contextmanager
+def _interruptible() -> Iterator[_Interruption]:
+    """While this lasts, signals go to what it yields."""
+    interruption = _Interruption()
+    before = {s: signal.signal(s, interruption) for s in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield came
+        yield interruption
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -5,7 +5,9 @@ Exit codes: 0 done, 1 failed, 2 wrong usage or input, 130 interrupted (can be ta
 
 from __future__ import annotations
 
+import signal
 import sys
+from types import FrameType
 
 import click
 
@@ -49,19 +51,36 @@ for command in (
     cli.add_command(command)
 
 
+class _Stopped(BaseException):
+    """Ctrl-C or SIGTERM. Not KeyboardInterrupt: after one of those, raised while a module is
+    being imported, Python ends with a signal's exit code whatever is caught."""
+
+
 def main() -> None:
     """Entry point: errors in one clear sentence, never a traceback for bad input."""
+    stopped = False
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        nonlocal stopped
+        stopped = True
+        raise _Stopped
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
     try:
         code = cli.main(standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except SysgenError as error:
-        click.echo(f"sysgen: {error}", err=True)
-        sys.exit(error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("\ninterrupted; the same command takes it up again", err=True)
-        sys.exit(130)
+    except BaseException as error:
+        # A library that was interrupted may raise something of its own: `stopped` knows.
+        if stopped or isinstance(error, (click.Abort, KeyboardInterrupt)):
+            click.echo("\ninterrupted; the same command takes it up again", err=True)
+            sys.exit(130)
+        if isinstance(error, click.ClickException):
+            error.show()
+            sys.exit(error.exit_code)
+        if isinstance(error, SysgenError):
+            click.echo(f"sysgen: {error}", err=True)
+            sys.exit(error.exit_code)
+        raise
     sys.exit(code if isinstance(code, int) else 0)
 
 

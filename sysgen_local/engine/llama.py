@@ -77,7 +77,6 @@ class LlamaEngine:
     def complete(self, requests: Iterable[Request | None]) -> Iterator[Completion]:
         """See `Engine.complete`."""
         source = iter(requests)
-        self._cancelled = False
         try:
             while not self._cancelled:
                 yield from self._admit(source)
@@ -90,6 +89,7 @@ class LlamaEngine:
             for sequence in self._scheduler.running:
                 self._memory.release(sequence)
             self._scheduler.running = []
+            self._cancelled = False
 
     def cancel(self) -> None:
         """See `Engine.cancel`."""
