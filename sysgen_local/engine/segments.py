@@ -6,7 +6,6 @@ sentinels. So whatever a row says, it is never parsed by the template, and stays
 
 from __future__ import annotations
 
-import re
 import secrets
 from collections.abc import Iterator
 
@@ -28,11 +27,14 @@ class Marks:
 
     def pieces(self, rendered: str) -> Iterator[str | int]:
         """The template's own text, and for every sentinel the index of its text, in order."""
-        for i, piece in enumerate(re.split(rf"mark{self._nonce}n(\d+)e", rendered)):
-            if i % 2:
-                yield int(piece)
-            elif piece:
-                yield piece
+        before, *marked = rendered.split(f"mark{self._nonce}n")
+        if before:
+            yield before
+        for part in marked:
+            index, _, after = part.partition("e")
+            yield int(index)
+            if after:
+                yield after
 
     def split(self, rendered: str) -> tuple[Segment, ...]:
         """Trusted template text and untrusted marked text, in order."""

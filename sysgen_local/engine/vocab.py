@@ -18,6 +18,10 @@ import llama_cpp
 _MACHINERY = re.compile(r"<\|.*\|>|\[/?[A-Z_]+\]|</?(think|tool\w*|s|start_of_turn|end_of_turn)>")
 
 
+HEADS = 64
+"""How many beginnings of prompts are remembered as tokens."""
+
+
 class Piece(NamedTuple):
     """`markup` text belongs to the chat template; `row` text comes from a dataset."""
 
@@ -41,6 +45,7 @@ class Vocab:
         self.eos: int = llama_cpp.llama_vocab_eos(self.pointer)
         self.add_bos: bool = llama_cpp.llama_vocab_get_add_bos(self.pointer)
         self.template = template
+        self._heads: dict[tuple[Piece, ...], list[int]] = {}
 
     @cached_property
     def pieces(self) -> list[bytes]:
@@ -70,7 +75,7 @@ class Vocab:
         tokens = self._with_bos(self._encode(items))
         if head == len(items):
             return Encoded(tokens, len(tokens))
-        alone = self._with_bos(self._encode(items[:head]))
+        alone = self._alone(tuple(items[:head]))
         # Where row text begins, a token may straddle the border: two tokens stay unshared.
         return Encoded(tokens, max(0, common(tokens, alone) - 2))
 
@@ -115,6 +120,14 @@ class Vocab:
                     run = ""
                 run += last
         return tokens + self._tokenize(run)
+
+    def _alone(self, head: tuple[Piece, ...]) -> list[int]:
+        """The tokens of what many prompts begin with, worked out once."""
+        if head not in self._heads:
+            if len(self._heads) >= HEADS:
+                self._heads.clear()
+            self._heads[head] = self._with_bos(self._encode(list(head)))
+        return self._heads[head]
 
     def _with_bos(self, tokens: list[int]) -> list[int]:
         if self.add_bos and self.bos >= 0 and tokens[:1] != [self.bos]:

@@ -27,11 +27,14 @@ class Verify:
     def work(self, row: Row) -> Work:
         assert row.filtered is not None
         phrases = row.filtered.phrases
-        completions = yield [self._request(row, i, p) for i, p in enumerate(phrases)]
-        cost = cost_of(completions)
-        for completion in completions:
+        completions: list[Completion] = []
+        for i, phrase in enumerate(phrases):
+            # One by one: each goes on in the slot that still holds the row's instruction.
+            [completion] = yield [self._request(row, i, phrase)]
+            completions.append(completion)
             if completion.finish in ("too_long", "refused"):
-                return Verified(dropped=completion.finish, cost=cost)
+                return Verified(dropped=completion.finish, cost=cost_of(completions))
+        cost = cost_of(completions)
         verdicts = tuple(_verdict(p, c) for p, c in zip(phrases, completions, strict=True))
         kept = [v.text for v in verdicts if v.label == "good" and v.good >= self.min_p_good]
         if not kept:

@@ -20,16 +20,20 @@ ROW = Row(3, Conversation((Turn("user", "Q"), Turn("assistant", "A")), 1)).after
 
 
 def judge(stage: Verify, *good: float, finish="stop"):
+    """The result, and the requests it took; `good` are the probabilities in turn."""
     work = stage.work(ROW)
-    requests = next(work)
-    assert all(r.constraint == Choice(("good", "bad", "none")) for r in requests)
-    completions = [
-        Completion(r.id, "", finish, 9, 0, 0.1, {"good": p, "bad": 0.9 - p, "none": 0.1})
-        for r, p in zip(requests, good, strict=True)
-    ]
-    with pytest.raises(StopIteration) as end:
-        work.send(completions)
-    return end.value.value, requests
+    asked = next(work)
+    requests = []
+    for p in good:
+        [request] = asked
+        requests.append(request)
+        assert request.constraint == Choice(("good", "bad", "none"))
+        shares = {"good": p, "bad": 0.9 - p, "none": 0.1}
+        try:
+            asked = work.send([Completion(request.id, "", finish, 9, 0, 0.1, shares)])
+        except StopIteration as end:
+            return end.value, requests
+    pytest.fail("it asks for more than there are phrases")
 
 
 def test_good_phrases_make_the_system_message():
@@ -53,5 +57,6 @@ def test_without_good_phrases_the_row_is_dropped():
 
 
 def test_what_cannot_be_judged_is_dropped():
-    result, _ = judge(Verify(PromptSet.load("compact")), 0.8, 0.8, 0.8, finish="too_long")
+    result, requests = judge(Verify(PromptSet.load("compact")), 0.8, 0.8, 0.8, finish="too_long")
     assert result.dropped == "too_long"
+    assert len(requests) == 1
