@@ -11,7 +11,7 @@ import json
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import groupby
 from pathlib import Path
 from types import FrameType
@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from sysgen_local.engine.request import Engine, Sampling
 from sysgen_local.errors import RecipeError, UsageError
-from sysgen_local.models import ResolvedModel, fingerprint, resolve
+from sysgen_local.models import ResolvedModel, check, fingerprint, resolve
 from sysgen_local.phases.filter import Filter
 from sysgen_local.phases.generate import Generate
 from sysgen_local.phases.respond import Respond
@@ -42,6 +42,12 @@ T = TypeVar("T")
 
 SAMPLING = Sampling(temperature=0.7, top_p=0.95)
 """For models whose vendor recommends nothing."""
+
+BYTES_PER_TOKEN = 3
+"""Few tokenizers make more tokens than that of any language or code."""
+
+BESIDE_THE_ROW = 2048
+"""Tokens for demonstrations, system message and new answer."""
 
 NAMES = ("model", "judge", "prompt_set")
 """Facts that only name what another fact identifies: they may change, as a path does."""
@@ -77,7 +83,11 @@ class _Known:
 
 
 def plan(settings: Settings, store: Store, phases: Sequence[Phase]) -> list[Task]:
-    """The tasks for these phases. Raises UsageError for what cannot be found or does not fit."""
+    """The tasks for these phases.
+
+    Raises UsageError for what cannot be found, does not fit or is no model that can chat, and
+    SysgenError for a model file that is not whole.
+    """
     known = _Known(store)
     model = resolve(settings.model or known.get("model", "generate", "respond") or "builtin")
     judge_name = settings.judge or known.get("judge", "verify") or "same"
@@ -123,6 +133,7 @@ def plan(settings: Settings, store: Store, phases: Sequence[Phase]) -> list[Task
             stage, asked = stages[phase]
             facts = stage.facts()
             if asked is not None:
+                check(asked.path)
                 facts |= {"model": _spelling(asked), "model_file": fingerprint(asked.path)}
                 facts |= {"prompt_set": judging.name if phase == "verify" else prompts.name}
             if phase == "verify":
@@ -168,6 +179,7 @@ def run(
     Neighbouring tasks of one model run together, depth first; a judge of its own makes passes.
     """
     progress = progress_of(store)
+    options = replace(options, longest=store.longest() // BYTES_PER_TOKEN + BESIDE_THE_ROW)
     try:
         for path, group in groupby(_with_models(tasks), key=lambda pair: pair[0]):
             stages = [task.stage for _, task in group]

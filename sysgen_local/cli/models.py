@@ -116,8 +116,12 @@ def check(model: str) -> None:
     Example: sysgen models check ~/models/my-model-q4_k_m.gguf
     """
     from sysgen_local import models as library
+    from sysgen_local.engine import weights
 
     report = library.check(library.resolve(model).path)
+    with weights.head(report.path):
+        pass  # this llama.cpp knows the architecture and the vocabulary
+    weights.require_room(report.path)
     click.echo(f"file          {report.path}")
     click.echo(f"size          {report.size:,} bytes, whole ({report.tensors} tensors)")
     click.echo(f"model         {report.name}")

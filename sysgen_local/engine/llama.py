@@ -6,7 +6,6 @@ requests pulled again.
 
 from __future__ import annotations
 
-import ctypes
 import os
 from collections.abc import Iterable, Iterator
 from functools import cached_property
@@ -17,6 +16,7 @@ import llama_cpp
 import numpy as np
 import psutil
 
+from sysgen_local.engine import weights
 from sysgen_local.engine.chat import ChatTemplate
 from sysgen_local.engine.constraint import Grammars
 from sysgen_local.engine.memory import KEPT, Memory
@@ -28,35 +28,17 @@ from sysgen_local.engine.sequence import Sequence
 from sysgen_local.engine.vocab import Vocab
 from sysgen_local.errors import SysgenError, UsageError
 
-_log: list[str] = []
-
-
-@llama_cpp.llama_log_callback  # type: ignore[untyped-decorator]
-def _remember(level: int, text: bytes, _: ctypes.c_void_p) -> None:
-    """llama.cpp's own words go into error messages, not onto the terminal."""
-    if level >= 3:  # GGML_LOG_LEVEL_WARN
-        _log.append(text.decode(errors="replace").strip())
-        del _log[:-20]
-
 
 class LlamaEngine:
     """Answers requests with one GGUF. Raises UsageError where the file cannot be used."""
 
     def __init__(self, path: Path, options: Options | None = None) -> None:
         options = options or Options()
-        llama_cpp.llama_log_set(_remember, ctypes.c_void_p(0))
-        llama_cpp.llama_backend_init()
         self.path = path
         layers = gpu_layers(path) if options.gpu_layers is None else options.gpu_layers
-        self._model = _load(path, layers)
+        self._model = weights.load(path, layers)
         self._layers = llama_cpp.llama_model_n_layer(self._model) if layers < 0 else layers
-        source = llama_cpp.llama_model_chat_template(self._model, None)
-        if source is None:
-            raise UsageError(
-                f"{path} has no chat template, so it is no chat model",
-                hint="use an instruct or chat GGUF",
-            )
-        template = source.decode(errors="replace")
+        template = self._template()
         self.vocab = Vocab(self._model, template)
         self.chat = ChatTemplate(
             template,
@@ -82,8 +64,7 @@ class LlamaEngine:
                 yield from self._admit(source)
                 if not self._scheduler.running:
                     return
-                batch = self._scheduler.schedule()
-                logits = self._runner.decode(batch)
+                batch, logits = self._runner.decode(self._scheduler.schedule())
                 yield from self._settle(batch, logits)
         finally:
             for sequence in self._scheduler.running:
@@ -122,6 +103,15 @@ class LlamaEngine:
     def decoded_tokens(self) -> int:
         """Tokens that llama_decode has worked through so far, prompts and answers."""
         return self._runner.tokens
+
+    def _template(self) -> str:
+        source = llama_cpp.llama_model_chat_template(self._model, None)
+        if source is None:
+            raise UsageError(
+                f"{self.path} has no chat template, so it is no chat model",
+                hint="take the instruct (chat) version of the model, or a newer GGUF of it",
+            )
+        return str(source.decode(errors="replace"))
 
     @cached_property
     def _grammars(self) -> Grammars:
@@ -197,21 +187,7 @@ class LlamaEngine:
         if context is None:
             raise SysgenError(
                 f"no context of {self.slots} slots x {self.room} tokens for {self.path.name}: "
-                f"{' '.join(_log[-2:])}",
+                f"{weights.last_words()}",
                 hint="try fewer slots (--slots) or a smaller context (--context)",
             )
         return context
-
-
-def _load(path: Path, gpu_layers: int) -> Any:
-    params = llama_cpp.llama_model_default_params()
-    params.n_gpu_layers = gpu_layers
-    _log.clear()
-    model = llama_cpp.llama_model_load_from_file(str(path).encode(), params)
-    if model is None:
-        why = next((line for line in _log if "error" in line.lower()), " ".join(_log[-1:]))
-        raise UsageError(
-            f"llama.cpp cannot load {path}: {why or 'no reason given'}",
-            hint=f"`sysgen models check {path}` tells more",
-        )
-    return model

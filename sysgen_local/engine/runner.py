@@ -13,6 +13,10 @@ from sysgen_local.engine.scheduler import Share
 from sysgen_local.errors import SysgenError
 
 
+class _FullError(Exception):
+    """llama.cpp finds no room for the batch."""
+
+
 class Runner:
     def __init__(self, context: Any, vocab_size: int, batch_size: int) -> None:
         self.context = context
@@ -31,11 +35,36 @@ class Runner:
         # seq_id is an array of pointers to one id each: the ids are reached through them.
         self._ids = [self._batch.seq_id[i] for i in range(batch_size)]
 
-    def decode(self, shares: list[Share]) -> NDArray[np.float32]:
+    def decode(self, shares: list[Share]) -> tuple[list[Share], NDArray[np.float32]]:
         """Decodes the batch; one row of logits for every share that was whole, in order.
 
-        The array is a view of llama.cpp's buffer: valid until the next decode.
+        Returns the shares that were decoded: all, unless a sequence's memory is full, which then
+        gives up without harm to the others. The array may be a view of llama.cpp's buffer: valid
+        until the next decode.
         """
+        try:
+            return shares, self._rows(shares)
+        except _FullError:
+            if len(shares) == 1:
+                shares[0].sequence.give_up()
+                return [], np.empty((0, self._vocab_size), np.float32)
+            middle = len(shares) // 2
+            first, logits = self.decode(shares[:middle])
+            logits = logits.copy()
+            second, more = self.decode(shares[middle:])
+            return first + second, np.concatenate([logits, more])
+
+    def prefill(self, tokens: list[int], slot: int) -> None:
+        """Decodes a prefix into a sequence of its own; no logits are wanted."""
+        for start in range(0, len(tokens), self.batch_size):
+            chunk = tokens[start : start + self.batch_size]
+            self._fill(0, chunk, start, slot)
+            self._decode(len(chunk))
+
+    def close(self) -> None:
+        llama_cpp.llama_batch_free(self._batch)
+
+    def _rows(self, shares: list[Share]) -> NDArray[np.float32]:
         at = 0
         wanted = 0
         for share in shares:
@@ -52,16 +81,6 @@ class Runner:
         logits = llama_cpp.llama_get_logits(self.context)
         return np.ctypeslib.as_array(logits, (wanted, self._vocab_size))
 
-    def prefill(self, tokens: list[int], slot: int) -> None:
-        """Decodes a prefix into a sequence of its own; no logits are wanted."""
-        for start in range(0, len(tokens), self.batch_size):
-            chunk = tokens[start : start + self.batch_size]
-            self._fill(0, chunk, start, slot)
-            self._decode(len(chunk))
-
-    def close(self) -> None:
-        llama_cpp.llama_batch_free(self._batch)
-
     def _fill(self, at: int, tokens: list[int], position: int, slot: int) -> None:
         end = at + len(tokens)
         self._token[at:end] = tokens
@@ -77,6 +96,8 @@ class Runner:
         self.seconds += time.perf_counter() - started
         self.steps += 1
         self.tokens += count
+        if status == 1:  # nothing was decoded, nothing has changed
+            raise _FullError
         if status != 0:
             raise SysgenError(
                 f"llama.cpp could not decode a batch of {count} tokens (code {status})",

@@ -67,6 +67,10 @@ class Sequence:
                 self._matcher.accept(token, logits, lambda row: draw(row, sampling, self._random))
             )
 
+    def give_up(self) -> None:
+        """Ends where it is: the model's memory has no room for more."""
+        self.finish = "length" if self._written and self._starts is None else "too_long"
+
     def _append(self, tokens: Tokens[int]) -> None:
         for token in tokens:
             if token in self._vocab.end:

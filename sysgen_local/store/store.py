@@ -166,6 +166,14 @@ class Store:
         )
         return [(path, Reject(*values)) for path, *values in found]
 
+    def longest(self) -> int:
+        """Bytes of text in the longest conversation; 0 without any."""
+        [(longest,)] = self._db.all(
+            "SELECT coalesce(max(list_sum([strlen(t.content) FOR t IN turns])), 0) "
+            "FROM conversations"
+        )
+        return int(longest)
+
     def counts(self) -> counts.Counts:
         """How many rows stand where. Always adds up."""
         return counts.count(self._db)

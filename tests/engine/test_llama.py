@@ -171,3 +171,15 @@ def test_what_prompts_share_is_decoded_once(builtin: Path):
     assert costs[1] < 20 < 80 < costs[0]
     assert costs[2] < 20
     engine.close()
+
+
+def test_a_memory_that_runs_full_ends_one_sequence_and_no_other(builtin: Path):
+    engine = LlamaEngine(builtin, Options(slots=3, context=256))
+    want = answers(engine, [ask(0, "tea"), ask(2, "rain")])
+    engine.room = 4096  # the plan was wrong: llama.cpp has 256 cells a slot
+    story = ask(1, "a story " * 60, max_tokens=2000)
+    got = answers(engine, [ask(0, "tea"), story, ask(2, "rain"), ask(3, "tea " * 600)])
+    engine.close()
+    assert got["1"].finish in ("length", "stop")
+    assert got["3"].finish == "too_long"
+    assert {i: got[i].text for i in want} == {i: c.text for i, c in want.items()}
