@@ -8,6 +8,6 @@ _PACKAGE = Path(__file__).resolve().parent
 
 
 def resource(name: str) -> Path:
-    """Path of `models.toml`, `prompts` or `builtin_model/builtin.gguf`."""
+    """Path of `models.toml`, `prompts`, `examples/...` or `builtin_model/builtin.gguf`."""
     packaged = _PACKAGE / "data" / name
     return packaged if packaged.exists() else _PACKAGE.parent / name

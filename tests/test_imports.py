@@ -12,7 +12,7 @@ FLOORS = [
     {"export", "report"},
     {"evaluate"},
     {"phases"},
-    {"pipeline", "job"},
+    {"pipeline", "job", "bench"},
     {"cli"},
 ]
 PACKAGE = Path(__file__).resolve().parent.parent / "sysgen_local"

@@ -12,7 +12,7 @@ from types import FrameType
 import click
 
 from sysgen_local import __version__
-from sysgen_local.cli import doctor, export, look, models, run
+from sysgen_local.cli import bench, doctor, export, look, models, run
 from sysgen_local.errors import SysgenError
 
 
@@ -47,6 +47,7 @@ for command in (
     export.export,
     models.models,
     doctor.doctor,
+    bench.bench,
 ):
     cli.add_command(command)
 

@@ -65,13 +65,17 @@ ANSWERING = [
         help="Keep answers that the token limit cut off.",
     ),
 ]
+gpu_layers = click.option(
+    "--gpu-layers",
+    type=int,
+    metavar="N",
+    help="Layers on the GPU, -1 for all.  [default: auto]",
+)
+threads = click.option(
+    "--threads", type=click.IntRange(1), metavar="N", help="CPU threads.  [default: cores]"
+)
 MACHINE = [
-    click.option(
-        "--gpu-layers",
-        type=int,
-        metavar="N",
-        help="Layers on the GPU, -1 for all.  [default: auto]",
-    ),
+    gpu_layers,
     click.option(
         "--slots", type=click.IntRange(1, 240), metavar="N", help="Rows at a time.  [default: auto]"
     ),
@@ -81,9 +85,7 @@ MACHINE = [
         metavar="N",
         help="Tokens a row may take.  [default: auto]",
     ),
-    click.option(
-        "--threads", type=click.IntRange(1), metavar="N", help="CPU threads.  [default: cores]"
-    ),
+    threads,
 ]
 READING = [
     click.option(

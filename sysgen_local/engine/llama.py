@@ -100,6 +100,11 @@ class LlamaEngine:
         return self._runner.seconds
 
     @property
+    def steps(self) -> int:
+        """Calls of llama_decode so far."""
+        return self._runner.steps
+
+    @property
     def decoded_tokens(self) -> int:
         """Tokens that llama_decode has worked through so far, prompts and answers."""
         return self._runner.tokens

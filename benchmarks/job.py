@@ -1,0 +1,182 @@
+"""The job that every contender does: the same rows, the same stages, the same prompts.
+
+A stage is a generator that asks for completions; here it is driven by whatever can answer them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+from typing import Any, TypeVar
+
+import psutil
+
+from sysgen_local.engine.request import Choice, Completion, Engine, Request, Sampling
+from sysgen_local.phases.filter import Filter
+from sysgen_local.phases.generate import Generate
+from sysgen_local.phases.respond import Respond
+from sysgen_local.phases.stage import Stage
+from sysgen_local.phases.verify import Verify
+from sysgen_local.prompts import PromptSet
+from sysgen_local.records import TABLES, Conversation, Row, Turn
+from sysgen_local.resources import resource as data
+from sysgen_local.sources import find, read
+
+T = TypeVar("T")
+Job = Generator[Request, Completion, T]
+
+CONTEXT = 2560
+"""Tokens a slot, for every contender."""
+
+TYPICAL = 600
+"""Tokens behind a sequence, on average over the job's phases."""
+
+SAMPLING = Sampling(temperature=0.7, top_p=0.95)
+MAX_ANSWER = 400
+VERDICT = 'root ::= "good" | "bad" | "none"'
+
+
+@dataclass(slots=True)
+class Result:
+    """What a contender did. Tokens are those it was asked with and those it wrote, as its own
+    tokenizer counts them; seconds are wall time without loading the model."""
+
+    name: str
+    rows: int = 0
+    final: int = 0
+    seconds: float = 0.0
+    tokens_in: int = 0
+    tokens_out: int = 0
+    decode_seconds: float | None = None
+    decoded_tokens: int | None = None
+    peak_bytes: int = 0
+    more: dict[str, Any] = field(default_factory=dict)
+
+    def print(self) -> None:
+        """As the one line of JSON that a contender's process ends with."""
+        own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        self.peak_bytes = max(self.peak_bytes, own)
+        print(json.dumps(asdict(self)), flush=True)
+
+    def count(self, completion: Completion) -> None:
+        self.tokens_in += completion.tokens_in
+        self.tokens_out += completion.tokens_out
+
+
+def threads() -> int:
+    return psutil.cpu_count(logical=False) or os.cpu_count() or 1
+
+
+def rows(number: int) -> list[dict[str, str]]:
+    """Rows of 100 to 400 tokens, made of the examples: several questions and answers in one."""
+    [source] = find([str(data("examples/questions.jsonl"))])
+    pairs = [
+        tuple(turn.content for turn in record.turns)
+        for record in read(source)
+        if isinstance(record, Conversation) and len(record.turns) == 2
+    ]
+    made = []
+    for i in range(number):
+        several = [pairs[(i * 7 + k * 11) % len(pairs)] for k in range(1 + i % 4)]
+        question, answer = (" ".join(texts) for texts in zip(*several, strict=True))
+        made.append({"instruction": f"{question} (Case {i + 1}.)", "output": answer})
+    return made
+
+
+def row_of(number: int, entry: dict[str, str]) -> Row:
+    turns = (Turn("user", entry["instruction"]), Turn("assistant", entry["output"]))
+    return Row(number, Conversation(turns, number))
+
+
+def stages() -> list[Stage]:
+    prompts = PromptSet.load("default")
+    return [
+        Generate(prompts, SAMPLING),
+        Filter(),
+        Verify(prompts),
+        Respond(prompts, SAMPLING, max_tokens=MAX_ANSWER),
+    ]
+
+
+def job(row: Row) -> Job[Row]:
+    """What has to be answered for a row, one after the other; the row as it ends."""
+    for stage in stages():
+        row = yield from step(stage, row)
+        if getattr(row, TABLES[stage.phase]).dropped is not None:
+            break
+    return row
+
+
+def step(stage: Stage, row: Row) -> Job[Row]:
+    """One stage of it."""
+    work = stage.work(row)
+    answers: list[Completion] | None = None
+    while True:
+        try:
+            asked = next(work) if answers is None else work.send(answers)
+        except StopIteration as end:
+            return row.after(stage.phase, end.value)
+        answers = []
+        for request in asked:
+            answers.append((yield request))
+
+
+def is_final(row: Row) -> bool:
+    return row.responded is not None and row.responded.dropped is None
+
+
+def written(
+    request: Request, text: str, finish: str, tokens_in: int, tokens_out: int
+) -> Completion:
+    """A completion by a contender that writes its verdicts, and so has no probabilities."""
+    labels = request.constraint.labels if isinstance(request.constraint, Choice) else ()
+    return Completion(
+        id=request.id,
+        text=text,
+        finish="length" if finish == "length" else "stop",
+        tokens_in=tokens_in,
+        tokens_out=tokens_out,
+        probabilities={label: float(label == text) for label in labels} or None,
+    )
+
+
+def messages(request: Request) -> list[dict[str, str]]:
+    """As an OpenAI-like interface takes them."""
+    return [{"role": m.role, "content": m.text} for m in request.messages]
+
+
+def feed(engine: Engine, jobs: Iterable[Job[T]]) -> list[T]:
+    """Drives jobs through an engine, as many at a time as it has slots; results as they end."""
+    waiting = iter(jobs)
+    ready: deque[tuple[Request, Job[T]]] = deque()
+    running: dict[str, Job[T]] = {}
+    results: list[T] = []
+
+    def advance(one: Job[T], completion: Completion | None) -> None:
+        try:
+            request = next(one) if completion is None else one.send(completion)
+        except StopIteration as end:
+            results.append(end.value)
+        else:
+            ready.append((request, one))
+
+    def source() -> Iterator[Request | None]:
+        while True:
+            if ready:
+                request, one = ready.popleft()
+                running[request.id] = one
+                yield request
+            elif (fresh := next(waiting, None)) is not None:
+                advance(fresh, None)
+            elif running:
+                yield None
+            else:
+                return
+
+    for completion in engine.complete(source()):
+        advance(running.pop(completion.id), completion)
+    return results

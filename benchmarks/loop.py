@@ -1,0 +1,78 @@
+"""(a) The job as a user would write it: `Llama.create_chat_completion`, one call after another.
+
+python -m benchmarks.loop MODEL ROWS
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from typing import Any
+
+import llama_cpp
+from llama_cpp import Llama, LlamaGrammar
+
+from benchmarks import job
+from sysgen_local.engine.request import Choice, Completion, Json, Request
+
+
+class Loop:
+    def __init__(self, model: str) -> None:
+        self._llama = Llama(model, n_ctx=job.CONTEXT, n_threads=job.threads(), verbose=False)
+        self._llama_decode = llama_cpp.llama_decode
+        self.decode_seconds = 0.0
+        self._verdict = LlamaGrammar.from_string(job.VERDICT, verbose=False)
+
+    def answer(self, request: Request) -> Completion:
+        reply: Any = self._llama.create_chat_completion(
+            job.messages(request),  # type: ignore[arg-type]
+            temperature=request.sampling.temperature,
+            top_p=request.sampling.top_p,
+            top_k=0,
+            min_p=0.0,
+            repeat_penalty=1.0,
+            seed=request.seed & 0x7FFFFFFF,
+            max_tokens=8 if isinstance(request.constraint, Choice) else request.max_tokens,
+            **self._constraint(request),
+        )
+        choice, usage = reply["choices"][0], reply["usage"]
+        return job.written(
+            request,
+            choice["message"]["content"],
+            choice["finish_reason"],
+            usage["prompt_tokens"],
+            usage["completion_tokens"],
+        )
+
+    def _constraint(self, request: Request) -> dict[str, Any]:
+        match request.constraint:
+            case Json(schema):
+                return {"response_format": {"type": "json_object", "schema": json.loads(schema)}}
+            case Choice():
+                return {"grammar": self._verdict}
+            case _:
+                return {}
+
+
+def main(model: str, number: int) -> None:
+    loop = Loop(model)
+    result = job.Result("a")
+    started = time.perf_counter()
+    for i, entry in enumerate(job.rows(number), 1):
+        work = job.job(job.row_of(i, entry))
+        completion: Completion | None = None
+        try:
+            while True:
+                request = next(work) if completion is None else work.send(completion)
+                completion = loop.answer(request)
+                result.count(completion)
+        except StopIteration as end:
+            result.rows += 1
+            result.final += job.is_final(end.value)
+    result.seconds = time.perf_counter() - started
+    result.print()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]))

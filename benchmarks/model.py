@@ -1,0 +1,187 @@
+"""A GGUF of Qwen2.5-0.5B's shape with random weights that costs what the real one costs.
+
+It still writes JSON and comes to an end: the layers do all their work but hardly change what they
+read, and the output layer is a table of which token may follow which. Vocabulary: the built-in
+model's, filled up to Qwen's 151,936 tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+
+import gguf
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.build import WORK
+from sysgen_local.engine.vocab import Piece, Vocab
+from sysgen_local.engine.weights import head
+from sysgen_local.resources import resource
+
+WIDTH, LAYERS, HEADS, KV_HEADS, FEED, VOCABULARY, CONTEXT = 896, 24, 14, 2, 4864, 151_936, 32_768
+END = "<|im_end|>"
+SURE = 25.0
+"""Logit of a token that always follows; the other 150,000 have about 0."""
+
+SELDOM = 1e-4
+
+TAGS = ("role", "task", "style", "format", "content")
+OPENINGS = "good Here The First You It There That".split()
+NOUNS = """answer question method result number reason place friend garden letter window morning
+river engine teacher market doctor music kitchen winter summer paper story village bridge ticket
+camera dinner office school animal forest island machine picture planet season weather""".split()
+VERBS = """shows helps keeps brings finds holds turns makes needs follows explains covers
+describes changes supports""".split()
+JOINTS = "and but while because so where when with from under near about".split()
+ROLES = "careful patient friendly precise modern local honest practical curious calm".split()
+TASKS = "helper guide writer expert editor planner reviewer coach analyst adviser".split()
+RULES = "always mention simple points before longer remarks using plain words throughout".split()
+
+
+def model() -> Path:
+    """Its path; the file (650 MB) is written at the first call."""
+    path = WORK / "qwen2-0.5b-shape-q8_0.gguf"
+    if not path.exists():
+        WORK.mkdir(exist_ok=True)
+        unfinished = path.with_suffix(".part")
+        _write(unfinished)
+        unfinished.rename(path)
+    return path
+
+
+def _write(path: Path) -> None:
+    random = np.random.default_rng(0)
+    writer = gguf.GGUFWriter(path, "qwen2")
+    writer.add_name("random weights in the shape of Qwen2.5-0.5B")
+    writer.add_context_length(CONTEXT)
+    writer.add_embedding_length(WIDTH)
+    writer.add_block_count(LAYERS)
+    writer.add_feed_forward_length(FEED)
+    writer.add_head_count(HEADS)
+    writer.add_head_count_kv(KV_HEADS)
+    writer.add_layer_norm_rms_eps(1e-6)
+    writer.add_rope_freq_base(1_000_000.0)
+    writer.add_file_type(gguf.LlamaFileType.MOSTLY_Q8_0)
+    _add_vocabulary(writer)
+    embeddings, output = _tables(random)
+    _add(writer, "token_embd.weight", embeddings)
+    _add(writer, "output.weight", output)
+    _add(writer, "output_norm.weight", np.ones(WIDTH))
+    kv = KV_HEADS * WIDTH // HEADS
+    for layer in range(LAYERS):
+        for name, shape, scale in (
+            ("attn_q", (WIDTH, WIDTH), 0.02),
+            ("attn_k", (kv, WIDTH), 0.02),
+            ("attn_v", (kv, WIDTH), 0.02),
+            ("attn_output", (WIDTH, WIDTH), 1e-6),
+            ("ffn_gate", (FEED, WIDTH), 0.02),
+            ("ffn_up", (FEED, WIDTH), 0.02),
+            ("ffn_down", (WIDTH, FEED), 1e-6),
+        ):
+            _add(writer, f"blk.{layer}.{name}.weight", random.normal(0, scale, shape))
+        for name, size in (("attn_q", WIDTH), ("attn_k", kv), ("attn_v", kv)):
+            _add(writer, f"blk.{layer}.{name}.bias", np.zeros(size))
+        _add(writer, f"blk.{layer}.attn_norm.weight", np.ones(WIDTH))
+        _add(writer, f"blk.{layer}.ffn_norm.weight", np.ones(WIDTH))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
+def _add(writer: gguf.GGUFWriter, name: str, values: NDArray[np.floating]) -> None:
+    values = values.astype(np.float32)
+    if values.ndim == 1:
+        writer.add_tensor(name, values)
+        return
+    kind = gguf.GGMLQuantizationType.Q8_0
+    writer.add_tensor(name, gguf.quants.quantize(values, kind), raw_dtype=kind)
+
+
+def _add_vocabulary(writer: gguf.GGUFWriter) -> None:
+    """The built-in model's tokenizer; tokens beyond it are never made from text."""
+    source = gguf.GGUFReader(resource("builtin_model/builtin.gguf"))
+    for name, field in source.fields.items():
+        if name.startswith("tokenizer.") and name not in (
+            "tokenizer.ggml.tokens",
+            "tokenizer.ggml.token_type",
+        ):
+            kind = field.types[0]
+            sub = field.types[-1] if kind == gguf.GGUFValueType.ARRAY else None
+            writer.add_key_value(name, field.contents(), kind, sub)
+    tokens = source.fields["tokenizer.ggml.tokens"].contents()
+    kinds = source.fields["tokenizer.ggml.token_type"].contents()
+    more = VOCABULARY - len(tokens)
+    random = Random(0)
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    words = {"".join(random.choices(letters, k=random.randint(4, 9))) for _ in range(more + more)}
+    fresh = sorted(f"Ġ{word}" for word in words if f"Ġ{word}" not in set(tokens))[:more]
+    writer.add_token_list(tokens + fresh)
+    writer.add_token_types(kinds + [gguf.TokenType.NORMAL] * more)
+    writer.add_vocab_size(VOCABULARY)
+
+
+def _tables(random: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Embeddings, and the output layer that reads from the last one which token comes next."""
+    follows = _bigrams()
+    known = sorted(follows)
+    assert len(known) <= WIDTH, "each needs a direction of its own"
+    embeddings = random.normal(0, WIDTH**-0.5, (VOCABULARY, WIDTH)).astype(np.float32)
+    directions = np.linalg.qr(random.normal(size=(WIDTH, WIDTH)))[0][: len(known)]
+    output = random.normal(0, 0.01, (VOCABULARY, WIDTH)).astype(np.float32)
+    for token, direction in zip(known, directions, strict=True):
+        embeddings[token] = direction
+        for successor, share in follows[token].items():
+            # The norm before the output layer makes the direction WIDTH ** 0.5 long.
+            output[successor] += (SURE + np.log(share)) * direction * WIDTH**-0.5
+    return embeddings, output
+
+
+def _bigrams() -> dict[int, dict[int, float]]:
+    """token -> successor -> its share, from texts in two kinds of words that never meet."""
+    counts: dict[int, dict[int, float]] = {}
+    with head(resource("builtin_model/builtin.gguf")) as builtin:
+        vocab = Vocab(builtin)
+        for weight, text in _texts(Random(0)):
+            asked = Piece("<|im_start|>assistant\n", markup=True)
+            tokens = vocab.encode([asked, Piece(text), Piece(END, markup=True)]).tokens
+            start = len(vocab.encode([asked]).tokens) - 1
+            for token, successor in zip(tokens[start:], tokens[start + 1 :], strict=False):
+                row = counts.setdefault(token, {})
+                row[successor] = row.get(successor, 0) + weight
+        # A string begins like a phrase; like a tag only where the grammar lets nothing else pass.
+        for tag in (vocab.encode([Piece(tag)]).tokens[0] for tag in TAGS):
+            for row in counts.values():
+                if tag in row:
+                    row[tag] *= SELDOM
+    return {
+        token: {successor: n / sum(row.values()) for successor, n in row.items()}
+        for token, row in counts.items()
+    }
+
+
+def _texts(random: Random) -> Iterator[tuple[float, str]]:
+    """(weight, text): answers, and lists of phrases, which nobody writes unless made to."""
+    for _ in range(400):
+        yield 1.0, " ".join(_sentence(random) for _ in range(12))
+        phrases = [_phrase(random, tag) for tag in TAGS]
+        yield SELDOM, "[" + ",".join(phrases) + "]"
+
+
+def _sentence(random: Random) -> str:
+    words = [random.choice(OPENINGS)]
+    for _ in range(random.randint(2, 4)):
+        words += [random.choice(NOUNS), random.choice(VERBS), random.choice(JOINTS)]
+    return " ".join([*words[:-1], random.choice(NOUNS)]) + "."
+
+
+def _phrase(random: Random, tag: str) -> str:
+    words = [random.choice(ROLES), random.choice(TASKS)]
+    words += random.sample(RULES, random.randint(4, 7))
+    return f'{{"tag":"{tag}","text":"{" ".join(words).capitalize()}"}}'
+
+
+if __name__ == "__main__":
+    print(model())

@@ -1,0 +1,94 @@
+"""What the engine costs without a model: every step's logits are there at once.
+
+llama_decode does nothing and rows of logits come from a stock; all else is as in a run:
+scheduling, filling the batch, drawing tokens, checking grammars. A step's own cost and a row's
+are told apart by runs with 1 and with 16 slots.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import statistics
+import time
+from pathlib import Path
+from typing import Any
+
+import llama_cpp
+import numpy as np
+
+from sysgen_local.engine.llama import LlamaEngine
+from sysgen_local.engine.plan import Options
+from sysgen_local.engine.request import GREEDY, Json, Message, Request, Sampling, Segment
+from sysgen_local.phases.tags import SCHEMA
+
+STEPS = 300
+SLOTS = 16
+DRAWN = Sampling(temperature=0.7, top_p=0.95)
+KINDS: dict[str, tuple[Sampling, Json | None]] = {
+    "greedy": (GREEDY, None),
+    "sampled": (DRAWN, None),
+    "JSON": (DRAWN, Json(json.dumps(SCHEMA))),
+}
+
+
+def measure(model: Path, runs: int = 3) -> dict[str, tuple[float, float]]:
+    """Kind of request -> (microseconds a step, microseconds a row)."""
+    found = {}
+    for kind, (sampling, constraint) in KINDS.items():
+        one, all_slots = (
+            statistics.median(_step(model, slots, sampling, constraint) for _ in range(runs))
+            for slots in (1, SLOTS)
+        )
+        row = (all_slots - one) / (SLOTS - 1)
+        found[kind] = ((one - row) * 1e6, row * 1e6)
+    return found
+
+
+def _step(model: Path, slots: int, sampling: Sampling, constraint: Json | None) -> float:
+    """Seconds a step in which all slots write."""
+    engine = LlamaEngine(model, Options(slots=slots, context=1024, threads=1))
+    stock = _stock(engine.vocab.size)
+    real = llama_cpp.llama_decode, llama_cpp.llama_get_logits
+    step = 0
+
+    def decode(context: Any, batch: Any) -> int:
+        nonlocal step
+        step += 1
+        return 0
+
+    def get_logits(context: Any) -> Any:
+        return stock[step % 7 :].ctypes.data_as(ctypes.POINTER(ctypes.c_float))
+
+    user = Message("user", (Segment("Hello"),))
+    requests = (
+        Request(f"{i}", "none", (user,), constraint, sampling, max_tokens=STEPS, seed=i)
+        for i in range(slots)
+    )
+    llama_cpp.llama_decode, llama_cpp.llama_get_logits = decode, get_logits
+    try:
+        engine.vocab.end, engine.vocab.pieces  # noqa: B018  # made once, at the first answer
+        started = time.perf_counter()
+        for _ in engine.complete(requests):
+            pass
+        return (time.perf_counter() - started) / engine.steps
+    finally:
+        llama_cpp.llama_decode, llama_cpp.llama_get_logits = real
+        engine.close()
+
+
+def _stock(vocabulary: int) -> np.ndarray[Any, np.dtype[np.float32]]:
+    """Rows of logits with a token that stands out, as a model's do."""
+    random = np.random.default_rng(0)
+    stock = random.normal(0, 2, (SLOTS + 7, vocabulary)).astype(np.float32)
+    stock[np.arange(SLOTS + 7), random.integers(100, 4000, SLOTS + 7)] = 18
+    return stock
+
+
+if __name__ == "__main__":
+    from benchmarks.model import model as large
+    from sysgen_local.resources import resource
+
+    for path in (resource("builtin_model/builtin.gguf"), large()):
+        for kind, (step, row) in measure(path).items():
+            print(f"{path.name:32} {kind:8} {step:6.0f} us a step + {row:6.1f} us a row")

@@ -1,0 +1,111 @@
+"""(b) The job by llama-server and an asynchronous client with all rows in flight.
+
+python -m benchmarks.server MODEL ROWS SLOTS
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from typing import Any
+
+import httpx2
+
+from benchmarks import job
+from benchmarks.build import tool
+from sysgen_local.engine.request import Choice, Completion, Json, Request
+
+
+class Client:
+    def __init__(self, url: str, in_flight: int) -> None:
+        self._http = httpx2.AsyncClient(base_url=url, timeout=None)
+        self._room = asyncio.Semaphore(in_flight)
+
+    async def ready(self) -> None:
+        while True:
+            try:
+                if (await self._http.get("/health")).status_code == 200:
+                    return
+            except httpx2.TransportError:
+                pass
+            await asyncio.sleep(0.2)
+
+    async def answer(self, request: Request) -> Completion:
+        body: dict[str, Any] = {
+            "messages": job.messages(request),
+            "temperature": request.sampling.temperature,
+            "top_p": request.sampling.top_p,
+            "top_k": 0,
+            "min_p": 0.0,
+            "seed": request.seed & 0x7FFFFFFF,
+            "max_tokens": 8 if isinstance(request.constraint, Choice) else request.max_tokens,
+            "cache_prompt": True,
+        }
+        match request.constraint:
+            case Json(schema):
+                wanted = {"name": "phrases", "schema": json.loads(schema)}
+                body["response_format"] = {"type": "json_schema", "json_schema": wanted}
+            case Choice():
+                body["grammar"] = job.VERDICT
+        answer = await self._http.post("/v1/chat/completions", json=body)
+        answer.raise_for_status()
+        reply = answer.json()
+        choice, usage = reply["choices"][0], reply["usage"]
+        return job.written(
+            request,
+            choice["message"]["content"] or "",
+            choice["finish_reason"],
+            usage["prompt_tokens"],
+            usage["completion_tokens"],
+        )
+
+    async def row(self, number: int, entry: dict[str, str], result: job.Result) -> None:
+        """A row at a time in each of the slots, so that its prompts find its earlier ones."""
+        async with self._room:
+            work = job.job(job.row_of(number, entry))
+            completion: Completion | None = None
+            try:
+                while True:
+                    request = next(work) if completion is None else work.send(completion)
+                    completion = await self.answer(request)
+                    result.count(completion)
+            except StopIteration as end:
+                result.rows += 1
+                result.final += job.is_final(end.value)
+
+
+async def run(url: str, number: int, slots: int, result: job.Result) -> None:
+    client = Client(url, in_flight=slots * 2)
+    await client.ready()
+    entries = enumerate(job.rows(number), 1)
+    started = time.perf_counter()
+    await asyncio.gather(*(client.row(i, entry, result) for i, entry in entries))
+    result.seconds = time.perf_counter() - started
+
+
+def main(model: str, number: int, slots: int) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [tool("llama-server"), "-m", model, "-np", slots, "-c", job.CONTEXT * slots]
+    command += ["-t", job.threads(), "-b", 512, "-ub", 512, "--port", port, "--jinja"]
+    server = subprocess.Popen(
+        [str(word) for word in command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    result = job.Result("b")
+    try:
+        asyncio.run(run(f"http://127.0.0.1:{port}", number, slots, result))
+    finally:
+        server.terminate()
+        _, _, used = os.wait4(server.pid, 0)
+    result.peak_bytes = used.ru_maxrss * 1024
+    result.print()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))

@@ -1,0 +1,75 @@
+"""`sysgen bench`: what to expect from a model on this machine."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from sysgen_local.cli import options as opt
+
+
+def _numbers(context: click.Context, parameter: click.Parameter, value: str) -> list[int]:
+    try:
+        numbers = [int(part) for part in value.split(",")]
+    except ValueError:
+        numbers = []
+    if not numbers or not all(1 <= n <= 240 for n in numbers):
+        raise click.BadParameter(f"{value!r}: give numbers from 1 to 240, as in 1,8,16")
+    return numbers
+
+
+@click.command()
+@click.option("--model", default="builtin", show_default=True, metavar="NAME|FILE.gguf")
+@click.option(
+    "--slots",
+    default="1,4,8,16",
+    show_default=True,
+    metavar="N,N,...",
+    callback=_numbers,
+    help="Measure with so many rows at a time.",
+)
+@opt.gpu_layers
+@opt.threads
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def bench(
+    model: str, slots: list[int], gpu_layers: int | None, threads: int | None, as_json: bool
+) -> int:
+    """Measure how fast a model reads and writes here, and what rows an hour to expect.
+
+    Close what else is busy first: another program on the same cores makes it several times
+    slower, as it would a run.
+
+    \b
+    Examples:
+      sysgen bench
+      sysgen bench --model qwen2.5-7b --slots 8,16,32
+    """
+    from sysgen_local import bench as measuring
+    from sysgen_local.job import machine
+    from sysgen_local.models import check, resolve
+
+    path = resolve(model).path
+    check(path)
+    options = machine(slots=None, context=None, gpu_layers=gpu_layers, threads=threads)
+    found: list[dict[str, Any]] = []
+    if not as_json:
+        click.echo("slots   reads tokens/s   writes tokens/s   rows/h")
+    for number in slots:
+        rates = measuring.measure(path, options, number)
+        found.append({**asdict(rates), "rows_an_hour": rates.rows_an_hour})
+        if not as_json:
+            click.echo(
+                f"{rates.slots:5}   {rates.prefill:14,.0f}   {rates.decode:15,.0f}   "
+                f"{rates.rows_an_hour:6,.0f}"
+            )
+    if as_json:
+        click.echo(json.dumps({"model": str(path), "rates": found}, indent=1))
+    else:
+        click.echo(
+            f"rows/h: for rows that cost {measuring.READ} tokens read and {measuring.WRITTEN} "
+            "written over the four phases.\n`sysgen run --slots N` sets the slots by hand."
+        )
+    return 0
