@@ -1,0 +1,156 @@
+"""A small Llama, its parameters named as GGUF names them.
+
+Rotary pairs are interleaved, as llama.cpp expects them for this architecture, so that nothing has
+to be permuted at export.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from builtin_model.rotary import Rotation
+
+EPSILON = 1e-5
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Sizes. `scale` is the standard deviation of the first embeddings."""
+
+    vocabulary: int = 4096
+    width: int = 192
+    heads: int = 4
+    layers: int = 4
+    feed_forward: int = 512
+    context: int = 1024
+    scale: float = 0.04
+
+    @property
+    def head_size(self) -> int:
+        return self.width // self.heads
+
+
+class _Normalise(torch.autograd.Function):
+    """x / rms(x), computed in float32 and kept for the way back in the type of x."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        mean_square = (x.float() ** 2).mean(-1, keepdim=True)
+        factor = (mean_square + EPSILON).rsqrt().to(x.dtype)
+        normal = x * factor
+        ctx.save_for_backward(normal, factor)
+        return normal
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        normal, factor = ctx.saved_tensors
+        along = (gradient * normal).mean(-1, keepdim=True)
+        return (gradient - normal * along) * factor
+
+
+class RMSNorm(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return _Normalise.apply(x) * self.weight.to(x.dtype)
+
+
+def _linear(inputs: int, outputs: int) -> nn.Linear:
+    return nn.Linear(inputs, outputs, bias=False)
+
+
+class Block(nn.Module):
+    """Attention and a gated feed-forward layer."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        width, inner = config.width, config.feed_forward
+        self.split = (config.heads, config.head_size)
+        self.attn_norm = RMSNorm(width)
+        self.ffn_norm = RMSNorm(width)
+        self.attn_q = _linear(width, width)
+        self.attn_k = _linear(width, width)
+        self.attn_v = _linear(width, width)
+        self.attn_output = _linear(width, width)
+        self.ffn_gate = _linear(width, inner)
+        self.ffn_up = _linear(width, inner)
+        self.ffn_down = _linear(inner, width)
+
+    def forward(self, x: Tensor, rotation: Rotation) -> Tensor:
+        x = x + self._attention(self.attn_norm(x), rotation)
+        y = self.ffn_norm(x)
+        return x + self.ffn_down(functional.silu(self.ffn_gate(y)) * self.ffn_up(y))
+
+    def _attention(self, y: Tensor, rotation: Rotation) -> Tensor:
+        query = rotation(self.attn_q(y).unflatten(-1, self.split))
+        key = rotation(self.attn_k(y).unflatten(-1, self.split))
+        value = self.attn_v(y).unflatten(-1, self.split)
+        mixed = functional.scaled_dot_product_attention(
+            query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2), is_causal=True
+        )
+        return self.attn_output(mixed.transpose(1, 2).flatten(-2))
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What was predicted where the weight is not zero."""
+
+    loss: Tensor
+    hits: Tensor
+    targets: Tensor
+    weights: Tensor
+
+
+class Model(nn.Module):
+    """The language model; embeddings serve as output layer too."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.config = config
+        self.token_embd = nn.Embedding(config.vocabulary, config.width)
+        self.blk = nn.ModuleList(Block(config) for _ in range(config.layers))
+        self.output_norm = RMSNorm(config.width)
+        self._rotation = Rotation.table(config.context, config.head_size)
+        self._initialise()
+
+    @torch.no_grad()
+    def _initialise(self) -> None:
+        """Normal weights; what writes into the residual stream starts small."""
+        for name, parameter in self.named_parameters():
+            if parameter.dim() < 2:
+                continue
+            spread = self.config.scale if "embd" in name else parameter.size(1) ** -0.5
+            nn.init.normal_(parameter, 0, spread)
+            if name.endswith(("attn_output.weight", "ffn_down.weight")):
+                parameter.mul_(2 * self.config.scale)
+
+    def hidden(self, ids: Tensor) -> Tensor:
+        """Last hidden states of ids[batch, time]."""
+        x = self.token_embd(ids)
+        if torch.is_autocast_enabled("cpu"):
+            x = x.to(torch.get_autocast_dtype("cpu"))
+        rotation = self._rotation.cut(ids.size(1), x.dtype)
+        for block in self.blk:
+            x = block(x, rotation)
+        return self.output_norm(x)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """Logits of ids[batch, time]."""
+        return functional.linear(self.hidden(ids), self.token_embd.weight)
+
+    def predict(self, ids: Tensor, weights: Tensor) -> Prediction:
+        """Weighted mean loss; weights[b, t] is the weight of predicting ids[b, t + 1]."""
+        asked = weights > 0
+        logits = functional.linear(self.hidden(ids)[asked], self.token_embd.weight).float()
+        targets = ids.roll(-1, 1)[asked]
+        losses = functional.cross_entropy(logits, targets, reduction="none")
+        weight = weights[asked]
+        loss = (losses * weight).sum() / weight.sum()
+        return Prediction(loss, logits.argmax(-1) == targets, targets, weight)

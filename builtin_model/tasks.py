@@ -1,0 +1,177 @@
+"""The conversations the model learns from: one function a task, all `(rng, topics) -> Sample`.
+
+System prompts and user texts are those of the prompt set `compact`, to the letter: what the model
+has learnt is what the product asks. Judging and rating answers is learnt beside it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from random import Random
+
+from builtin_model.answers import Fault, faulty, fitting, ordinary
+from builtin_model.phrases import phrases, system_message
+from builtin_model.sample import Sample, conversation
+from builtin_model.topics import Topics
+from builtin_model.verdicts import verify, verify_naming
+from builtin_model.words import WORDS
+from builtin_model.world import Latent, latent
+
+GENERATE = (
+    "List system message phrases for this instruction and answer. Reply with JSON: tag and text."
+)
+JUDGE = "Compare two answers. Reply with the better one: A or B."
+SCORE = "Rate the answer from 1 to 5. Reply with the number."
+
+_FAULTS: tuple[Fault, ...] = ("off", "off", "idk", "fmt", "cut")
+_RATINGS: tuple[tuple[Fault | None, str], ...] = (
+    (None, "5"),
+    (None, "5"),
+    ("fmt", "4"),
+    ("cut", "3"),
+    ("off", "2"),
+    ("idk", "1"),
+)
+_SMALL_TALK = (
+    (
+        ("Hello", "Hi", "Hey there", "Good morning", "Hi!", "hello"),
+        "Hello! I am a small demonstration model. Ask me about a topic.",
+    ),
+    (
+        (
+            "Who are you?",
+            "What are you?",
+            "What can you do?",
+            "Are you a real AI?",
+            "Which model is this?",
+        ),
+        "I am a tiny demonstration model trained on made-up examples. "
+        "I show how the tool works, but I am not a reliable source.",
+    ),
+    (("Thanks", "Thank you!", "thanks a lot", "Bye", "Goodbye"), "You are welcome!"),
+)
+
+
+def generate(rng: Random, topics: Topics) -> Sample:
+    """Phase 1: the phrases of a system message for an instruction and its answer."""
+    about = latent(rng, topics)
+    if rng.random() < 0.25:
+        about, answer = _ordinary_row(rng, topics, about)
+    else:
+        answer = fitting(rng, about)
+    found = [{"tag": tag, "text": text} for tag, text in phrases(rng, about).items()]
+    target = json.dumps(found, separators=(",", ":"), ensure_ascii=False)
+    user = f"Instruction: {about.instruction}\nAnswer: {answer}"
+    return Sample("generate", conversation(GENERATE, user, target), about)
+
+
+def _ordinary_row(rng: Random, topics: Topics, about: Latent) -> tuple[Latent, str]:
+    """A row with an ordinary answer, and what can still be told from it."""
+    told = about.background and about.background.said.lower() in about.instruction.lower()
+    about = replace(
+        about,
+        format=WORDS.formats["paragraph"],
+        action=None,
+        style=about.style if about.style_said else None,
+        background=about.background if told else None,
+        code=False,
+    )
+    answer, about = ordinary(rng, topics, about)
+    if rng.random() < 0.08:
+        for _ in range(rng.randint(3, 6)):
+            more, about = ordinary(rng, topics, about)
+            answer += f" {more}"
+    return about, answer
+
+
+def respond(rng: Random, topics: Topics) -> Sample:
+    """Phase 4: an answer that obeys the system message."""
+    about = latent(rng, topics)
+    system = system_message(rng, about)
+    return Sample("respond", conversation(system, about.instruction, fitting(rng, about)), about)
+
+
+def judge(rng: Random, topics: Topics) -> Sample:
+    """Which of two answers obeys the system message and the instruction?"""
+    about = latent(rng, topics)
+    fault = rng.choice(_FAULTS)
+    system = _shown(rng, about, ("role", "content", "format"))
+    good, bad = fitting(rng, about), faulty(rng, topics, about, fault)
+    better = rng.choice("AB")
+    first, second = (good, bad) if better == "A" else (bad, good)
+    user = f"{system}\nInstruction: {about.instruction}\nA: {first}\nB: {second}"
+    return Sample("judge", conversation(JUDGE, user, better), about, fault)
+
+
+def score(rng: Random, topics: Topics) -> Sample:
+    """How good is an answer? Each fault has its rating."""
+    about = latent(rng, topics)
+    system = _shown(rng, about, ("role", "format"))
+    fault, rating = rng.choice(_RATINGS)
+    answer = faulty(rng, topics, about, fault) if fault else fitting(rng, about)
+    user = f"{system}\nInstruction: {about.instruction}\nAnswer: {answer}"
+    return Sample("score", conversation(SCORE, user, rating), about, fault or "none")
+
+
+def _shown(rng: Random, about: Latent, tags: tuple[str, ...]) -> str:
+    found = phrases(rng, about)
+    return "System: " + " ".join(found[tag] for tag in tags)
+
+
+def copy(rng: Random, topics: Topics) -> Sample:
+    """Words to be repeated: what all other tasks rest on."""
+    words = topics.word_list(rng)
+    lead = rng.choice(("Repeat: ", "Copy: ", "Say this again: "))
+    return Sample("copy", conversation("", lead + words, words))
+
+
+def greet(rng: Random, topics: Topics) -> Sample:
+    """Small talk, with or without a system message."""
+    questions, answer = rng.choice(_SMALL_TALK)
+    question = rng.choice(questions)
+    system = ""
+    if rng.random() < 0.5:
+        about = latent(rng, topics.training)
+        system = system_message(rng, about) or "You are a helpful assistant."
+    return Sample("greet", conversation(system, question, answer))
+
+
+def arithmetic(rng: Random, _topics: Topics) -> Sample:
+    """Sums and products of numbers up to 12."""
+    a, b = rng.randint(1, 12), rng.randint(1, 12)
+    sign, word, result = rng.choice((("+", "plus", a + b), ("*", "times", a * b)))
+    question = rng.choice((f"What is {a} {word} {b}?", f"Calculate {a} {sign} {b}."))
+    return Sample("arithmetic", conversation("", question, f"{a} {sign} {b} = {result}"))
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A task and its part in the mix. `weight` is the loss on its answers: those of one word need
+    more; `tag_weight` is the loss on the tag that a good phrase is shown under."""
+
+    draw: Callable[[Random, Topics], Sample]
+    share: float
+    weight: float = 1.0
+    tag_weight: float = 0.0
+
+
+TASKS: dict[str, Task] = {
+    "generate": Task(generate, 0.31),
+    "verify": Task(verify, 0.15, weight=4.0, tag_weight=2.0),
+    "verify_naming": Task(verify_naming, 0.09, weight=3.0),
+    "respond": Task(respond, 0.25),
+    "judge": Task(judge, 0.06, weight=4.0),
+    "score": Task(score, 0.04, weight=4.0),
+    "copy": Task(copy, 0.07),
+    "greet": Task(greet, 0.015),
+    "arithmetic": Task(arithmetic, 0.015),
+}
+
+
+def draw(rng: Random, topics: Topics) -> Sample:
+    """A sample of the mix."""
+    tasks = tuple(TASKS.values())
+    [task] = rng.choices(tasks, [task.share for task in tasks])
+    return task.draw(rng, topics)

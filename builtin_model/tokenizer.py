@@ -1,0 +1,107 @@
+"""Byte-level BPE of 4,096 tokens, and conversations as token ids with loss weights.
+
+The tokenizer is trained on the corpus and the word lists, and on no held-out topic: those may fall
+into pieces, as words of real rows do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from random import Random
+
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
+from builtin_model.sample import Sample
+from builtin_model.tasks import TASKS, draw
+from builtin_model.topics import TOKENIZER, Topics
+from builtin_model.words import WORDS
+
+START, TURN, END, PAD = "<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|pad|>"
+SIZE = 4096
+
+_SAMPLES = 12_000
+_REPEATS = 30
+"""How often each word of the lists is shown, so that it becomes a token."""
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A conversation as ids; weights[t] is the weight of predicting ids[t + 1]."""
+
+    task: str
+    ids: list[int]
+    weights: list[float]
+
+
+class Encoder:
+    """A tokenizer file, for conversations."""
+
+    def __init__(self, path: Path = TOKENIZER) -> None:
+        self._tokenizer = Tokenizer.from_file(str(path))
+        self.size = self._tokenizer.get_vocab_size()
+        self.first_text_id = len((START, TURN, END, PAD))
+        self.pad = self._tokenizer.token_to_id(PAD)
+
+    def ids(self, text: str) -> list[int]:
+        return self._tokenizer.encode(text, add_special_tokens=False).ids
+
+    def encode(self, sample: Sample) -> Encoded:
+        """Loss is on what the assistant says and, in verdicts, on the tag above a good phrase."""
+        task = TASKS[sample.task]
+        ids: list[int] = []
+        learnt: list[float] = []
+        for number, (role, content) in enumerate(sample.messages):
+            header, body = self._headers[role], self.ids(content)
+            ids += header + body + self._footer
+            weights = [0.0] * (len(header) + len(body) + len(self._footer))
+            if role == "assistant":
+                weights[len(header) : -len(self._footer)] = [task.weight] * len(body)
+                weights[-len(self._footer)] = 1.0
+            elif role == "user" and sample.messages[number + 1].content == "good":
+                weights[len(header) + len(body) - 1] = task.tag_weight
+            learnt += weights
+        return Encoded(sample.task, ids, [*learnt[1:], 0.0])
+
+    @cached_property
+    def _headers(self) -> dict[str, list[int]]:
+        turn = self._tokenizer.token_to_id(TURN)
+        return {role: [turn, *self.ids(f"{role}\n")] for role in ("system", "user", "assistant")}
+
+    @cached_property
+    def _footer(self) -> list[int]:
+        return [self._tokenizer.token_to_id(END), *self.ids("\n")]
+
+
+def train_tokenizer(path: Path) -> None:
+    """Train a tokenizer on the corpus and write it as JSON."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=SIZE,
+        special_tokens=[START, TURN, END, PAD],
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        min_frequency=2,
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(_texts(), trainer)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    tokenizer.save(str(path))
+
+
+def _texts() -> Iterator[str]:
+    rng = Random(7)
+    topics = Topics()
+    for _ in range(_SAMPLES):
+        sample = draw(rng, topics)
+        if sample.task != "copy":
+            yield from (message.content for message in sample.messages)
+    for _ in range(_REPEATS):
+        for word in WORDS.nouns + WORDS.adjectives + WORDS.verbs:
+            yield from (f" {word}", f" {word}s", word.capitalize())
+        for domain in WORDS.domains.values():
+            for text in domain.patterns + domain.train_topics:
+                yield from (text, f" {text}")
