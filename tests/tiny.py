@@ -3,6 +3,7 @@ llama.cpp like the real ones; what they write is noise. The tokenizer is the bui
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import gguf
@@ -20,8 +21,17 @@ HEAD = WIDTH // HEADS
 Shapes = dict[str, tuple[int, ...]]
 
 
-def make(path: Path, architecture: str, *, template: str | None = CHATML, seed: int = 0) -> Path:
-    """Writes the model and returns its path."""
+def make(
+    path: Path,
+    architecture: str,
+    *,
+    template: str | None = CHATML,
+    seed: int = 0,
+    control: Sequence[str] = (),
+    own: Sequence[str] = (),
+) -> Path:
+    """Writes the model and returns its path. `control` tokens take the place of the built-in
+    model's (the first begins, the last ends a text), `own` ones are "user defined"."""
     tokenizer = gguf.GGUFReader(resource("builtin_model/builtin.gguf"))
     writer = gguf.GGUFWriter(path, architecture)
     writer.add_context_length(CONTEXT)
@@ -33,9 +43,13 @@ def make(path: Path, architecture: str, *, template: str | None = CHATML, seed: 
     writer.add_rope_freq_base(10000.0)
     for name, field in tokenizer.fields.items():
         if name.startswith("tokenizer.") and "chat_template" not in name:
+            if control and name in _REPLACED:
+                continue
             kind = field.types[0]
             sub = field.types[-1] if kind == gguf.GGUFValueType.ARRAY else None
             writer.add_key_value(name, field.contents(), kind, sub)
+    if control:
+        _add_tokens(writer, tokenizer, control, own)
     if template is not None:
         writer.add_chat_template(template)
     vocabulary = len(tokenizer.fields["tokenizer.ggml.tokens"].data)
@@ -60,6 +74,31 @@ def make(path: Path, architecture: str, *, template: str | None = CHATML, seed: 
     writer.write_tensors_to_file()
     writer.close()
     return path
+
+
+_REPLACED = {f"tokenizer.ggml.{name}" for name in (
+    "tokens", "token_type", "bos_token_id", "eos_token_id", "eot_token_id", "padding_token_id",
+)}  # fmt: skip
+
+
+def _add_tokens(
+    writer: gguf.GGUFWriter, source: gguf.GGUFReader, control: Sequence[str], own: Sequence[str]
+) -> None:
+    tokens = source.fields["tokenizer.ggml.tokens"].contents()
+    kinds = source.fields["tokenizer.ggml.token_type"].contents()
+    for i, kind in enumerate(kinds):
+        if kind == gguf.TokenType.CONTROL:
+            tokens[i], kinds[i] = f"unused{i}", gguf.TokenType.UNUSED
+    for i, (token, kind) in enumerate(
+        [(t, gguf.TokenType.CONTROL) for t in control]
+        + [(t, gguf.TokenType.USER_DEFINED) for t in own],
+        start=len(tokens) - len(control) - len(own),
+    ):
+        tokens[i], kinds[i] = token, kind
+    writer.add_token_list(tokens)
+    writer.add_token_types(kinds)
+    writer.add_bos_token_id(tokens.index(control[0]))
+    writer.add_eos_token_id(tokens.index(control[-1]))
 
 
 def _llama(writer: gguf.GGUFWriter, layer: int) -> Shapes:

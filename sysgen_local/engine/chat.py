@@ -1,40 +1,35 @@
 """The model's own chat template, rendered so that message text stays apart from markup.
 
-A template that comes inside a GGUF is somebody's program: it runs in Jinja's sandbox, over
-sentinels in place of the messages' text. What the template cannot do is probed once: a system
-message it has no place for goes in front of the first user message.
+A template is rendered over sentinels in place of the messages' text, so it never sees a row; and
+so what it makes depends on nothing but who speaks in turn, and is rendered once for each such
+order. What it cannot do is probed at the start: a system message it has no place for goes in
+front of the first user message.
 """
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Sequence
-from typing import Any, NoReturn
 
-from jinja2 import TemplateError
-from jinja2.ext import loopcontrols
-from jinja2.sandbox import ImmutableSandboxedEnvironment
-
+from sysgen_local.engine.jinja import Jinja, TemplateFaultError
 from sysgen_local.engine.request import Message, Segment
 from sysgen_local.engine.segments import Marks
 from sysgen_local.engine.vocab import Piece
 from sysgen_local.errors import UsageError
+
+Roles = tuple[str, ...]
 
 
 class ChatTemplate:
     """Messages -> pieces of a prompt that ends where the assistant begins to speak."""
 
     def __init__(self, source: str, *, bos: str = "", eos: str = "", name: str = "model") -> None:
-        environment = ImmutableSandboxedEnvironment(
-            trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols], autoescape=False
-        )
-        environment.globals.update(raise_exception=_raise, strftime_now=_strftime_now)
         self._special = {"bos_token": bos, "eos_token": eos}
+        self._marks = Marks()
+        self._rendered: dict[Roles, list[str | int] | str] = {}
         try:
-            self._template = environment.from_string(source)
-            user = Message("user", (Segment("  probe  "),))
-            self._trims = "  probe  " not in self._probe([user])
-        except (TemplateError, RecursionError, OverflowError, TypeError, ValueError) as error:
+            self._jinja = Jinja(source)
+            self._trims = "  probe  " not in self._render([("user", "  probe  ")])
+        except TemplateFaultError as error:
             raise UsageError(
                 f"the chat template in {name} cannot be used: {error}",
                 hint="`sysgen models check` tells more; try another GGUF of the same model",
@@ -45,29 +40,41 @@ class ChatTemplate:
         """Raises UsageError where the template refuses the messages."""
         if not self.has_system:
             messages = _folded(messages)
-        try:
-            return self._render(messages)
-        except (TemplateError, RecursionError, OverflowError, TypeError, ValueError) as error:
-            roles = ", ".join(m.role for m in messages)
-            raise UsageError(f"the chat template refuses a chat of {roles}: {error}") from error
+        pieces: list[Piece] = []
+        for part in self._parts(tuple(m.role for m in messages)):
+            if isinstance(part, str):
+                pieces.append(Piece(part, markup=True))
+            else:
+                pieces += self._content(messages[part].content)
+        return pieces
 
-    def _render(self, messages: Sequence[Message]) -> list[Piece]:
-        marks = Marks()
-        chat = [{"role": m.role, "content": marks.mark(m.text)} for m in messages]
-        rendered = self._template.render(
-            messages=chat,
+    def close(self) -> None:
+        self._jinja.close()
+
+    def _parts(self, roles: Roles) -> list[str | int]:
+        """Markup, and the numbers of the messages that stand in it."""
+        if roles not in self._rendered:
+            chat = [(role, self._marks.at(i)) for i, role in enumerate(roles)]
+            try:
+                parts = [*self._marks.pieces(self._render(chat))]
+                if {part for part in parts if isinstance(part, int)} != {*range(len(roles))}:
+                    raise TemplateFaultError("it leaves out or changes what is said")
+                self._rendered[roles] = parts
+            except (TemplateFaultError, ValueError) as error:
+                self._rendered[roles] = str(error)
+        found = self._rendered[roles]
+        if isinstance(found, str):
+            raise UsageError(f"the chat template refuses a chat of {', '.join(roles)}: {found}")
+        return found
+
+    def _render(self, chat: Sequence[tuple[str, str]]) -> str:
+        return self._jinja.render(
+            messages=[{"role": role, "content": content} for role, content in chat],
             add_generation_prompt=True,
             enable_thinking=False,
             tools=None,
             **self._special,
         )
-        pieces: list[Piece] = []
-        for piece in marks.pieces(rendered):
-            if isinstance(piece, str):
-                pieces.append(Piece(piece, markup=True))
-            else:
-                pieces += self._content(messages[piece].content)
-        return pieces
 
     def _content(self, content: tuple[Segment, ...]) -> list[Piece]:
         pieces = [Piece(segment.text, row=not segment.trusted) for segment in content]
@@ -76,21 +83,10 @@ class ChatTemplate:
             pieces[-1] = pieces[-1]._replace(text=pieces[-1].text.rstrip())
         return pieces
 
-    def _probe(self, messages: Sequence[Message]) -> str:
-        return self._template.render(
-            messages=[{"role": m.role, "content": m.text} for m in messages],
-            add_generation_prompt=True,
-            enable_thinking=False,
-            tools=None,
-            **self._special,
-        )
-
     def _takes_system(self) -> bool:
         try:
-            rendered = self._probe(
-                [Message("system", (Segment("probe1"),)), Message("user", (Segment("probe2"),))]
-            )
-        except (TemplateError, TypeError, ValueError):
+            rendered = self._render([("system", "probe1"), ("user", "probe2")])
+        except TemplateFaultError:
             return False
         return "probe1" in rendered and "probe2" in rendered
 
@@ -101,17 +97,3 @@ def _folded(messages: Sequence[Message]) -> Sequence[Message]:
         return messages
     system, user, *rest = messages
     return [Message("user", (*system.content, Segment("\n\n"), *user.content)), *rest]
-
-
-def _raise(message: str) -> NoReturn:
-    raise TemplateError(message)
-
-
-def _strftime_now(form: str) -> str:
-    """Some templates write today's date; a fixed one keeps prompts equal from day to day."""
-    return datetime.date(2025, 1, 1).strftime(form)
-
-
-def template_of(metadata: dict[str, Any]) -> str | None:
-    """The chat template among a GGUF's metadata."""
-    return metadata.get("tokenizer.chat_template")

@@ -78,6 +78,7 @@ class LlamaEngine:
 
     def close(self) -> None:
         """Frees model and context; the engine cannot be used afterwards."""
+        self.chat.close()
         self._runner.close()
         llama_cpp.llama_free(self._runner.context)
         llama_cpp.llama_model_free(self._model)

@@ -23,10 +23,15 @@ class Marks:
     def mark(self, text: str) -> str:
         """A sentinel that stands for `text`."""
         self._texts.append(text)
-        return f"mark{self._nonce}n{len(self._texts) - 1}e"
+        return self.at(len(self._texts) - 1)
+
+    def at(self, index: int) -> str:
+        """The sentinel of that index."""
+        return f"mark{self._nonce}n{index}e"
 
     def pieces(self, rendered: str) -> Iterator[str | int]:
-        """The template's own text, and for every sentinel the index of its text, in order."""
+        """The template's own text, and for every sentinel the index of its text, in order.
+        Raises ValueError where a sentinel was cut."""
         before, *marked = rendered.split(f"mark{self._nonce}n")
         if before:
             yield before

@@ -62,8 +62,52 @@ def test_a_template_that_refuses_a_chat_says_so():
         "{{ ''.__class__.__base__.__subclasses__() }}",
         "{{ cycler.__init__.__globals__.os.popen('id').read() }}",
         "{% include '/etc/passwd' %}",
+        "{% import 'os' as os %}{{ os }}",
+        "{{ lipsum.__globals__['os'] }}",
+        "{{ messages.append(1) }}",
+        "{{ open('/etc/passwd') }}",
     ],
 )
 def test_a_broken_or_hostile_template_is_refused(source):
     with pytest.raises(UsageError, match=r"chat template in evil\.gguf"):
         ChatTemplate(source, name="evil.gguf")
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
+        "{{ 'x' * 9999999999 }}",
+        "{{ '%099999999999d' | format(1) }}",
+        "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}",
+    ],
+)
+def test_a_template_that_never_ends_or_eats_the_memory_is_stopped(source, monkeypatch):
+    monkeypatch.setattr("sysgen_local.engine.jinja.SECONDS", 1.5)
+    with pytest.raises(UsageError, match=r"chat template in evil\.gguf cannot be used"):
+        ChatTemplate(source, name="evil.gguf")
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{{ messages[0].content | upper }}",
+        "{{ messages[0].content[4:] }}",
+        "{{ messages[0].content[:20] }}",
+        "{{ messages[0].content[:-2] }}77e",
+        "{{ messages[-1].role }}",
+    ],
+)
+def test_a_template_that_does_not_pass_on_what_is_said_is_refused(source):
+    template = ChatTemplate(source)
+    with pytest.raises(UsageError, match="refuses a chat of user: "):
+        template.render([said("user", "hello")])
+
+
+def test_what_depends_on_the_order_of_roles_is_rendered_once():
+    template = ChatTemplate(CHATML)
+    first = template.render([said("user", "a"), said("assistant", "b"), said("user", "c")])
+    template.close()  # nothing more can be rendered
+    second = template.render([said("user", "x"), said("assistant", "y"), said("user", "z")])
+    assert [p.text for p in second if not p.markup] == ["x", "y", "z"]
+    assert [p for p in first if p.markup] == [p for p in second if p.markup]

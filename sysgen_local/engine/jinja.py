@@ -1,0 +1,136 @@
+"""Jinja in a process of its own, for templates that come inside model files: somebody's programs.
+
+The process sees Jinja's sandbox (no file, no import, nothing of Python's machinery), a limited
+memory, and the end when it takes too long. `python -m sysgen_local.engine.jinja` is that process:
+a line of JSON for the template, then one for each rendering; a line of JSON back for each.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import json
+import signal
+import subprocess
+import sys
+import threading
+import weakref
+from typing import Any, NoReturn
+
+SECONDS = 5.0
+"""Longer than any template takes."""
+
+MEMORY = 1 << 30
+"""Bytes of address space, where the system can limit that."""
+
+
+class TemplateFaultError(Exception):
+    """What is wrong with a template, or with what it is to render."""
+
+
+class Jinja:
+    """One template. Raises TemplateFaultError where it cannot be used."""
+
+    def __init__(self, source: str) -> None:
+        # Its own session: Ctrl-C is for the program, not for its helpers.
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", __name__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            encoding="utf-8",
+            start_new_session=True,
+        )
+        self._end = weakref.finalize(self, _end, self._process)
+        self._ask(source)
+
+    def render(self, **variables: Any) -> str:
+        """The text. Raises TemplateFaultError where the template refuses, fails, takes longer
+        than SECONDS or more than MEMORY; afterwards of those two it cannot be used again."""
+        return self._ask(variables)
+
+    def close(self) -> None:
+        self._end()
+
+    def _ask(self, what: object) -> str:
+        process = self._process
+        assert process.stdin is not None
+        assert process.stdout is not None
+        watch = threading.Timer(SECONDS, process.kill)
+        watch.start()
+        try:
+            process.stdin.write(json.dumps(what) + "\n")
+            process.stdin.flush()
+            line = process.stdout.readline()
+        except OSError:
+            line = ""
+        finally:
+            watch.cancel()
+        if not line:
+            raise TemplateFaultError("it takes too much time or memory")
+        answer = json.loads(line)
+        if "error" in answer:
+            raise TemplateFaultError(answer["error"])
+        return str(answer["text"])
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    process.kill()
+    process.wait()
+    for stream in (process.stdin, process.stdout):
+        if stream is not None:
+            with contextlib.suppress(OSError):  # what was still to be written goes nowhere
+                stream.close()
+
+
+def serve() -> None:
+    """The process: everything until its input ends."""
+    import jinja2
+    from jinja2.ext import loopcontrols
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    _limit()
+    environment = ImmutableSandboxedEnvironment(
+        trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols], autoescape=False
+    )
+    environment.globals.update(raise_exception=_raise, strftime_now=_strftime_now)
+    template: jinja2.Template | None = None
+    for line in sys.stdin:
+        what = json.loads(line)
+        try:
+            if template is None:
+                template = environment.from_string(what)
+                answer = {"text": ""}
+            else:
+                answer = {"text": template.render(**what)}
+        except MemoryError:
+            return
+        except Exception as error:
+            answer = {"error": str(error) or type(error).__name__}
+        print(json.dumps(answer), flush=True)
+
+
+def _limit() -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    try:
+        import resource
+    except ImportError:  # Windows
+        return
+    with contextlib.suppress(ValueError, OSError):  # macOS does not limit address space
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+
+
+def _raise(message: str) -> NoReturn:
+    import jinja2
+
+    raise jinja2.TemplateError(message)
+
+
+def _strftime_now(form: str) -> str:
+    """Some templates write today's date; a fixed one keeps prompts equal from day to day."""
+    return datetime.date(2025, 1, 1).strftime(form)
+
+
+if __name__ == "__main__":
+    serve()
