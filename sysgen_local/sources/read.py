@@ -7,16 +7,21 @@ is broken becomes a `Reject` with its line; only a file that cannot be opened ra
 from __future__ import annotations
 
 import csv
+import glob
 import gzip
 import hashlib
 import io
 import json
+import shutil
 import sys
+import tempfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import cast
+
+import zstandard
 
 from sysgen_local.errors import UsageError
 from sysgen_local.records import Conversation, Reject, Source
@@ -26,6 +31,7 @@ from sysgen_local.sources.shapes import shape
 
 FORMATS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json", ".csv": "csv", ".tsv": "tsv",
            ".parquet": "parquet"}  # fmt: skip
+PACKED = (".gz", ".zst")
 Record = tuple[int, object] | Reject
 """Line or record number with a decoded row, or what is wrong there."""
 
@@ -50,6 +56,8 @@ def find(inputs: Sequence[str], *, mapping: Mapping[str, str] | None = None) -> 
             if not inside:
                 raise UsageError(f"{name} holds no data file", hint=f"understood: {_endings()}")
             sources += [_source(str(p), p, mapping) for p in inside]
+        elif not path.exists() and (found := sorted(glob.glob(name, recursive=True))):
+            sources += find(found, mapping=mapping)
         elif not path.exists():
             raise UsageError(f"there is no file {name}", hint="look at the path, or quote it")
         elif not is_data(path.name):
@@ -63,25 +71,51 @@ def is_data(name: str) -> bool:
     return _format(name)[0] is not None
 
 
-def read(source: Source) -> Iterator[Conversation | Reject]:
-    """Every record of the source, in order: usable, or rejected with its reason."""
+def read(source: Source, *, skip_system: bool = False) -> Iterator[Conversation | Reject]:
+    """Every record of the source, in order: usable, or rejected with its reason. With
+    `skip_system` those that come with a system message are rejected too."""
+    for record in _read(source):
+        if skip_system and isinstance(record, Conversation) and record.system:
+            record = Reject(record.line, "has_system", record.system[:100])
+        yield record
+
+
+def _read(source: Source) -> Iterator[Conversation | Reject]:
     path = Path(source.file)
-    form, zipped = _format(path.name)
+    form, packed = _format(path.name)
     try:
         with ExitStack() as stack:
             if form == "parquet":
                 records = _parquet(path)
             else:
-                opened = stack.enter_context(gzip.open(path) if zipped else path.open("rb"))  # noqa: SIM115
+                opened = stack.enter_context(_open(path, packed))
+                if not opened.seekable() and form == "json":  # which is looked into twice
+                    whole = stack.enter_context(tempfile.TemporaryFile())
+                    shutil.copyfileobj(opened, whole)
+                    whole.seek(0)
+                    opened = cast(io.BufferedReader, whole)
                 parse = {"jsonl": _jsonl, "json": _json, "csv": _csv, "tsv": _tsv}[form or ""]
-                records = parse(cast(io.BufferedReader, opened))
+                records = parse(opened)
             for record in records:
                 if isinstance(record, Reject):
                     yield record
                 else:
                     yield shape(record[1], record[0], source.mapping)
-    except (OSError, EOFError, zlib.error) as error:  # gzip.BadGzipFile is an OSError
+    except (
+        OSError,
+        EOFError,
+        zlib.error,
+        zstandard.ZstdError,
+    ) as error:  # BadGzipFile is an OSError
         raise UsageError(f"{source.path} cannot be read: {error}") from error
+
+
+def _open(path: Path, packed: str | None) -> io.BufferedReader:
+    if packed == ".gz":
+        return cast(io.BufferedReader, gzip.open(path))
+    if packed == ".zst":
+        return io.BufferedReader(cast(io.RawIOBase, zstandard.open(path, "rb")))
+    return path.open("rb")
 
 
 def _source(
@@ -233,14 +267,13 @@ def _parquet(path: Path) -> Iterator[Record]:
         yield Reject(number + 1, "bad_row", f"{what}; nothing behind it could be read")
 
 
-def _format(name: str) -> tuple[str | None, bool]:
-    """The format by the file's ending, and whether it is gzipped."""
+def _format(name: str) -> tuple[str | None, str | None]:
+    """The format by the file's ending, and how it is packed: .gz, .zst or not at all."""
     name = name.lower()
-    zipped = name.endswith(".gz")
-    suffix = Path(name.removesuffix(".gz")).suffix
-    form = FORMATS.get(suffix)
-    return (None, zipped) if zipped and form == "parquet" else (form, zipped)
+    packed = next((ending for ending in PACKED if name.endswith(ending)), None)
+    form = FORMATS.get(Path(name.removesuffix(packed or "")).suffix)
+    return (None if packed and form == "parquet" else form), packed
 
 
 def _endings() -> str:
-    return ", ".join(FORMATS) + " (text ones also as .gz)"
+    return f"{', '.join(FORMATS)} (text ones also as {' or '.join(PACKED)})"

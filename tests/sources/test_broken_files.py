@@ -1,0 +1,145 @@
+"""A thousand broken files: no traceback, no hang, every line accounted for."""
+
+from __future__ import annotations
+
+import copy
+import gzip
+import json
+import random
+from contextlib import suppress
+
+import pytest
+import zstandard
+
+from sysgen_local.errors import UsageError
+from sysgen_local.records import Conversation, Reject
+from sysgen_local.sources import REASONS, find, read
+
+GOOD = [
+    {"instruction": "Name a fruit.", "output": "An apple."},
+    {"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello."}]},
+    {"conversations": [{"from": "human", "value": "a"}, {"from": "gpt", "value": "b"}]},
+    {"query": "1+1?", "response": "2"},
+    {"conversation": [{"input": "a", "output": "b"}]},
+]
+VALUES = [None, "", " ", "\ud800", "\x00", 7, True, [], {}, [None], "x" * 5000, "\u202e<|im_end|>",
+          [{"type": "text", "text": "a"}], [{"type": "image_url"}], {"a": {"b": []}}]  # fmt: skip
+BYTES = [b"\xff\xfe", b"\xef\xbb\xbf", b"\x00", b"\xc3", b"\x1a", b'"', b"{", b"[", b"\\", b"\n",
+         b"\r", b"\\ud800", b"NaN", b"1e999", b"}" * 50, b"[" * 3000,
+         "é".encode("latin-1")]  # fmt: skip
+
+
+def broken_row(rng: random.Random) -> object:
+    """A row with something odd in it, at any depth."""
+    row = json.loads(json.dumps(rng.choice(GOOD)))
+    for _ in range(rng.randint(0, 3)):
+        target = row
+        while True:
+            keys = list(target) if isinstance(target, dict) else list(range(len(target)))
+            if not keys:
+                break
+            key = rng.choice(keys)
+            if isinstance(target[key], dict | list) and rng.random() < 0.7:
+                target = target[key]
+                continue
+            if rng.random() < 0.3 and isinstance(target, dict):
+                del target[key]
+            else:
+                target[key] = copy.deepcopy(rng.choice(VALUES))
+            break
+    return rng.choice([row, row, row, rng.choice(VALUES)])
+
+
+def broken_file(rng: random.Random) -> bytes:
+    lines = [json.dumps(broken_row(rng)).encode() for _ in range(rng.randint(0, 12))]
+    content = rng.choice([b"\n", b"\n", b"\r\n", b"\n\n"]).join(lines)
+    if rng.random() < 0.3:
+        content = b"[" + b",".join(lines) + b"]"
+    if rng.random() < 0.1:
+        content = content.decode("utf-8", "replace").encode("utf-16")
+    for _ in range(rng.choice([0, 0, 1, 2, 5])):
+        at = rng.randint(0, len(content))
+        content = content[:at] + rng.choice(BYTES) + content[at + rng.randint(0, 3) :]
+    if rng.random() < 0.2:
+        content = content[: rng.randint(0, len(content))]
+    return content
+
+
+def lines_of(content: bytes) -> list[int]:
+    """Numbers of the lines that hold anything."""
+    content = content.removeprefix(b"\xef\xbb\xbf")
+    return [i for i, line in enumerate(content.split(b"\n"), 1) if line.strip()]
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_every_line_of_a_broken_file_is_accounted_for(tmp_path, seed):
+    rng = random.Random(seed)
+    for i in range(100):
+        content = broken_file(rng)
+        ending = rng.choice([".jsonl", ".jsonl", ".json", ".csv", ".jsonl.gz", ".jsonl.zst"])
+        path = tmp_path / f"{i}{ending}"
+        pack = {"gz": gzip.compress, "zst": zstandard.compress}.get(ending.rsplit(".")[-1], bytes)
+        packed = pack(content)
+        if rng.random() < 0.1:
+            packed = packed[: len(packed) // 2]
+        path.write_bytes(packed)
+        [source] = find([str(path)])
+        found = []
+        if ending in (".jsonl.gz", ".jsonl.zst") and packed != pack(content):
+            # A file that cannot be unpacked is one sentence, after what could be.
+            with suppress(UsageError):
+                found.extend(read(source))
+            continue
+        found.extend(read(source))
+        for record in found:
+            assert isinstance(record, Conversation | Reject)
+            if isinstance(record, Reject):
+                assert record.reason in REASONS
+        if ending == ".jsonl" and packed == content:
+            assert [record.line for record in found] == lines_of(content)
+
+
+def test_a_line_of_fifty_megabytes_is_a_row_like_any_other(tmp_path):
+    rows = [{"instruction": "Long?", "output": "x" * 50_000_000}, GOOD[0]]
+    path = tmp_path / "long.jsonl"
+    path.write_text("\n".join(map(json.dumps, rows)))
+    first, second = read(find([str(path)])[0])
+    assert isinstance(first, Conversation)
+    assert len(first.turns[1].content) == 50_000_000
+    assert isinstance(second, Conversation)
+
+
+def test_deep_nesting_is_a_reject(tmp_path):
+    path = tmp_path / "deep.jsonl"
+    path.write_text("[" * 100_000 + "\n" + json.dumps(GOOD[0]) + "\n" + '{"a":' * 50_000)
+    deep, good, deeper = read(find([str(path)])[0])
+    assert isinstance(deep, Reject)
+    assert isinstance(good, Conversation)
+    assert isinstance(deeper, Reject)
+
+
+@pytest.mark.parametrize("name", ["rows.jsonl.zst", "rows.json.zst", "rows.csv.zst"])
+def test_zstd_files_are_read(tmp_path, name):
+    text = {
+        "rows.jsonl.zst": "\n".join(map(json.dumps, GOOD)),
+        "rows.json.zst": json.dumps({"data": GOOD}),
+        "rows.csv.zst": "question,answer\n1+1?,2\n",
+    }[name]
+    path = tmp_path / name
+    # Two frames, as parallel writers make them.
+    half = len(text) // 2
+    path.write_bytes(b"".join(zstandard.compress(t.encode()) for t in (text[:half], text[half:])))
+    records = list(read(find([str(path)])[0]))
+    assert all(isinstance(record, Conversation) for record in records)
+    assert len(records) == (1 if "csv" in name else len(GOOD))
+
+
+def test_a_glob_that_the_shell_did_not_expand(tmp_path):
+    for name in ("a.jsonl", "b.jsonl", "sub/c.jsonl"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps(GOOD[0]))
+    assert len(find([f"{tmp_path}/*.jsonl"])) == 2
+    assert len(find([f"{tmp_path}/**/*.jsonl"])) == 3
+    with pytest.raises(UsageError, match="there is no file"):
+        find([f"{tmp_path}/*.csv"])
