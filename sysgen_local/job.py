@@ -96,15 +96,18 @@ def plan(settings: Settings, store: Store, phases: Sequence[Phase]) -> list[Task
     judging = prompts if judge is model else _prompts(settings, known, judge, "verify")
     seed = _first(settings.seed, known.get("seed", "generate", "respond"), int, 0)
     sampling = _sampling(settings, known, model)
+    existing = settings.existing_system or known.get("existing_system", *PHASES) or "replace"
+    keep = existing == "keep"
     stages: dict[Phase, tuple[Stage, ResolvedModel | None]] = {
-        "generate": (Generate(prompts, sampling, seed), model),
-        "filter": (Filter(), None),
+        "generate": (Generate(prompts, sampling, seed, keep_system=keep), model),
+        "filter": (Filter(keep_system=keep), None),
         "verify": (
             Verify(
                 judging,
                 min_p_good=_first(
                     settings.min_p_good, known.get("min_p_good", "verify"), float, 0.0
                 ),
+                keep_system=keep,
             ),
             judge,
         ),

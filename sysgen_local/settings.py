@@ -8,6 +8,10 @@ from typing import Literal
 Turns = Literal["all", "first"]
 """Which assistant turns are answered anew."""
 
+ExistingSystem = Literal["replace", "keep", "skip"]
+"""What becomes of a row that comes with a system message: a new one is made, that one is answered
+under, or the row is rejected."""
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -25,3 +29,4 @@ class Settings:
     turns: Turns | None = None
     keep_truncated: bool | None = None
     min_p_good: float | None = None
+    existing_system: ExistingSystem | None = None

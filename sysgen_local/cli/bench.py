@@ -22,7 +22,13 @@ def _numbers(context: click.Context, parameter: click.Parameter, value: str) -> 
 
 
 @click.command()
-@click.option("--model", default="builtin", show_default=True, metavar="NAME|FILE.gguf")
+@click.option(
+    "--model",
+    default="builtin",
+    show_default=True,
+    metavar="NAME|FILE.gguf",
+    help="The model to measure.",
+)
 @click.option(
     "--slots",
     default="1,4,8,16",
@@ -33,7 +39,7 @@ def _numbers(context: click.Context, parameter: click.Parameter, value: str) -> 
 )
 @opt.gpu_layers
 @opt.threads
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.option("--json", "as_json", is_flag=True, help="JSON, for programs.")
 def bench(
     model: str, slots: list[int], gpu_layers: int | None, threads: int | None, as_json: bool
 ) -> int:

@@ -122,6 +122,11 @@ def _tables(state: dict[str, Any]) -> list[Any]:
         reasons = ", ".join(f"{reason} {n:,}" for reason, n in state["rejects"].items())
         phases.add_row("(input)", "", f"{state['rows']['rejected']:,}", f"rejected: {reasons}")
     tables = [rows, phases]
+    if (existing := state.get("existing_system")) and existing["rows"]:
+        rows.caption = (
+            f"{existing['rows']:,} came with a system message of their own, "
+            f"{existing['kept']:,} of those were kept"
+        )
     if state.get("tags"):
         from sysgen_local.report.live import colour
 

@@ -87,6 +87,14 @@ MACHINE = [
     ),
     threads,
 ]
+EXISTING_SYSTEM = [
+    click.option(
+        "--existing-system",
+        type=click.Choice(["replace", "keep", "skip"]),
+        help="For rows that have a system message: make a new one, answer under it as it is, or "
+        "reject the row.  [default: replace]",
+    )
+]
 READING = [
     click.option(
         "--map",
@@ -99,6 +107,9 @@ READING = [
         type=click.IntRange(1),
         metavar="N",
         help="Read only the first N rows of each input.",
+    ),
+    click.option(
+        "--strict", is_flag=True, help="Stop at the first row that cannot be used, and say why."
     ),
 ]
 WORKING = [

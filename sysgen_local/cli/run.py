@@ -24,8 +24,9 @@ INPUT = click.argument("inputs", nargs=-1, metavar="[INPUT]...")
 @click.option("-o", "--output", type=opt.PATH, help="Write finished rows: .jsonl or .parquet.")
 @click.option("--phase", type=opt.PHASE, help="Do only this phase.")
 @opt.options(
-    opt.MODEL, opt.READING, opt.SAMPLING, opt.VERIFYING, opt.ANSWERING, opt.MACHINE, opt.WORKING
-)
+    opt.MODEL, opt.READING, opt.EXISTING_SYSTEM, opt.SAMPLING, opt.VERIFYING, opt.ANSWERING,
+    opt.MACHINE, opt.WORKING,
+)  # fmt: skip
 @opt.taking_settings
 def run(phase: Phase | None, **given: Any) -> int:
     """The whole job: read INPUT, do the four phases, write the dataset.
@@ -46,7 +47,9 @@ def run(phase: Phase | None, **given: Any) -> int:
 
 @click.command()
 @INPUT
-@opt.options(opt.MODEL[::2], opt.READING, opt.SAMPLING, opt.MACHINE, opt.WORKING)
+@opt.options(
+    opt.MODEL[::2], opt.READING, opt.EXISTING_SYSTEM, opt.SAMPLING, opt.MACHINE, opt.WORKING
+)
 @opt.taking_settings
 def generate(**given: Any) -> int:
     """Phase 1 alone: the model writes phrases under eight tags."""
@@ -108,6 +111,7 @@ def _work(
     phases: Sequence[Phase],
     mapping: str | None,
     limit: int | None,
+    strict: bool,
     redo: Phase | None,
     quiet: bool,
     settings: Settings | None = None,
@@ -138,7 +142,15 @@ def _work(
                 "model: builtin, a small demonstration model without knowledge "
                 "(--model NAME for a real one; `sysgen models list`)"
             )
-        _read(store, inputs, mapping=mapping, limit=limit, quiet=quiet)
+        _read(
+            store,
+            inputs,
+            mapping=mapping,
+            limit=limit,
+            strict=strict,
+            skip_system=settings.existing_system == "skip",
+            quiet=quiet,
+        )
         job.need_rows(store)
         if redo:
             store.redo(redo)
@@ -176,7 +188,9 @@ def _read(
     *,
     mapping: str | None,
     limit: int | None,
+    strict: bool,
     quiet: bool,
+    skip_system: bool = False,
 ) -> None:
     """Takes the inputs into the store; what was read before is not read again."""
     from sysgen_local.errors import UsageError
@@ -185,7 +199,10 @@ def _read(
     keys = parse_map(mapping) if mapping else None
     for source in find(inputs, mapping=keys) if inputs else []:
         tally = _Tally()
-        new = store.ingest(source, tally.count(read(source)), limit=limit)
+        records = tally.count(read(source, skip_system=skip_system))
+        if strict:
+            records = _strictly(source.path, records)
+        new = store.ingest(source, records, limit=limit)
         if new and not tally.usable:
             raise UsageError(
                 f"{source.path} has no usable row: {tally.first_reject}",
@@ -195,6 +212,21 @@ def _read(
             why = f"`sysgen stats --db {store.path}` shows why"
             rejected = f", {tally.rejected:,} rejected ({why})" if tally.rejected else ""
             click.echo(f"{source.path}: {tally.usable:,} rows{rejected}", err=True)
+
+
+def _strictly(
+    path: str, records: Iterable[Conversation | Reject]
+) -> Iterator[Conversation | Reject]:
+    """The records up to the first that cannot be used. Raises UsageError there."""
+    from sysgen_local.errors import UsageError
+
+    for record in records:
+        if isinstance(record, Reject):
+            raise UsageError(
+                f"{path}, line {record.line}: {record.reason}, {record.detail}",
+                hint="mend the line, or leave --strict off: such rows are counted as rejected",
+            )
+        yield record
 
 
 class _Tally:

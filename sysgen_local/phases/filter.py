@@ -19,15 +19,21 @@ REASONS = {name: text for name, (_, text) in rules.RULES.items()} | {
 
 @dataclass(frozen=True, slots=True)
 class Filter:
+    """`keep_system`: a row that comes with a system message needs no phrases."""
+
+    keep_system: bool = False
     phase: Phase = "filter"
 
     def work(self, row: Row) -> Work:
         assert row.generated is not None
+        if self.keep_system and row.conversation.system:
+            return Filtered()
         return clean(row.conversation, row.generated.phrases)
         yield []  # makes this a generator, as every stage's work is; nothing is asked
 
     def facts(self) -> dict[str, str]:
-        return {"rules": rules.VERSION}
+        kept = {"existing_system": "keep"} if self.keep_system else {}
+        return {"rules": rules.VERSION, **kept}
 
 
 def clean(conversation: Conversation, phrases: Sequence[Phrase]) -> Filtered:

@@ -19,13 +19,18 @@ _GRAMMAR = Json(json.dumps(SCHEMA, sort_keys=True))
 
 @dataclass(frozen=True, slots=True)
 class Generate:
+    """`keep_system`: a row that comes with a system message needs no phrases."""
+
     prompts: PromptSet
     sampling: Sampling = GREEDY
     seed: int = 0
     max_tokens: int = 768
+    keep_system: bool = False
     phase: Phase = "generate"
 
     def work(self, row: Row) -> Work:
+        if self.keep_system and row.conversation.system:
+            return Generated()
         request = Request(
             id=f"{row.row}:{self.phase}",
             group=self.phase,
@@ -54,6 +59,7 @@ class Generate:
             "max_tokens": str(self.max_tokens),
             "seed": str(self.seed),
             "grammar": _GRAMMAR.schema,
+            **({"existing_system": "keep"} if self.keep_system else {}),
         }
 
 

@@ -18,14 +18,18 @@ _CHOICE = Choice(LABELS)
 
 @dataclass(frozen=True, slots=True)
 class Verify:
-    """`min_p_good`: a good phrase stays only with at least this probability."""
+    """`min_p_good`: a good phrase stays only with at least this probability. `keep_system`: a
+    system message that a row comes with is taken as it is, not judged."""
 
     prompts: PromptSet
     min_p_good: float = 0.0
+    keep_system: bool = False
     phase: Phase = "verify"
 
     def work(self, row: Row) -> Work:
         assert row.filtered is not None
+        if self.keep_system and row.conversation.system:
+            return Verified(system=row.conversation.system)
         phrases = row.filtered.phrases
         completions: list[Completion] = []
         for i, phrase in enumerate(phrases):
@@ -45,6 +49,7 @@ class Verify:
         return {
             "prompts": self.prompts.fingerprint(self.phase),
             "min_p_good": str(self.min_p_good),
+            **({"existing_system": "keep"} if self.keep_system else {}),
         }
 
     def _request(self, row: Row, index: int, phrase: Phrase) -> Request:

@@ -90,6 +90,7 @@ def stats(db: Database) -> dict[str, Any]:
         "rows": counted.rows(),
         "phases": {phase: {**asdict(of), "kept": of.kept} for phase, of in counted.phases.items()},
         "rejects": dict(counted.rejects),
+        "existing_system": existing_system(db),
         "tags": tags(db),
         "datasets": datasets(db),
     }
@@ -111,6 +112,15 @@ def _phase(db: Database, phase: Phase, coming: int) -> PhaseCounts:
         tokens_out=int(sum(group[3] for group in groups)),
         seconds=float(sum(group[4] for group in groups)),
     )
+
+
+def existing_system(db: Database) -> dict[str, int]:
+    """Rows that came with a system message: all, and those whose own one was kept."""
+    ((rows, kept),) = db.all(
+        "SELECT count(*), count(*) FILTER (v.system = c.system AND len(v.verdicts) = 0) "
+        'FROM conversations c LEFT JOIN verified v ON v."row" = c."row" WHERE c.system IS NOT NULL'
+    )
+    return {"rows": rows, "kept": kept}
 
 
 def tags(db: Database) -> dict[str, dict[str, int]]:

@@ -26,9 +26,19 @@ class Database:
         self.path = path
 
     def all(self, sql: str, *values: object) -> list[Any]:
-        """Every row of a query."""
-        with _interruptible():
-            return self.con.execute(sql, values).fetchall()
+        """Every row of a query. Raises SysgenError where the file is damaged."""
+        import duckdb
+
+        try:
+            with _interruptible():
+                return self.con.execute(sql, values).fetchall()
+        except duckdb.Error as error:
+            if not _is_the_files(error):
+                raise
+            raise SysgenError(
+                f"{self.path} cannot be read: {first_line(error)}",
+                hint="was it copied half? Take a whole copy, or name another file with --db",
+            ) from error
 
     def numbers(self, sql: str, *values: object) -> list[int]:
         """The first column of a query."""
@@ -86,11 +96,21 @@ class Database:
                 self.con.commit()
         except duckdb.ConstraintException as error:
             raise ValueError(f"already in the store: {first_line(error)}") from error
-        except (duckdb.OperationalError, duckdb.FatalException) as error:
+        except duckdb.Error as error:
+            if not _is_the_files(error):
+                raise
             raise SysgenError(
                 f"{self.path} could not be written: {first_line(error)}",
                 hint="see whether the disk is full; what was committed before is safe",
             ) from error
+
+
+def _is_the_files(error: Exception) -> bool:
+    """Whether the disk or the file is at fault, not the statement."""
+    import duckdb
+
+    at_fault = (duckdb.OperationalError, duckdb.InternalError, duckdb.FatalException)
+    return type(error) is duckdb.Error or isinstance(error, at_fault)
 
 
 @contextmanager

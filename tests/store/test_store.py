@@ -203,7 +203,7 @@ def test_sums_always_hold(store: Store) -> None:
     states = [len(store.find(state, limit=None)) for state in ("final", "dropped", "pending")]
     assert states == [3, 15, 2]
     stats = store.stats()
-    assert list(stats)[:4] == ["rows", "phases", "rejects", "tags"]
+    assert list(stats)[:5] == ["rows", "phases", "rejects", "existing_system", "tags"]
     assert stats["datasets"]["data.jsonl"]["final"] == 3
     assert stats["tags"]["role"] == {"generated": 14, "filtered": 10, "good": 7}
     assert stats["tags"]["other"] == {"generated": 14, "filtered": 0, "good": 0}
