@@ -103,14 +103,15 @@ class Topics:
         )
 
     def topic(self, rng: Random, domain: Domain) -> str:
-        if self.held_out:
-            return rng.choice(domain.held_out_topics)
-        while (topic := self._training_topic(rng, domain)).lower() in _HELD_OUT:
-            pass  # invented by chance
+        topic = self._any_topic(rng, domain)
+        while not self.held_out and topic.lower() in _HELD_OUT:  # invented by chance
+            topic = self._any_topic(rng, domain)
         return topic
 
-    def _training_topic(self, rng: Random, domain: Domain) -> str:
+    def _any_topic(self, rng: Random, domain: Domain) -> str:
         sort = rng.random()
+        if self.held_out:
+            return rng.choice(domain.held_out_topics)
         if sort < 0.15:
             return rng.choice(domain.train_topics)
         if sort < 0.25:
