@@ -32,18 +32,16 @@ Job = Generator[Request, Completion, T]
 CONTEXT = 2560
 """Tokens a slot, for every contender."""
 
-TYPICAL = 600
-"""Tokens behind a sequence, on average over the job's phases."""
-
 SAMPLING = Sampling(temperature=0.7, top_p=0.95)
-MAX_ANSWER = 400
+MAX_ANSWER = 512
 VERDICT = 'root ::= "good" | "bad" | "none"'
 
 
 @dataclass(slots=True)
 class Result:
     """What a contender did. Tokens are those it was asked with and those it wrote, as its own
-    tokenizer counts them; seconds are wall time without loading the model."""
+    tokenizer counts them; seconds are wall time without loading the model. `phases` is name ->
+    requests, tokens in, tokens out."""
 
     name: str
     rows: int = 0
@@ -54,6 +52,7 @@ class Result:
     decode_seconds: float | None = None
     decoded_tokens: int | None = None
     peak_bytes: int = 0
+    phases: dict[str, list[int]] = field(default_factory=dict)
     more: dict[str, Any] = field(default_factory=dict)
 
     def print(self) -> None:
@@ -65,6 +64,9 @@ class Result:
     def count(self, completion: Completion) -> None:
         self.tokens_in += completion.tokens_in
         self.tokens_out += completion.tokens_out
+        phase = self.phases.setdefault(completion.id.split(":")[1], [0, 0, 0])
+        for i, n in enumerate((1, completion.tokens_in, completion.tokens_out)):
+            phase[i] += n
 
 
 def threads() -> int:
@@ -92,19 +94,19 @@ def row_of(number: int, entry: dict[str, str]) -> Row:
     return Row(number, Conversation(turns, number))
 
 
-def stages() -> list[Stage]:
+def stages(seed: int) -> list[Stage]:
     prompts = PromptSet.load("default")
     return [
-        Generate(prompts, SAMPLING),
+        Generate(prompts, SAMPLING, seed),
         Filter(),
         Verify(prompts),
-        Respond(prompts, SAMPLING, max_tokens=MAX_ANSWER),
+        Respond(prompts, SAMPLING, seed, max_tokens=MAX_ANSWER),
     ]
 
 
-def job(row: Row) -> Job[Row]:
+def job(row: Row, seed: int) -> Job[Row]:
     """What has to be answered for a row, one after the other; the row as it ends."""
-    for stage in stages():
+    for stage in stages(seed):
         row = yield from step(stage, row)
         if getattr(row, TABLES[stage.phase]).dropped is not None:
             break

@@ -9,17 +9,17 @@ from __future__ import annotations
 import json
 import subprocess
 
-from benchmarks import job
+from benchmarks import ENVIRONMENT, job
 from benchmarks.build import tool
 
 
-def rates(model: str, slots: int, prompt: int, answer: int) -> tuple[float, float]:
+def rates(model: str, slots: int, prompt: int, answer: int, flash: str) -> tuple[float, float]:
     """(prompt tokens/s, written tokens/s) of `slots` sequences of that shape."""
     command = [tool("llama-batched-bench"), "-m", model, "-npp", prompt, "-ntg", answer]
     command += ["-npl", slots, "-c", job.CONTEXT * slots, "-t", job.threads()]
-    command += ["-b", 512, "-ub", 512, "--output-format", "jsonl"]
+    command += ["-b", 512, "-ub", 512, "-fa", flash, "--output-format", "jsonl"]
     done = subprocess.run(
-        [str(word) for word in command], check=True, capture_output=True, text=True
+        [str(word) for word in command], check=True, capture_output=True, text=True, env=ENVIRONMENT
     )
     [line] = [line for line in done.stdout.splitlines() if line.startswith("{")]
     measured = json.loads(line)
@@ -27,18 +27,26 @@ def rates(model: str, slots: int, prompt: int, answer: int) -> tuple[float, floa
 
 
 def measure(model: str, slots: int, ours: job.Result) -> job.Result:
-    """The time for the prompts and the answers that `ours` decoded, at this machine's limit."""
+    """The time for the prompts and the answers that `ours` decoded, at this machine's limit.
+
+    The shape is that of ours: an average written token has `prompt` tokens before its answer. Of
+    flash attention and plain kernels the faster counts. Tokens that a grammar forced are read
+    like a prompt, and so are counted with the prompts.
+    """
     assert ours.decoded_tokens is not None
-    decoded = ours.decoded_tokens - ours.tokens_out
-    # A typical moment of the job: 900 shared tokens and 200 of the row are behind a sequence.
-    prompt_rate, answer_rate = rates(model, slots, prompt=job.TYPICAL, answer=64)
-    seconds = decoded / prompt_rate + ours.tokens_out / answer_rate
+    forced = ours.more["forced_tokens"]
+    answers = ours.tokens_out - forced
+    prompts = ours.decoded_tokens - answers
+    shape = {"prompt": ours.more["prompt"], "answer": ours.more["answer"]}
+    found = {flash: rates(model, slots, **shape, flash=flash) for flash in ("on", "off")}
+    seconds = {flash: prompts / read + answers / write for flash, (read, write) in found.items()}
+    best = min(seconds, key=seconds.__getitem__)
     return job.Result(
         "d",
         rows=ours.rows,
         final=ours.final,
-        seconds=seconds,
-        tokens_in=decoded,
-        tokens_out=ours.tokens_out,
-        more={"prompt_rate": prompt_rate, "answer_rate": answer_rate},
+        seconds=seconds[best],
+        tokens_in=prompts,
+        tokens_out=answers,
+        more={**shape, "flash_attention": best, "rates": found},
     )

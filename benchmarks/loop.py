@@ -1,6 +1,6 @@
 """(a) The job as a user would write it: `Llama.create_chat_completion`, one call after another.
 
-python -m benchmarks.loop MODEL ROWS
+python -m benchmarks.loop MODEL ROWS SEED
 """
 
 from __future__ import annotations
@@ -10,8 +10,7 @@ import sys
 import time
 from typing import Any
 
-import llama_cpp
-from llama_cpp import Llama, LlamaGrammar
+from llama_cpp import Llama, LlamaGrammar, llama_cpp
 
 from benchmarks import job
 from sysgen_local.engine.request import Choice, Completion, Json, Request
@@ -20,9 +19,16 @@ from sysgen_local.engine.request import Choice, Completion, Json, Request
 class Loop:
     def __init__(self, model: str) -> None:
         self._llama = Llama(model, n_ctx=job.CONTEXT, n_threads=job.threads(), verbose=False)
-        self._llama_decode = llama_cpp.llama_decode
-        self.decode_seconds = 0.0
         self._verdict = LlamaGrammar.from_string(job.VERDICT, verbose=False)
+        self.decode_seconds = 0.0
+        self._decode = llama_cpp.llama_decode
+        llama_cpp.llama_decode = self._timed
+
+    def _timed(self, context: Any, batch: Any) -> int:
+        started = time.perf_counter()
+        status: int = self._decode(context, batch)
+        self.decode_seconds += time.perf_counter() - started
+        return status
 
     def answer(self, request: Request) -> Completion:
         reply: Any = self._llama.create_chat_completion(
@@ -55,12 +61,12 @@ class Loop:
                 return {}
 
 
-def main(model: str, number: int) -> None:
+def main(model: str, number: int, seed: int) -> None:
     loop = Loop(model)
     result = job.Result("a")
     started = time.perf_counter()
     for i, entry in enumerate(job.rows(number), 1):
-        work = job.job(job.row_of(i, entry))
+        work = job.job(job.row_of(i, entry), seed)
         completion: Completion | None = None
         try:
             while True:
@@ -71,8 +77,9 @@ def main(model: str, number: int) -> None:
             result.rows += 1
             result.final += job.is_final(end.value)
     result.seconds = time.perf_counter() - started
+    result.decode_seconds = loop.decode_seconds
     result.print()
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    main(sys.argv[1], *map(int, sys.argv[2:4]))

@@ -7,6 +7,7 @@ model's, filled up to Qwen's 151,936 tokens.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
@@ -28,16 +29,6 @@ SURE = 25.0
 SELDOM = 1e-4
 
 TAGS = ("role", "task", "style", "format", "content")
-OPENINGS = "good Here The First You It There That".split()
-NOUNS = """answer question method result number reason place friend garden letter window morning
-river engine teacher market doctor music kitchen winter summer paper story village bridge ticket
-camera dinner office school animal forest island machine picture planet season weather""".split()
-VERBS = """shows helps keeps brings finds holds turns makes needs follows explains covers
-describes changes supports""".split()
-JOINTS = "and but while because so where when with from under near about".split()
-ROLES = "careful patient friendly precise modern local honest practical curious calm".split()
-TASKS = "helper guide writer expert editor planner reviewer coach analyst adviser".split()
-RULES = "always mention simple points before longer remarks using plain words throughout".split()
 
 
 def model() -> Path:
@@ -144,7 +135,7 @@ def _bigrams() -> dict[int, dict[int, float]]:
     counts: dict[int, dict[int, float]] = {}
     with head(resource("builtin_model/builtin.gguf")) as builtin:
         vocab = Vocab(builtin)
-        for weight, text in _texts(Random(0)):
+        for weight, text in _texts(Random(0), Words(vocab)):
             asked = Piece("<|im_start|>assistant\n", markup=True)
             tokens = vocab.encode([asked, Piece(text), Piece(END, markup=True)]).tokens
             start = len(vocab.encode([asked]).tokens) - 1
@@ -162,25 +153,33 @@ def _bigrams() -> dict[int, dict[int, float]]:
     }
 
 
-def _texts(random: Random) -> Iterator[tuple[float, str]]:
+class Words:
+    """Words of one token each: those of phrases, and others, of answers."""
+
+    def __init__(self, vocab: Vocab) -> None:
+        pieces = [piece.decode(errors="ignore") for piece in vocab.pieces]
+        lower = [p for p in pieces if re.fullmatch(" [a-z]{4,9}", p) and p[1:] not in TAGS]
+        random = Random(1)
+        chosen = random.sample(lower, 200)
+        self.phrases, self.answers = chosen[:60], chosen[60:]
+        self.starts = random.sample([p for p in pieces if re.fullmatch("[A-Z][a-z]{3,}", p)], 15)
+        self.openings = random.sample([p for p in pieces if re.fullmatch(" [A-Z][a-z]+", p)], 15)
+
+
+def _texts(random: Random, words: Words) -> Iterator[tuple[float, str]]:
     """(weight, text): answers, and lists of phrases, which nobody writes unless made to."""
     for _ in range(400):
-        yield 1.0, " ".join(_sentence(random) for _ in range(12))
-        phrases = [_phrase(random, tag) for tag in TAGS]
+        sentences = [
+            random.choice(words.openings) + "".join(random.sample(words.answers, 11)) + "."
+            for _ in range(28)
+        ]
+        yield 1.0, "good" + "".join(sentences)
+        phrases = [
+            f'{{"tag":"{tag}","text":"{random.choice(words.starts)}'
+            f'{"".join(random.sample(words.phrases, random.randint(6, 9)))}"}}'
+            for tag in TAGS
+        ]
         yield SELDOM, "[" + ",".join(phrases) + "]"
-
-
-def _sentence(random: Random) -> str:
-    words = [random.choice(OPENINGS)]
-    for _ in range(random.randint(2, 4)):
-        words += [random.choice(NOUNS), random.choice(VERBS), random.choice(JOINTS)]
-    return " ".join([*words[:-1], random.choice(NOUNS)]) + "."
-
-
-def _phrase(random: Random, tag: str) -> str:
-    words = [random.choice(ROLES), random.choice(TASKS)]
-    words += random.sample(RULES, random.randint(4, 7))
-    return f'{{"tag":"{tag}","text":"{" ".join(words).capitalize()}"}}'
 
 
 if __name__ == "__main__":

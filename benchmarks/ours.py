@@ -1,6 +1,6 @@
-"""(c) The job by sysgen-local: what `sysgen run` does, from the file of rows to the finished rows.
+"""(c) The job by sysgen-local: the command `sysgen run`, from rows in a file to rows in a file.
 
-python -m benchmarks.ours MODEL ROWS SLOTS [PROMPT_SET]
+python -m benchmarks.ours MODEL ROWS SLOTS SEED [PROMPT_SET]
 """
 
 from __future__ import annotations
@@ -9,54 +9,89 @@ import json
 import sys
 import tempfile
 import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from benchmarks import job
-from sysgen_local.engine.llama import LlamaEngine
-from sysgen_local.engine.plan import Options
-from sysgen_local.job import agree, plan, progress_of
-from sysgen_local.pipeline import Pipeline
-from sysgen_local.progress import Reporters
-from sysgen_local.records import PHASES
-from sysgen_local.settings import Settings
-from sysgen_local.sources import find, read
+from sysgen_local.cli.main import cli
+from sysgen_local.engine import llama
+from sysgen_local.engine.constraint import Matcher
+from sysgen_local.engine.request import Completion, Request
 from sysgen_local.store import Store
 
 
-def main(model: str, number: int, slots: int, prompts: str = "default") -> None:
-    result = job.Result("c")
-    settings = Settings(
-        model=model,
-        prompts=prompts,
-        temperature=job.SAMPLING.temperature,
-        top_p=job.SAMPLING.top_p,
-        max_answer_tokens=job.MAX_ANSWER,
-    )
-    options = Options(slots=slots, context=job.CONTEXT, threads=job.threads())
+class Watched(llama.LlamaEngine):
+    """The engine, with what the command line does not tell. Seconds are wall time."""
+
+    last: Watched
+    result: job.Result
+
+    def __init__(self, *given: Any) -> None:
+        started = time.perf_counter()
+        super().__init__(*given)
+        self.load_seconds = time.perf_counter() - started
+        self.engine_seconds = 0.0
+        Watched.last = self
+
+    def complete(self, requests: Iterable[Request | None]) -> Iterator[Completion]:
+        started = time.perf_counter()
+        for completion in super().complete(requests):
+            self.result.count(completion)
+            yield completion
+        self.engine_seconds += time.perf_counter() - started
+
+
+def main(model: str, number: int, slots: int, seed: int, prompts: str = "default") -> None:
+    llama.LlamaEngine = Watched  # type: ignore[misc]
+    forced = _count_forced()
+    result = Watched.result = job.Result("c")
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "rows.jsonl")
+        path, db = Path(folder, "rows.jsonl"), Path(folder, "sysgen.duckdb")
         path.write_text("".join(json.dumps(row) + "\n" for row in job.rows(number)))
-        with Store.open(Path(folder, "sysgen.duckdb")) as store:
-            engine = LlamaEngine(Path(model), options)
-            started = time.perf_counter()
-            [source] = find([str(path)])
-            store.ingest(source, read(source))
-            tasks = plan(settings, store, PHASES)
-            agree(tasks, store)
-            stages = [task.stage for task in tasks]
-            loop = time.perf_counter()
-            Pipeline(store, stages, progress_of(store), Reporters([])).run(engine)
-            ended = time.perf_counter()
+        command: list[object] = ["run", path, "--db", db, "-o", Path(folder, "out.jsonl"), "-q"]
+        command += ["--model", model, "--prompts", prompts, "--seed", seed]
+        command += ["--temperature", job.SAMPLING.temperature, "--top-p", job.SAMPLING.top_p]
+        command += ["--max-answer-tokens", job.MAX_ANSWER]
+        command += ["--slots", slots, "--context", job.CONTEXT, "--threads", job.threads()]
+        started = time.perf_counter()
+        code = cli.main([str(word) for word in command], standalone_mode=False)
+        ended = time.perf_counter()
+        assert code == 0, f"sysgen run ended with {code}"
+        with Store.open(db, read_only=True) as store:
             counts = store.counts()
-    result.seconds = ended - started
+    engine = Watched.last
+    result.seconds = ended - started - engine.load_seconds
     result.rows, result.final = counts.input, counts.final
-    result.tokens_in = sum(phase.tokens_in for phase in counts.phases.values())
-    result.tokens_out = sum(phase.tokens_out for phase in counts.phases.values())
     result.decode_seconds = engine.decode_seconds
     result.decoded_tokens = engine.decoded_tokens
-    result.more = {"engine_seconds": ended - loop, "steps": engine.steps}
+    writing = [phase for phase in result.phases.values() if phase[2]]
+    behind = sum(out * asked / n for n, asked, out in writing) / result.tokens_out
+    result.more = {
+        "engine_seconds": engine.engine_seconds,
+        "load_seconds": engine.load_seconds,
+        "steps": engine.steps,
+        "forced_tokens": sum(forced),
+        "prompt": round(behind),
+        "answer": round(result.tokens_out / sum(n for n, _, _ in writing)),
+        "dropped": {name: dict(phase.dropped) for name, phase in counts.phases.items()},
+    }
     result.print()
 
 
+def _count_forced() -> list[int]:
+    """Grows by how many tokens a grammar forced, each time: they are decoded like a prompt."""
+    counts: list[int] = []
+    real = Matcher.forced
+
+    def forced(self: Matcher) -> list[int]:
+        tokens = real(self)
+        counts.append(len(tokens))
+        return tokens
+
+    Matcher.forced = forced  # type: ignore[method-assign]
+    return counts
+
+
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), *sys.argv[4:])
+    main(sys.argv[1], *map(int, sys.argv[2:5]), *sys.argv[5:6])

@@ -1,6 +1,6 @@
 """(b) The job by llama-server and an asynchronous client with all rows in flight.
 
-python -m benchmarks.server MODEL ROWS SLOTS
+python -m benchmarks.server MODEL ROWS SLOTS SEED
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ from typing import Any
 
 import httpx2
 
-from benchmarks import job
+from benchmarks import ENVIRONMENT, job
 from benchmarks.build import tool
 from sysgen_local.engine.request import Choice, Completion, Json, Request
+from sysgen_local.records import Row
 
 
 class Client:
@@ -64,10 +65,9 @@ class Client:
             usage["completion_tokens"],
         )
 
-    async def row(self, number: int, entry: dict[str, str], result: job.Result) -> None:
+    async def row(self, work: job.Job[Row], result: job.Result) -> None:
         """A row at a time in each of the slots, so that its prompts find its earlier ones."""
         async with self._room:
-            work = job.job(job.row_of(number, entry))
             completion: Completion | None = None
             try:
                 while True:
@@ -79,27 +79,30 @@ class Client:
                 result.final += job.is_final(end.value)
 
 
-async def run(url: str, number: int, slots: int, result: job.Result) -> None:
+async def run(url: str, number: int, slots: int, seed: int, result: job.Result) -> None:
     client = Client(url, in_flight=slots * 2)
     await client.ready()
-    entries = enumerate(job.rows(number), 1)
+    rows = [job.row_of(i, entry) for i, entry in enumerate(job.rows(number), 1)]
     started = time.perf_counter()
-    await asyncio.gather(*(client.row(i, entry, result) for i, entry in entries))
+    await asyncio.gather(*(client.row(job.job(row, seed), result) for row in rows))
     result.seconds = time.perf_counter() - started
 
 
-def main(model: str, number: int, slots: int) -> None:
+def main(model: str, number: int, slots: int, seed: int) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [tool("llama-server"), "-m", model, "-np", slots, "-c", job.CONTEXT * slots]
     command += ["-t", job.threads(), "-b", 512, "-ub", 512, "--port", port, "--jinja"]
     server = subprocess.Popen(
-        [str(word) for word in command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        [str(word) for word in command],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=ENVIRONMENT,
     )
     result = job.Result("b")
     try:
-        asyncio.run(run(f"http://127.0.0.1:{port}", number, slots, result))
+        asyncio.run(run(f"http://127.0.0.1:{port}", number, slots, seed, result))
     finally:
         server.terminate()
         _, _, used = os.wait4(server.pid, 0)
@@ -108,4 +111,4 @@ def main(model: str, number: int, slots: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
+    main(sys.argv[1], *map(int, sys.argv[2:5]))

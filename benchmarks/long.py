@@ -1,0 +1,108 @@
+"""A run as long as the paper's: 806,796 rows through all four phases, the model scripted.
+
+Shows what the pipeline and the store cost a row, that this does not grow with the number of rows,
+how much memory it takes, how large the file becomes and how soon it is open again.
+
+python -m benchmarks.long [ROWS ...]
+"""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from sysgen_local.engine.request import Choice, Completion, Json, Request
+from sysgen_local.job import progress_of
+from sysgen_local.phases.filter import Filter
+from sysgen_local.phases.generate import Generate
+from sysgen_local.phases.respond import Respond
+from sysgen_local.phases.verify import Verify
+from sysgen_local.pipeline import Pipeline
+from sysgen_local.progress import Reporters
+from sysgen_local.prompts import PromptSet
+from sysgen_local.records import Conversation, Source, Turn
+from sysgen_local.store import Store
+
+PHRASES = (
+    '[{"tag":"role","text":"You are a friend of the garden."},'
+    '{"tag":"content","text":"Name the season for which it holds."},'
+    '{"tag":"task","text":"Say when to sow and when to reap."},'
+    '{"tag":"format","text":"Use a short list."}]'
+)
+ANSWER = "Sow in spring, when the soil is warm. Reap in autumn, before the frost. " * 8
+GOOD = {"good": 0.9, "bad": 0.08, "none": 0.02}
+
+
+class Scripted:
+    """Answers at once; counts the seconds that its answers take, which are not the pipeline's."""
+
+    def complete(self, requests: Iterable[Request | None]) -> Iterator[Completion]:
+        for request in requests:
+            if request is not None:
+                yield self._answer(request)
+
+    def cancel(self) -> None: ...
+
+    def close(self) -> None: ...
+
+    @staticmethod
+    def _answer(request: Request) -> Completion:
+        if isinstance(request.constraint, Json):
+            return Completion(request.id, PHRASES, "stop", 300, 90, 0.1)
+        if isinstance(request.constraint, Choice):
+            return Completion(request.id, "good", "stop", 60, 0, 0.1, GOOD)
+        return Completion(request.id, ANSWER, "stop", 120, 160, 0.1)
+
+
+def conversations(number: int) -> Iterator[Conversation]:
+    """Rows of about 900 characters."""
+    for i in range(number):
+        question = f"When do I plant bed number {i}, and what do I have to look after?"
+        answer = f"Bed {i} wants to be dug over first. " + "Then wait for the last frost. " * 27
+        yield Conversation((Turn("user", question), Turn("assistant", answer)), i + 1)
+
+
+def measure(number: int, folder: Path) -> None:
+    path = folder / f"{number}.duckdb"
+    prompts = PromptSet.load("compact")
+    stages = [Generate(prompts), Filter(), Verify(prompts), Respond(prompts)]
+    started = time.perf_counter()
+    with Store.open(path) as store:
+        store.ingest(Source("rows", "rows", "0" * 64), conversations(number))
+        read = time.perf_counter()
+        Pipeline(store, stages, progress_of(store), Reporters([])).run(Scripted())
+        done = time.perf_counter()
+    opened = time.perf_counter()
+    with Store.open(path) as store:
+        counts = store.counts()
+        assert next(store.due("generate"), None) is None
+        assert counts.final == number, counts
+    again = time.perf_counter() - opened
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(
+        f"| {number:,} | {(read - started) / number * 1e6:.0f} us | "
+        f"{(done - read) / number * 1e6:.0f} us | {peak:,.0f} MiB | "
+        f"{path.stat().st_size / 1e6:,.0f} MB | {again:.1f} s |",
+        flush=True,
+    )
+    path.unlink()
+
+
+def main(numbers: list[int]) -> None:
+    print("| rows | read, a row | four phases, a row | peak memory | file | opened again |")
+    print("|---|---|---|---|---|---|", flush=True)
+    for number in numbers:  # each in a process of its own, for its own peak of memory
+        subprocess.run([sys.executable, "-m", __spec__.name, "--one", str(number)], check=True)
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--one"]:
+        with tempfile.TemporaryDirectory() as temporary:
+            measure(int(sys.argv[2]), Path(temporary))
+    else:
+        main([int(n) for n in sys.argv[1:]] or [8_000, 80_000, 806_796])

@@ -1,0 +1,97 @@
+"""Results as Markdown: the contenders side by side, and each target beside what was reached."""
+
+from __future__ import annotations
+
+from benchmarks.job import Result
+
+NAMES = {
+    "a": "(a) `Llama` in a loop",
+    "b": "(b) llama-server, {slots} slots",
+    "c": "(c) sysgen-local, {slots} slots",
+    "d": "(d) llama-batched-bench: the limit",
+}
+COLUMNS = (
+    "rows/h",
+    "to (a)",
+    "to (b)",
+    "rows, final",
+    "tokens/s in",
+    "out",
+    "tokens a row in",
+    "out",
+    "in llama_decode",
+    "peak memory",
+)
+STEP, ROW = 150, 20
+"""Microseconds that the engine may take for a step, and for each row in it."""
+
+Overhead = dict[str, tuple[float, float]]
+
+
+def contenders(results: dict[str, Result], slots: int) -> str:
+    """Ratios are in rows an hour. Tokens in are those asked with, what was shared included; for
+    (d) they are those decoded."""
+    lines = [_line("", *COLUMNS), "|---" * (len(COLUMNS) + 1) + "|"]
+    for name, result in results.items():
+        cells = (
+            f"{rate(result):.0f}",
+            *(f"{ratio(result, results[x]):.2f}" if x in results else "" for x in "ab"),
+            f"{result.rows}, {result.final}",
+            f"{result.tokens_in / result.seconds:.0f}",
+            f"{result.tokens_out / result.seconds:.0f}",
+            f"{result.tokens_in / result.rows:.0f}",
+            f"{result.tokens_out / result.rows:.0f}",
+            f"{decode_share(result):.1%}" if result.decode_seconds else "",
+            f"{result.peak_bytes / 1e9:.2f} GB" if result.peak_bytes else "",
+        )
+        lines.append(_line(NAMES[name].format(slots=slots), *cells))
+    return "\n".join(lines)
+
+
+def targets(results: dict[str, Result], overhead: Overhead) -> str:
+    """A line for each target that these results can tell of."""
+    lines = [_line("target", "wanted", "reached", ""), "|---|---|---|---|"]
+    ours = results.get("c")
+    if ours:
+        for name, least in (("a", 3.0), ("b", 1.3)):
+            if name in results:
+                there = ratio(ours, results[name])
+                lines.append(_target(f"rows an hour, (c) to ({name})", least, there, ".2f"))
+        lines.append(_target("engine's time in llama_decode", 0.97, decode_share(ours), ".1%"))
+        if "d" in results:
+            lines.append(_target("of what (d) allows", 0.95, ratio(ours, results["d"]), ".1%"))
+    for kind, (step, row) in overhead.items():
+        reached = f"{step:.0f} us a step + {row:.1f} us a row"
+        wanted = f"<= {STEP} us + {ROW} us"
+        good = step <= STEP and row <= ROW
+        lines.append(_line(f"overhead, {kind}", wanted, reached, _verdict(good)))
+    return "\n".join(lines)
+
+
+def rate(result: Result) -> float:
+    """Rows an hour."""
+    return result.rows / result.seconds * 3600
+
+
+def ratio(one: Result, other: Result) -> float:
+    return rate(one) / rate(other)
+
+
+def decode_share(result: Result) -> float:
+    """Of the engine's wall time where it is known, else of the job's."""
+    assert result.decode_seconds is not None
+    engine: float = result.more.get("engine_seconds", result.seconds)
+    return result.decode_seconds / engine
+
+
+def _target(what: str, least: float, reached: float, form: str) -> str:
+    wanted = f">= {least:{form}}"
+    return _line(what, wanted, f"{reached:{form}}", _verdict(reached >= least))
+
+
+def _verdict(good: bool) -> str:
+    return "reached" if good else "missed"
+
+
+def _line(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"
