@@ -34,7 +34,15 @@ PHRASES = (
     '{"tag":"task","text":"Say when to sow and when to reap."},'
     '{"tag":"format","text":"Use a short list."}]'
 )
-ANSWER = "Sow in spring, when the soil is warm. Reap in autumn, before the frost. " * 8
+ANSWER = " ".join(
+    f"In {month} look after the {plant}: water it {often}, and cover it before a cold night."
+    for month, plant, often in [
+        ("March", "onions", "sparingly"), ("April", "peas", "twice a week"),
+        ("May", "beans", "in the morning"), ("June", "courgettes", "every day"),
+        ("July", "tomatoes", "at the root"), ("August", "leeks", "after sunset"),
+        ("September", "kale", "once a week"), ("October", "garlic", "not at all"),
+    ]
+)  # fmt: skip
 GOOD = {"good": 0.9, "bad": 0.08, "none": 0.02}
 
 

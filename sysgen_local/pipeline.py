@@ -18,7 +18,7 @@ from sysgen_local.records import Phase, Result, Row
 from sysgen_local.store import Store
 
 COMMIT_SECONDS = 0.5
-COMMIT_RESULTS = 256
+COMMIT_RESULTS = 2048
 
 
 class Job:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,8 +38,11 @@ _HEADING = re.compile(r"^# (system|user|assistant)[ \t]*$", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class _Part:
+    """One message; `fixed` where no row changes it."""
+
     role: str
     template: Template
+    fixed: Message | None
 
 
 class PromptFile:
@@ -61,12 +64,13 @@ class PromptFile:
         self.fingerprint = hashlib.sha256(self._text.encode()).hexdigest()
 
     def messages(self, values: Mapping[str, Any]) -> tuple[Message, ...]:
-        messages = []
-        for part in self._parts:
-            marks = Marks()
-            rendered = part.template.render(_marked(values, marks))
-            messages.append(Message(part.role, marks.split(rendered.strip())))
-        return tuple(messages)
+        return tuple(part.fixed or self._message(part, values) for part in self._parts)
+
+    @staticmethod
+    def _message(part: _Part, values: Mapping[str, Any]) -> Message:
+        marks = Marks()
+        rendered = part.template.render(_marked(values, marks))
+        return Message(part.role, marks.split(rendered.strip()))
 
     def _parse(self) -> list[_Part]:
         head, *rest = _HEADING.split(self._text)
@@ -80,8 +84,10 @@ class PromptFile:
         used: set[str] = set()
         for match, role, text in zip(_HEADING.finditer(self._text), roles, rest[1::2], strict=True):
             line = self._text.count("\n", 0, match.end()) + 1
-            used |= self._check(text, line)
-            parts.append(_Part(role, self._environment.from_string(text.strip())))
+            here = self._check(text, line)
+            used |= here
+            part = _Part(role, self._environment.from_string(text.strip()), None)
+            parts.append(part if here else replace(part, fixed=self._message(part, {})))
         if missing := VARIABLES[self._phase][0] - used:
             names = " and ".join(f"{{{{ {name} }}}}" for name in sorted(missing))
             raise self._wrong(len(self._text.splitlines()) or 1, f"it never uses {names}")

@@ -94,22 +94,33 @@ def looping(text: str, *, most: int = 40) -> bool:
     No table, list or poem does either.
     """
     words = [w for w in text.split() if any(map(str.isalnum, w))]
-    sentences = Counter(
-        sentence.strip()
-        for sentence in re.split(r"[.!?\n]+", text)
-        if sum(any(map(str.isalpha, word)) for word in sentence.split()) >= 4
-    )
-    sentence, times = next(iter(sentences.most_common(1)), ("", 0))
-    if times >= 3 and times * len(sentence.split()) * 2 >= len(words):
-        return True
+    sentences = Counter(sentence.strip() for sentence in re.split(r"[.!?\n]+", text))
+    for sentence, times in sentences.most_common():
+        if times < 3:
+            break
+        said = sentence.split()
+        if sum(any(map(str.isalpha, word)) for word in said) >= 4:
+            if times * len(said) * 2 >= len(words):
+                return True
+            break
     if len(words) < 4 and len(text) > 100:
         words = [c for c in text if c.isalnum()]  # a script without spaces, or one endless word
+    return _goes_round(words, most)
+
+
+def _goes_round(words: list[str], most: int) -> bool:
+    import numpy as np
+
+    numbers: dict[str, int] = {}
+    spoken = np.array([numbers.setdefault(word, len(numbers)) for word in words])
     for period in range(1, min(most, len(words) // 5) + 1):
-        run = 0
-        for word, before in zip(words[period:], words, strict=False):
-            run = run + 1 if word == before else 0
-            if run >= max(4 * period, 20 - period):
-                return True
+        needed = max(4 * period, 20 - period)
+        same = spoken[period:] == spoken[:-period]
+        if np.count_nonzero(same) < needed:
+            continue  # nearly always: most words are not said again at one distance
+        breaks = np.flatnonzero(~same)
+        if np.diff(breaks, prepend=-1, append=len(same)).max() - 1 >= needed:
+            return True
     return False
 
 

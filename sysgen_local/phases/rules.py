@@ -169,6 +169,7 @@ def reason(case: Case) -> str | None:
     return next((name for name, (applies, _) in RULES.items() if applies(case)), None)
 
 
+@lru_cache(maxsize=64)
 def normal(text: str) -> str:
     """For comparing: compatibility forms, case and punctuation aside."""
     folded = unicodedata.normalize("NFKC", text).casefold()
@@ -177,7 +178,11 @@ def normal(text: str) -> str:
 
 def script_counts(text: str) -> Counter[str]:
     """Letters of each script."""
-    return Counter(_script(c) for c in text if c.isalpha())
+    counts: Counter[str] = Counter()
+    for letter, times in Counter(text).items():
+        if letter.isalpha():
+            counts[_script(letter)] += times
+    return counts
 
 
 def script_shares(text: str) -> frozenset[str]:
