@@ -3,23 +3,28 @@
 Every SQL statement of the project lives in this package; it knows no model and no command line.
 """
 
-from sysgen_local.store.copying import FORMATS, VARIANTS, Format, Variant
+from sysgen_local.store.copying import FORMATS, VARIANTS, Format, Selection, Variant
 from sysgen_local.store.counts import Counts, PhaseCounts
 from sysgen_local.store.file import LockedError
 from sysgen_local.store.journal import Recipe, Run
-from sysgen_local.store.rows import State
+from sysgen_local.store.reviews import Decision, Review
+from sysgen_local.store.rows import Choice, State
 from sysgen_local.store.store import Origin, Store
 
 __all__ = [
     "FORMATS",
     "VARIANTS",
+    "Choice",
     "Counts",
+    "Decision",
     "Format",
     "LockedError",
     "Origin",
     "PhaseCounts",
     "Recipe",
+    "Review",
     "Run",
+    "Selection",
     "State",
     "Store",
     "Variant",

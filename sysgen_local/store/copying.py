@@ -7,13 +7,16 @@ that models trained on them can be compared (the paper's ablation, section 5).
 from __future__ import annotations
 
 import tempfile
+from bisect import bisect_left
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
 from sysgen_local.store.database import Database
+from sysgen_local.store.rows import chosen
 
-Format = Literal["messages", "sharegpt", "alpaca"]
+Format = Literal["messages", "sharegpt", "alpaca", "prompt-completion", "dpo"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 Variant = Literal["full", "system-only", "common", "original"]
 VARIANTS: tuple[Variant, ...] = get_args(Variant)
@@ -30,14 +33,21 @@ _SAID: dict[Variant, str] = {
     "original": "old_system AS system, old_turns AS turns",
 }
 
+_FOLDED = """
+    NULL AS system,
+    CASE WHEN system IS NULL THEN turns ELSE
+        [{'role': turns[1].role, 'content': system || chr(10) || chr(10) || turns[1].content}]
+        || turns[2:] END AS turns"""
+"""The system message before the first instruction, for models without a system role."""
+
+_MESSAGES = """
+    CASE WHEN system IS NULL THEN [] ELSE [{'role': 'system', 'content': system}] END
+    || [{'role': CASE t.role WHEN 'function_call' THEN 'assistant'
+                             WHEN 'observation' THEN 'tool' ELSE t.role END,
+         'content': t.content} FOR t IN turns]"""
+
 _COLUMNS: dict[Format, dict[str, str]] = {
-    "messages": {
-        "messages": """
-            CASE WHEN system IS NULL THEN [] ELSE [{'role': 'system', 'content': system}] END
-            || [{'role': CASE t.role WHEN 'function_call' THEN 'assistant'
-                                     WHEN 'observation' THEN 'tool' ELSE t.role END,
-                 'content': t.content} FOR t IN turns]""",
-    },
+    "messages": {"messages": _MESSAGES},
     "sharegpt": {
         "conversations": """
             [{'from': CASE t.role WHEN 'user' THEN 'human' WHEN 'assistant' THEN 'gpt'
@@ -54,40 +64,114 @@ _COLUMNS: dict[Format, dict[str, str]] = {
             [[turns[2 * i + 1].content, turns[2 * i + 2].content]
              FOR i IN range(len(turns) // 2 - 1)]""",
     },
+    "prompt-completion": {
+        "prompt": f"({_MESSAGES})[:-2]",
+        "completion": f"({_MESSAGES})[-1:]",
+    },
+    "dpo": {
+        "prompt": f"({_MESSAGES})[:CASE WHEN system IS NULL THEN 1 ELSE 2 END]",
+        "chosen": "[{'role': 'assistant', 'content': turns[2].content}]",
+        "rejected": "[{'role': 'assistant', 'content': old_turns[2].content}]",
+    },
 }
 
-# Alpaca knows question and answer only: anything but user, assistant, user, assistant ... is left.
-_PAIRS = (
-    "[t.role FOR t IN turns] = flatten([['user', 'assistant'] FOR i IN range(len(turns) // 2)])"
-)
+_PLACE: dict[Format, str] = {
+    # Alpaca knows question and answer only: anything but user, assistant, user, ... is left.
+    "alpaca": "[t.role FOR t IN turns] = "
+    "flatten([['user', 'assistant'] FOR i IN range(len(turns) // 2)])",
+    # A preference is between answers to one prompt: of a longer conversation its first answer.
+    "dpo": "turns[2].role = 'assistant' AND turns[2].content <> old_turns[2].content",
+}
+"""Format -> the rows that have a place in it, where that is not all."""
 
 # DuckDB holds an ordered JSON or Parquet copy in memory whole, so it is asked for slices.
 _JSON_SLICE = 2_000
 _PARQUET_SLICE = 20_000
 
+_SHARE = "md5_number_lower(turns[1].content) / 18446744073709551616.0"
+"""A place in [0, 1) that depends on the first instruction alone: the same in every file."""
 
-def copy_final(
-    db: Database, path: Path, layout: Format, variant: Variant, *, parquet: bool
-) -> tuple[int, int]:
-    """Write the finished rows to `path` in ascending order; how many were written, and skipped.
 
-    Raises OSError or duckdb's errors where the file cannot be written.
-    """
-    where = _PAIRS if layout == "alpaca" else "true"
-    ((rows, kept, with_tools, last),) = db.all(
-        f'SELECT count(*), count(*) FILTER ({where}), count(tools), coalesce(max("row"), 0) '
-        f'FROM (SELECT "row", tools, {_SAID[variant]} FROM final)'
-    )
-    columns = dict(_COLUMNS[layout])
-    if with_tools and layout != "alpaca":
-        columns["tools"] = "tools"
-    source = (
-        f'(SELECT "row", tools, {_SAID[variant]} FROM final '
-        f'WHERE "row" BETWEEN {{}} AND {{}}) WHERE {where}'
-    )
-    write = _write_parquet if parquet else _write_json
-    write(db, path, columns, source, last)
-    return kept, rows - kept
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which of the finished rows: those that meet `where` (SQL over the view `journey`), whose
+    good phrases all have at least that probability, that are not among `without` (ascending),
+    and whose share lies in [low, high)."""
+
+    where: str | None = None
+    min_p_good: float = 0.0
+    without: tuple[int, ...] = ()
+    share: tuple[float, float] = (0.0, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """What is to be written, and how."""
+
+    layout: Format
+    variant: Variant
+    fold_system: bool
+    selection: Selection
+
+    def write(self, db: Database, path: Path, *, parquet: bool) -> tuple[int, int]:
+        """Write the rows to `path` in ascending order; how many were written, and skipped.
+
+        Raises OSError or duckdb's errors where the file cannot be written.
+        """
+        where = _PLACE.get(self.layout, "true")
+        everything = f'SELECT "row" FROM {self._source(0, 1 << 62)}'
+        rows = len(chosen(db, everything, self.selection.where))
+        ((kept, with_tools, last),) = db.all(
+            f'SELECT count(*), count(tools), coalesce(max("row"), 0) '
+            f"FROM {self._source(0, 1 << 62)} WHERE {where}"
+        )
+        columns = dict(_COLUMNS[self.layout])
+        if with_tools and self.layout in ("messages", "sharegpt"):
+            columns["tools"] = "tools"
+        if self.fold_system:
+            columns.pop("system", None)
+        write = _write_parquet if parquet else _write_json
+        slices = _slices(last, _PARQUET_SLICE if parquet else _JSON_SLICE)
+        sources = (f"{self._source(low, high)} WHERE {where}" for low, high in slices)
+        write(db, path, columns, sources)
+        return kept, rows - kept
+
+    def _source(self, low: int, high: int) -> str:
+        """The rows from `low` to `high` that are asked for, as a subquery."""
+        asked = self.selection
+        within = f'"row" BETWEEN {low} AND {high}'
+        parts = [within]
+        journey = []
+        if asked.where is not None:
+            journey.append(f"(\n{asked.where}\n)")
+        if asked.min_p_good:
+            journey.append(f"coalesce(p_good, 1) >= {float(asked.min_p_good)}")
+        if journey:
+            such = f'SELECT "row" FROM journey WHERE {within} AND {" AND ".join(journey)}'
+            parts.append(f'"row" IN ({such})')
+        left, right = (bisect_left(asked.without, edge) for edge in (low, high + 1))
+        if without := asked.without[left:right]:
+            parts.append(f'"row" NOT IN ({", ".join(map(str, without))})')
+        if asked.share != (0.0, 1.0):
+            low_share, high_share = asked.share
+            parts.append(f"{_SHARE} >= {low_share!r} AND {_SHARE} < {high_share!r}")
+        said = f'SELECT "row", tools, old_turns, {_SAID[self.variant]}'
+        source = f"({said} FROM released WHERE {' AND '.join(parts)})"
+        if self.fold_system:
+            source = f'(SELECT "row", tools, old_turns, {_FOLDED} FROM {source})'
+        return source
+
+
+def instructions(db: Database) -> Iterator[tuple[int, str]]:
+    """See `Store.instructions`."""
+    ((last,),) = db.all('SELECT coalesce(max("row"), 0) FROM responded')
+    for low, high in _slices(last, _PARQUET_SLICE):
+        yield from db.all(
+            'SELECT "row", old_turns[1].content FROM released '
+            'WHERE "row" BETWEEN $1 AND $2 ORDER BY "row"',
+            low,
+            high,
+        )
 
 
 def _slices(last: int, size: int) -> Iterator[tuple[int, int]]:
@@ -95,27 +179,24 @@ def _slices(last: int, size: int) -> Iterator[tuple[int, int]]:
     return ((low, low + size - 1) for low in range(1, max(last, 1) + 1, size))
 
 
-def _write_json(db: Database, path: Path, columns: dict[str, str], source: str, last: int) -> None:
+def _write_json(db: Database, path: Path, columns: dict[str, str], sources: Iterator[str]) -> None:
     members = ", ".join(f"'{name}': {expression}" for name, expression in columns.items())
     with path.open("w", encoding="utf-8", newline="\n") as file:
-        for low, high in _slices(last, _JSON_SLICE):
-            lines = db.all(
-                f'SELECT to_json({{{members}}}) FROM {source.format(low, high)} ORDER BY "row"'
-            )
+        for source in sources:
+            lines = db.all(f'SELECT to_json({{{members}}}) FROM {source} ORDER BY "row"')
             file.writelines(f"{line}\n" for (line,) in lines)
 
 
 def _write_parquet(
-    db: Database, path: Path, columns: dict[str, str], source: str, last: int
+    db: Database, path: Path, columns: dict[str, str], sources: Iterator[str]
 ) -> None:
-    chosen = ", ".join(f'{expression} AS "{name}"' for name, expression in columns.items())
+    made = ", ".join(f'{expression} AS "{name}"' for name, expression in columns.items())
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".export-") as folder:
         parts = []
-        for i, (low, high) in enumerate(_slices(last, _PARQUET_SLICE)):
+        for i, source in enumerate(sources):
             parts.append(str(Path(folder, f"{i}.parquet")))
             db.do(
-                f'COPY (SELECT {chosen} FROM {source.format(low, high)} ORDER BY "row") '
-                "TO $1 (FORMAT parquet)",
+                f'COPY (SELECT {made} FROM {source} ORDER BY "row") TO $1 (FORMAT parquet)',
                 parts[-1],
             )
         db.do("COPY (FROM read_parquet($2::VARCHAR[])) TO $1 (FORMAT parquet)", str(path), parts)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sysgen_local.records import PHASES, TABLES, TAGS, Phase
+from sysgen_local.records import LABELS, PHASES, TABLES, TAGS, Phase
 from sysgen_local.store.database import Database
 
 SUMS = ("input", "final", "dropped", "rejected", "pending")
@@ -91,7 +91,10 @@ def stats(db: Database) -> dict[str, Any]:
         "phases": {phase: {**asdict(of), "kept": of.kept} for phase, of in counted.phases.items()},
         "rejects": dict(counted.rejects),
         "existing_system": existing_system(db),
+        "reviews": reviews(db),
         "tags": tags(db),
+        "verdicts": verdicts(db),
+        "lengths": lengths(db),
         "datasets": datasets(db),
     }
 
@@ -123,6 +126,83 @@ def existing_system(db: Database) -> dict[str, int]:
     return {"rows": rows, "kept": kept}
 
 
+def reviews(db: Database) -> dict[str, int]:
+    """Rows that a person accepted, rejected, or gave other phrases."""
+    ((accepted, rejected, edited),) = db.all(
+        "SELECT count(*) FILTER (decision = 'accepted'), "
+        "count(*) FILTER (decision = 'rejected'), count(phrases) FROM reviews"
+    )
+    return {"accepted": accepted, "rejected": rejected, "edited": edited}
+
+
+def verdicts(db: Database) -> dict[str, dict[str, Any]]:
+    """Tag -> phrases judged good, bad and none, and how many of them have a probability of good
+    in each tenth of [0, 1] (`p_good`); "all" sums them up."""
+    found = db.all(
+        "SELECT v.tag, v.label, least(floor(v.good * 10), 9)::INTEGER, count(*) "
+        "FROM (SELECT unnest(verdicts) AS v FROM verified) GROUP BY ALL"
+    )
+    table: dict[str, dict[str, Any]] = {
+        tag: {**dict.fromkeys(LABELS, 0), "p_good": [0] * 10} for tag in (*TAGS, "all")
+    }
+    for tag, label, tenth, number in found:
+        for name in (tag, "all"):
+            table[name][label] += number
+            table[name]["p_good"][tenth] += number
+    return table
+
+
+_LENGTHS = {
+    "instruction": "len(instruction)",
+    "old_answer": "len(old_answer)",
+    "system": "len(system)",
+    "new_answer": "len(new_answer)",
+    "ratio": "len(new_answer) / nullif(len(old_answer), 0)",
+}
+
+
+def lengths(db: Database) -> dict[str, dict[str, float | None]]:
+    """Of finished rows, in characters: mean, and the 10th, 50th and 90th percentile. `ratio` is
+    the new answer's length over the old one's."""
+    wanted = ", ".join(
+        f"avg({of}), quantile_cont({of}, [0.1, 0.5, 0.9])" for of in _LENGTHS.values()
+    )
+    (values,) = db.all(f"SELECT {wanted} FROM journey WHERE state = 'final'")
+    table: dict[str, dict[str, float | None]] = {}
+    for i, name in enumerate(_LENGTHS):
+        mean, quantiles = values[2 * i : 2 * i + 2]
+        p10, p50, p90 = quantiles or [None] * 3
+        table[name] = {"mean": mean, "p10": p10, "p50": p50, "p90": p90}
+    return table
+
+
+def pace(db: Database, points: int) -> list[tuple[float, int, int]]:
+    """Speed over time, in at most so many points: hours of work done, rows finished up to there,
+    and tokens written. Pauses between runs are left out."""
+    return db.all(
+        """
+        WITH done AS (
+            SELECT "at", tokens_out, 0 AS rows FROM generated
+            UNION ALL SELECT "at", tokens_out, 0 FROM verified
+            UNION ALL SELECT "at", tokens_out, 1 FROM responded
+        ), moments AS (
+            SELECT "at", sum(tokens_out) AS tokens, sum(rows) AS rows FROM done GROUP BY "at"
+        ), worked AS (
+            SELECT *, least(coalesce(epoch("at") - epoch(lag("at") OVER (ORDER BY "at")), 0), 600)
+                AS seconds FROM moments
+        ), summed AS (
+            SELECT sum(greatest(seconds, 0)) OVER so_far / 3600 AS hours,
+                sum(rows) OVER so_far AS rows, sum(tokens) OVER so_far AS tokens,
+                ntile($1) OVER (ORDER BY "at") AS part
+            FROM worked WINDOW so_far AS (ORDER BY "at")
+        )
+        SELECT max(hours), max(rows)::BIGINT, max(tokens)::BIGINT
+        FROM summed GROUP BY part ORDER BY part
+        """,
+        points,
+    )
+
+
 def tags(db: Database) -> dict[str, dict[str, int]]:
     """Rows that have each tag: as generated, after the filter, and judged good.
 
@@ -147,7 +227,8 @@ def tags(db: Database) -> dict[str, dict[str, int]]:
 
 
 def datasets(db: Database) -> dict[str, dict[str, Any]]:
-    """Per dataset (or file, where it has no dataset name): licence and the five sums."""
+    """Per dataset (or file, where it has no dataset name): licence, the five sums, mean characters
+    of instruction and answer as they came, rows of several turns, and with a system message."""
     found = db.all(
         """
         WITH ended AS (
@@ -155,7 +236,9 @@ def datasets(db: Database) -> dict[str, dict[str, Any]]:
             UNION ALL SELECT "row", 0 FROM dropped
         ), usable AS (
             SELECT c.source, count(*) AS records,
-                count(*) FILTER (e.final = 1) AS final, count(*) FILTER (e.final = 0) AS dropped
+                count(*) FILTER (e.final = 1) AS final, count(*) FILTER (e.final = 0) AS dropped,
+                sum(len(c.turns[1].content)) AS asked, sum(len(c.turns[-1].content)) AS answered,
+                count(*) FILTER (len(c.turns) > 2) AS several, count(c.system) AS with_system
             FROM conversations c LEFT JOIN ended e ON e."row" = c."row" GROUP BY c.source
         ), refused AS (
             SELECT source, count(*) AS rejected FROM rejects GROUP BY source
@@ -163,12 +246,21 @@ def datasets(db: Database) -> dict[str, dict[str, Any]]:
         SELECT coalesce(s.dataset, s.path), any_value(s.license),
             sum(coalesce(u.records, 0) + coalesce(r.rejected, 0)), sum(coalesce(u.final, 0)),
             sum(coalesce(u.dropped, 0)), sum(coalesce(r.rejected, 0)),
-            sum(coalesce(u.records - u.final - u.dropped, 0))
+            sum(coalesce(u.records - u.final - u.dropped, 0)),
+            sum(u.asked) / sum(u.records), sum(u.answered) / sum(u.records),
+            sum(coalesce(u.several, 0)), sum(coalesce(u.with_system, 0))
         FROM sources s LEFT JOIN usable u USING (source) LEFT JOIN refused r USING (source)
         GROUP BY 1 ORDER BY min(s.source)
         """
     )
     return {
-        name: {"license": license_, **{key: int(n) for key, n in zip(SUMS, sums, strict=True)}}
-        for name, license_, *sums in found
+        name: {
+            "license": license_,
+            **{key: int(n) for key, n in zip(SUMS, values[:5], strict=True)},
+            "mean_instruction": values[5],
+            "mean_answer": values[6],
+            "multi_turn": int(values[7]),
+            "with_system": int(values[8]),
+        }
+        for name, license_, *values in found
     }

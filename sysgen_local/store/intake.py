@@ -60,6 +60,9 @@ def _enter(db: Database, source: Source) -> tuple[int, int, bool]:
                 f"{source.path} was read into {db.path} {_map(mapped)}, now {_map(mapping)}",
                 hint="give the same --map, or name another file with --db",
             )
+        if source.license:
+            with db.transaction():
+                db.do("UPDATE sources SET license = $1 WHERE source = $2", source.license, number)
         return number, records, complete
     ((number,),) = db.all("SELECT coalesce(max(source), 0) + 1 FROM sources")
     with db.transaction():

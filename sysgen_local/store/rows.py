@@ -3,21 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
+from sysgen_local.errors import UsageError
 from sysgen_local.records import PHASES, TABLES, Phase, Result, Row
 from sysgen_local.store import codec
 from sysgen_local.store.database import Database
+from sysgen_local.store.file import first_line
 from sysgen_local.store.schema import now
 
 State = Literal["final", "dropped", "pending"]
 
-_STATES: dict[State, str] = {
-    "final": 'SELECT "row" FROM responded WHERE dropped IS NULL',
-    "dropped": 'SELECT "row" FROM dropped WHERE $phase IS NULL OR phase = $phase',
-    "pending": 'SELECT "row" FROM conversations EXCEPT SELECT "row" FROM dropped '
-    'EXCEPT SELECT "row" FROM responded',
-}
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which rows, ascending: the first `limit` (None: all) or, with a seed, a sample that is
+    always the same. `phase` is where they were dropped, `tag` one of their good phrases', `where`
+    an SQL condition over the view `journey`."""
+
+    state: State | None = None
+    phase: Phase | None = None
+    tag: str | None = None
+    where: str | None = None
+    limit: int | None = 20
+    seed: int | None = None
+
+    def condition(self) -> str:
+        """All of it as SQL."""
+        parts = ["true"]
+        if self.state:
+            parts.append(f"state = {quoted(self.state)}")
+        if self.phase:
+            parts.append(f"phase = {quoted(self.phase)}")
+        if self.tag:
+            parts.append(f"list_contains(tags, {quoted(self.tag)})")
+        if self.where is not None:
+            parts.append(f"(\n{self.where}\n)")
+        return " AND ".join(parts)
+
+
+def quoted(text: str) -> str:
+    """A string as SQL writes it."""
+    return "'" + text.replace("'", "''") + "'"
 
 
 def due(db: Database, phase: Phase, page: int) -> Iterator[Row]:
@@ -86,11 +114,35 @@ def _pick(
     return {number: values for number, *values in found}
 
 
-def find(
-    db: Database, state: State, phase: Phase | None, limit: int | None, seed: int | None
-) -> Iterator[Row]:
+def find(db: Database, choice: Choice) -> Iterator[Row]:
     """See `Store.find`."""
-    order = '"row"' if seed is None else f'hash("row", {int(seed)}), "row"'
-    rows = _STATES[state].replace("$phase", f"'{phase}'" if phase else "NULL")
-    sql = f'SELECT "row" FROM ({rows}) ORDER BY {order} LIMIT $1'
-    return load(db, db.numbers(sql, limit), PHASES)
+    order = '"row"' if choice.seed is None else f'hash("row", {int(choice.seed)}), "row"'
+    sql = f'SELECT "row" FROM journey WHERE {choice.condition()} ORDER BY {order} LIMIT $1'
+    numbers = [number for (number,) in chosen(db, sql, choice.where, choice.limit)]
+    return load(db, sorted(numbers), PHASES)
+
+
+def lineage(db: Database, where: str | None) -> list[tuple[str, str | None, int, int, int]]:
+    """See `Store.lineage`."""
+    sql = (
+        'SELECT dataset, license, count(*), min("row"), max("row") FROM journey '
+        f"WHERE state = 'final' AND review IS DISTINCT FROM 'rejected' "
+        f"AND (\n{'true' if where is None else where}\n) GROUP BY dataset, license ORDER BY 4"
+    )
+    return chosen(db, sql, where)
+
+
+def chosen(db: Database, sql: str, where: str | None, *values: object) -> list[Any]:
+    """A query that holds a condition the user wrote. UsageError where that is none."""
+    import duckdb
+
+    try:
+        return db.all(sql, *values)
+    except duckdb.Error as error:
+        if where is None:
+            raise
+        columns = [name for name, *_ in db.all("DESCRIBE journey") if name != "good"]
+        raise UsageError(
+            f"--where {where}: {first_line(error)}",
+            hint=f"an SQL condition over the columns {', '.join(columns)}",
+        ) from error

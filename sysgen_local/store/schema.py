@@ -96,7 +96,41 @@ CREATE VIEW final AS
     WHERE r.dropped IS NULL;
 """
 
-MIGRATIONS: tuple[tuple[str, str], ...] = (("first tables", _FIRST),)
+_REVIEWS = f"""
+CREATE TABLE reviews (
+    "row" BIGINT PRIMARY KEY, decision VARCHAR NOT NULL, phrases {_PHRASES}, system VARCHAR,
+    "at" TIMESTAMP NOT NULL
+);
+CREATE VIEW released AS
+    SELECT f."row", f.source, f.line, f.dataset, f.license, coalesce(w.system, f.system) AS system,
+        f.turns, f.old_system, f.old_turns, f.tools
+    FROM final f LEFT JOIN reviews w ON w."row" = f."row"
+    WHERE w.decision IS DISTINCT FROM 'rejected';
+CREATE VIEW journey AS
+    SELECT c."row", s.path AS source, c.line, coalesce(s.dataset, s.path) AS dataset, s.license,
+        len([t FOR t IN c.turns IF t."role" = 'user']) AS turns,
+        c.turns[1].content AS instruction, c.turns[-1].content AS old_answer,
+        c.system AS old_system, coalesce(w.system, v.system) AS system,
+        r.turns[-1].content AS new_answer,
+        [p FOR p IN v.verdicts IF p.label = 'good'] AS good,
+        [p.tag FOR p IN good] AS tags,
+        list_min([p.good FOR p IN good]) AS p_good,
+        coalesce(g.dropped, f.dropped, v.dropped, r.dropped) AS reason,
+        CASE WHEN reason IS NOT NULL THEN 'dropped' WHEN r."row" IS NULL THEN 'pending'
+            ELSE 'final' END AS state,
+        CASE WHEN g.dropped IS NOT NULL THEN 'generate' WHEN f.dropped IS NOT NULL THEN 'filter'
+            WHEN v.dropped IS NOT NULL THEN 'verify' WHEN r.dropped IS NOT NULL THEN 'respond'
+            END AS phase,
+        w.decision AS review
+    FROM conversations c JOIN sources s ON s.source = c.source
+    LEFT JOIN generated g ON g."row" = c."row"
+    LEFT JOIN filtered f ON f."row" = c."row"
+    LEFT JOIN verified v ON v."row" = c."row"
+    LEFT JOIN responded r ON r."row" = c."row"
+    LEFT JOIN reviews w ON w."row" = c."row";
+"""
+
+MIGRATIONS: tuple[tuple[str, str], ...] = (("first tables", _FIRST), ("reviews", _REVIEWS))
 """(name, SQL) of every migration; its number is its place, from 1."""
 
 _LEDGER = (

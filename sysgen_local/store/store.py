@@ -14,8 +14,18 @@ from types import TracebackType
 from typing import Any, Self
 
 from sysgen_local.errors import SysgenError
-from sysgen_local.records import PHASES, TABLES, Conversation, Phase, Reject, Result, Row, Source
-from sysgen_local.store import copying, counts, intake, journal, rows
+from sysgen_local.records import (
+    PHASES,
+    TABLES,
+    Conversation,
+    Phase,
+    Phrase,
+    Reject,
+    Result,
+    Row,
+    Source,
+)
+from sysgen_local.store import copying, counts, intake, journal, reviews, rows
 from sysgen_local.store.database import Database
 from sysgen_local.store.file import connect, first_line
 
@@ -97,8 +107,10 @@ class Store:
         rows.commit(self._db, results)
 
     def redo(self, phase: Phase) -> None:
-        """Delete what this phase and all later ones did, with their recipes."""
+        """Delete what this phase and all later ones did, with their recipes and what people
+        decided of it."""
         with self._db.transaction():
+            self._db.do("DELETE FROM reviews")
             for later in PHASES[PHASES.index(phase) :]:
                 self._db.do(f"DELETE FROM {TABLES[later]}")
                 self._db.do("DELETE FROM recipes WHERE phase = $1", later)
@@ -134,19 +146,26 @@ class Store:
         """One row with everything done to it; None where there is no such row."""
         return next(rows.load(self._db, [number], PHASES), None)
 
-    def find(
-        self,
-        state: rows.State,
-        *,
-        phase: Phase | None = None,
-        limit: int | None = 20,
-        seed: int | None = None,
-    ) -> list[Row]:
-        """Rows in that state, ascending: the first or, with a seed, a sample, always the same.
+    def find(self, choice: rows.Choice) -> list[Row]:
+        """The rows chosen, with everything done to them. UsageError where `where` is no SQL."""
+        return list(rows.find(self._db, choice))
 
-        `phase` narrows `dropped` to the rows that ended there. A limit of None is all of them.
+    def review(
+        self, number: int, decision: reviews.Decision, phrases: Sequence[Phrase] | None = None
+    ) -> None:
+        """Note what a person decided of a row, beside what the model did; the last word counts.
+
+        `phrases` are the row's as the person would have them; None leaves them alone.
         """
-        return list(rows.find(self._db, state, phase, limit, seed))
+        reviews.review(self._db, number, decision, phrases)
+
+    def reviewed(self, number: int) -> reviews.Review | None:
+        """What a person decided of this row; None where nobody did."""
+        return reviews.reviewed(self._db, number)
+
+    def forget_review(self, number: int) -> None:
+        """As if nobody had looked at this row."""
+        reviews.forget(self._db, number)
 
     def origin(self, number: int) -> Origin | None:
         """Where a row came from; None where there is no such row."""
@@ -174,6 +193,14 @@ class Store:
         )
         return int(longest)
 
+    def instructions(self) -> Iterator[tuple[int, str]]:
+        """Every finished row's number and first instruction, ascending."""
+        return copying.instructions(self._db)
+
+    def lineage(self, where: str | None = None) -> list[tuple[str, str | None, int, int, int]]:
+        """Of the rows to be released that meet `where`: dataset, licence, how many, first, last."""
+        return rows.lineage(self._db, where)
+
     def counts(self) -> counts.Counts:
         """How many rows stand where. Always adds up."""
         return counts.count(self._db)
@@ -190,19 +217,26 @@ class Store:
             },
         }
 
+    def pace(self, points: int = 60) -> list[tuple[float, int, int]]:
+        """Hours worked, rows finished and tokens written so far, at so many moments."""
+        return counts.pace(self._db, points)
+
     def copy_final(
         self,
         path: Path,
         *,
         layout: copying.Format,
         variant: copying.Variant = "full",
+        fold_system: bool = False,
+        selection: copying.Selection | None = None,
         parquet: bool = False,
     ) -> tuple[int, int]:
-        """Write the finished rows to a file; how many were written, and skipped (alpaca only)."""
+        """Write the finished rows to a file; how many were written, and had no place in it."""
         import duckdb
 
+        copy = copying.Copy(layout, variant, fold_system, selection or copying.Selection())
         try:
-            return copying.copy_final(self._db, path, layout, variant, parquet=parquet)
+            return copy.write(self._db, path, parquet=parquet)
         except duckdb.Error as error:
             raise SysgenError(
                 f"{path} could not be written: {first_line(error)}",

@@ -96,6 +96,10 @@ def test_a_second_source_goes_on_counting(store: Store) -> None:
         "dropped": 0,
         "rejected": 1,
         "pending": 0,
+        "mean_instruction": None,
+        "mean_answer": None,
+        "multi_turn": 0,
+        "with_system": 0,
     }
 
 

@@ -32,7 +32,7 @@ from sysgen_local.records import (
     Verdict,
     Verified,
 )
-from sysgen_local.store import Counts, Store
+from sysgen_local.store import Choice, Counts, Store
 
 NASTY = (
     "nul \x00 quote ' \" back\\slash\r\n\ttab é 中文 😀 \u2028 \ufeff <|im_start|> {{x}} $1 -- ;"
@@ -200,10 +200,12 @@ def test_sums_always_hold(store: Store) -> None:
     assert counts.rejects == {"odd": 2, "empty": 1}
     assert counts.phases["respond"].tokens_out == 3 * 11
     assert counts.phases["filter"].seconds == 0
-    states = [len(store.find(state, limit=None)) for state in ("final", "dropped", "pending")]
+    states = [
+        len(store.find(Choice(state, limit=None))) for state in ("final", "dropped", "pending")
+    ]
     assert states == [3, 15, 2]
     stats = store.stats()
-    assert list(stats)[:5] == ["rows", "phases", "rejects", "existing_system", "tags"]
+    assert list(stats)[:5] == ["rows", "phases", "rejects", "existing_system", "reviews"]
     assert stats["datasets"]["data.jsonl"]["final"] == 3
     assert stats["tags"]["role"] == {"generated": 14, "filtered": 10, "good": 7}
     assert stats["tags"]["other"] == {"generated": 14, "filtered": 0, "good": 0}
@@ -230,13 +232,13 @@ def test_find_narrows_and_samples(store: Store) -> None:
     fill(store, 12)
     store.commit([(n, "generate", (EMPTY if n < 4 else RESULTS)["generate"]) for n in range(1, 13)])
     store.commit([(n, "filter", EMPTY["filter"]) for n in (4, 5)])
-    assert [row.row for row in store.find("dropped")] == [1, 2, 3, 4, 5]
-    assert [row.row for row in store.find("dropped", phase="filter")] == [4, 5]
-    assert [row.row for row in store.find("pending", limit=2)] == [6, 7]
-    sample = store.find("pending", limit=3, seed=1)
-    assert sample == store.find("pending", limit=3, seed=1)
+    assert [row.row for row in store.find(Choice("dropped"))] == [1, 2, 3, 4, 5]
+    assert [row.row for row in store.find(Choice("dropped", phase="filter"))] == [4, 5]
+    assert [row.row for row in store.find(Choice("pending", limit=2))] == [6, 7]
+    sample = store.find(Choice("pending", limit=3, seed=1))
+    assert sample == store.find(Choice("pending", limit=3, seed=1))
     assert len(sample) == 3
-    assert store.find("final") == []
+    assert store.find(Choice("final")) == []
 
 
 def test_recipes_and_runs_are_noted(store: Store) -> None:
