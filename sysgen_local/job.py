@@ -49,7 +49,7 @@ BYTES_PER_TOKEN = 3
 BESIDE_THE_ROW = 2048
 """Tokens for demonstrations, system message and new answer."""
 
-NAMES = ("model", "judge", "prompt_set")
+NAMES = ("model", "model_license", "judge", "prompt_set")
 """Facts that only name what another fact identifies: they may change, as a path does."""
 
 
@@ -136,8 +136,10 @@ def plan(settings: Settings, store: Store, phases: Sequence[Phase]) -> list[Task
             stage, asked = stages[phase]
             facts = stage.facts()
             if asked is not None:
-                check(asked.path)
+                header = check(asked.path)
+                terms = asked.entry.license if asked.entry else header.license
                 facts |= {"model": _spelling(asked), "model_file": fingerprint(asked.path)}
+                facts |= {"model_license": terms or "unknown"}
                 facts |= {"prompt_set": judging.name if phase == "verify" else prompts.name}
             if phase == "verify":
                 facts["judge"] = judge_name

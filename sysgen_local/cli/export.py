@@ -1,40 +1,210 @@
-"""`sysgen export`: finished rows as a dataset."""
+"""`sysgen export` and `sysgen push`: finished rows as a dataset, on this machine or on a hub."""
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from sysgen_local.cli import options as opt
 
+if TYPE_CHECKING:
+    from sysgen_local.export import Exported
+    from sysgen_local.store import Store
+
+
+class _Splits(click.ParamType[dict[str, float]]):
+    name = "splits"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> dict[str, float]:
+        splits: dict[str, float] = {}
+        for part in str(value).split(","):
+            name, _, share = part.partition("=")
+            try:
+                splits[name.strip()] = float(share)
+            except ValueError:
+                self.fail(f"{part!r} is not NAME=SHARE", param, ctx)
+            if not name.strip().isidentifier():
+                self.fail(f"{name!r} will not do as a split's name", param, ctx)
+        if any(not 0 < share <= 1 for share in splits.values()) or sum(splits.values()) > 1 + 1e-9:
+            self.fail("shares lie between 0 and 1 and sum to 1 at most", param, ctx)
+        return splits
+
+
+EXPORTING = [
+    click.option(
+        "--format",
+        "form",
+        type=click.Choice(["messages", "sharegpt", "alpaca", "prompt-completion", "dpo"]),
+        default="messages",
+        show_default=True,
+        help="messages (OpenAI, TRL, Axolotl), sharegpt, alpaca with a system column, TRL's "
+        "prompt-completion, or dpo: the new answer chosen, the old one rejected.",
+    ),
+    click.option(
+        "--variant",
+        type=click.Choice(["full", "system-only", "common", "original"]),
+        default="full",
+        show_default=True,
+        help="full; the new system message with the old answer; one common system message with "
+        "the old answer; or the rows as they came (the paper's ablation).",
+    ),
+    click.option(
+        "--fold-system",
+        is_flag=True,
+        help="The system message before the first instruction, for models without a system role.",
+    ),
+    click.option(
+        "--split",
+        "splits",
+        type=_Splits(),
+        metavar="NAME=SHARE,...",
+        help="Several files, as train=0.95,test=0.05; the same question is always in the same one.",
+    ),
+    opt.where,
+    click.option(
+        "--min-p-good",
+        type=click.FloatRange(0, 1),
+        default=0.0,
+        metavar="P",
+        help="Only rows all of whose phrases were judged good with at least this probability.",
+    ),
+    click.option("--dedupe", is_flag=True, help="Leave out near-duplicates of earlier rows."),
+    click.option(
+        "--exclude",
+        type=opt.PATH,
+        multiple=True,
+        metavar="FILE",
+        help="Leave out rows that resemble a benchmark's prompts: lines, JSONL or JSON.",
+    ),
+    click.option(
+        "--license-policy",
+        type=click.Choice(["any", "permissive"]),
+        default="any",
+        show_default=True,
+        help="permissive: refuse to write rows whose source or model asks for more than credit.",
+    ),
+]
+
 
 @click.command()
 @click.option("-o", "--output", type=opt.PATH, required=True, help="Where to: .jsonl or .parquet.")
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["messages", "sharegpt", "alpaca"]),
-    default="messages",
-    show_default=True,
-    help="messages (OpenAI, TRL, Axolotl), sharegpt, or alpaca with a system column.",
-)
-@opt.database
-def export(output: Path, form: Any, db: Path) -> None:
-    """Write the finished rows, in the order of the input.
+@opt.options(EXPORTING)
+@click.option("--card/--no-card", default=True, help="Write a dataset card beside it.")
+def export(output: Path, db: Path, card: bool, **wanted: Any) -> None:
+    """Write the finished rows, in the order of the input, and a card that says what they are.
 
     \b
-    Example:
-      sysgen export -o train.parquet --format messages --db data.duckdb
+    Examples:
+      sysgen export -o train.parquet --db data.duckdb
+      sysgen export -o data.jsonl --split train=0.95,test=0.05 --dedupe --exclude bench.jsonl
+      sysgen export -o pairs.jsonl --format dpo
+      sysgen export -o gemma.jsonl --fold-system --where "turns = 1"
     """
-    from sysgen_local.export import check
-    from sysgen_local.export import export as write
     from sysgen_local.store import Store
 
-    check(output)
     with Store.open(db, create=False, read_only=True) as store:
-        result = write(store, output, format=form)
-    click.echo(f"{result.rows:,} rows written to {output}", err=True)
-    if result.skipped:
-        click.echo(f"{result.skipped:,} rows with function calls have no place in {form}", err=True)
+        written, text = _export(store, output, click.echo, **wanted)
+    for of in written:
+        click.echo(f"{of.rows:,} rows written to {of.path}", err=True)
+    if card:
+        beside = output.with_suffix(".card.md")
+        beside.write_text(text, encoding="utf-8")
+        click.echo(f"its card: {beside}", err=True)
+
+
+@click.command()
+@click.argument("repo", metavar="OWNER/NAME")
+@opt.options(EXPORTING)
+@click.option("--upload", is_flag=True, help="Do it; without this, only say what would be done.")
+@click.option("--public", is_flag=True, help="A new repository is public.  [default: private]")
+def push(repo: str, db: Path, upload: bool, public: bool, **wanted: Any) -> None:
+    """Put the finished rows and their card on a Hugging Face hub, as a dataset.
+
+    Says only what it would do unless --upload is given. `hf auth login` before.
+
+    \b
+    Examples:
+      sysgen push me/my-data
+      sysgen push me/my-data --split train=0.95,test=0.05 --license-policy permissive --upload
+    """
+    from sysgen_local.export import hub
+    from sysgen_local.store import Store
+
+    hub.check(repo)
+    with tempfile.TemporaryDirectory() as folder:
+        output = Path(folder, "data.parquet")
+        with Store.open(db, create=False, read_only=True) as store:
+            written, text = _export(store, output, click.echo, name=repo.split("/")[-1], **wanted)
+        Path(folder, "README.md").write_text(text, encoding="utf-8")
+        for file in sorted(Path(folder).iterdir()):
+            rows = next((f", {of.rows:,} rows" for of in written if of.path == file), "")
+            click.echo(f"{file.name}: {file.stat().st_size:,} bytes{rows}", err=True)
+        if not upload:
+            click.echo(f"would go to the dataset {repo}; --upload does it", err=True)
+            return
+        click.echo(f"uploaded: {hub.upload(repo, Path(folder), private=not public)}", err=True)
+
+
+def _export(
+    store: Store,
+    output: Path,
+    say: Callable[..., None],
+    *,
+    form: Any,
+    variant: Any,
+    fold_system: bool,
+    splits: dict[str, float] | None,
+    where: str | None,
+    min_p_good: float,
+    dedupe: bool,
+    exclude: Sequence[Path],
+    license_policy: str,
+    name: str | None = None,
+) -> tuple[list[Exported], str]:
+    """Writes the files; they and the text of the card."""
+    from sysgen_local.export import Wish, card, check, generators, permit
+    from sysgen_local.export import export as write
+
+    check(output)
+    stats = store.stats()
+    if license_policy == "permissive":
+        permit(store.lineage(where), generators(stats))
+    without, notes = _left_out(store, dedupe, exclude)
+    for note in notes:
+        say(note, err=True)
+    wish = Wish(form, variant, fold_system, where, min_p_good, without)
+    written = write(store, output, wish, splits=splits)
+    if skipped := sum(of.skipped for of in written):
+        notes.append(f"{skipped:,} rows have no place in {form}")
+        say(notes[-1], err=True)
+    if where:
+        notes.append(f"only rows that meet {where}")
+    if min_p_good:
+        notes.append(f"only rows all of whose phrases have a p(good) of at least {min_p_good}")
+    return written, card(
+        stats, written, name=name or output.stem, layout=form, variant=variant, notes=notes
+    )
+
+
+def _left_out(
+    store: Store, dedupe: bool, exclude: Sequence[Path]
+) -> tuple[tuple[int, ...], list[str]]:
+    """Rows to leave out, ascending, and a sentence for each reason."""
+    from sysgen_local.export import near
+
+    out: set[int] = set()
+    notes = []
+    for path in exclude:
+        found = near.contaminated(store.instructions(), near.prompts_of(path))
+        notes.append(f"{len(found):,} rows left out that resemble a prompt of {path.name}")
+        out.update(found)
+    if dedupe:
+        rows = ((row, text) for row, text in store.instructions() if row not in out)
+        found = near.duplicates(rows)
+        notes.append(f"{len(found):,} near-duplicates of earlier rows left out")
+        out.update(found)
+    return tuple(sorted(out)), notes

@@ -1,4 +1,4 @@
-"""`sysgen status`, `stats` and `show`: look inside a store. While a run holds the file, `status`
+"""Commands that look into a store. While a run is going on, DuckDB lets nobody else in: `status`
 and `stats` answer from its side file."""
 
 from __future__ import annotations
@@ -6,16 +6,11 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from sysgen_local.cli import options as opt
-
-if TYPE_CHECKING:
-    from sysgen_local.records import Row
-    from sysgen_local.store import Origin
-
 
 FIRST = 10
 """How many rejects `stats` shows one by one."""
@@ -24,7 +19,12 @@ FIRST = 10
 @click.command()
 @opt.database
 def status(db: Path) -> None:
-    """One screen: where the work stands, and whether a run is going on."""
+    """One screen: where the work stands, and whether a run is going on.
+
+    \b
+    Example:
+      watch sysgen status --db data.duckdb
+    """
     state = _state(db)
     rows = state["rows"]
     click.echo(
@@ -50,39 +50,102 @@ def status(db: Path) -> None:
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Everything as JSON.")
+@click.option(
+    "--compare",
+    "other",
+    type=opt.PATH,
+    metavar="FILE.duckdb",
+    help="Another store's shares beside.",
+)
+@click.option("--paper", "beside_paper", is_flag=True, help="The SysGen paper's figures beside.")
 @opt.database
-def stats(as_json: bool, db: Path) -> None:
-    """Rows by phase and reason, phrases by tag, verdicts, datasets. It always adds up."""
+def stats(as_json: bool, other: Path | None, beside_paper: bool, db: Path) -> None:
+    """Rows by phase and reason, phrases by tag, verdicts, lengths, datasets. It always adds up.
+
+    \b
+    Examples:
+      sysgen stats --db data.duckdb --paper
+      sysgen stats --db qwen.duckdb --compare llama.duckdb
+      sysgen stats --json | jq .rows
+    """
     state = _state(db)
+    beside = _state(other) if other else None
     if as_json:
-        click.echo(json.dumps(state, ensure_ascii=False, indent=2))
+        click.echo(json.dumps({**state, **({"other": beside} if beside else {})},
+                              ensure_ascii=False, indent=2))  # fmt: skip
         return
     from rich.console import Console
 
+    from sysgen_local.report.tables import tables
+
     console = Console()
-    for table in _tables(state):
+    for table in tables(state, beside, beside_paper=beside_paper):
         console.print(table)
 
 
 @click.command()
-@click.argument("row", type=click.IntRange(1))
+@click.argument("row", type=click.IntRange(1), required=False)
+@click.option("--sample", type=click.IntRange(1), metavar="N", help="N rows by chance.")
+@click.option("--seed", type=int, default=0, metavar="N", help="Another sample.  [default: 0]")
+@click.option("--dropped", is_flag=True, help="Rows that were dropped.")
+@click.option("--phase", type=opt.PHASE, help="Rows that were dropped in this phase.")
+@click.option("--tag", type=opt.TAG, help="Rows with a good phrase under this tag.")
+@opt.where
 @opt.database
-def show(row: int, db: Path) -> None:
-    """The story of ROW (its number in the store, from 1): from instruction to new answer."""
+def show(
+    row: int | None,
+    sample: int | None,
+    seed: int,
+    dropped: bool,
+    phase: Any,
+    tag: str | None,
+    where: str | None,
+    db: Path,
+) -> None:
+    """The story of ROW (its number in the store, from 1), or of some rows: from instruction to
+    new answer, with every phrase, verdict and probability, and what was dropped and why.
+
+    \b
+    Examples:
+      sysgen show 2
+      sysgen show --sample 3 --tag tool
+      sysgen show --dropped --phase respond
+      sysgen show --where "p_good < 0.6 AND len(instruction) > 200"
+    """
     from rich.console import Console
 
     from sysgen_local.errors import UsageError
-    from sysgen_local.store import Store
+    from sysgen_local.report.story import story
+    from sysgen_local.store import Choice, Store
 
+    asked = sample or dropped or phase or tag or where
+    if (row is None) == (not asked):
+        raise click.UsageError("name a row's number, or say which rows: --sample, --dropped, ...")
     with Store.open(db, create=False, read_only=True) as store:
-        found = store.row(row)
-        origin = store.origin(row)
-        if found is None or origin is None:
-            usable = store.counts().input - store.counts().rejected
+        if row is not None:
+            found = [one] if (one := store.row(row)) else []
+        else:
+            found = store.find(
+                Choice(
+                    state="dropped" if dropped or phase else None,
+                    phase=phase,
+                    tag=tag,
+                    where=where,
+                    limit=sample or 5,
+                    seed=seed if sample else None,
+                )
+            )
+        usable = store.counts().input - store.counts().rejected
+        if row is not None and not found:
             raise UsageError(f"{db} has no row {row}", hint=f"its rows are 1 to {usable}")
-    console = Console()
-    for part in _story(found, origin):
-        console.print(part)
+        console = Console()
+        for one in found:
+            origin = store.origin(one.row)
+            assert origin is not None
+            for part in story(one, origin, store.reviewed(one.row)):
+                console.print(part)
+    if not found:
+        click.echo(f"no such row among the {usable:,} of {db}", err=True)
 
 
 def _state(db: Path) -> dict[str, Any]:
@@ -102,138 +165,3 @@ def _state(db: Path) -> dict[str, Any]:
         if state is None:
             raise
         return state
-
-
-def _tables(state: dict[str, Any]) -> list[Any]:
-    from rich.table import Table
-    from rich.text import Text
-
-    rows = Table(title="rows", title_justify="left")
-    for name in state["rows"]:
-        rows.add_column(name, justify="right")
-    rows.add_row(*(f"{n:,}" for n in state["rows"].values()))
-    phases = Table(title="phases", title_justify="left")
-    for name in ("phase", "went on", "dropped", "why"):
-        phases.add_column(name, justify="right" if name in ("went on", "dropped") else "left")
-    for phase, of in state["phases"].items():
-        reasons = ", ".join(f"{reason} {n:,}" for reason, n in of["dropped"].items())
-        phases.add_row(phase, f"{of['kept']:,}", f"{sum(of['dropped'].values()):,}", reasons)
-    if state.get("rejects"):
-        reasons = ", ".join(f"{reason} {n:,}" for reason, n in state["rejects"].items())
-        phases.add_row("(input)", "", f"{state['rows']['rejected']:,}", f"rejected: {reasons}")
-    tables = [rows, phases]
-    if (existing := state.get("existing_system")) and existing["rows"]:
-        rows.caption = (
-            f"{existing['rows']:,} came with a system message of their own, "
-            f"{existing['kept']:,} of those were kept"
-        )
-    if state.get("tags"):
-        from sysgen_local.report.live import colour
-
-        tags = Table(title="rows with a phrase under each tag", title_justify="left")
-        steps = list(next(iter(state["tags"].values())))
-        tags.add_column("tag")
-        for step in steps:
-            tags.add_column(step, justify="right")
-        for tag, of in state["tags"].items():
-            tags.add_row(f"[{colour(tag)}]{tag}[/]", *(f"{of[step]:,}" for step in steps))
-        tables.append(tags)
-    if state.get("datasets"):
-        datasets = Table(title="datasets", title_justify="left")
-        first = next(iter(state["datasets"].values()))
-        datasets.add_column("dataset")
-        for name in first:
-            datasets.add_column(name, justify="left" if name == "license" else "right")
-        for name, of in state["datasets"].items():
-            datasets.add_row(
-                name, *(f"{v:,}" if isinstance(v, int) else v or "?" for v in of.values())
-            )
-        tables.append(datasets)
-    if state.get("first_rejects"):
-        first = Table(title=f"rejects (the first {FIRST} at most)", title_justify="left")
-        for name in ("file", "line", "reason", "detail"):
-            first.add_column(name, justify="right" if name == "line" else "left")
-        for of in state["first_rejects"]:
-            first.add_row(Text(of["path"]), str(of["line"]), of["reason"], Text(of["detail"]))
-        tables.append(first)
-    return tables
-
-
-def _story(row: Row, origin: Origin) -> list[Any]:
-    from rich.panel import Panel
-    from rich.rule import Rule
-    from rich.table import Table
-    from rich.text import Text
-
-    from sysgen_local.report.live import colour
-
-    parts: list[Any] = [Rule(Text(f"row {row.row}  {origin.path}, line {origin.line}"))]
-    for turn in row.conversation.turns:
-        parts.append(
-            Panel(Text(turn.content), title=turn.role, title_align="left", border_style="dim")
-        )
-    if row.conversation.system:
-        parts.append(Text(f"system message it came with: {row.conversation.system}"))
-    if row.generated and row.generated.dropped:
-        parts.append(_dropped("generate", row.generated.dropped))
-        if row.generated.raw:
-            parts.append(Panel(Text(row.generated.raw), title="what the model wrote"))
-    if row.filtered and not row.verified:
-        for phrase in row.filtered.phrases:
-            parts.append(Text(f"{phrase.tag:>11}  {phrase.text}", style=colour(phrase.tag)))
-    if row.verified:
-        table = Table(title="phrases", title_justify="left", show_edge=False)
-        for name in ("tag", "phrase", "verdict", "good", "bad", "none"):
-            table.add_column(name, justify="right" if name in ("good", "bad", "none") else "left")
-        for v in row.verified.verdicts:
-            style = colour(v.tag) if v.label == "good" else "dim"
-            table.add_row(
-                v.tag,
-                Text(v.text),
-                v.label,
-                f"{v.good:.3f}",
-                f"{v.bad:.3f}",
-                f"{v.none:.3f}",
-                style=style,
-            )
-        parts.append(table)
-    if row.filtered:
-        for gone in row.filtered.removed:
-            parts.append(Text(f"filtered out ({gone.reason}): {gone.tag}: {gone.text}", "dim"))
-        if row.filtered.dropped:
-            parts.append(_dropped("filter", row.filtered.dropped))
-    if row.verified and row.verified.dropped:
-        parts.append(_dropped("verify", row.verified.dropped))
-    if row.verified and row.verified.system:
-        parts.append(
-            Panel(
-                Text(row.verified.system),
-                title="system message",
-                title_align="left",
-                border_style="bold",
-            )
-        )
-    if row.responded:
-        for turn in row.responded.turns:
-            if turn.role == "assistant":
-                parts.append(
-                    Panel(
-                        Text(turn.content),
-                        title="new answer",
-                        title_align="left",
-                        border_style="green",
-                    )
-                )
-        if row.responded.dropped:
-            parts.append(_dropped("respond", row.responded.dropped))
-        else:
-            parts.append(Text("final", style="bold green"))
-    elif not any(r and r.dropped for r in (row.generated, row.filtered, row.verified)):
-        parts.append(Text("pending", style="yellow"))
-    return parts
-
-
-def _dropped(phase: str, reason: str) -> Any:
-    from rich.text import Text
-
-    return Text(f"dropped in {phase}: {reason}", style="bold red")

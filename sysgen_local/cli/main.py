@@ -45,6 +45,7 @@ for command in (
     look.stats,
     look.show,
     export.export,
+    export.push,
     models.models,
     doctor.doctor,
     bench.bench,

@@ -16,6 +16,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 PATH = click.Path(path_type=Path, dir_okay=False)
 PHASE = click.Choice(["generate", "filter", "verify", "respond"])
+TAG = click.Choice(["role", "content", "task", "action", "style", "background", "tool", "format"])
 
 database = click.option(
     "--db",
@@ -23,6 +24,13 @@ database = click.option(
     default=Path("sysgen.duckdb"),
     show_default=True,
     help="The file that keeps everything.",
+)
+
+where = click.option(
+    "--where",
+    metavar="SQL",
+    help="Rows that meet an SQL condition over row, dataset, turns, instruction, old_answer, "
+    "system, new_answer, tags, p_good, reason, state, ...",
 )
 
 MODEL = [
@@ -101,6 +109,11 @@ READING = [
         "mapping",
         metavar="instruction=KEY,answer=KEY",
         help="Where to find what, for rows in a shape of their own.",
+    ),
+    click.option(
+        "--license",
+        metavar="ID",
+        help="The data's licence, as apache-2.0, where neither its card nor its name tells.",
     ),
     click.option(
         "--limit",

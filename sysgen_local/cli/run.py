@@ -110,6 +110,7 @@ def _work(
     db: Path,
     phases: Sequence[Phase],
     mapping: str | None,
+    license: str | None,  # noqa: A002 - the option's name
     limit: int | None,
     strict: bool,
     redo: Phase | None,
@@ -146,6 +147,7 @@ def _work(
             store,
             inputs,
             mapping=mapping,
+            license=license,
             limit=limit,
             strict=strict,
             skip_system=settings.existing_system == "skip",
@@ -168,7 +170,7 @@ def _work(
         finally:
             store.end_run(run_number, "done" if finished else "interrupted")
         counts = store.counts()
-        written = export(store, output).rows if output else None
+        written = export(store, output)[0].rows if output else None
     click.echo(
         f"{counts.input:,} rows: {counts.final:,} final, {counts.dropped:,} dropped, "
         f"{counts.rejected:,} rejected, {counts.pending:,} pending  ({db})",
@@ -187,6 +189,7 @@ def _read(
     inputs: Sequence[str],
     *,
     mapping: str | None,
+    license: str | None,  # noqa: A002
     limit: int | None,
     strict: bool,
     quiet: bool,
@@ -197,7 +200,7 @@ def _read(
     from sysgen_local.sources import explain_shapes, find, parse_map, read
 
     keys = parse_map(mapping) if mapping else None
-    for source in find(inputs, mapping=keys) if inputs else []:
+    for source in find(inputs, mapping=keys, license=license) if inputs else []:
         tally = _Tally()
         records = tally.count(read(source, skip_system=skip_system))
         if strict:

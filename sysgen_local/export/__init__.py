@@ -1,5 +1,19 @@
-"""Finished rows as files to train on."""
+"""Finished rows as files to train on, with the card that says where they come from."""
 
-from sysgen_local.export.write import Exported, check, export
+from sysgen_local.export.card import card, generators, sources
+from sysgen_local.export.licences import Licence, licence, permit
+from sysgen_local.export.write import Exported, Wish, check, export, split_path
 
-__all__ = ["Exported", "check", "export"]
+__all__ = [
+    "Exported",
+    "Licence",
+    "Wish",
+    "card",
+    "check",
+    "export",
+    "generators",
+    "licence",
+    "permit",
+    "sources",
+    "split_path",
+]

@@ -3,7 +3,8 @@
 messages: {"messages": [{"role", "content"}, ...]}, the system message first, tool calls under
 "assistant" and their results under "tool". sharegpt: {"conversations": [{"from", "value"}, ...],
 "system"}. Both carry "tools" where any row has them. alpaca: system, instruction, input, output,
-history; rows with tool calls have no place in it and are skipped.
+history; rows with tool calls have no place in it and are skipped. prompt-completion: two lists of
+messages. dpo: {"prompt", "chosen", "rejected"}, the new first answer over the old one.
 
 The file appears whole or not at all: it is written beside its place and then moved there.
 """
@@ -11,65 +12,99 @@ The file appears whole or not at all: it is written beside its place and then mo
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from sysgen_local.errors import SysgenError, UsageError
-from sysgen_local.store import FORMATS, VARIANTS, Format, Store, Variant
+from sysgen_local.store import Format, Selection, Store, Variant
 
 _ENDINGS = (".jsonl", ".parquet")
 
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """How many finished rows the file holds, and how many had no place in its format."""
+    """How many finished rows the file holds, and how many had no place in its format. `split` is
+    its name where the rows were split."""
 
     rows: int
     skipped: int
+    path: Path
+    split: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is to leave, and in what form; `without` are rows to leave out, ascending."""
+
+    format: Format = "messages"
+    variant: Variant = "full"
+    fold_system: bool = False
+    where: str | None = None
+    min_p_good: float = 0.0
+    without: tuple[int, ...] = ()
 
 
 def export(
     store: Store,
     path: Path,
+    wish: Wish | None = None,
     *,
-    format: Format = "messages",  # noqa: A002 - the word users know
-    variant: Variant = "full",
-) -> Exported:
+    splits: Mapping[str, float] | None = None,
+) -> list[Exported]:
     """Write the finished rows to `path` in ascending order, replacing a file that is there.
 
-    Without finished rows the file is empty. Raises UsageError for an ending, format, variant or
-    folder that will not do, SysgenError where writing fails.
+    `splits` is name -> share: rows go into NAME-split files by a hash of their first instruction,
+    so that the same question is always in the same split. Without finished rows a file is empty.
+    Raises UsageError for an ending, condition or folder that will not do, SysgenError where
+    writing fails.
     """
-    check(path, format=format, variant=variant)
+    check(path)
+    wish = wish or Wish()
+    if not splits:
+        return [_write(store, path, wish, (0.0, 1.0), None)]
+    written = []
+    low = 0.0
+    for split, share in splits.items():
+        high = 1.0 if low + share > 1 - 1e-9 else low + share
+        written.append(_write(store, split_path(path, split), wish, (low, high), split))
+        low = high
+    return written
+
+
+def _write(
+    store: Store, path: Path, wish: Wish, share: tuple[float, float], split: str | None
+) -> Exported:
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         rows, skipped = store.copy_final(
-            part, layout=format, variant=variant, parquet=path.suffix.lower() == ".parquet"
+            part,
+            layout=wish.format,
+            variant=wish.variant,
+            fold_system=wish.fold_system,
+            selection=Selection(wish.where, wish.min_p_good, wish.without, share),
+            parquet=path.suffix.lower() == ".parquet",
         )
         os.replace(part, path)
     except OSError as error:
         raise SysgenError(f"{path} could not be written: {error.strerror}") from error
     finally:
         part.unlink(missing_ok=True)
-    return Exported(rows, skipped)
+    return Exported(rows, skipped, path, split)
 
 
-def check(
-    path: Path,
-    *,
-    format: str = "messages",  # noqa: A002
-    variant: str = "full",
-) -> None:
+def split_path(path: Path, split: str) -> Path:
+    """data.jsonl, test -> data-test.jsonl"""
+    return path.with_name(f"{path.stem}-{split}{path.suffix}")
+
+
+def check(path: Path) -> None:
     """UsageError unless `export` can write there; to be called before a long run."""
     if path.suffix.lower() not in _ENDINGS:
         raise UsageError(
             f"{path} has an ending that is not known here",
             hint="end it in .jsonl or .parquet",
         )
-    if format not in FORMATS:
-        raise UsageError(f"There is no format {format}", hint=f"one of {', '.join(FORMATS)}")
-    if variant not in VARIANTS:
-        raise UsageError(f"There is no variant {variant}", hint=f"one of {', '.join(VARIANTS)}")
     folder = path.parent
     if path.is_dir():
         raise UsageError(f"{path} is a folder", hint="name a file in it")

@@ -9,21 +9,11 @@ import time
 from typing import IO, TYPE_CHECKING
 
 from sysgen_local.progress import Progress, Reporter
-from sysgen_local.records import PHASES, Tag
+from sysgen_local.records import PHASES
+from sysgen_local.report.colours import colour
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
-
-COLOURS: dict[Tag, str] = {
-    "role": "cyan",
-    "content": "green",
-    "task": "yellow",
-    "action": "magenta",
-    "style": "bright_blue",
-    "background": "bright_red",
-    "tool": "bright_cyan",
-    "format": "bright_green",
-}
 
 
 def reporter_for(stream: IO[str], *, quiet: bool = False) -> Reporter:
@@ -117,10 +107,6 @@ def _last(progress: Progress) -> RenderableType:
         if verdict.text in (row.verified.system or ""):
             text.append(f"{verdict.text} ".replace("\n", " "), style=colour(verdict.tag))
     return text
-
-
-def colour(tag: str) -> str:
-    return next((c for t, c in COLOURS.items() if t == tag), "default")
 
 
 def speed(progress: Progress) -> str:

@@ -5,15 +5,31 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sysgen_local.errors import SysgenError, UsageError
+
+if TYPE_CHECKING:
+    from huggingface_hub import DatasetInfo
 
 _NAME = re.compile(r"hf://datasets/([\w.-]+/[\w.-]+?)(?:@([\w./-]+?))?(?:/(.+))?")
 
 
-def files(name: str, is_data: Callable[[str], bool]) -> Iterator[tuple[str, Path, str]]:
-    """(name as the user would say it, local file, OWNER/NAME) of every data file, downloaded.
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A data file: its name as the user would say it, where it lies, the repository
+    (OWNER/NAME) and the licence on that one's card."""
+
+    path: str
+    file: Path
+    repo: str
+    license: str | None
+
+
+def files(name: str, is_data: Callable[[str], bool]) -> Iterator[Fetched]:
+    """Every data file, downloaded.
 
     `name` is hf://datasets/OWNER/NAME[@REVISION][/FILE OR FOLDER]. Where files belong to splits,
     those of `train` are taken. Raises UsageError or SysgenError.
@@ -27,10 +43,11 @@ def files(name: str, is_data: Callable[[str], bool]) -> Iterator[tuple[str, Path
         )
     repo, revision, inside = match.groups()
     with _explained(repo):
-        everything = _listed(repo, revision)
+        everything, license_ = _listed(repo, revision), None
         if everything is None:
             info = HfApi().dataset_info(repo, revision=revision)
             everything = [sibling.rfilename for sibling in info.siblings or ()]
+            license_ = _license(info)
     wanted = sorted(
         file for file in everything
         if is_data(file) and (not inside or file == inside or file.startswith(f"{inside}/"))
@@ -41,7 +58,13 @@ def files(name: str, is_data: Callable[[str], bool]) -> Iterator[tuple[str, Path
     for file in train or wanted:
         with _explained(repo):
             path = hf_hub_download(repo, file, repo_type="dataset", revision=revision)
-        yield f"hf://datasets/{repo}/{file}", Path(path), repo
+        yield Fetched(f"hf://datasets/{repo}/{file}", Path(path), repo, license_)
+
+
+def _license(info: DatasetInfo) -> str | None:
+    """The card's, where it names one and no more."""
+    named = info.card_data.get("license") if info.card_data else None
+    return named if isinstance(named, str) else None
 
 
 def _listed(repo: str, revision: str | None) -> list[str] | None:

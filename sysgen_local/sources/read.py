@@ -36,15 +36,25 @@ Record = tuple[int, object] | Reject
 """Line or record number with a decoded row, or what is wrong there."""
 
 
-def find(inputs: Sequence[str], *, mapping: Mapping[str, str] | None = None) -> list[Source]:
+def find(
+    inputs: Sequence[str],
+    *,
+    mapping: Mapping[str, str] | None = None,
+    license: str | None = None,  # noqa: A002 - the field's name
+) -> list[Source]:
     """The files behind INPUTs: files, directories (recursively, sorted), hf://datasets/...
+
+    `license` is the user's word on it, over that of a hub's card and of what is known by name.
 
     Raises UsageError for what is missing, unreadable, empty or of an unknown kind.
     """
     sources = []
     for name in inputs:
         if name.startswith("hf://"):
-            sources += [_source(p, f, mapping, repo) for p, f, repo in hub.files(name, is_data)]
+            sources += [
+                _source(of.path, of.file, mapping, license or of.license, of.repo)
+                for of in hub.files(name, is_data)
+            ]
             continue
         path = Path(name)
         if path.is_dir():
@@ -55,15 +65,15 @@ def find(inputs: Sequence[str], *, mapping: Mapping[str, str] | None = None) -> 
             )  # fmt: skip
             if not inside:
                 raise UsageError(f"{name} holds no data file", hint=f"understood: {_endings()}")
-            sources += [_source(str(p), p, mapping) for p in inside]
+            sources += [_source(str(p), p, mapping, license) for p in inside]
         elif not path.exists() and (found := sorted(glob.glob(name, recursive=True))):
-            sources += find(found, mapping=mapping)
+            sources += find(found, mapping=mapping, license=license)
         elif not path.exists():
             raise UsageError(f"there is no file {name}", hint="look at the path, or quote it")
         elif not is_data(path.name):
             raise UsageError(f"{name} has an ending that is not known", hint=f"known: {_endings()}")
         else:
-            sources.append(_source(name, path, mapping))
+            sources.append(_source(name, path, mapping, license))
     return sources
 
 
@@ -119,7 +129,11 @@ def _open(path: Path, packed: str | None) -> io.BufferedReader:
 
 
 def _source(
-    path: str, file: Path, mapping: Mapping[str, str] | None, repo: str | None = None
+    path: str,
+    file: Path,
+    mapping: Mapping[str, str] | None,
+    named: str | None,
+    repo: str | None = None,
 ) -> Source:
     known = preset(repo or file.name)
     try:
@@ -132,7 +146,7 @@ def _source(
         file=str(file),
         fingerprint=fingerprint,
         dataset=known.name if known else repo or file.name.split(".")[0],
-        license=known.license if known else None,
+        license=named or (known.license if known else None),
         mapping=mapping,
     )
 

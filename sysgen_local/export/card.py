@@ -1,0 +1,160 @@
+"""The dataset card: what the data is, how it was made, and what its licences ask. The head is
+what the Hugging Face hub reads; the card goes up as README.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sysgen_local import __version__
+from sysgen_local.export.licences import Kind, Licence, licence
+from sysgen_local.export.write import Exported
+
+_SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
+_STRICTEST: tuple[Kind, ...] = ("unknown", "non-commercial", "terms", "share-alike", "permissive")
+_CITATION = """\
+@article{jeong2025system,
+  title   = {System Message Generation for User Preferences using Open-Source Models},
+  author  = {Jeong, Minbyul and Cho, Jungho and Khang, Minsoo and Jung, Dawoon and Hong, Teakgyu},
+  journal = {arXiv preprint arXiv:2502.11330},
+  year    = {2025}
+}"""
+
+
+def generators(stats: Mapping[str, Any]) -> dict[str, Licence]:
+    """Model -> its licence, for every model that had a part in the rows."""
+    facts = (recipe["facts"] for recipe in stats["recipes"].values())
+    return {fact["model"]: licence(fact.get("model_license")) for fact in facts if "model" in fact}
+
+
+def sources(stats: Mapping[str, Any]) -> dict[str, Licence]:
+    """Dataset -> its licence, for every dataset that has rows here."""
+    return {name: licence(of["license"]) for name, of in stats["datasets"].items() if of["final"]}
+
+
+def card(
+    stats: Mapping[str, Any],
+    written: Sequence[Exported],
+    *,
+    name: str,
+    layout: str,
+    variant: str,
+    notes: Sequence[str] = (),
+) -> str:
+    """The whole card. `stats` is what `Store.stats` gives, `notes` what was left out and why."""
+    rows = sum(of.rows for of in written)
+    lines = [
+        "---",
+        _head(stats, written, rows, name).strip(),
+        "---",
+        "",
+        f"# {name}",
+        "",
+        f"{rows:,} rows, each with a system message of its own and an answer that follows it"
+        + ("" if variant == "full" else f" (variant: {variant})")
+        + f". Made with sysgen-local {__version__} by the SysGen method (arXiv 2502.11330): a "
+        "model wrote a system message for each row as phrases under eight functionality tags, the "
+        "phrases were filtered, each was judged by a model, and the row was answered anew under "
+        f"what was left. The layout is `{layout}`.",
+        "",
+        *_table("Files", ("file", "rows"), [(f.path.name, f"{f.rows:,}") for f in written]),
+        *(f"- {note}" for note in notes),
+        *([""] if notes else []),
+        *_funnel(stats),
+        *_sources(stats),
+        *_recipe(stats),
+        *_licences(stats),
+        "## Citation",
+        "",
+        "```bibtex",
+        _CITATION,
+        "```",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _head(stats: Mapping[str, Any], written: Sequence[Exported], rows: int, name: str) -> str:
+    from huggingface_hub import DatasetCardData
+
+    every = [*sources(stats).values(), *generators(stats).values()]
+    strictest = min(every, key=lambda of: _STRICTEST.index(of.kind), default=licence(None))
+    one = len({of.id for of in every}) == 1 and strictest.kind != "unknown"
+    splits = [{"split": of.split or "train", "path": of.path.name} for of in written]
+    data = DatasetCardData(
+        license=strictest.id if one else "other",
+        license_name=None if one else "mixed",
+        task_categories=["text-generation"],
+        tags=["sft", "system-messages", "synthetic", "sysgen"],
+        size_categories=next((size for most, size in _SIZES if rows < most), "n>1M"),
+        pretty_name=name,
+        configs=[{"config_name": "default", "data_files": splits}],
+    )
+    return str(data.to_yaml())
+
+
+def _funnel(stats: Mapping[str, Any]) -> list[str]:
+    rows = stats["rows"]
+    body = [("input", f"{rows['input']:,}", "")]
+    if rows["rejected"]:
+        body.append(("rejected", f"{rows['rejected']:,}", _reasons(stats["rejects"])))
+    for phase, of in stats["phases"].items():
+        body.append((f"after {phase}", f"{of['kept']:,}", _reasons(of["dropped"])))
+    if rows["pending"]:
+        body.append(("not done yet", f"{rows['pending']:,}", ""))
+    reviews = stats["reviews"]
+    if any(reviews.values()):
+        body.append(("reviewed by a person", "", _reasons(reviews)))
+    return _table("How many rows went through", ("step", "rows", "left out, and why"), body)
+
+
+def _sources(stats: Mapping[str, Any]) -> list[str]:
+    body = [
+        (_plain(name), of["license"] or "unknown", f"{of['input']:,}", f"{of['final']:,}")
+        for name, of in stats["datasets"].items()
+    ]
+    return _table("Sources", ("dataset", "licence", "rows in", "rows here"), body)
+
+
+def _recipe(stats: Mapping[str, Any]) -> list[str]:
+    shown = (
+        "model",
+        "judge",
+        "prompt_set",
+        "sampling",
+        "seed",
+        "min_p_good",
+        "max_tokens",
+        "turns",
+    )
+    body = []
+    for phase, recipe in stats["recipes"].items():
+        facts = recipe["facts"]
+        said = ", ".join(f"{key} {_plain(facts[key])}" for key in shown if key in facts)
+        body.append((phase, said, recipe["fingerprint"][:12]))
+    return _table("Recipe", ("phase", "made with", "fingerprint"), body)
+
+
+def _licences(stats: Mapping[str, Any]) -> list[str]:
+    every = {**sources(stats), **generators(stats)}
+    body = [(_plain(name), of.id, of.kind, of.asks) for name, of in every.items()]
+    lines = _table("Licences", ("of", "licence", "kind", "asks of you"), body)
+    if any(of.kind == "non-commercial" for of in every.values()):
+        lines += ["**Something in the lineage rules out commercial use.**", ""]
+    return lines
+
+
+def _table(title: str, columns: Sequence[str], body: Sequence[Sequence[str]]) -> list[str]:
+    rule = "|".join("---" for _ in columns)
+    rows = [f"| {' | '.join(row)} |" for row in (columns, *body)]
+    return [f"## {title}", "", rows[0], f"|{rule}|", *rows[1:], ""]
+
+
+def _reasons(reasons: Mapping[str, int]) -> str:
+    return ", ".join(f"{reason} {n:,}" for reason, n in reasons.items() if n)
+
+
+def _plain(text: str) -> str:
+    """As it may stand in a table's cell."""
+    return text.replace("|", "\\|").replace("\n", " ")

@@ -1,0 +1,101 @@
+"""What a licence asks of whoever uses the data, in a sentence. Facts, not legal advice.
+
+Identifiers are those of the hub's cards (`license:` in a card's head), in small letters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from sysgen_local.errors import UsageError
+
+Kind = Literal["permissive", "share-alike", "terms", "non-commercial", "unknown"]
+"""permissive: nothing but credit. share-alike: what is made of it carries the same licence. terms:
+a vendor's own conditions. non-commercial: no commercial use. unknown: nobody said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Licence:
+    """`asks` is one sentence on what the user of data under it, or written by it, has to do."""
+
+    id: str
+    kind: Kind
+    asks: str
+
+
+_CREDIT = "Keep its copyright notice and say where the data comes from."
+_NC = "Not for commercial use; data and models made of it inherit that."
+_LLAMA = (
+    "A model that is trained on its output and distributed must have a name that begins with "
+    '"Llama" and show "Built with Llama"; its acceptable use policy goes with it.'
+)
+_LLAMA_ONLY = "Its output must not be used to improve language models other than Llama's own."
+_GEMMA = (
+    "A model trained to behave like it on its output counts as a derivative: the Gemma terms and "
+    "their use restrictions must be passed on with it."
+)
+_RAIL = "Its use restrictions must be passed on to everyone who gets the data or a model of it."
+_SHARE = "What is made of it must be given on under the same licence, with credit."
+
+_KNOWN: dict[Kind, dict[str, str]] = {
+    "permissive": {
+        **dict.fromkeys(("apache-2.0", "mit", "bsd", "bsd-2-clause", "bsd-3-clause"), _CREDIT),
+        **dict.fromkeys(("isc", "cc-by-2.0", "cc-by-3.0", "cc-by-4.0", "odc-by"), _CREDIT),
+        **dict.fromkeys(("cdla-permissive-1.0", "cdla-permissive-2.0"), _CREDIT),
+        **dict.fromkeys(("cc0-1.0", "pddl", "unlicense"), "Nothing."),
+    },
+    "share-alike": dict.fromkeys(
+        ("cc-by-sa-3.0", "cc-by-sa-4.0", "odbl", "gpl-3.0", "agpl-3.0", "cdla-sharing-1.0"), _SHARE
+    ),
+    "terms": {
+        **dict.fromkeys(("llama3.1", "llama3.2", "llama3.3", "llama4"), _LLAMA),
+        **dict.fromkeys(("llama2", "llama3"), _LLAMA_ONLY),
+        "gemma": _GEMMA,
+        **dict.fromkeys(("openrail", "openrail++", "bigscience-openrail-m"), _RAIL),
+        **dict.fromkeys(("bigscience-bloom-rail-1.0", "bigcode-openrail-m"), _RAIL),
+        "creativeml-openrail-m": _RAIL,
+    },
+    "non-commercial": dict.fromkeys(
+        ("cc-by-nc-2.0", "cc-by-nc-3.0", "cc-by-nc-4.0", "cc-by-nc-sa-3.0", "cc-by-nc-sa-4.0",
+         "cc-by-nc-nd-4.0", "qwen-research", "mrl", "fair-noncommercial-research-license"), _NC
+    ),
+}  # fmt: skip
+
+
+def licence(name: str | None) -> Licence:
+    """What is known of a licence by its identifier; `unknown` for None and what nobody listed."""
+    wanted = (name or "").strip().lower()
+    for kind, members in _KNOWN.items():
+        if wanted in members:
+            return Licence(wanted, kind, members[wanted])
+    asks = "Nobody said under which licence it stands: find out before you give anything on."
+    if wanted and wanted not in ("unknown", "other"):
+        asks = f"The licence {wanted} is not known here: read it before you give anything on."
+    return Licence(wanted or "unknown", "unknown", asks)
+
+
+def permit(
+    lineage: Iterable[tuple[str, str | None, int, int, int]], models: Mapping[str, Licence]
+) -> None:
+    """UsageError unless all rows and all models ask for credit at most; it says which do not.
+
+    `lineage` is what `Store.lineage` gives.
+    """
+    wrong = [
+        f"{rows:,} rows of {dataset} (rows {first} to {last}) are under {found.id}"
+        for dataset, name, rows, first, last in lineage
+        if (found := licence(name)).kind != "permissive"
+    ]
+    wrong += [
+        f"all rows were written or judged by {model}, under {found.id}"
+        for model, found in models.items()
+        if found.kind != "permissive"
+    ]
+    if wrong:
+        raise UsageError(
+            f"not permissive: {'; '.join(wrong)}",
+            hint="leave them out (--where \"license = 'mit'\"), say a source's licence where you "
+            "know it (`sysgen run INPUT --license ID`), or write with another model",
+        )

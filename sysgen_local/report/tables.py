@@ -1,0 +1,191 @@
+"""What `sysgen stats` prints: the paper's three tables for a file, and its distributions.
+
+Takes what `Store.stats` gives (or the side file of a live run, which has less), and optionally
+another file's, whose shares are set beside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from sysgen_local.report import paper
+from sysgen_local.report.colours import colour
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+State = Mapping[str, Any]
+BARS = " ▁▂▃▄▅▆▇█"
+
+
+def tables(state: State, other: State | None = None, *, beside_paper: bool = False) -> list[Table]:
+    """All that there is something to say of. `other` is set beside in shares, not numbers."""
+    found = [_rows(state, other), _phases(state, other, beside_paper)]
+    if state.get("tags"):
+        found.append(_tags(state, other, beside_paper))
+    if state.get("verdicts"):
+        found.append(_verdicts(state, other))
+    if state.get("lengths") and state["rows"]["final"]:
+        found.append(_lengths(state, other))
+    if state.get("datasets"):
+        found.append(_datasets(state))
+    if beside_paper:
+        found.append(_papers_datasets())
+    if state.get("first_rejects"):
+        found.append(_rejects(state))
+    return found
+
+
+def _rows(state: State, other: State | None) -> Table:
+    table = _table("rows", *(f">{name}" for name in state["rows"]))
+    table.add_row(*(f"{n:,}" for n in state["rows"].values()))
+    if other:
+        table.add_row(*(f"{n:,}" for n in other["rows"].values()), style="dim")
+    notes = []
+    if (existing := state.get("existing_system")) and existing["rows"]:
+        notes.append(
+            f"{existing['rows']:,} came with a system message of their own, "
+            f"{existing['kept']:,} of those were kept"
+        )
+    if (reviews := state.get("reviews")) and any(reviews.values()):
+        notes.append("reviewed: " + ", ".join(f"{n:,} {name}" for name, n in reviews.items()))
+    table.caption = "\n".join(notes) or None
+    return table
+
+
+def _phases(state: State, other: State | None, beside_paper: bool) -> Table:
+    usable = state["rows"]["input"] - state["rows"]["rejected"]
+    columns = ["phase", ">went on", ">of all", ">dropped", "why"]
+    if other:
+        columns.insert(3, ">other")
+    if beside_paper:
+        columns[3:3] = [f">{model}" for model in paper.MODELS]
+    table = _table("rows left after each phase (the paper's table 2)", *columns)
+    for phase, of in state["phases"].items():
+        cells = [phase, f"{of['kept']:,}", _share(of["kept"], usable)]
+        if beside_paper:
+            survived = paper.SURVIVED.get(phase, ())
+            cells += [_share(n, paper.ROWS) for n in survived] or [""] * len(paper.MODELS)
+        if other:
+            whole = other["rows"]["input"] - other["rows"]["rejected"]
+            cells.append(_share(other["phases"][phase]["kept"], whole))
+        cells += [f"{sum(of['dropped'].values()):,}", _reasons(of["dropped"])]
+        table.add_row(*cells)
+    if state.get("rejects"):
+        blank = [""] * (len(columns) - 3)
+        rejected = f"{state['rows']['rejected']:,}"
+        table.add_row("(input)", *blank, rejected, f"rejected: {_reasons(state['rejects'])}")
+    return table
+
+
+def _tags(state: State, other: State | None, beside_paper: bool) -> Table:
+    steps = list(next(iter(state["tags"].values())))
+    columns = ["tag", *(f">{step}" for step in steps), ">of all"]
+    if beside_paper:
+        columns += [f">{model}" for model in paper.MODELS]
+    if other:
+        columns.append(">other")
+    table = _table("rows with a phrase under each tag (the paper's table 8)", *columns)
+    for tag, of in state["tags"].items():
+        cells = [f"[{colour(tag)}]{tag}[/]", *(f"{of[step]:,}" for step in steps)]
+        cells.append(_share(of["filtered"], state["phases"]["filter"]["kept"]))
+        if beside_paper:
+            thousands = next((n for t, n in paper.TAGGED.items() if t == tag), ())
+            cells += [_share(n * 1000, paper.ROWS) for n in thousands] or [""] * len(paper.MODELS)
+        if other:
+            there = other["tags"].get(tag, {}).get("filtered", 0)
+            cells.append(_share(there, other["phases"]["filter"]["kept"]))
+        table.add_row(*cells)
+    return table
+
+
+def _verdicts(state: State, other: State | None) -> Table:
+    columns = ["tag", ">good", ">bad", ">none", "p(good), 0 to 1"]
+    table = _table("verdicts on phrases", *columns, *([">good, other"] if other else []))
+    for tag, of in state["verdicts"].items():
+        judged = of["good"] + of["bad"] + of["none"]
+        if not judged:
+            continue
+        most = max(of["p_good"])
+        bars = "".join(BARS[-(-n * (len(BARS) - 1) // most)] for n in of["p_good"])
+        cells = [f"[{colour(tag)}]{tag}[/]", *(f"{of[k]:,}" for k in ("good", "bad", "none"))]
+        cells.append(f"[{bars}]".replace("[", "\\["))
+        if other:
+            theirs = other["verdicts"][tag]
+            cells.append(_share(theirs["good"], theirs["good"] + theirs["bad"] + theirs["none"]))
+        table.add_row(*cells)
+    return table
+
+
+def _lengths(state: State, other: State | None) -> Table:
+    columns = [">mean", ">10 %", ">50 %", ">90 %"]
+    table = _table(
+        "characters, of final rows", "what", *columns, *([">mean, other"] if other else [])
+    )
+    for name, of in state["lengths"].items():
+        say: Callable[[float], str] = _ratio if name == "ratio" else _whole
+        cells = [name.replace("_", " "), *(say(n) for n in of.values())]
+        if name == "ratio":
+            cells[0] = "new / old"
+        if other:
+            mean = other["lengths"][name]["mean"]
+            cells.append("" if mean is None else say(mean))
+        table.add_row(*cells)
+    return table
+
+
+def _datasets(state: State) -> Table:
+    table = _table(
+        "datasets (the paper's table 9)", "dataset", "licence", ">input", ">final", ">dropped",
+        ">rejected", ">pending", ">query", ">answer", ">several turns", ">with system",
+    )  # fmt: skip
+    for name, of in state["datasets"].items():
+        sums = [f"{of[key]:,}" for key in ("input", "final", "dropped", "rejected", "pending")]
+        means = [_whole(of[key] or 0) for key in ("mean_instruction", "mean_answer")]
+        others = [f"{of[key]:,}" for key in ("multi_turn", "with_system")]
+        table.add_row(name, of["license"] or "?", *sums, *means, *others)
+    table.caption = "query and answer: mean characters, as they came"
+    return table
+
+
+def _papers_datasets() -> Table:
+    table = _table("the paper's datasets", "dataset", ">rows", ">query", ">answer")
+    for name, numbers in paper.DATASETS.items():
+        table.add_row(name, *(f"{n:,}" for n in numbers))
+    return table
+
+
+def _rejects(state: State) -> Table:
+    from rich.text import Text
+
+    table = _table("the first rejects", "file", ">line", "reason", "detail")
+    for of in state["first_rejects"]:
+        table.add_row(Text(of["path"]), str(of["line"]), of["reason"], Text(of["detail"]))
+    return table
+
+
+def _table(title: str, *columns: str) -> Table:
+    """Columns whose names begin with > are numbers."""
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", caption_justify="left")
+    for name in columns:
+        table.add_column(name.lstrip(">"), justify="right" if name.startswith(">") else "left")
+    return table
+
+
+def _reasons(reasons: Mapping[str, int]) -> str:
+    return ", ".join(f"{reason} {n:,}" for reason, n in reasons.items())
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{part / whole:.1%}" if whole else ""
+
+
+def _whole(number: float) -> str:
+    return f"{number:,.0f}"
+
+
+def _ratio(number: float) -> str:
+    return f"{number:.2f}"
