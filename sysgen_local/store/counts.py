@@ -176,6 +176,26 @@ def lengths(db: Database) -> dict[str, dict[str, float | None]]:
     return table
 
 
+def ratios(db: Database) -> list[tuple[float, int]]:
+    """Finished rows by the new answer's length over the old one's: (lower edge, rows) of bins 0.1
+    wide from 0 to 4, the last for all beyond."""
+    return db.all(
+        "SELECT least(floor(len(new_answer) / len(old_answer) * 10), 40) / 10 AS edge, count(*) "
+        "FROM journey WHERE state = 'final' AND len(old_answer) > 0 GROUP BY edge ORDER BY edge"
+    )
+
+
+def tags_by_dataset(db: Database) -> list[tuple[str, str, float]]:
+    """(dataset, tag, share of the dataset's judged rows that have a good phrase under it)."""
+    return db.all(
+        "WITH judged AS (SELECT dataset, tags FROM journey WHERE tags IS NOT NULL), "
+        "sizes AS (SELECT dataset, count(*) AS rows FROM judged GROUP BY dataset) "
+        "SELECT dataset, tag, count(*) / any_value(rows) FROM "
+        "(SELECT dataset, unnest(list_distinct(tags)) AS tag FROM judged) "
+        "JOIN sizes USING (dataset) GROUP BY dataset, tag ORDER BY dataset, tag"
+    )
+
+
 def pace(db: Database, points: int) -> list[tuple[float, int, int]]:
     """Speed over time, in at most so many points: hours of work done, rows finished up to there,
     and tokens written. Pauses between runs are left out."""

@@ -221,6 +221,14 @@ class Store:
         """Hours worked, rows finished and tokens written so far, at so many moments."""
         return counts.pace(self._db, points)
 
+    def ratios(self) -> list[tuple[float, int]]:
+        """Finished rows by length of the new answer over the old one: (lower edge of 0.1, rows)."""
+        return counts.ratios(self._db)
+
+    def tags_by_dataset(self) -> list[tuple[str, str, float]]:
+        """(dataset, tag, share of its judged rows that have a good phrase under that tag)."""
+        return counts.tags_by_dataset(self._db)
+
     def copy_final(
         self,
         path: Path,

@@ -1,0 +1,40 @@
+"""`sysgen report`: a store as one page to look into."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from sysgen_local.cli import options as opt
+
+
+@click.command()
+@click.option("-o", "--output", type=opt.PATH, required=True, help="The page to write: .html.")
+@click.option("--title", help="What stands above it.  [default: the store's name]")
+@opt.database
+def report(output: Path, title: str | None, db: Path) -> None:
+    """One page that opens offline: funnel, tags, verdicts, lengths, speed, licences, and rows to
+    look through, with search and filters.
+
+    \b
+    Example:
+      sysgen report -o report.html --db data.duckdb
+    """
+    from sysgen_local.errors import SysgenError, UsageError
+    from sysgen_local.export import generators, sources
+    from sysgen_local.report.page import page
+    from sysgen_local.store import Store
+
+    if not output.parent.is_dir():
+        raise UsageError(f"The folder {output.parent} does not exist", hint="make it first")
+    with Store.open(db, create=False, read_only=True) as store:
+        stats = store.stats()
+        every = {**sources(stats), **generators(stats)}
+        licences = [(name, of.id, of.asks) for name, of in every.items()]
+        text = page(store, title=title or db.stem, licences=licences)
+    try:
+        output.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise SysgenError(f"{output} could not be written: {error.strerror}") from error
+    click.echo(f"{output}: {output.stat().st_size:,} bytes", err=True)

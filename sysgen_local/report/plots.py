@@ -1,0 +1,142 @@
+"""The report's plots: Vega-Lite specifications, drawn to SVG when the page is written.
+
+So the page needs no plotting code of its own: it opens at once, and nothing in it is a program.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sysgen_local.records import TAGS
+
+INK = "currentColor"
+BLUE, ORANGE, GREY = "#4c8dc9", "#d98032", "#888888"
+_CONFIG = {
+    "background": None,
+    "view": {"stroke": None},
+    "font": "system-ui, sans-serif",
+    "axis": {"labelColor": INK, "titleColor": INK, "gridColor": "#88888844",
+             "domainColor": GREY, "tickColor": GREY},
+    "legend": {"labelColor": INK, "titleColor": INK},
+    "text": {"color": INK},
+}  # fmt: skip
+WIDTH, HEIGHT = 420, 220
+
+
+def funnel(stats: Mapping[str, Any]) -> str:
+    """Rows that are left after each phase."""
+    rows = stats["rows"]
+    steps = [("input", rows["input"]), ("usable", rows["input"] - rows["rejected"])]
+    steps += [(phase, of["kept"]) for phase, of in stats["phases"].items()]
+    values = [{"step": name, "rows": n, "label": f"{n:,}"} for name, n in steps]
+    y = {"field": "step", "type": "nominal", "sort": None, "title": None}
+    x = {"field": "rows", "type": "quantitative", "title": "rows", "axis": {"tickCount": 4}}
+    return _draw(
+        values,
+        layer=[
+            {"mark": {"type": "bar", "color": BLUE}, "encoding": {"x": x, "y": y}},
+            {
+                "mark": {"type": "text", "align": "left", "dx": 4},
+                "encoding": {"x": x, "y": y, "text": {"field": "label"}},
+            },
+        ],
+    )
+
+
+def tags(shares: Sequence[tuple[str, str, float]]) -> str:
+    """Share of each dataset's rows that have a good phrase under each tag."""
+    found = {(dataset, tag): share for dataset, tag, share in shares}
+    values = [
+        {"dataset": dataset, "tag": tag, "share": found.get((dataset, tag), 0.0)}
+        for dataset in dict.fromkeys(dataset for dataset, _, _ in shares)
+        for tag in TAGS
+    ]
+    return _draw(
+        values,
+        mark={"type": "rect"},
+        encoding={
+            "x": {"field": "tag", "type": "nominal", "sort": None, "title": None,
+                  "axis": {"labelAngle": -40}},
+            "y": {"field": "dataset", "type": "nominal", "title": None},
+            "color": {
+                "field": "share", "type": "quantitative", "title": "of rows",
+                "scale": {"domain": [0, 1], "range": ["#88888822", BLUE]},
+                "legend": {"format": ".0%"},
+            },
+        },
+    )  # fmt: skip
+
+
+def verdicts(stats: Mapping[str, Any]) -> str:
+    """How sure the judge was that a phrase is good."""
+    values = [
+        {"tag": tag, "p": i / 10 + 0.05, "phrases": n}
+        for tag, of in stats["verdicts"].items()
+        if tag != "all"
+        for i, n in enumerate(of["p_good"])
+    ]
+    return _draw(
+        values,
+        mark={"type": "bar"},
+        encoding={
+            "x": {"field": "p", "type": "quantitative", "bin": {"step": 0.1, "extent": [0, 1]},
+                  "title": "probability of good"},
+            "y": {"field": "phrases", "type": "quantitative", "aggregate": "sum",
+                  "title": "phrases"},
+            "color": {"field": "tag", "type": "nominal", "sort": None, "title": None,
+                      "scale": {"scheme": "tableau10"}},
+        },
+    )  # fmt: skip
+
+
+def lengths(ratios: Sequence[tuple[float, int]]) -> str:
+    """How long new answers are, beside the old ones."""
+    values = [{"from": low, "to": low + 0.1, "rows": rows} for low, rows in ratios]
+    return _draw(
+        values,
+        layer=[
+            {
+                "mark": {"type": "bar", "color": ORANGE},
+                "encoding": {
+                    "x": {"field": "from", "type": "quantitative", "bin": {"binned": True},
+                          "title": "new length / old length (4: that or more)"},
+                    "x2": {"field": "to"},
+                    "y": {"field": "rows", "type": "quantitative"},
+                },
+            },
+            {"mark": {"type": "rule", "color": GREY}, "encoding": {"x": {"datum": 1}}},
+        ],
+    )  # fmt: skip
+
+
+def pace(points: Sequence[tuple[float, int, int]]) -> str:
+    """Rows finished by the time that was worked."""
+    long = any(hours > 1 for hours, _, _ in points)
+    values = [{"time": hours * (1 if long else 60), "rows": rows} for hours, rows, _ in points]
+    return _draw(
+        values,
+        mark={"type": "line", "color": BLUE, "point": True},
+        encoding={
+            "x": {
+                "field": "time",
+                "type": "quantitative",
+                "title": f"{'hours' if long else 'minutes'} of work",
+            },
+            "y": {"field": "rows", "type": "quantitative", "title": "rows through"},
+        },
+    )
+
+
+def _draw(values: list[dict[str, Any]], **spec: Any) -> str:
+    import vl_convert
+
+    whole = {
+        "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
+        "data": {"values": values},
+        "width": WIDTH,
+        "height": HEIGHT,
+        "config": _CONFIG,
+        **spec,
+    }
+    return str(vl_convert.vegalite_to_svg(whole))
