@@ -17,7 +17,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from benchmarks import ENVIRONMENT, job, limit, overhead, table
-from benchmarks.build import WORK
+from benchmarks.build import CACHE
 from benchmarks.model import model as random_model
 
 MODULES = {"a": "benchmarks.loop", "b": "benchmarks.server", "c": "benchmarks.ours"}
@@ -95,7 +95,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--slots", type=int, default=16, help="for (b), (c) and (d) (16)")
     parser.add_argument("--only", default=",".join(ALL), help="which ones (all)")
     parser.add_argument("--model", type=Path, help="a chat GGUF (random weights)")
-    parser.add_argument("--out", type=Path, default=WORK / "results.json", help="JSON to write")
+    parser.add_argument("--out", type=Path, default=CACHE / "results.json", help="JSON to write")
     return parser
 
 

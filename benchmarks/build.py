@@ -1,6 +1,6 @@
 """llama-server and llama-batched-bench of the very llama.cpp that is installed, from its sources.
 
-They are built once, with CMake, into `benchmarks/work/`; that takes about fifteen minutes.
+They are built once, with CMake, into `benchmarks/cache/`; that takes about fifteen minutes.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ import tarfile
 from importlib.metadata import version
 from pathlib import Path
 
-WORK = Path(__file__).parent / "work"
+CACHE = Path(__file__).parent / "cache"
 TARGETS = ("llama-server", "llama-batched-bench")
 
 
 def tool(name: str) -> Path:
     """The path of one of TARGETS, built if need be. Raises CalledProcessError, shown as it is."""
     number = version("llama-cpp-python")
-    build = WORK / f"llama.cpp-{number}"
+    build = CACHE / f"llama.cpp-{number}"
     path = build / "bin" / name
     if not path.exists():
         _build(_sources(number), build)
@@ -27,13 +27,13 @@ def tool(name: str) -> Path:
 
 
 def _sources(number: str) -> Path:
-    folder = WORK / f"llama_cpp_python-{number}" / "vendor" / "llama.cpp"
+    folder = CACHE / f"llama_cpp_python-{number}" / "vendor" / "llama.cpp"
     if not folder.exists():
         wanted = f"llama-cpp-python=={number}"
-        options = ["--no-deps", "--no-binary", "llama-cpp-python", "-d", str(WORK)]
+        options = ["--no-deps", "--no-binary", "llama-cpp-python", "-d", str(CACHE)]
         _run(sys.executable, "-m", "pip", "download", "-q", *options, wanted)
-        with tarfile.open(WORK / f"llama_cpp_python-{number}.tar.gz") as archive:
-            archive.extractall(WORK, filter="data")
+        with tarfile.open(CACHE / f"llama_cpp_python-{number}.tar.gz") as archive:
+            archive.extractall(CACHE, filter="data")
     return folder
 
 

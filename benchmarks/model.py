@@ -16,7 +16,7 @@ import gguf
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.build import WORK
+from benchmarks.build import CACHE
 from sysgen_local.engine.vocab import Piece, Vocab
 from sysgen_local.engine.weights import head
 from sysgen_local.resources import resource
@@ -33,9 +33,9 @@ TAGS = ("role", "task", "style", "format", "content")
 
 def model() -> Path:
     """Its path; the file (650 MB) is written at the first call."""
-    path = WORK / "qwen2-0.5b-shape-q8_0.gguf"
+    path = CACHE / "qwen2-0.5b-shape-q8_0.gguf"
     if not path.exists():
-        WORK.mkdir(exist_ok=True)
+        CACHE.mkdir(exist_ok=True)
         unfinished = path.with_suffix(".part")
         _write(unfinished)
         unfinished.rename(path)

@@ -13,7 +13,7 @@ from pathlib import Path
 _FOLDER = Path(__file__).parent
 _SHIPPED = _FOLDER / "builtin.gguf"
 _TOKENIZER = _FOLDER / "tokenizer.json"
-_WORK = _FOLDER / "work"
+_CACHE = _FOLDER / "cache"
 
 
 def main() -> None:
@@ -66,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m builtin_model", description=__doc__)
     parser.add_argument("--minutes", type=float, default=30.0, help="training time (default 30)")
     parser.add_argument("--seed", type=int, default=0, help="of weights and samples (default 0)")
-    parser.add_argument("--out", type=Path, default=_WORK / "model.gguf", help="GGUF to write")
+    parser.add_argument("--out", type=Path, default=_CACHE / "model.gguf", help="GGUF to write")
     parser.add_argument("--cases", type=int, default=100, help="held-out cases a figure (100)")
     parser.add_argument("--new-tokenizer", action="store_true", help="train a tokenizer first")
     parser.add_argument("--measure", type=Path, metavar="GGUF", help="only print its figures")
