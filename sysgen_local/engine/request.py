@@ -98,6 +98,11 @@ class Completion:
 class Engine(Protocol):
     """Whatever answers requests."""
 
+    @property
+    def description(self) -> str:
+        """What answers, and how it is laid out, in one line."""
+        ...
+
     def complete(self, requests: Iterable[Request | None]) -> Iterator[Completion]:
         """Completions in the order in which they finish.
 

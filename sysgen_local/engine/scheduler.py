@@ -18,6 +18,12 @@ class Share(NamedTuple):
         return self.length == self.sequence.waiting
 
 
+TRICKLE = 8
+"""Up to so many waiting tokens go in one at a time. llama.cpp computes sequences together only
+as far as they are equally long: whatever is longer than its neighbours costs another pass over
+the weights, which is as dear as about this many tokens among others."""
+
+
 class Scheduler:
     def __init__(self, batch_size: int) -> None:
         self._batch_size = batch_size
@@ -32,10 +38,12 @@ class Scheduler:
         """
         room = self._batch_size
         batch: list[Share] = []
+        writing = any(sequence.waiting == 1 for sequence in self.running)
         for sequence in sorted(self.running, key=lambda s: s.waiting):
             if room == 0:
                 break
-            count = min(room, sequence.waiting)
+            trickles = writing and sequence.waiting <= TRICKLE
+            count = 1 if trickles else min(room, sequence.waiting)
             batch.append(Share(sequence, count))
             room -= count
         return sorted(batch, key=lambda share: share.sequence.slot)

@@ -54,3 +54,11 @@ def test_shares_sum_to_one_over_all_spellings():
     got = shares(logits(0.1, 0.2, 0.3, 0.4), [[0, 1], [2], [3]])
     assert got == pytest.approx([0.3, 0.3, 0.4])
     assert got.sum() == pytest.approx(1)
+
+
+@pytest.mark.parametrize("top_k", [1, 5, 40, 2000])
+def test_the_best_of_a_large_vocabulary_are_found_without_sorting_it(top_k):
+    row = np.random.default_rng(top_k).normal(size=5003).astype(np.float32)
+    row[7] = row.max()  # one that is there twice
+    drawn = set(np.flatnonzero(frequencies(row, Sampling(temperature=50, top_k=top_k), 5000)))
+    assert row[list(drawn)].min() >= np.sort(row)[-top_k]
