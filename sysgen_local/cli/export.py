@@ -168,25 +168,34 @@ def _export(
     """Writes the files; they and the text of the card."""
     from sysgen_local.export import Wish, card, check, generators, permit
     from sysgen_local.export import export as write
+    from sysgen_local.store import OUTSIDE, Selection
 
     check(output)
     stats = store.stats()
-    if license_policy == "permissive":
-        permit(store.lineage(where), generators(stats))
     without, notes = _left_out(store, dedupe, exclude)
+    share = (0.0, min(1.0, sum(splits.values()))) if splits else (0.0, 1.0)
+    lineage = store.lineage(form, Selection(where, min_p_good, without, share))
+    if license_policy == "permissive":
+        permit(lineage, generators(stats))
     for note in notes:
         say(note, err=True)
     wish = Wish(form, variant, fold_system, where, min_p_good, without)
     written = write(store, output, wish, splits=splits)
     if skipped := sum(of.skipped for of in written):
-        notes.append(f"{skipped:,} rows have no place in {form}")
+        notes.append(f"{skipped:,} rows have no place in {form}: {OUTSIDE[form]}")
         say(notes[-1], err=True)
     if where:
         notes.append(f"only rows that meet {where}")
     if min_p_good:
         notes.append(f"only rows all of whose phrases have a p(good) of at least {min_p_good}")
     return written, card(
-        stats, written, name=name or output.stem, layout=form, variant=variant, notes=notes
+        stats,
+        written,
+        lineage,
+        name=name or output.stem,
+        layout=form,
+        variant=variant,
+        notes=notes,
     )
 
 

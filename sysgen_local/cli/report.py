@@ -22,17 +22,16 @@ def report(output: Path, title: str | None, db: Path) -> None:
       sysgen report -o report.html --db data.duckdb
     """
     from sysgen_local.errors import SysgenError, UsageError
-    from sysgen_local.export import generators, sources
+    from sysgen_local.export import licences
     from sysgen_local.report.page import page
     from sysgen_local.store import Store
 
     if not output.parent.is_dir():
         raise UsageError(f"The folder {output.parent} does not exist", hint="make it first")
     with Store.open(db, create=False, read_only=True) as store:
-        stats = store.stats()
-        every = {**sources(stats), **generators(stats)}
-        licences = [(name, of.id, of.asks) for name, of in every.items()]
-        text = page(store, title=title or db.stem, licences=licences)
+        every = licences(store.stats(), store.lineage())
+        asks = [(name, of.id, of.asks) for name, of in every.items()]
+        text = page(store, title=title or db.stem, licences=asks)
     try:
         output.write_text(text, encoding="utf-8")
     except OSError as error:

@@ -1,6 +1,6 @@
 """Finished rows as files to train on, with the card that says where they come from."""
 
-from sysgen_local.export.card import card, generators, sources
+from sysgen_local.export.card import card, generators, licences
 from sysgen_local.export.licences import Licence, licence, permit
 from sysgen_local.export.write import Exported, Wish, check, export, split_path
 
@@ -13,7 +13,7 @@ __all__ = [
     "export",
     "generators",
     "licence",
+    "licences",
     "permit",
-    "sources",
     "split_path",
 ]

@@ -10,9 +10,16 @@ from typing import Any
 from sysgen_local import __version__
 from sysgen_local.export.licences import Kind, Licence, licence
 from sysgen_local.export.write import Exported
+from sysgen_local.store import Part, Variant
 
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 _STRICTEST: tuple[Kind, ...] = ("unknown", "non-commercial", "terms", "share-alike", "permissive")
+_HOLDS: dict[Variant, str] = {
+    "full": "each with a system message of its own and answers that were written under it",
+    "system-only": "each with a system message of its own and its original answers",
+    "common": "all with one and the same system message and their original answers",
+    "original": "as they came, before they were given system messages",
+}
 _CITATION = """\
 @article{jeong2025system,
   title   = {System Message Generation for User Preferences using Open-Source Models},
@@ -28,43 +35,38 @@ def generators(stats: Mapping[str, Any]) -> dict[str, Licence]:
     return {fact["model"]: licence(fact.get("model_license")) for fact in facts if "model" in fact}
 
 
-def sources(stats: Mapping[str, Any]) -> dict[str, Licence]:
-    """Dataset -> its licence, for every dataset that has rows here."""
-    return {name: licence(of["license"]) for name, of in stats["datasets"].items() if of["final"]}
-
-
 def card(
     stats: Mapping[str, Any],
     written: Sequence[Exported],
+    lineage: Sequence[Part],
     *,
     name: str,
     layout: str,
-    variant: str,
+    variant: Variant,
     notes: Sequence[str] = (),
 ) -> str:
-    """The whole card. `stats` is what `Store.stats` gives, `notes` what was left out and why."""
+    """The whole card. `stats` is what `Store.stats` gives, `lineage` where the written rows come
+    from, `notes` what was left out and why."""
     rows = sum(of.rows for of in written)
     lines = [
         "---",
-        _head(stats, written, rows, name).strip(),
+        _head([*licences(stats, lineage).values()], written, rows, name).strip(),
         "---",
         "",
         f"# {name}",
         "",
-        f"{rows:,} rows, each with a system message of its own and an answer that follows it"
-        + ("" if variant == "full" else f" (variant: {variant})")
-        + f". Made with sysgen-local {__version__} by the SysGen method (arXiv 2502.11330): a "
-        "model wrote a system message for each row as phrases under eight functionality tags, the "
-        "phrases were filtered, each was judged by a model, and the row was answered anew under "
-        f"what was left. The layout is `{layout}`.",
+        f"{rows:,} rows, {_HOLDS[variant]}. Made with sysgen-local {__version__} by the SysGen "
+        "method (arXiv 2502.11330): a model wrote a system message for each row as phrases under "
+        "eight functionality tags, the phrases were filtered, each was judged by a model, and the "
+        f"row was answered anew under what was left. The layout is `{layout}`.",
         "",
         *_table("Files", ("file", "rows"), [(f.path.name, f"{f.rows:,}") for f in written]),
         *(f"- {note}" for note in notes),
         *([""] if notes else []),
         *_funnel(stats),
-        *_sources(stats),
+        *_sources(stats, lineage),
         *_recipe(stats),
-        *_licences(stats),
+        *_licences(stats, lineage),
         "## Citation",
         "",
         "```bibtex",
@@ -75,10 +77,9 @@ def card(
     return "\n".join(lines)
 
 
-def _head(stats: Mapping[str, Any], written: Sequence[Exported], rows: int, name: str) -> str:
+def _head(every: list[Licence], written: Sequence[Exported], rows: int, name: str) -> str:
     from huggingface_hub import DatasetCardData
 
-    every = [*sources(stats).values(), *generators(stats).values()]
     strictest = min(every, key=lambda of: _STRICTEST.index(of.kind), default=licence(None))
     one = len({of.id for of in every}) == 1 and strictest.kind != "unknown"
     splits = [{"split": of.split or "train", "path": of.path.name} for of in written]
@@ -109,9 +110,10 @@ def _funnel(stats: Mapping[str, Any]) -> list[str]:
     return _table("How many rows went through", ("step", "rows", "left out, and why"), body)
 
 
-def _sources(stats: Mapping[str, Any]) -> list[str]:
+def _sources(stats: Mapping[str, Any], lineage: Sequence[Part]) -> list[str]:
+    here = {part.dataset: part.rows for part in lineage}
     body = [
-        (_plain(name), of["license"] or "unknown", f"{of['input']:,}", f"{of['final']:,}")
+        (_plain(name), of["license"] or "unknown", f"{of['input']:,}", f"{here.get(name, 0):,}")
         for name, of in stats["datasets"].items()
     ]
     return _table("Sources", ("dataset", "licence", "rows in", "rows here"), body)
@@ -136,8 +138,13 @@ def _recipe(stats: Mapping[str, Any]) -> list[str]:
     return _table("Recipe", ("phase", "made with", "fingerprint"), body)
 
 
-def _licences(stats: Mapping[str, Any]) -> list[str]:
-    every = {**sources(stats), **generators(stats)}
+def licences(stats: Mapping[str, Any], lineage: Sequence[Part]) -> dict[str, Licence]:
+    """The licence of every dataset with rows here, and of every model that had a part in them."""
+    return {part.dataset: licence(part.license) for part in lineage} | generators(stats)
+
+
+def _licences(stats: Mapping[str, Any], lineage: Sequence[Part]) -> list[str]:
+    every = licences(stats, lineage)
     body = [(_plain(name), of.id, of.kind, of.asks) for name, of in every.items()]
     lines = _table("Licences", ("of", "licence", "kind", "asks of you"), body)
     if any(of.kind == "non-commercial" for of in every.values()):

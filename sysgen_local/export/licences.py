@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sysgen_local.errors import UsageError
+from sysgen_local.store import Part
 
 Kind = Literal["permissive", "share-alike", "terms", "non-commercial", "unknown"]
 """permissive: nothing but credit. share-alike: what is made of it carries the same licence. terms:
@@ -76,17 +77,13 @@ def licence(name: str | None) -> Licence:
     return Licence(wanted or "unknown", "unknown", asks)
 
 
-def permit(
-    lineage: Iterable[tuple[str, str | None, int, int, int]], models: Mapping[str, Licence]
-) -> None:
-    """UsageError unless all rows and all models ask for credit at most; it says which do not.
-
-    `lineage` is what `Store.lineage` gives.
-    """
+def permit(lineage: Iterable[Part], models: Mapping[str, Licence]) -> None:
+    """UsageError unless all rows and all models ask for credit at most; it says which do not."""
     wrong = [
-        f"{rows:,} rows of {dataset} (rows {first} to {last}) are under {found.id}"
-        for dataset, name, rows, first, last in lineage
-        if (found := licence(name)).kind != "permissive"
+        f"{part.rows:,} rows of {part.dataset} (rows {part.first} to {part.last}) "
+        f"are under {found.id}"
+        for part in lineage
+        if (found := licence(part.license)).kind != "permissive"
     ]
     wrong += [
         f"all rows were written or judged by {model}, under {found.id}"

@@ -51,8 +51,10 @@ def prompts_of(path: Path) -> Iterator[str]:
     """The prompts in a benchmark's file: JSONL or JSON records by their usual keys, else lines."""
     try:
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} cannot be read: {error}") from error
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is no text in UTF-8 (byte {error.start})") from error
     try:
         whole = json.loads(text)
     except ValueError:

@@ -1,5 +1,7 @@
 """What `sysgen stats` prints: the paper's three tables for a file, and its distributions.
 
+Tables 2, 8 and 9 are those of the SysGen paper.
+
 Takes what `Store.stats` gives (or the side file of a live run, which has less), and optionally
 another file's, whose shares are set beside.
 """
@@ -14,6 +16,7 @@ from sysgen_local.report.colours import colour
 
 if TYPE_CHECKING:
     from rich.table import Table
+    from rich.text import Text
 
 State = Mapping[str, Any]
 BARS = " ▁▂▃▄▅▆▇█"
@@ -29,7 +32,7 @@ def tables(state: State, other: State | None = None, *, beside_paper: bool = Fal
     if state.get("lengths") and state["rows"]["final"]:
         found.append(_lengths(state, other))
     if state.get("datasets"):
-        found.append(_datasets(state))
+        found += [_sources(state), _datasets(state)]
     if beside_paper:
         found.append(_papers_datasets())
     if state.get("first_rejects"):
@@ -61,7 +64,7 @@ def _phases(state: State, other: State | None, beside_paper: bool) -> Table:
         columns.insert(3, ">other")
     if beside_paper:
         columns[3:3] = [f">{model}" for model in paper.MODELS]
-    table = _table("rows left after each phase (the paper's table 2)", *columns)
+    table = _table("rows left after each phase (table 2)", *columns)
     for phase, of in state["phases"].items():
         cells = [phase, f"{of['kept']:,}", _share(of["kept"], usable)]
         if beside_paper:
@@ -86,7 +89,7 @@ def _tags(state: State, other: State | None, beside_paper: bool) -> Table:
         columns += [f">{model}" for model in paper.MODELS]
     if other:
         columns.append(">other")
-    table = _table("rows with a phrase under each tag (the paper's table 8)", *columns)
+    table = _table("rows with a phrase under each tag (table 8)", *columns)
     for tag, of in state["tags"].items():
         cells = [f"[{colour(tag)}]{tag}[/]", *(f"{of[step]:,}" for step in steps)]
         cells.append(_share(of["filtered"], state["phases"]["filter"]["kept"]))
@@ -135,16 +138,23 @@ def _lengths(state: State, other: State | None) -> Table:
     return table
 
 
+def _sources(state: State) -> Table:
+    sums = ("input", "final", "dropped", "rejected", "pending")
+    table = _table("rows by dataset", "dataset", *(f">{name}" for name in sums))
+    for name, of in state["datasets"].items():
+        table.add_row(_plain(name), *(f"{of[key]:,}" for key in sums))
+    return table
+
+
 def _datasets(state: State) -> Table:
     table = _table(
-        "datasets (the paper's table 9)", "dataset", "licence", ">input", ">final", ">dropped",
-        ">rejected", ">pending", ">query", ">answer", ">several turns", ">with system",
+        "datasets (table 9)", "dataset", "licence", ">query", ">answer",
+        ">several turns", ">with system",
     )  # fmt: skip
     for name, of in state["datasets"].items():
-        sums = [f"{of[key]:,}" for key in ("input", "final", "dropped", "rejected", "pending")]
         means = [_whole(of[key] or 0) for key in ("mean_instruction", "mean_answer")]
         others = [f"{of[key]:,}" for key in ("multi_turn", "with_system")]
-        table.add_row(name, of["license"] or "?", *sums, *means, *others)
+        table.add_row(_plain(name), of["license"] or "?", *means, *others)
     table.caption = "query and answer: mean characters, as they came"
     return table
 
@@ -157,12 +167,17 @@ def _papers_datasets() -> Table:
 
 
 def _rejects(state: State) -> Table:
-    from rich.text import Text
-
     table = _table("the first rejects", "file", ">line", "reason", "detail")
     for of in state["first_rejects"]:
-        table.add_row(Text(of["path"]), str(of["line"]), of["reason"], Text(of["detail"]))
+        table.add_row(_plain(of["path"]), str(of["line"]), of["reason"], _plain(of["detail"]))
     return table
+
+
+def _plain(text: str) -> Text:
+    """Without rich's markup: it came with the data."""
+    from rich.text import Text
+
+    return Text(text)
 
 
 def _table(title: str, *columns: str) -> Table:

@@ -3,7 +3,7 @@
 Every SQL statement of the project lives in this package; it knows no model and no command line.
 """
 
-from sysgen_local.store.copying import FORMATS, VARIANTS, Format, Selection, Variant
+from sysgen_local.store.copying import FORMATS, OUTSIDE, VARIANTS, Format, Part, Selection, Variant
 from sysgen_local.store.counts import Counts, PhaseCounts
 from sysgen_local.store.file import LockedError
 from sysgen_local.store.journal import Recipe, Run
@@ -13,6 +13,7 @@ from sysgen_local.store.store import Origin, Store
 
 __all__ = [
     "FORMATS",
+    "OUTSIDE",
     "VARIANTS",
     "Choice",
     "Counts",
@@ -20,6 +21,7 @@ __all__ = [
     "Format",
     "LockedError",
     "Origin",
+    "Part",
     "PhaseCounts",
     "Recipe",
     "Review",

@@ -84,6 +84,12 @@ _PLACE: dict[Format, str] = {
 }
 """Format -> the rows that have a place in it, where that is not all."""
 
+OUTSIDE: dict[Format, str] = {
+    "alpaca": "it knows question and answer only, and these call tools",
+    "dpo": "their first turn calls a tool, or the new first answer is the old one",
+}
+"""Format -> why other rows have none."""
+
 # DuckDB holds an ordered JSON or Parquet copy in memory whole, so it is asked for slices.
 _JSON_SLICE = 2_000
 _PARQUET_SLICE = 20_000
@@ -155,11 +161,33 @@ class Copy:
         if asked.share != (0.0, 1.0):
             low_share, high_share = asked.share
             parts.append(f"{_SHARE} >= {low_share!r} AND {_SHARE} < {high_share!r}")
-        said = f'SELECT "row", tools, old_turns, {_SAID[self.variant]}'
+        said = f'SELECT "row", source, dataset, license, tools, old_turns, {_SAID[self.variant]}'
         source = f"({said} FROM released WHERE {' AND '.join(parts)})"
         if self.fold_system:
             source = f'(SELECT "row", tools, old_turns, {_FOLDED} FROM {source})'
         return source
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """How many of the rows come from a dataset (its name, or the file's), and which: from the
+    first to the last."""
+
+    dataset: str
+    license: str | None
+    rows: int
+    first: int
+    last: int
+
+
+def lineage(db: Database, layout: Format, selection: Selection) -> list[Part]:
+    """See `Store.lineage`."""
+    source = Copy(layout, "full", False, selection)._source(0, 1 << 62)
+    sql = (
+        'SELECT coalesce(dataset, source) AS name, license, count(*), min("row"), max("row") '
+        f"FROM {source} WHERE {_PLACE.get(layout, 'true')} GROUP BY ALL ORDER BY 4"
+    )
+    return [Part(*found) for found in chosen(db, sql, selection.where)]
 
 
 def instructions(db: Database) -> Iterator[tuple[int, str]]:

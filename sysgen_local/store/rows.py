@@ -122,16 +122,6 @@ def find(db: Database, choice: Choice) -> Iterator[Row]:
     return load(db, sorted(numbers), PHASES)
 
 
-def lineage(db: Database, where: str | None) -> list[tuple[str, str | None, int, int, int]]:
-    """See `Store.lineage`."""
-    sql = (
-        'SELECT dataset, license, count(*), min("row"), max("row") FROM journey '
-        f"WHERE state = 'final' AND review IS DISTINCT FROM 'rejected' "
-        f"AND (\n{'true' if where is None else where}\n) GROUP BY dataset, license ORDER BY 4"
-    )
-    return chosen(db, sql, where)
-
-
 def chosen(db: Database, sql: str, where: str | None, *values: object) -> list[Any]:
     """A query that holds a condition the user wrote. UsageError where that is none."""
     import duckdb

@@ -197,9 +197,11 @@ class Store:
         """Every finished row's number and first instruction, ascending."""
         return copying.instructions(self._db)
 
-    def lineage(self, where: str | None = None) -> list[tuple[str, str | None, int, int, int]]:
-        """Of the rows to be released that meet `where`: dataset, licence, how many, first, last."""
-        return rows.lineage(self._db, where)
+    def lineage(
+        self, layout: copying.Format = "messages", selection: copying.Selection | None = None
+    ) -> list[copying.Part]:
+        """Where the rows come from that `copy_final` would write for this."""
+        return copying.lineage(self._db, layout, selection or copying.Selection())
 
     def counts(self) -> counts.Counts:
         """How many rows stand where. Always adds up."""

@@ -124,6 +124,18 @@ def test_the_card_has_a_head_the_hub_reads_and_every_licence(folder):
         assert word in body
 
 
+def test_the_card_counts_and_licenses_what_was_written_not_what_is_in_the_store(folder):
+    only = ["--where", "license = 'mit'", "--variant", "system-only"]
+    sysgen("export", "-o", "data.jsonl", *only, cwd=folder)
+    written = len(read(folder / "data.jsonl"))
+    _, _, body = (folder / "data.card.md").read_text().split("---\n", 2)
+    assert f"{written:,} rows, each with a system message of its own and its original" in body
+    [a] = re.findall(r"\| a \| mit \| (\d+) \| (\d+) \|", body)
+    assert a == (str(len(QUESTIONS)), str(written))
+    assert "| b | unknown | 4 | 0 |" in body
+    assert "| b | unknown | unknown |" not in body
+
+
 def test_show_finds_rows(folder):
     assert "Teach me chess" in sysgen("show", "3", cwd=folder).stdout
     sample = sysgen("show", "--sample", 2, "--tag", "role", cwd=folder).stdout
