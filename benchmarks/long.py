@@ -23,7 +23,6 @@ from sysgen_local.phases.generate import Generate
 from sysgen_local.phases.respond import Respond
 from sysgen_local.phases.verify import Verify
 from sysgen_local.pipeline import Pipeline
-from sysgen_local.progress import Reporters
 from sysgen_local.prompts import PromptSet
 from sysgen_local.records import Conversation, Source, Turn
 from sysgen_local.store import Store
@@ -83,7 +82,7 @@ def measure(number: int, folder: Path) -> None:
     with Store.open(path) as store:
         store.ingest(Source("rows", "rows", "0" * 64), conversations(number))
         read = time.perf_counter()
-        Pipeline(store, stages, progress_of(store), Reporters([])).run(Scripted())
+        Pipeline(store, stages, progress_of(store)).run(Scripted())
         done = time.perf_counter()
     opened = time.perf_counter()
     with Store.open(path) as store:

@@ -6,33 +6,29 @@ else a default. A recipe that differs from the store's stops the run: recipes ne
 
 from __future__ import annotations
 
-import hashlib
 import json
-import signal
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
-from itertools import groupby
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from sysgen_local.engine.request import Engine, Sampling
+from sysgen_local import passes
+from sysgen_local.engine.request import Sampling
 from sysgen_local.errors import RecipeError, UsageError
 from sysgen_local.models import ResolvedModel, check, fingerprint, resolve
+from sysgen_local.passes import NAMES, Task
 from sysgen_local.phases.filter import Filter
 from sysgen_local.phases.generate import Generate
 from sysgen_local.phases.respond import Respond
-from sysgen_local.phases.stage import Stage
 from sysgen_local.phases.tags import parse_any
 from sysgen_local.phases.verify import Verify
-from sysgen_local.pipeline import Pipeline
-from sysgen_local.progress import Progress, Reporter
+from sysgen_local.progress import Progress, View
 from sysgen_local.prompts import PromptSet
 from sysgen_local.records import PHASES, Generated, Phase
 from sysgen_local.settings import Settings, Turns
+from sysgen_local.stage import Stage
 from sysgen_local.store import Store
 
 if TYPE_CHECKING:
@@ -48,27 +44,6 @@ BYTES_PER_TOKEN = 3
 
 BESIDE_THE_ROW = 2048
 """Tokens for demonstrations, system message and new answer."""
-
-NAMES = ("model", "model_license", "judge", "prompt_set")
-"""Facts that only name what another fact identifies: they may change, as a path does."""
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """A stage, the model it asks (None: it asks none) and the facts its results depend on."""
-
-    stage: Stage
-    model: ResolvedModel | None
-    facts: dict[str, str]
-
-    @property
-    def fingerprint(self) -> str:
-        return self.of(self.facts)
-
-    @staticmethod
-    def of(facts: dict[str, str]) -> str:
-        what = {name: value for name, value in facts.items() if name not in NAMES}
-        return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
 
 
 class _Known:
@@ -174,97 +149,26 @@ def agree(tasks: Sequence[Task], store: Store) -> None:
 def run(
     tasks: Sequence[Task],
     store: Store,
-    reporter: Reporter,
+    views: Sequence[View],
     options: Options,
     *,
     announce: Callable[[str], None] = lambda line: None,
 ) -> bool:
-    """Runs the tasks over everything due. False if it was interrupted: it can be taken up again.
-
-    Neighbouring tasks of one model run together, depth first; a judge of its own makes passes.
-    """
-    progress = progress_of(store)
+    """Runs the tasks over everything due. False if it was interrupted: it can be taken up again."""
     options = replace(options, longest=store.longest() // BYTES_PER_TOKEN + BESIDE_THE_ROW)
-    try:
-        for path, group in groupby(_with_models(tasks), key=lambda pair: pair[0]):
-            stages = [task.stage for _, task in group]
-            if not any(progress.waiting(stage.phase) for stage in stages):
-                continue
-            pipeline = Pipeline(store, stages, progress, reporter)
-            if path is None:
-                pipeline.run(None)
-            elif not _run_on(path, options, pipeline, announce):
-                return False
-        return True
-    finally:
-        reporter.close(progress)
-
-
-def _run_on(
-    model: ResolvedModel, options: Options, pipeline: Pipeline, announce: Callable[[str], None]
-) -> bool:
-    """Loads the model and runs the pipeline on it. False if that was interrupted."""
-    from sysgen_local.engine.llama import LlamaEngine
-
-    with _interruptible() as interruption:
-        engine = interruption.engine = LlamaEngine(model.path, options)
-        try:
-            announce(engine.description)
-            if not interruption.came:
-                pipeline.run(engine)
-        finally:
-            engine.close()
-    return not interruption.came
+    return passes.run(tasks, store, progress_of(store), views, options, announce=announce)
 
 
 def progress_of(store: Store) -> Progress:
     """The progress as the store has it."""
     counts = store.counts()
-    progress = Progress(rows=counts.input - counts.rejected, rejected=counts.rejected)
+    rows = counts.input - counts.rejected
+    progress = Progress(PHASES, rows=rows, rejected=counts.rejected)
     for phase in PHASES:
         state = counts.phases[phase]
         progress.phases[phase].done = state.kept
         progress.phases[phase].dropped.update(state.dropped)
     return progress
-
-
-class _Interruption:
-    """Ctrl-C or SIGTERM: the first ends the engine's work after its current step, a second one
-    leaves at once."""
-
-    def __init__(self) -> None:
-        self.came = False
-        self.engine: Engine | None = None
-
-    def __call__(self, number: int, _: FrameType | None) -> None:
-        if self.came:
-            raise KeyboardInterrupt
-        self.came = True
-        if self.engine is not None:
-            self.engine.cancel()
-
-
-@contextmanager
-def _interruptible() -> Iterator[_Interruption]:
-    """While this lasts, signals go to what it yields."""
-    interruption = _Interruption()
-    before = {s: signal.signal(s, interruption) for s in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield interruption
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _with_models(tasks: Sequence[Task]) -> list[tuple[ResolvedModel | None, Task]]:
-    """Each task with the model to load for it; one that asks none joins its neighbour's pass."""
-    models = [task.model for task in tasks]
-    for i, model in enumerate(models):
-        if model is None:
-            before = models[i - 1] if i else None
-            after = next((m for m in models[i + 1 :] if m), None)
-            models[i] = before or after
-    return list(zip(models, tasks, strict=True))
 
 
 def _spelling(model: ResolvedModel) -> str:
@@ -301,15 +205,6 @@ def _short(value: str | None) -> str:
     return text if len(text) <= 40 else f"{text[:12]}…"
 
 
-def machine(
-    *, slots: int | None, context: int | None, gpu_layers: int | None, threads: int | None
-) -> Options:
-    """The engine's options; imports llama.cpp."""
-    from sysgen_local.engine.plan import Options
-
-    return Options(slots=slots, context=context, gpu_layers=gpu_layers, threads=threads)
-
-
 def import_phrases(store: Store, path: Path) -> tuple[int, int]:
     """Phrases written elsewhere as phase 1's results: (rows taken in, rows that had theirs).
 
@@ -318,8 +213,10 @@ def import_phrases(store: Store, path: Path) -> tuple[int, int]:
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} cannot be read: {error}") from error
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is no text in UTF-8 (byte {error.start})") from error
     written: dict[int, Generated] = {}
     for number, line in enumerate(lines, 1):
         if line.strip():

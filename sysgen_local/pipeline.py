@@ -1,7 +1,7 @@
 """Runs stages: due rows -> requests -> completions -> committed rows. The only loop over an engine.
 
-Depth first: the engine is always fed from the most downstream phase that has work, so finished
-rows appear at once, the batch holds jobs of several phases, and no phase waits for another. A
+Depth first: the engine is always fed from the most downstream stage that has work, so finished
+rows appear at once, the batch holds jobs of several stages, and no stage waits for another. A
 row's results are committed as it moves; a killed run loses at most the rows in flight.
 """
 
@@ -12,12 +12,13 @@ from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 
 from sysgen_local.engine.request import Completion, Engine, Request
-from sysgen_local.phases.stage import Stage, Work
-from sysgen_local.progress import Progress, Reporter
-from sysgen_local.records import Phase, Result, Row
-from sysgen_local.store import Store
+from sysgen_local.progress import Progress
+from sysgen_local.stage import Board, Item, Outcome, Stage, Work
 
-COMMIT_SECONDS = 0.5
+COMMIT_SHARE = 20
+"""Results wait until as much as this many times the last commit's time has passed since: so
+commits take a twentieth of the time at most, and behind a real model none waits."""
+
 COMMIT_RESULTS = 2048
 
 
@@ -26,7 +27,7 @@ class Job:
 
     __slots__ = ("_answers", "_order", "_waiting", "row", "stage", "work")
 
-    def __init__(self, row: Row, stage: int, work: Work) -> None:
+    def __init__(self, row: Item, stage: int, work: Work) -> None:
         self.row = row
         self.stage = stage
         self.work = work
@@ -44,19 +45,16 @@ class Job:
 
 
 class Pipeline:
-    """Drives `stages` (consecutive phases) over every row of `store` that is due."""
+    """Drives `stages` (consecutive ones) over every row of `board` that is due."""
 
-    def __init__(
-        self, store: Store, stages: Sequence[Stage], progress: Progress, reporter: Reporter
-    ) -> None:
-        self._store = store
+    def __init__(self, board: Board, stages: Sequence[Stage], progress: Progress) -> None:
+        self._board = board
         self._stages = stages
         self._progress = progress
-        self._reporter = reporter
         self._ready: list[deque[tuple[Request, Job]]] = [deque() for _ in stages]
         self._running: dict[str, Job] = {}
-        self._results: list[tuple[int, Phase, Result]] = []
-        self._committed = time.monotonic()
+        self._results: list[tuple[int, str, Outcome]] = []
+        self._next_commit = 0.0
 
     def run(self, engine: Engine | None) -> None:
         """Until nothing is due, or until the engine is cancelled. Stages that ask no model
@@ -88,20 +86,21 @@ class Pipeline:
             else:
                 return
 
-    def _due(self) -> Iterator[tuple[Row, int]]:
+    def _due(self) -> Iterator[tuple[Item, int]]:
         """Rows that wait in the store, the furthest first. A row that comes due while the run
         goes on is passed on in memory and not met here again: its phase's pages are behind."""
         for index in reversed(range(len(self._stages))):
-            for row in self._store.due(self._stages[index].phase):
+            for row in self._board.due(self._stages[index].phase):
                 yield row, index
 
-    def _start(self, row: Row, index: int) -> None:
+    def _start(self, row: Item, index: int) -> None:
         stage = self._stages[index]
         self._progress.phases[stage.phase].running += 1
         self._advance(Job(row, index, stage.work(row)), None)
 
     def _receive(self, completion: Completion) -> None:
         job = self._running.pop(completion.id)
+        self._progress.answered(self._stages[job.stage].phase, completion)
         answers = job.answer(completion)
         if answers is not None:
             self._advance(job, answers)
@@ -118,24 +117,25 @@ class Pipeline:
         job.expect(requests)
         self._ready[job.stage].extend((request, job) for request in requests)
 
-    def _finish(self, job: Job, result: Result) -> None:
+    def _finish(self, job: Job, result: Outcome) -> None:
         phase = self._stages[job.stage].phase
         row = job.row.after(phase, result)
         self._results.append((row.row, phase, result))
         self._progress.phases[phase].running -= 1
         self._progress.count(row, phase, result)
-        self._reporter.update(self._progress)
         if result.dropped is None and job.stage + 1 < len(self._stages):
             self._start(row, job.stage + 1)
         self._commit_if_due()
 
     def _commit_if_due(self) -> None:
-        late = time.monotonic() - self._committed > COMMIT_SECONDS
+        late = time.monotonic() >= self._next_commit
         if self._results and (late or len(self._results) >= COMMIT_RESULTS):
             self._commit()
 
     def _commit(self) -> None:
         if self._results:
-            self._store.commit(self._results)
+            started = time.monotonic()
+            self._board.commit(self._results)
             self._results = []
-        self._committed = time.monotonic()
+            ended = time.monotonic()
+            self._next_commit = ended + COMMIT_SHARE * (ended - started)

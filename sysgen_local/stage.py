@@ -1,35 +1,67 @@
 """What a stage is: the work for one row, as a generator of requests.
 
 `work` yields requests, is sent their completions in the same order, and returns the result. It
-knows nothing of llama.cpp, batches or SQL, so a test sends it completions by hand.
+knows nothing of llama.cpp, batches or SQL, so a test sends it completions by hand. The four
+phases are stages, and so is whatever else asks a model something for each of many rows.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Generator, Iterable, Sequence
-from typing import Protocol
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from typing import Any, Protocol, Self
 
 from sysgen_local.engine.request import Completion, Request
-from sysgen_local.records import Cost, Phase, Result, Row
+from sysgen_local.records import Cost
 
-Work = Generator[Sequence[Request], Sequence[Completion], Result]
+
+class Outcome(Protocol):
+    """What a stage makes of a row. `dropped` is the reason where the row ends here."""
+
+    @property
+    def dropped(self) -> str | None: ...
+
+
+class Item(Protocol):
+    """Something on its way through stages, with a number that never changes."""
+
+    @property
+    def row(self) -> int: ...
+
+    def after(self, phase: Any, result: Any) -> Self:
+        """The same, one stage further."""
+        ...
+
+
+Work = Generator[Sequence[Request], Sequence[Completion], Outcome]
 
 
 class Stage(Protocol):
-    """One phase: its name, the work for a row, and what its results depend on."""
+    """Its name, the work for a row, and what its results depend on."""
 
     @property
-    def phase(self) -> Phase: ...
+    def phase(self) -> Any: ...
 
-    def work(self, row: Row) -> Work: ...
+    def work(self, row: Any) -> Work: ...
 
     def facts(self) -> dict[str, str]:
         """Everything a result depends on besides the row and the model: the recipe."""
         ...
 
 
-def seed_of(run_seed: int, row: int, phase: Phase, part: int = 0) -> int:
+class Board(Protocol):
+    """Where stages find their rows and leave their results: the `Store`, or one like it."""
+
+    def due(self, phase: Any) -> Iterator[Item]:
+        """Rows this stage has to do, ascending. Results may be committed meanwhile."""
+        ...
+
+    def commit(self, results: Any) -> None:
+        """Writes (row, phase, result) of any stages in one transaction."""
+        ...
+
+
+def seed_of(run_seed: int, row: int, phase: str, part: int = 0) -> int:
     """A request's own random stream: depends on the run's seed and the row, on nothing else."""
     key = f"{run_seed}:{row}:{phase}:{part}".encode()
     return int.from_bytes(hashlib.blake2b(key, digest_size=8).digest(), "big")

@@ -6,13 +6,13 @@ from pathlib import Path
 FLOORS = [
     {"errors", "resources", "records", "settings", "__init__"},
     {"engine"},
-    {"prompts", "models", "progress"},
+    {"prompts", "models", "stage", "progress"},
     {"sources"},
     {"store"},
     {"export", "report"},
     {"evaluate"},
     {"phases"},
-    {"pipeline", "job", "bench"},
+    {"pipeline", "passes", "job", "bench"},
     {"cli"},
 ]
 PACKAGE = Path(__file__).resolve().parent.parent / "sysgen_local"

@@ -10,9 +10,9 @@ import pytest
 from scripted import ScriptedEngine, plain
 
 from sysgen_local.errors import RecipeError, UsageError
-from sysgen_local.job import agree, import_phrases, machine, plan, progress_of, run
+from sysgen_local.job import agree, import_phrases, plan, progress_of, run
+from sysgen_local.passes import machine
 from sysgen_local.pipeline import Pipeline
-from sysgen_local.progress import Reporters
 from sysgen_local.records import PHASES, Conversation, Source, Turn
 from sysgen_local.settings import Settings
 from sysgen_local.store import Store
@@ -29,9 +29,7 @@ def store(tmp_path: Path):
 def made_with(store: Store, settings: Settings) -> None:
     tasks = plan(settings, store, PHASES)
     agree(tasks, store)
-    Pipeline(store, [t.stage for t in tasks], progress_of(store), Reporters([])).run(
-        ScriptedEngine(plain)
-    )
+    Pipeline(store, [t.stage for t in tasks], progress_of(store)).run(ScriptedEngine(plain))
 
 
 def test_what_is_not_given_is_what_the_file_was_made_with(store):
@@ -87,7 +85,7 @@ def test_a_judge_of_its_own_makes_a_pass_of_its_own(store, builtin, tmp_path):
     tasks = plan(Settings(judge=str(judge)), store, PHASES)
     agree(tasks, store)
     options = machine(slots=2, context=None, gpu_layers=0, threads=1)
-    assert run(tasks, store, Reporters([]), options, announce=loaded.append)
+    assert run(tasks, store, [], options, announce=loaded.append)
     assert [line.split(":")[0] for line in loaded] == ["builtin.gguf", "judge.gguf", "builtin.gguf"]
     assert store.counts().pending == 0
     facts = store.recipe("verify").facts

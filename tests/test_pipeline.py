@@ -16,12 +16,9 @@ from sysgen_local.phases.generate import Generate
 from sysgen_local.phases.respond import Respond
 from sysgen_local.phases.verify import Verify
 from sysgen_local.pipeline import Pipeline
-from sysgen_local.progress import Reporters
 from sysgen_local.prompts import PromptSet
 from sysgen_local.records import Conversation, Reject, Source, Turn
 from sysgen_local.store import Store
-
-QUIET = Reporters([])
 
 
 def stages():
@@ -50,7 +47,7 @@ def store(tmp_path: Path):
 
 def run(store: Store, engine: ScriptedEngine | None, some=None):
     progress = progress_of(store)
-    Pipeline(store, some or stages(), progress, QUIET).run(engine)
+    Pipeline(store, some or stages(), progress).run(engine)
     return progress
 
 

@@ -24,7 +24,6 @@ from sysgen_local.phases.generate import Generate
 from sysgen_local.phases.respond import Respond
 from sysgen_local.phases.verify import Verify
 from sysgen_local.pipeline import Pipeline
-from sysgen_local.progress import Reporters
 from sysgen_local.prompts import PromptSet
 from sysgen_local.records import PHASES, TABLES
 from sysgen_local.sources import find, read
@@ -93,7 +92,7 @@ def work(path: Path, data: Path, phases: list[str], keep: bool, answers: int | N
         for source in find([str(data)]):
             store.ingest(source, read(source), batch=3)
         engine = None if phases == ["filter"] else ScriptedEngine(answer)
-        Pipeline(store, stages, progress_of(store), Reporters([])).run(engine)
+        Pipeline(store, stages, progress_of(store)).run(engine)
 
 
 def in_a_process(*given) -> None:

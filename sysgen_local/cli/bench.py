@@ -54,8 +54,8 @@ def bench(
       sysgen bench --model qwen2.5-7b --slots 8,16,32
     """
     from sysgen_local import bench as measuring
-    from sysgen_local.job import machine
     from sysgen_local.models import check, resolve
+    from sysgen_local.passes import machine
 
     path = resolve(model).path
     check(path)

@@ -38,11 +38,11 @@ def status(db: Path) -> None:
     if "pid" in state:
         from sysgen_local.report.live import clock
 
-        speed = state["finished_in_this_run"] / max(state["seconds"], 1e-6) * 3600
         age = max(0.0, time.time() - state["at"])
+        left = f", {clock(state['seconds_left'])} left" if state["seconds_left"] else ""
         click.echo(
             f"running as process {state['pid']} for {clock(state['seconds'])}, "
-            f"{speed:,.0f} rows/h (as of {age:.0f} s ago)"
+            f"{state['rows_an_hour']:,.0f} rows/h{left} (as of {age:.0f} s ago)"
         )
     elif rows["pending"]:
         click.echo(f"not running; `sysgen run --db {db}` takes it up again")

@@ -130,6 +130,9 @@ WORKING = [
         "--redo", type=PHASE, help="Forget this phase and all after it, and do them again."
     ),
     click.option("-q", "--quiet", is_flag=True, help="Only errors and the last line."),
+    click.option(
+        "--json-log", is_flag=True, help="A JSON object every 10 s instead of the view, on stderr."
+    ),
 ]
 
 

@@ -115,6 +115,7 @@ def _work(
     strict: bool,
     redo: Phase | None,
     quiet: bool,
+    json_log: bool = False,
     settings: Settings | None = None,
     output: Path | None = None,
     gpu_layers: int | None = None,
@@ -122,15 +123,14 @@ def _work(
     context: int | None = None,
     threads: int | None = None,
 ) -> int:
-    from sysgen_local import job
+    from sysgen_local import job, passes
     from sysgen_local.export import check, export
-    from sysgen_local.progress import Reporters
-    from sysgen_local.report.live import reporter_for
+    from sysgen_local.report.live import views_for
     from sysgen_local.report.status import StatusFile
     from sysgen_local.store import Store
 
     def say(line: str) -> None:
-        if not quiet:
+        if not (quiet or json_log):
             click.echo(line, err=True)
 
     settings = settings or Settings()
@@ -162,11 +162,13 @@ def _work(
             model=next((t.model.name for t in tasks if t.model), None),
             seed=settings.seed,
         )
-        machine = job.machine(slots=slots, context=context, gpu_layers=gpu_layers, threads=threads)
-        reporter = Reporters([StatusFile(db), reporter_for(sys.stderr, quiet=quiet)])
+        machine = passes.machine(
+            slots=slots, context=context, gpu_layers=gpu_layers, threads=threads
+        )
+        views = [StatusFile(db), *views_for(sys.stderr, quiet=quiet, json_log=json_log)]
         finished = False
         try:
-            finished = job.run(tasks, store, reporter, machine, announce=say)
+            finished = job.run(tasks, store, views, machine, announce=say)
         finally:
             store.end_run(run_number, "done" if finished else "interrupted")
         counts = store.counts()
@@ -200,7 +202,8 @@ def _read(
     from sysgen_local.sources import explain_shapes, find, parse_map, read
 
     keys = parse_map(mapping) if mapping else None
-    for source in find(inputs, mapping=keys, license=license) if inputs else []:
+    sources = list(find(inputs, mapping=keys, license=license)) if inputs else []
+    for source in sources:
         tally = _Tally()
         records = tally.count(read(source, skip_system=skip_system))
         if strict:
@@ -215,6 +218,8 @@ def _read(
             why = f"`sysgen stats --db {store.path}` shows why"
             rejected = f", {tally.rejected:,} rejected ({why})" if tally.rejected else ""
             click.echo(f"{source.path}: {tally.usable:,} rows{rejected}", err=True)
+    if sources and not store.counts().input:
+        raise UsageError(f"{sources[0].path} is empty: there is no row in it")
 
 
 def _strictly(

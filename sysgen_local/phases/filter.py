@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sysgen_local.phases import rules
-from sysgen_local.phases.stage import Work
 from sysgen_local.records import TAGS, Conversation, Filtered, Phase, Phrase, Removed, Row
+from sysgen_local.stage import Work
 
 REASONS = {name: text for name, (_, text) in rules.RULES.items()} | {
     "duplicate": "another phrase says the same"

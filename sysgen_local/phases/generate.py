@@ -9,10 +9,10 @@ import json
 from dataclasses import asdict, dataclass
 
 from sysgen_local.engine.request import GREEDY, Json, Request, Sampling
-from sysgen_local.phases.stage import Work, cost_of, seed_of
 from sysgen_local.phases.tags import SCHEMA, parse_json
 from sysgen_local.prompts import PromptSet
 from sysgen_local.records import Conversation, Generated, Phase, Row
+from sysgen_local.stage import Work, cost_of, seed_of
 
 _GRAMMAR = Json(json.dumps(SCHEMA, sort_keys=True))
 

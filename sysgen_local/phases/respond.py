@@ -12,10 +12,10 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 
 from sysgen_local.engine.request import GREEDY, Completion, Message, Request, Sampling, Segment
-from sysgen_local.phases.stage import Work, cost_of, seed_of
 from sysgen_local.prompts import PromptSet
 from sysgen_local.records import Phase, Responded, Row, Turn
 from sysgen_local.settings import Turns
+from sysgen_local.stage import Work, cost_of, seed_of
 
 _THOUGHT = re.compile(r"^\s*<think>.*?</think>\s*", re.DOTALL)
 _NOTHING = " \n\t-.*#|_=…"

@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sysgen_local.engine.request import Choice, Completion, Request
-from sysgen_local.phases.stage import Work, cost_of
 from sysgen_local.prompts import PromptSet
 from sysgen_local.records import LABELS, Phase, Phrase, Row, Verdict, Verified
+from sysgen_local.stage import Work, cost_of
 
 _CHOICE = Choice(LABELS)
 

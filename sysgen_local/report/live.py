@@ -1,106 +1,130 @@
-"""The terminal view of a run: a line a phase, speed, time left, the last finished row.
+"""How a run shows itself: drawn in place on a terminal, a plain line every ten seconds elsewhere.
 
-On a terminal it is drawn in place (rich); elsewhere one plain line every ten seconds.
+Above all a funnel, a line a phase; then the pace, the time left, the last finished row.
 """
 
 from __future__ import annotations
 
-import time
+import json
 from typing import IO, TYPE_CHECKING
 
-from sysgen_local.progress import Progress, Reporter
-from sysgen_local.records import PHASES
+import psutil
+
+from sysgen_local.progress import Progress, View
+from sysgen_local.records import Row
 from sysgen_local.report.colours import colour
+from sysgen_local.report.status import state
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
+NARROW = 72
+"""Columns below which the bars are left out."""
 
-def reporter_for(stream: IO[str], *, quiet: bool = False) -> Reporter:
-    """The view that suits the stream: drawn on a terminal, plain lines elsewhere."""
+
+def views_for(stream: IO[str], *, quiet: bool = False, json_log: bool = False) -> list[View]:
+    """The view that suits the stream and what was asked for; none where it should be quiet."""
+    if json_log:
+        return [JsonLines(stream)]
     if quiet:
-        return Plain(stream, every=float("inf"))
+        return []
     from rich.console import Console
 
     console = Console(file=stream)
-    return Live(console) if console.is_terminal else Plain(stream)
+    return [Live(console) if console.is_terminal else Plain(stream)]
 
 
 class Plain:
-    """One line every `every` seconds."""
+    """One line every ten seconds."""
 
-    def __init__(self, stream: IO[str], every: float = 10.0) -> None:
+    every = 10.0
+
+    def __init__(self, stream: IO[str]) -> None:
         self._stream = stream
-        self._every = every
-        self._said = time.monotonic()
 
-    def update(self, progress: Progress) -> None:
-        if time.monotonic() - self._said >= self._every:
-            self._said = time.monotonic()
-            print(summary(progress), file=self._stream, flush=True)
+    def show(self, progress: Progress) -> None:
+        if progress.seconds >= self.every:
+            self.close(progress)
 
     def close(self, progress: Progress) -> None:
-        if self._every != float("inf"):
-            print(summary(progress), file=self._stream, flush=True)
+        print(self.line(progress), file=self._stream, flush=True)
+
+    def line(self, progress: Progress) -> str:
+        return summary(progress)
+
+
+class JsonLines(Plain):
+    """The same for programs: one JSON object a line, as in the side file."""
+
+    def line(self, progress: Progress) -> str:
+        return json.dumps(state(progress))
 
 
 class Live:
-    """Redrawn in place, at most eight times a second."""
+    """Redrawn in place four times a second, from the first answer on."""
+
+    every = 0.25
 
     def __init__(self, console: Console) -> None:
         from rich.live import Live as RichLive
 
         self._console = console
         self._live = RichLive(console=console, auto_refresh=False, transient=False)
-        self._drawn = 0.0
 
-    def update(self, progress: Progress) -> None:
-        if time.monotonic() - self._drawn < 0.125:
-            return
-        if not self._drawn:
-            self._live.start()
-        self._drawn = time.monotonic()
-        self._live.update(self._view(progress), refresh=True)
+    def show(self, progress: Progress) -> None:
+        if progress.cost.tokens_in:
+            self._draw(progress)
 
     def close(self, progress: Progress) -> None:
-        if self._drawn:
-            self._live.update(self._view(progress), refresh=True)
+        if self._live.is_started or progress.finished_here:
+            self._draw(progress)
             self._live.stop()
 
-    def _view(self, progress: Progress) -> RenderableType:
-        from rich.console import Group
-        from rich.progress_bar import ProgressBar
-        from rich.table import Table
-        from rich.text import Text
+    def _draw(self, progress: Progress) -> None:
+        if not self._live.is_started:
+            self._live.start()
+        self._live.update(view(progress, self._console.width), refresh=True)
 
-        roomy = self._console.width >= 70
-        table = Table.grid(padding=(0, 2 if roomy else 1))
-        names = ["phase", "", "done", "dropped", "running", "waiting"]
-        cells: list[RenderableType]
-        for name in names if roomy else names[:1] + names[2:]:
-            table.add_column(justify="left" if name in ("phase", "") else "right", no_wrap=True)
-        table.add_row(*(Text(n, "dim") for n in names if roomy or n))
-        for phase in PHASES:
-            state = progress.phases[phase]
-            numbers = (
-                state.done,
-                state.dropped.total(),
-                state.running,
-                progress.waiting(phase) - state.running,
-            )
-            cells = [phase, *(f"{n:,}" for n in numbers)]
-            if roomy:
-                whole = max(progress.rows, 1)
-                cells.insert(1, ProgressBar(total=whole, completed=state.through, width=24))
-            table.add_row(*cells)
-        return Group(table, Text(speed(progress), style="bold"), _last(progress))
+
+def view(progress: Progress, width: int) -> RenderableType:
+    """The whole state on so many columns."""
+    from rich.console import Group
+    from rich.text import Text
+
+    pace = Text(" · ".join(speed(progress)), "bold")
+    return Group(_funnel(progress, width), pace, Text(memory(), "dim"), _last(progress))
+
+
+def _funnel(progress: Progress, width: int) -> RenderableType:
+    from rich.progress_bar import ProgressBar
+    from rich.table import Table
+    from rich.text import Text
+
+    roomy = width >= NARROW
+    table = Table.grid(padding=(0, 2 if roomy else 1))
+    names = ["phase", "", "done", "dropped", "running", "waiting"]
+    if not roomy:
+        names.remove("")
+    for name in names:
+        table.add_column(justify="left" if name in ("phase", "") else "right", no_wrap=True)
+    table.add_row(*(Text(name, "dim") for name in names))
+    for phase, counts in progress.phases.items():
+        waiting = progress.waiting(phase) - counts.running
+        numbers = (counts.done, counts.dropped.total(), counts.running, waiting)
+        cells: list[RenderableType] = [phase, *(f"{n:,}" for n in numbers)]
+        if roomy:
+            whole = max(progress.rows, 1)
+            bar = ProgressBar(total=whole, completed=counts.through, width=max(12, width - 56))
+            cells.insert(1, bar)
+        table.add_row(*cells)
+    return table
 
 
 def _last(progress: Progress) -> RenderableType:
     from rich.text import Text
 
     row = progress.last
-    if row is None or row.verified is None:
+    if not isinstance(row, Row) or row.verified is None:
         return Text("")
     text = Text(f"row {row.row}: ", style="dim", overflow="ellipsis")
     for verdict in row.verified.verdicts:
@@ -109,26 +133,31 @@ def _last(progress: Progress) -> RenderableType:
     return text
 
 
-def speed(progress: Progress) -> str:
+def speed(progress: Progress) -> list[str]:
     """Rows an hour, tokens a second, time left: of this run alone."""
     seconds = max(progress.seconds, 1e-6)
-    rate = progress.finished_here / seconds
     parts = [
         f"{progress.finished_here:,} rows in {clock(seconds)}",
-        f"{rate * 3600:,.0f} rows/h",
+        f"{progress.finished_here / seconds * 3600:,.0f} rows/h",
         f"{progress.cost.tokens_in / seconds:,.0f} tok/s in",
-        f"{progress.cost.tokens_out / seconds:,.0f} tok/s out",
+        f"{progress.cost.tokens_out / seconds:,.0f} out",
     ]
-    if progress.pending and rate:
-        parts.append(f"{clock(progress.pending / rate)} left")
-    return " · ".join(parts)
+    if progress.left is not None:
+        parts.append(f"{clock(progress.left)} left")
+    return parts
+
+
+def memory() -> str:
+    """What this process holds of the machine's memory."""
+    own = psutil.Process().memory_info().rss
+    return f"{own / 2**30:.1f} of {psutil.virtual_memory().total / 2**30:.0f} GiB memory"
 
 
 def summary(progress: Progress) -> str:
     """The whole state in one plain line."""
     return (
         f"{progress.final:,} final, {progress.dropped:,} dropped, {progress.rejected:,} rejected, "
-        f"{progress.pending:,} pending | {speed(progress)}"
+        f"{progress.pending:,} pending | {' · '.join([*speed(progress), memory()])}"
     )
 
 

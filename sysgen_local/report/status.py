@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,20 +17,18 @@ from sysgen_local.progress import Progress
 
 
 class StatusFile:
-    """A reporter that writes the side file."""
+    """A view that writes the side file."""
 
-    def __init__(self, database: Path, every: float = 1.0) -> None:
+    every = 1.0
+
+    def __init__(self, database: Path) -> None:
         self._path = side_file(database)
-        self._every = every
-        self._written = 0.0
 
-    def update(self, progress: Progress) -> None:
-        if time.monotonic() - self._written < self._every:
-            return
-        self._written = time.monotonic()
+    def show(self, progress: Progress) -> None:
         temporary = self._path.with_name(f"{self._path.name}.{os.getpid()}")
-        temporary.write_text(json.dumps(_state(progress)))
-        os.replace(temporary, self._path)
+        with suppress(OSError):  # the run goes on where nobody can be told of it
+            temporary.write_text(json.dumps(state(progress)))
+            os.replace(temporary, self._path)
 
     def close(self, progress: Progress) -> None:
         self._path.unlink(missing_ok=True)
@@ -48,7 +47,9 @@ def read_status(database: Path) -> dict[str, Any] | None:
     return state if isinstance(state, dict) else None
 
 
-def _state(progress: Progress) -> dict[str, Any]:
+def state(progress: Progress) -> dict[str, Any]:
+    """The progress as plain data. Seconds are of this run; `at` is seconds since 1970."""
+    seconds = progress.seconds
     return {
         "pid": os.getpid(),
         "at": time.time(),
@@ -68,8 +69,10 @@ def _state(progress: Progress) -> dict[str, Any]:
             }
             for phase, state in progress.phases.items()
         },
-        "seconds": progress.seconds,
+        "seconds": seconds,
+        "seconds_left": progress.left,
         "tokens_in": progress.cost.tokens_in,
         "tokens_out": progress.cost.tokens_out,
         "finished_in_this_run": progress.finished_here,
+        "rows_an_hour": progress.finished_here / max(seconds, 1e-6) * 3600,
     }

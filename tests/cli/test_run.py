@@ -220,6 +220,21 @@ def test_wrong_use_is_one_sentence_and_exit_code_2(folder, arguments, said):
     assert said in done.stderr
 
 
+def test_an_empty_file_is_said_to_be_empty(folder):
+    (folder / "empty.jsonl").write_text("\n")
+    done = sysgen("run", "empty.jsonl", cwd=folder, check=2)
+    assert "empty.jsonl is empty" in done.stderr
+
+
+def test_a_json_log_has_an_object_a_line(folder):
+    done = sysgen("run", "rows.jsonl", "--json-log", cwd=folder)
+    *log, _ = done.stderr.splitlines()
+    states = [json.loads(line) for line in log if line.startswith("{")]
+    assert states[-1]["rows"]["pending"] == 0
+    assert adds_up(states[-1]["rows"])
+    assert "model: builtin" not in done.stderr
+
+
 def test_an_unusable_file_names_what_would_be_understood(folder):
     (folder / "odd.jsonl").write_text('{"title": "a", "body": "b"}\n')
     done = sysgen("run", "odd.jsonl", cwd=folder, check=2)

@@ -1,15 +1,27 @@
 import io
+import json
 from collections import Counter
 
 from rich.console import Console
 
+from sysgen_local.engine.request import Completion
 from sysgen_local.progress import Progress
-from sysgen_local.records import Conversation, Cost, Responded, Row, Turn, Verdict, Verified
-from sysgen_local.report.live import Live, Plain, clock, reporter_for, speed, summary
+from sysgen_local.records import (
+    PHASES,
+    Conversation,
+    Cost,
+    Generated,
+    Responded,
+    Row,
+    Turn,
+    Verdict,
+    Verified,
+)
+from sysgen_local.report.live import Live, Plain, clock, speed, summary, views_for
 
 
 def some_progress() -> Progress:
-    progress = Progress(rows=10, rejected=1)
+    progress = Progress(PHASES, rows=10, rejected=1)
     for phase in progress.phases.values():
         phase.done = 7
     progress.phases["respond"].done = 4
@@ -28,34 +40,65 @@ def test_the_sums_add_up():
     assert (progress.final, progress.dropped, progress.pending) == (4, 2, 4)
     assert progress.waiting("respond") == 3
     assert "4 final, 2 dropped, 1 rejected, 4 pending" in summary(progress)
-    assert "rows/h" in speed(progress)
+    assert any("rows/h" in part for part in speed(progress))
 
 
 def test_a_terminal_of_any_width_gets_a_view_that_shows_row_text_as_text():
     for width in (40, 80, 140):
         screen = io.StringIO()
         live = Live(Console(file=screen, force_terminal=True, width=width))
-        live.update(some_progress())
+        live.show(some_progress())
         live.close(some_progress())
         assert "respond" in screen.getvalue()
         assert "[bold]" in screen.getvalue()
 
 
+def test_nothing_is_drawn_before_the_first_answer():
+    screen = io.StringIO()
+    live = Live(Console(file=screen, force_terminal=True, width=80))
+    live.show(Progress(PHASES, rows=10))
+    live.close(Progress(PHASES, rows=10))
+    assert screen.getvalue() == ""
+
+
 def test_off_a_terminal_there_are_plain_lines():
     out = io.StringIO()
-    reporter = reporter_for(out)
-    assert isinstance(reporter, Plain)
-    reporter.update(some_progress())  # too early to say anything
+    [view] = views_for(out)
+    assert isinstance(view, Plain)
+    view.show(some_progress())  # too early to say anything
     assert out.getvalue() == ""
-    reporter.close(some_progress())
+    view.close(some_progress())
     assert out.getvalue().count("\n") == 1
     assert "\x1b" not in out.getvalue()
 
 
-def test_quiet_says_nothing():
+def test_a_json_log_is_an_object_a_line():
     out = io.StringIO()
-    reporter_for(out, quiet=True).close(some_progress())
-    assert out.getvalue() == ""
+    [view] = views_for(out, json_log=True)
+    view.close(some_progress())
+    view.close(some_progress())
+    first, _ = map(json.loads, out.getvalue().splitlines())
+    assert first["rows"]["final"] == 4
+    assert first["tokens_in"] == 1000
+
+
+def test_quiet_says_nothing():
+    assert views_for(io.StringIO(), quiet=True) == []
+
+
+def test_time_left_comes_from_tokens():
+    progress = Progress(("ask", "answer"), rows=100)
+    assert progress.left is None
+    row = Row(1, Conversation((Turn("user", "Q"), Turn("assistant", "A")), 1))
+    progress.answered("ask", Completion("1", "", "stop", tokens_in=10))
+    progress._first -= 10  # ten seconds ago
+    for _ in range(10):
+        progress.answered("ask", Completion("1", "", "stop", tokens_in=10))
+        progress.count(row, "ask", Generated(dropped=None))
+        progress.answered("answer", Completion("1", "", "stop", tokens_in=50, tokens_out=10))
+        progress.count(row, "answer", Responded())
+    # 100 tokens' worth in ten seconds for ten rows, and ninety to go.
+    assert 85 < progress.left < 95
 
 
 def test_clock():

@@ -9,7 +9,7 @@ from sysgen_local.report.status import StatusFile, read_status, side_file
 def test_the_side_file_lives_as_long_as_the_run(tmp_path):
     database = tmp_path / "rows.duckdb"
     status = StatusFile(database)
-    status.update(some_progress())
+    status.show(some_progress())
     state = read_status(database)
     assert state["pid"] == os.getpid()
     rows = state["rows"]
