@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sysgen_local.engine.request import Message
+from sysgen_local.engine.request import Message, Segment
 from sysgen_local.engine.segments import Marks
 from sysgen_local.errors import UsageError
 from sysgen_local.resources import resource
@@ -38,11 +38,13 @@ _HEADING = re.compile(r"^# (system|user|assistant)[ \t]*$", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """One message; `fixed` where no row changes it."""
+    """One message; `fixed` where no row changes it. `pieces` are its text and the names of the
+    values in it, where that is all it consists of: such a template need not be run."""
 
     role: str
     template: Template
-    fixed: Message | None
+    pieces: tuple[Segment | str, ...] | None
+    fixed: Message | None = None
 
 
 class PromptFile:
@@ -68,6 +70,12 @@ class PromptFile:
 
     @staticmethod
     def _message(part: _Part, values: Mapping[str, Any]) -> Message:
+        if part.pieces is not None:
+            content = (
+                Segment(values[piece], trusted=False) if isinstance(piece, str) else piece
+                for piece in part.pieces
+            )
+            return Message(part.role, tuple(content))
         marks = Marks()
         rendered = part.template.render(_marked(values, marks))
         return Message(part.role, marks.split(rendered.strip()))
@@ -86,7 +94,8 @@ class PromptFile:
             line = self._text.count("\n", 0, match.end()) + 1
             here = self._check(text, line)
             used |= here
-            part = _Part(role, self._environment.from_string(text.strip()), None)
+            template = self._environment.from_string(text.strip())
+            part = _Part(role, template, self._pieces(text.strip()))
             parts.append(part if here else replace(part, fixed=self._message(part, {})))
         if missing := VARIABLES[self._phase][0] - used:
             names = " and ".join(f"{{{{ {name} }}}}" for name in sorted(missing))
@@ -109,6 +118,22 @@ class PromptFile:
             known = ", ".join(sorted(needed | allowed))
             raise self._wrong(at, f"unknown variable {unknown[0]}; there is {known}")
         return used
+
+    def _pieces(self, text: str) -> tuple[Segment | str, ...] | None:
+        """See `_Part`; None where the template does more than name values."""
+        from jinja2 import nodes
+
+        pieces: list[Segment | str] = []
+        for output in self._environment.parse(text).body:
+            for node in output.nodes if isinstance(output, nodes.Output) else [output]:
+                match node:
+                    case nodes.TemplateData():
+                        pieces.append(Segment(node.data))
+                    case nodes.Name():
+                        pieces.append(node.name)
+                    case _:
+                        return None
+        return tuple(pieces)
 
     @cached_property
     def _environment(self) -> Any:

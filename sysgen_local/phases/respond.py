@@ -17,6 +17,7 @@ from sysgen_local.records import Phase, Responded, Row, Turn
 from sysgen_local.settings import Turns
 from sysgen_local.stage import Work, cost_of, seed_of
 
+_SPOKEN = re.compile(r"\S*[^\W_]\S*")
 _THOUGHT = re.compile(r"^\s*<think>.*?</think>\s*", re.DOTALL)
 _NOTHING = " \n\t-.*#|_=…"
 _MARKUP = re.compile(
@@ -93,35 +94,56 @@ def looping(text: str, *, most: int = 40) -> bool:
     together; or one sentence of four words or more makes up half of it, three times or more.
     No table, list or poem does either.
     """
-    words = [w for w in text.split() if any(map(str.isalnum, w))]
-    sentences = Counter(sentence.strip() for sentence in re.split(r"[.!?\n]+", text))
-    for sentence, times in sentences.most_common():
-        if times < 3:
-            break
-        said = sentence.split()
-        if sum(any(map(str.isalpha, word)) for word in said) >= 4:
-            if times * len(said) * 2 >= len(words):
-                return True
-            break
+    words = _SPOKEN.findall(text)
+    if _one_sentence(text, len(words)):
+        return True
     if len(words) < 4 and len(text) > 100:
         words = [c for c in text if c.isalnum()]  # a script without spaces, or one endless word
     return _goes_round(words, most)
 
 
-def _goes_round(words: list[str], most: int) -> bool:
-    import numpy as np
-
-    numbers: dict[str, int] = {}
-    spoken = np.array([numbers.setdefault(word, len(numbers)) for word in words])
-    for period in range(1, min(most, len(words) // 5) + 1):
-        needed = max(4 * period, 20 - period)
-        same = spoken[period:] == spoken[:-period]
-        if np.count_nonzero(same) < needed:
-            continue  # nearly always: most words are not said again at one distance
-        breaks = np.flatnonzero(~same)
-        if np.diff(breaks, prepend=-1, append=len(same)).max() - 1 >= needed:
-            return True
+def _one_sentence(text: str, words: int) -> bool:
+    sentences = [sentence.strip() for sentence in re.split(r"[.!?\n]+", text)]
+    if len(sentences) - len(set(sentences)) < 2:
+        return False
+    for sentence, times in Counter(sentences).most_common():
+        if times < 3:
+            break
+        said = sentence.split()
+        if sum(any(map(str.isalpha, word)) for word in said) >= 4:
+            return times * len(said) * 2 >= words
     return False
+
+
+def _goes_round(words: list[str], most: int) -> bool:
+    most = min(most, len(words) // 5)
+    # A stretch that counts has _SHORTEST words or more that were said a period before, so one of
+    # those stands at a multiple of it: only from there one has to look.
+    for at in range(_SHORTEST, len(words), _SHORTEST):
+        before = words[max(0, at - most) : at]
+        if words[at] in before:
+            for period, word in enumerate(reversed(before), 1):
+                if word == words[at] and _again(words, at, period) >= _needed(period):
+                    return True
+    return False
+
+
+def _needed(period: int) -> int:
+    """Words that were said a period before: of five times round, and of twenty words at least."""
+    return max(4 * period, 20 - period)
+
+
+_SHORTEST = min(map(_needed, range(1, 41)))
+
+
+def _again(words: list[str], at: int, period: int) -> int:
+    """How many words around `at`, without a break, were said a period before."""
+    low, high = at, at + 1
+    while low > period and words[low - 1] == words[low - 1 - period]:
+        low -= 1
+    while high < len(words) and words[high] == words[high - period]:
+        high += 1
+    return high - low
 
 
 def _message(turn: Turn) -> Message:

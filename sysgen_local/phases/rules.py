@@ -39,6 +39,8 @@ class Texts:
     @cached_property
     def result(self) -> str | None:
         """The final result of an answer that has one: behind `####`, in a box, "answer is X"."""
+        if not any(sign in self.answer.lower() for sign in ("####", "boxed", "answer is")):
+            return None  # as nearly always, and sooner known
         found = _RESULT.findall(self.answer)
         results = [next(filter(None, groups)).strip(" .$") for groups in found]
         return results[-1] if results and len(results[-1]) > 1 else None
@@ -68,10 +70,10 @@ def empty(case: Case) -> bool:
 
 
 def control_tokens(case: Case) -> bool:
-    return bool(_CONTROL.search(case.text)) or any(
-        unicodedata.category(c) in ("Cc", "Cf", "Cs", "Co") and c not in "\n\t"
-        for c in case.text
-        if c > "~" or c < " "
+    if _CONTROL.search(case.text):
+        return True
+    return not case.text.isprintable() and any(
+        unicodedata.category(c) in ("Cc", "Cf", "Cs", "Co") and c not in "\n\t" for c in case.text
     )
 
 
@@ -93,7 +95,7 @@ def too_long(case: Case) -> bool:
 
 def too_short(case: Case) -> bool:
     """Fewer than two words; a script without spaces needs four characters."""
-    if script_shares(case.text) & _UNSPACED:
+    if not case.text.isascii() and script_shares(case.text) & _UNSPACED:
         return len(case.text.strip()) < 4
     return len(case.text.split()) < 2 or len(case.text.strip()) < 5
 
@@ -101,6 +103,14 @@ def too_short(case: Case) -> bool:
 def repetition(case: Case) -> bool:
     """A word or phrase over and over: what a model writes when it is stuck."""
     words = normal(case.text).split()
+    if len(words) - len(set(words)) >= 3 and _says_again(words):
+        return True
+    longest = max(words, key=len, default="")
+    return len(longest) > 40 or bool(_STUCK.search(case.text))
+
+
+def _says_again(words: list[str]) -> bool:
+    """Whether a stretch comes again at once and again, or four words in a row thrice."""
     for period in (1, 2, 3, 4, 5, 6):
         run = 0
         for word, before in zip(words[period:], words, strict=False):
@@ -108,14 +118,13 @@ def repetition(case: Case) -> bool:
             if run >= max(3, 2 * period):
                 return True
     grams = Counter(zip(words, words[1:], words[2:], words[3:], strict=False))
-    if max(grams.values(), default=0) >= 3:
-        return True
-    longest = max(words, key=len, default="")
-    return len(longest) > 40 or bool(_STUCK.search(case.text))
+    return max(grams.values(), default=0) >= 3
 
 
 def wrong_script(case: Case) -> bool:
     """Written mainly in a script that neither question nor answer uses."""
+    if case.text.isascii() and "LATIN" in case.texts.scripts:
+        return False
     counts = script_counts(case.text)
     if not counts or not case.texts.scripts:
         return False
@@ -166,18 +175,26 @@ RULES: dict[str, tuple[Callable[[Case], bool], str]] = {
 
 def reason(case: Case) -> str | None:
     """Why the phrase must go; None if it may stay."""
-    return next((name for name, (applies, _) in RULES.items() if applies(case)), None)
+    for name, (applies, _) in RULES.items():
+        if applies(case):
+            return name
+    return None
 
 
 @lru_cache(maxsize=64)
 def normal(text: str) -> str:
     """For comparing: compatibility forms, case and punctuation aside."""
+    if text.isascii():
+        return " ".join(text.lower().translate(_PUNCTUATION).split())
     folded = unicodedata.normalize("NFKC", text).casefold()
     return " ".join(_WORDS.findall(folded))
 
 
 def script_counts(text: str) -> Counter[str]:
     """Letters of each script."""
+    if text.isascii():
+        letters = len(text.translate(_NO_LETTERS))
+        return Counter({"LATIN": letters} if letters else {})
     counts: Counter[str] = Counter()
     for letter, times in Counter(text).items():
         if letter.isalpha():
@@ -195,8 +212,6 @@ def script_shares(text: str) -> frozenset[str]:
 def _script(letter: str) -> str:
     """The script as the first word of the letter's Unicode name; CJK scripts taken together
     would hide Japanese from Chinese, but not either from Latin, which is what matters."""
-    if letter.isascii():
-        return "LATIN"
     name = unicodedata.name(letter, "UNKNOWN").split(" ")[0]
     return "CJK" if name in ("HIRAGANA", "KATAKANA", "IDEOGRAPHIC", "HALFWIDTH") else name
 
@@ -213,6 +228,10 @@ def _copies(case: Case, source: str, tolerant: bool) -> bool:
 
 _UNSPACED = frozenset({"CJK", "THAI", "LAO", "KHMER", "MYANMAR"})
 _WORDS = re.compile(r"\w+")
+# Most texts are ASCII, for which a table does the same many times as fast.
+_ASCII = [chr(i) for i in range(128)]
+_PUNCTUATION = {ord(c): " " for c in _ASCII if not _WORDS.match(c)}
+_NO_LETTERS = {ord(c): None for c in _ASCII if not c.isalpha()}
 _NOTHING = frozenset({"", "none", "n a", "na", "null", "empty", "nothing", "not applicable", "tbd"})
 _STUCK = re.compile(r"(.)\1{7,}|(.{2,5}?)\2{5,}", re.DOTALL)
 _CONTROL = re.compile(
