@@ -78,6 +78,40 @@ def test_a_full_disk_while_the_dataset_is_written(folder):
     assert stats["rows"]["pending"] == 0
 
 
+JUMPS = (
+    "import datetime, itertools, json, sys, time\n"
+    "from sysgen_local.store import journal, rows, schema\n"
+    "jumps = itertools.cycle([0, -400 * 86400, 30 * 86400, -3600])\n"
+    "clock, now = time.time, schema.now\n"
+    "time.time = lambda: clock() + next(jumps)\n"
+    "jumping = lambda: now() + datetime.timedelta(seconds=next(jumps))\n"
+    "schema.now = rows.now = journal.now = jumping\n"
+    "from sysgen_local.cli.main import cli\n"
+    "for command in json.loads(sys.argv[1]):\n"
+    "    assert not cli.main(command, standalone_mode=False)\n"
+)
+
+
+def test_a_clock_that_jumps_changes_no_row_and_no_figure_goes_astray(folder):
+    commands = [
+        ["run", "rows.jsonl", "--phase", "generate"],
+        ["run", "-o", "jumped.jsonl"],
+        ["status"],
+        ["stats"],
+        ["report", "-o", "jumped.html"],
+    ]
+    done = subprocess.run(
+        [sys.executable, "-c", JUMPS, json.dumps(commands)],
+        cwd=folder, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "-" not in done.stderr.split("rows/h")[0].rsplit("|", 1)[-1]  # no negative rate
+    assert not sysgen(
+        "run", "rows.jsonl", "--db", "b.duckdb", "-o", "b.jsonl", cwd=folder
+    ).returncode
+    assert (folder / "jumped.jsonl").read_text() == (folder / "b.jsonl").read_text()
+
+
 def test_a_folder_that_cannot_be_written(folder):
     if not Path("/proc/self").exists():
         pytest.skip("no /proc here")

@@ -8,9 +8,11 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -25,6 +27,10 @@ FILES = {
 
 class Hub(BaseHTTPRequestHandler):
     """The few answers of a hub that the client asks for."""
+
+    halves = 0  # so many transfers break off in the middle
+    stalls = False  # data never comes
+    asked: ClassVar[list[str | None]] = []  # the ranges of transfers
 
     def do_GET(self) -> None:
         self._answer(body=True)
@@ -51,13 +57,25 @@ class Hub(BaseHTTPRequestHandler):
             self.send_header("Content-Length", "0")
             self.end_headers()
             return
-        self.send_response(200)
+        whole = data
+        is_file = path.startswith(prefix)
+        wanted = self.headers.get("Range")
+        if body and is_file:
+            self.asked.append(wanted)
+            data = data[int(wanted.removeprefix("bytes=").rstrip("-")) if wanted else 0 :]
+        self.send_response(206 if wanted else 200)
         self.send_header("Content-Length", str(len(data)))
         self.send_header("Content-Type", "application/json")
-        self.send_header("ETag", f'"{hashlib.sha1(data).hexdigest()}"')
+        self.send_header("ETag", f'"{hashlib.sha1(whole).hexdigest()}"')
         self.send_header("X-Repo-Commit", COMMIT)
         self.end_headers()
-        if body:
+        if body and is_file and self.stalls:
+            time.sleep(10)
+        elif body and is_file and Hub.halves:
+            Hub.halves -= 1
+            self.wfile.write(data[: len(data) // 2])
+            self.close_connection = True
+        elif body:
             self.wfile.write(data)
 
     def log_message(self, *_: object) -> None:
@@ -105,6 +123,22 @@ def test_the_train_split_is_fetched_and_then_there_without_a_network(hub, folder
 def test_a_folder_or_a_file_of_it(hub, folder):
     assert run(folder, hub, "hf://datasets/me/data/data/test-1.jsonl").returncode == 0
     assert rows(folder) == 1
+
+
+def test_half_a_file_is_never_taken_for_a_whole_one(hub, folder, monkeypatch):
+    monkeypatch.setattr(Hub, "halves", 1)
+    monkeypatch.setattr(Hub, "asked", [])
+    done = run(folder, hub, "hf://datasets/me/data")
+    assert done.returncode == 0, done.stderr
+    assert rows(folder) == 2
+    assert len(Hub.asked) == 2
+
+
+def test_a_hub_that_says_nothing_any_more_is_one_sentence(hub, folder, monkeypatch):
+    monkeypatch.setattr(Hub, "stalls", True)
+    done = run(folder, hub, "hf://datasets/me/data", HF_HUB_DOWNLOAD_TIMEOUT="1")
+    assert (done.returncode, "Traceback" in done.stderr) == (1, False), done.stderr
+    assert "me/data could not be fetched" in done.stderr
 
 
 @pytest.mark.parametrize(
