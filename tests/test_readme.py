@@ -1,5 +1,6 @@
 """The README keeps up with the program."""
 
+import re
 from pathlib import Path
 
 import click
@@ -17,10 +18,22 @@ def test_every_command_stands_in_it():
                 assert f"`{inner}`" in README or f"{name} {inner}" in README, f"{name} {inner}"
 
 
-def test_every_command_has_help_and_every_option_too():
-    commands = [*cli.commands.values(), *cli.commands["models"].commands.values()]
-    for command in commands:
-        assert command.help, command.name
+def leaves(commands):
+    for command in commands.values():
+        yield from leaves(command.commands) if isinstance(command, click.Group) else [command]
+
+
+def test_every_command_says_what_it_does_with_an_example_and_explains_every_option():
+    for command in leaves(cli.commands):
+        assert "Example" in (command.help or ""), command.name
         for parameter in command.params:
             if isinstance(parameter, click.Option):
                 assert parameter.help, f"{command.name} {parameter.opts}"
+
+
+def test_options_of_the_readme_exist():
+    known = {name for command in leaves(cli.commands) for p in command.params for name in p.opts}
+    known |= {name for command in leaves(cli.commands) for p in command.params
+              for name in p.secondary_opts}  # fmt: skip
+    others = {"--help", "--force-reinstall", "--no-cache-dir", "--check"}  # pip's, ruff's
+    assert {*re.findall(r"(?<![-\w])--[a-z][a-z-]+", README)} <= known | others

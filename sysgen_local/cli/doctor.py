@@ -14,6 +14,10 @@ def doctor() -> None:
     """Show backends, devices, memory and versions, and how to install a faster build.
 
     Run it when a model is slow, or before asking for help.
+
+    \b
+    Example:
+      sysgen doctor
     """
     from importlib.metadata import version
 

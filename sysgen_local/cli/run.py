@@ -31,7 +31,7 @@ INPUT = click.argument("inputs", nargs=-1, metavar="[INPUT]...")
 def run(phase: Phase | None, **given: Any) -> int:
     """The whole job: read INPUT, do the four phases, write the dataset.
 
-    INPUT is a JSONL, JSON, Parquet or CSV file (plain or gzipped), a directory of such, or
+    INPUT is a JSONL, JSON, Parquet or CSV file (plain, gzipped or zstd), a directory of such, or
     hf://datasets/OWNER/NAME. Without INPUT, what --db holds is taken up again; so is a run that
     was stopped, by the same command.
 
@@ -52,7 +52,12 @@ def run(phase: Phase | None, **given: Any) -> int:
 )
 @opt.taking_settings
 def generate(**given: Any) -> int:
-    """Phase 1 alone: the model writes phrases under eight tags."""
+    """Phase 1 alone: the model writes phrases under eight tags.
+
+    \b
+    Example:
+      sysgen generate rows.jsonl --model qwen2.5-7b --db rows.duckdb
+    """
     return _work(phases=["generate"], **given)
 
 
@@ -60,7 +65,13 @@ def generate(**given: Any) -> int:
 @INPUT
 @opt.options(opt.READING, opt.WORKING)
 def filter_(**given: Any) -> int:
-    """Phase 2 alone: phrases are cleaned and put in order, every removal with its reason."""
+    """Phase 2 alone: phrases are cleaned and put in order, every removal with its reason.
+
+    \b
+    Examples:
+      sysgen filter --db rows.duckdb
+      sysgen filter --db rows.duckdb --redo filter       again, with the rules of this version
+    """
     return _work(phases=["filter"], **given)
 
 
@@ -69,7 +80,13 @@ def filter_(**given: Any) -> int:
 @opt.options(opt.MODEL, opt.READING, opt.VERIFYING, opt.MACHINE, opt.WORKING)
 @opt.taking_settings
 def verify(**given: Any) -> int:
-    """Phase 3 alone: each phrase is judged good, bad or none; S is composed of the good ones."""
+    """Phase 3 alone: each phrase is judged good, bad or none; S is composed of the good ones.
+
+    \b
+    Examples:
+      sysgen verify --db rows.duckdb
+      sysgen verify --db rows.duckdb --redo verify --judge llama-3.1-8b --min-p-good 0.7
+    """
     return _work(phases=["verify"], **given)
 
 
@@ -79,7 +96,13 @@ def verify(**given: Any) -> int:
 @opt.options(opt.MODEL[::2], opt.READING, opt.SAMPLING, opt.ANSWERING, opt.MACHINE, opt.WORKING)
 @opt.taking_settings
 def respond(**given: Any) -> int:
-    """Phase 4 alone: the rows are answered anew under their system messages."""
+    """Phase 4 alone: the rows are answered anew under their system messages.
+
+    \b
+    Examples:
+      sysgen respond --db rows.duckdb -o out.jsonl
+      sysgen respond --db rows.duckdb --redo respond --temperature 0 --max-answer-tokens 2048
+    """
     return _work(phases=["respond"], **given)
 
 
@@ -93,6 +116,10 @@ def import_tags(tags: Path, db: Path, inputs: tuple[str, ...], **reading: Any) -
     TAGS is JSONL: {"row": 1, "text": "<<Role>> You are a chef. <<Format>> Use a list."}, where
     row is the row's number in the store and text is the paper's tagged form or a JSON list of
     {"tag", "text"}. Then go on with `sysgen run --phase filter`, or `sysgen run`.
+
+    \b
+    Example:
+      sysgen import-tags phrases.jsonl rows.jsonl --db rows.duckdb
     """
     from sysgen_local.job import import_phrases
     from sysgen_local.store import Store
