@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -125,7 +125,7 @@ def import_tags(tags: Path, db: Path, inputs: tuple[str, ...], **reading: Any) -
     from sysgen_local.store import Store
 
     with Store.open(db) as store:
-        _read(store, inputs, quiet=True, **reading)
+        _read(store, inputs, say=lambda line: None, **reading)
         done, skipped = import_phrases(store, tags)
     click.echo(f"{done:,} rows with phrases from {tags}; {skipped:,} had theirs already", err=True)
     return 0
@@ -152,21 +152,18 @@ def _work(
 ) -> int:
     from sysgen_local import job, passes
     from sysgen_local.export import check, export
-    from sysgen_local.report.live import views_for
+    from sysgen_local.report.live import view_for
     from sysgen_local.report.status import StatusFile
     from sysgen_local.store import Store
 
-    def say(line: str) -> None:
-        if not (quiet or json_log):
-            click.echo(line, err=True)
-
+    view = view_for(sys.stderr, quiet=quiet, json_log=json_log)
     settings = settings or Settings()
     if output is not None:
         check(output)  # now rather than after hours of work
     with Store.open(db, create=bool(inputs)) as store:
         tasks = job.plan(settings, store, phases)
         if settings.model is None and any(t.model and t.model.name == "builtin" for t in tasks):
-            say(
+            view.say(
                 "model: builtin, a small demonstration model without knowledge "
                 "(--model NAME for a real one; `sysgen models list`)"
             )
@@ -178,7 +175,7 @@ def _work(
             limit=limit,
             strict=strict,
             skip_system=settings.existing_system == "skip",
-            quiet=quiet,
+            say=view.say,
         )
         job.need_rows(store)
         if redo:
@@ -192,10 +189,10 @@ def _work(
         machine = passes.machine(
             slots=slots, context=context, gpu_layers=gpu_layers, threads=threads
         )
-        views = [StatusFile(db), *views_for(sys.stderr, quiet=quiet, json_log=json_log)]
         finished = False
         try:
-            finished = job.run(tasks, store, views, machine, announce=say)
+            views = [StatusFile(db), view]
+            finished = job.run(tasks, store, views, machine, announce=view.say)
         finally:
             store.end_run(run_number, "done" if finished else "interrupted")
         counts = store.counts()
@@ -221,7 +218,7 @@ def _read(
     license: str | None,  # noqa: A002
     limit: int | None,
     strict: bool,
-    quiet: bool,
+    say: Callable[[str], None],
     skip_system: bool = False,
 ) -> None:
     """Takes the inputs into the store; what was read before is not read again."""
@@ -241,10 +238,10 @@ def _read(
                 f"{source.path} has no usable row: {tally.first_reject}",
                 hint=f"understood are {explain_shapes()}; for others use --map",
             )
-        if new and not quiet:
+        if new:
             why = f"`sysgen stats --db {store.path}` shows why"
             rejected = f", {tally.rejected:,} rejected ({why})" if tally.rejected else ""
-            click.echo(f"{source.path}: {tally.usable:,} rows{rejected}", err=True)
+            say(f"{source.path}: {tally.usable:,} rows{rejected}")
     if sources and not store.counts().input:
         raise UsageError(f"{sources[0].path} is empty: there is no row in it")
 

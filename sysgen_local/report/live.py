@@ -6,7 +6,7 @@ Above all a funnel, a line a phase; then the pace, the time left, the last finis
 from __future__ import annotations
 
 import json
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Protocol
 
 import psutil
 
@@ -22,16 +22,34 @@ NARROW = 72
 """Columns below which the bars are left out."""
 
 
-def views_for(stream: IO[str], *, quiet: bool = False, json_log: bool = False) -> list[View]:
-    """The view that suits the stream and what was asked for; none where it should be quiet."""
+class Teller(View, Protocol):
+    """A view that can also be given a line to say, before or while it shows something."""
+
+    def say(self, line: str) -> None: ...
+
+
+def view_for(stream: IO[str], *, quiet: bool = False, json_log: bool = False) -> Teller:
+    """The view that suits the stream and what was asked for."""
     if json_log:
-        return [JsonLines(stream)]
+        return JsonLines(stream)
     if quiet:
-        return []
+        return Silent()
     from rich.console import Console
 
     console = Console(file=stream)
-    return [Live(console) if console.is_terminal else Plain(stream)]
+    return Live(console) if console.is_terminal else Plain(stream)
+
+
+class Silent:
+    """Says and shows nothing."""
+
+    every = 3600.0
+
+    def say(self, line: str) -> None: ...
+
+    def show(self, progress: Progress) -> None: ...
+
+    def close(self, progress: Progress) -> None: ...
 
 
 class Plain:
@@ -42,19 +60,24 @@ class Plain:
     def __init__(self, stream: IO[str]) -> None:
         self._stream = stream
 
+    def say(self, line: str) -> None:
+        print(line, file=self._stream, flush=True)
+
     def show(self, progress: Progress) -> None:
         if progress.seconds >= self.every:
             self.close(progress)
 
     def close(self, progress: Progress) -> None:
-        print(self.line(progress), file=self._stream, flush=True)
+        Plain.say(self, self.line(progress))
 
     def line(self, progress: Progress) -> str:
         return summary(progress)
 
 
 class JsonLines(Plain):
-    """The same for programs: one JSON object a line, as in the side file."""
+    """The same for programs: one JSON object a line, as in the side file, and nothing else."""
+
+    def say(self, line: str) -> None: ...
 
     def line(self, progress: Progress) -> str:
         return json.dumps(state(progress))
@@ -70,6 +93,9 @@ class Live:
 
         self._console = console
         self._live = RichLive(console=console, auto_refresh=False, transient=False)
+
+    def say(self, line: str) -> None:
+        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     def show(self, progress: Progress) -> None:
         if progress.cost.tokens_in:

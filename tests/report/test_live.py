@@ -17,7 +17,7 @@ from sysgen_local.records import (
     Verdict,
     Verified,
 )
-from sysgen_local.report.live import Live, Plain, clock, speed, summary, views_for
+from sysgen_local.report.live import Live, Plain, clock, speed, summary, view_for
 
 
 def some_progress() -> Progress:
@@ -48,7 +48,9 @@ def test_a_terminal_of_any_width_gets_a_view_that_shows_row_text_as_text():
         screen = io.StringIO()
         live = Live(Console(file=screen, force_terminal=True, width=width))
         live.show(some_progress())
+        live.say("[said] meanwhile")
         live.close(some_progress())
+        assert "[said] meanwhile" in screen.getvalue()
         assert "respond" in screen.getvalue()
         assert "[bold]" in screen.getvalue()
 
@@ -63,7 +65,7 @@ def test_nothing_is_drawn_before_the_first_answer():
 
 def test_off_a_terminal_there_are_plain_lines():
     out = io.StringIO()
-    [view] = views_for(out)
+    view = view_for(out)
     assert isinstance(view, Plain)
     view.show(some_progress())  # too early to say anything
     assert out.getvalue() == ""
@@ -74,7 +76,7 @@ def test_off_a_terminal_there_are_plain_lines():
 
 def test_a_json_log_is_an_object_a_line():
     out = io.StringIO()
-    [view] = views_for(out, json_log=True)
+    view = view_for(out, json_log=True)
     view.close(some_progress())
     view.close(some_progress())
     first, _ = map(json.loads, out.getvalue().splitlines())
@@ -83,7 +85,11 @@ def test_a_json_log_is_an_object_a_line():
 
 
 def test_quiet_says_nothing():
-    assert views_for(io.StringIO(), quiet=True) == []
+    out = io.StringIO()
+    view = view_for(out, quiet=True)
+    view.say("a line")
+    view.close(some_progress())
+    assert out.getvalue() == ""
 
 
 def test_time_left_comes_from_tokens():
