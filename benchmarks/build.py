@@ -42,6 +42,7 @@ def _build(sources: Path, build: Path) -> None:
     settings = ["CMAKE_BUILD_TYPE=Release", "LLAMA_CURL=OFF", "LLAMA_OPENSSL=OFF"]
     without = ["TESTS", "EXAMPLES", "UI", "APP"]
     settings += [f"LLAMA_BUILD_{part}=OFF" for part in without]
+    settings += ["CMAKE_BUILD_RPATH_USE_ORIGIN=ON"]  # the folder may be moved
     _run("cmake", "-S", sources, "-B", build, *(f"-D{setting}" for setting in settings))
     _run("cmake", "--build", build, "-j", os.cpu_count() or 1, "--target", *TARGETS)
 

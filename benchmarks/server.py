@@ -27,14 +27,15 @@ class Client:
         self._http = httpx2.AsyncClient(base_url=url, timeout=None)
         self._room = asyncio.Semaphore(in_flight)
 
-    async def ready(self) -> None:
-        while True:
+    async def ready(self, server: subprocess.Popen[bytes]) -> None:
+        while server.poll() is None:
             try:
                 if (await self._http.get("/health")).status_code == 200:
                     return
             except httpx2.TransportError:
                 pass
             await asyncio.sleep(0.2)
+        raise SystemExit(f"llama-server ended with code {server.returncode}")
 
     async def answer(self, request: Request) -> Completion:
         body: dict[str, Any] = {
@@ -79,9 +80,10 @@ class Client:
                 result.final += job.is_final(end.value)
 
 
-async def run(url: str, number: int, slots: int, seed: int, result: job.Result) -> None:
-    client = Client(url, in_flight=slots * 2)
-    await client.ready()
+async def run(
+    server: subprocess.Popen[bytes], client: Client, number: int, seed: int, result: job.Result
+) -> None:
+    await client.ready(server)
     rows = [job.row_of(i, entry) for i, entry in enumerate(job.rows(number), 1)]
     started = time.perf_counter()
     await asyncio.gather(*(client.row(job.job(row, seed), result) for row in rows))
@@ -100,12 +102,14 @@ def main(model: str, number: int, slots: int, seed: int) -> None:
         stderr=subprocess.DEVNULL,
         env=ENVIRONMENT,
     )
+    client = Client(f"http://127.0.0.1:{port}", in_flight=slots * 2)
     result = job.Result("b")
     try:
-        asyncio.run(run(f"http://127.0.0.1:{port}", number, slots, seed, result))
-    finally:
+        asyncio.run(run(server, client, number, seed, result))
         server.terminate()
         _, _, used = os.wait4(server.pid, 0)
+    finally:
+        server.kill()
     result.peak_bytes = used.ru_maxrss * 1024
     result.print()
 
