@@ -9,7 +9,7 @@ another file's, whose shares are set beside.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from sysgen_local.report import paper
 from sysgen_local.report.colours import colour
@@ -25,6 +25,8 @@ BARS = " ▁▂▃▄▅▆▇█"
 def tables(state: State, other: State | None = None, *, beside_paper: bool = False) -> list[Table]:
     """All that there is something to say of. `other` is set beside in shares, not numbers."""
     found = [_rows(state, other), _phases(state, other, beside_paper)]
+    if state["rows"]["rejected"] or state["rows"]["dropped"]:
+        found.append(_reasons(state))
     if state.get("tags"):
         found.append(_tags(state, other, beside_paper))
     if state.get("verdicts"):
@@ -59,26 +61,32 @@ def _rows(state: State, other: State | None) -> Table:
 
 def _phases(state: State, other: State | None, beside_paper: bool) -> Table:
     usable = state["rows"]["input"] - state["rows"]["rejected"]
-    columns = ["phase", ">went on", ">of all", ">dropped", "why"]
-    if other:
-        columns.insert(3, ">other")
+    columns = ["phase", ">went on", ">dropped", ">of all"]
     if beside_paper:
-        columns[3:3] = [f">{model}" for model in paper.MODELS]
+        columns += [f">{model}" for model in paper.MODELS]
+    if other:
+        columns.append(">other")
     table = _table("rows left after each phase (table 2)", *columns)
     for phase, of in state["phases"].items():
-        cells = [phase, f"{of['kept']:,}", _share(of["kept"], usable)]
+        dropped = f"{sum(of['dropped'].values()):,}"
+        cells = [phase, f"{of['kept']:,}", dropped, _share(of["kept"], usable)]
         if beside_paper:
             survived = paper.SURVIVED.get(phase, ())
             cells += [_share(n, paper.ROWS) for n in survived] or [""] * len(paper.MODELS)
         if other:
             whole = other["rows"]["input"] - other["rows"]["rejected"]
             cells.append(_share(other["phases"][phase]["kept"], whole))
-        cells += [f"{sum(of['dropped'].values()):,}", _reasons(of["dropped"])]
         table.add_row(*cells)
-    if state.get("rejects"):
-        blank = [""] * (len(columns) - 3)
-        rejected = f"{state['rows']['rejected']:,}"
-        table.add_row("(input)", *blank, rejected, f"rejected: {_reasons(state['rejects'])}")
+    return table
+
+
+def _reasons(state: State) -> Table:
+    table = _table("why rows were left out", "where", "reason", ">rows")
+    for reason, n in state.get("rejects", {}).items():
+        table.add_row("input (rejected)", reason, f"{n:,}")
+    for phase, of in state["phases"].items():
+        for reason, n in of["dropped"].items():
+            table.add_row(f"{phase} (dropped)", reason, f"{n:,}")
     return table
 
 
@@ -90,6 +98,7 @@ def _tags(state: State, other: State | None, beside_paper: bool) -> Table:
     if other:
         columns.append(">other")
     table = _table("rows with a phrase under each tag (table 8)", *columns)
+    table.columns[0].min_width = max(map(len, state["tags"]))
     for tag, of in state["tags"].items():
         cells = [f"[{colour(tag)}]{tag}[/]", *(f"{of[step]:,}" for step in steps)]
         cells.append(_share(of["filtered"], state["phases"]["filter"]["kept"]))
@@ -186,12 +195,9 @@ def _table(title: str, *columns: str) -> Table:
 
     table = Table(title=title, title_justify="left", caption_justify="left")
     for name in columns:
-        table.add_column(name.lstrip(">"), justify="right" if name.startswith(">") else "left")
+        justify: Literal["left", "right"] = "right" if name.startswith(">") else "left"
+        table.add_column(name.lstrip(">"), justify=justify, overflow="fold")
     return table
-
-
-def _reasons(reasons: Mapping[str, int]) -> str:
-    return ", ".join(f"{reason} {n:,}" for reason, n in reasons.items())
 
 
 def _share(part: int, whole: int) -> str:
