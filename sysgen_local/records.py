@@ -6,7 +6,7 @@ A `Row` is one conversation and what every phase made of it so far. A phase's re
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
@@ -71,6 +71,14 @@ class Phrase:
 
     tag: str
     text: str
+
+
+def in_order(phrases: Iterable[Phrase]) -> tuple[Phrase, ...]:
+    """The phrases in the canonical order of their tags; within a tag their own order stays.
+
+    Raises ValueError for a tag that is none of the eight.
+    """
+    return tuple(sorted(phrases, key=lambda phrase: TAGS.index(phrase.tag)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -184,6 +184,10 @@ def _export(
     if skipped := sum(of.skipped for of in written):
         notes.append(f"{skipped:,} rows have no place in {form}: {OUTSIDE[form]}")
         say(notes[-1], err=True)
+    if variant == "full" and (stale := stats["reviews"]["stale"]):
+        note = f"{stale:,} rows were answered before a person edited their system message"
+        say(f"{note} (`sysgen respond --edited` answers them anew)", err=True)
+        notes.append(note)
     if where:
         notes.append(f"only rows that meet {where}")
     if min_p_good:

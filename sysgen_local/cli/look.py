@@ -142,7 +142,7 @@ def show(
         for one in found:
             origin = store.origin(one.row)
             assert origin is not None
-            for part in story(one, origin, store.reviewed(one.row)):
+            for part in story(one, origin, store.reviewed(one.row), stale=store.stale(one.row)):
                 console.print(part)
     if not found:
         click.echo(f"no such row among the {usable:,} of {db}", err=True)

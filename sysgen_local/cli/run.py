@@ -93,6 +93,11 @@ def verify(**given: Any) -> int:
 @click.command()
 @INPUT
 @click.option("-o", "--output", type=opt.PATH, help="Write finished rows: .jsonl or .parquet.")
+@click.option(
+    "--edited",
+    is_flag=True,
+    help="Answer anew also the rows whose system message a person edited in `sysgen review`.",
+)
 @opt.options(opt.MODEL[::2], opt.READING, opt.SAMPLING, opt.ANSWERING, opt.MACHINE, opt.WORKING)
 @opt.taking_settings
 def respond(**given: Any) -> int:
@@ -102,6 +107,7 @@ def respond(**given: Any) -> int:
     Examples:
       sysgen respond --db rows.duckdb -o out.jsonl
       sysgen respond --db rows.duckdb --redo respond --temperature 0 --max-answer-tokens 2048
+      sysgen respond --db rows.duckdb --edited -o out.jsonl
     """
     return _work(phases=["respond"], **given)
 
@@ -145,6 +151,7 @@ def _work(
     json_log: bool = False,
     settings: Settings | None = None,
     output: Path | None = None,
+    edited: bool = False,
     gpu_layers: int | None = None,
     slots: int | None = None,
     context: int | None = None,
@@ -181,6 +188,8 @@ def _work(
         if redo:
             store.redo(redo)
         job.agree(tasks, store)
+        if edited:
+            say(f"{store.reopen():,} rows with an edited system message are answered anew")
         run_number = store.start_run(
             command=" ".join(sys.argv[1:]),
             model=next((t.model.name for t in tasks if t.model), None),

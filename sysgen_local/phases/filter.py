@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sysgen_local.phases import rules
-from sysgen_local.records import TAGS, Conversation, Filtered, Phase, Phrase, Removed, Row
+from sysgen_local.records import Conversation, Filtered, Phase, Phrase, Removed, Row, in_order
 from sysgen_local.stage import Work
 
 REASONS = {name: text for name, (_, text) in rules.RULES.items()} | {
@@ -54,6 +54,4 @@ def clean(conversation: Conversation, phrases: Sequence[Phrase]) -> Filtered:
             kept.append(phrase)
         else:
             removed.append(Removed(phrase.tag, phrase.text, reason))
-    order = {tag: i for i, tag in enumerate(TAGS)}
-    kept.sort(key=lambda phrase: order[phrase.tag])  # type: ignore[index]
-    return Filtered(tuple(kept), tuple(removed), None if kept else "no_phrases")
+    return Filtered(in_order(kept), tuple(removed), None if kept else "no_phrases")

@@ -14,8 +14,11 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 
-def story(row: Row, origin: Origin, review: Review | None = None) -> Iterator[RenderableType]:
-    """From the instruction to the new answer, in the order in which it happened."""
+def story(
+    row: Row, origin: Origin, review: Review | None = None, *, stale: bool = False
+) -> Iterator[RenderableType]:
+    """From the instruction to the new answer, in the order in which it happened. `stale`: the
+    answer was written under another system message than the row now has."""
     from rich.rule import Rule
     from rich.text import Text
 
@@ -31,6 +34,8 @@ def story(row: Row, origin: Origin, review: Review | None = None) -> Iterator[Re
         yield _panel("system message as a person would have it", review.system, "bold magenta")
     if row.responded:
         yield from _answers(row)
+    if stale:
+        yield Text("the answer was written before the system message was edited", style="yellow")
     yield _end(row, review)
 
 

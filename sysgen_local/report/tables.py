@@ -54,7 +54,7 @@ def _rows(state: State, other: State | None) -> Table:
             f"{existing['kept']:,} of those were kept"
         )
     if (reviews := state.get("reviews")) and any(reviews.values()):
-        notes.append("reviewed: " + ", ".join(f"{n:,} {name}" for name, n in reviews.items()))
+        notes.append("reviewed: " + ", ".join(f"{n:,} {name}" for name, n in reviews.items() if n))
     table.caption = "\n".join(notes) or None
     return table
 

@@ -31,7 +31,8 @@ class LockedError(SysgenError):
         holder = f" (PID {pid})" if pid else ""
         super().__init__(
             f"{path} is in use by another process{holder}",
-            hint=f"`sysgen status --db {path}` shows how far it is; {_ANOTHER}, or stop it first",
+            hint=f"`sysgen status --db {path}` shows how far a run is; {_ANOTHER}, or stop it "
+            "first with Ctrl-C",
         )
         self.pid = pid
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from sysgen_local.records import Phrase
+from sysgen_local.records import Phrase, in_order
 from sysgen_local.store.database import Database
 from sysgen_local.store.schema import now
 
@@ -27,8 +27,11 @@ class Review:
 
 def review(db: Database, row: int, decision: Decision, phrases: Sequence[Phrase] | None) -> None:
     """See `Store.review`."""
-    edited = None if phrases is None else [{"tag": p.tag, "text": p.text} for p in phrases]
-    system = None if phrases is None else " ".join(p.text for p in phrases)
+    edited = system = None
+    if phrases is not None:
+        ordered = in_order(phrases)
+        edited = [{"tag": p.tag, "text": p.text} for p in ordered]
+        system = " ".join(p.text for p in ordered)
     with db.transaction():
         db.do(
             "INSERT OR REPLACE INTO reviews VALUES "
@@ -55,3 +58,29 @@ def forget(db: Database, row: int) -> None:
     """See `Store.forget_review`."""
     with db.transaction():
         db.do('DELETE FROM reviews WHERE "row" = $1', row)
+
+
+def stale(db: Database, row: int) -> bool:
+    """See `Store.stale`."""
+    return db.all('SELECT stale FROM journey WHERE "row" = $1', row) == [(True,)]
+
+
+def answered(db: Database, numbers: Sequence[int]) -> None:
+    """Note, within a transaction, under which system messages of people's these rows were just
+    answered."""
+    db.do(
+        "UPDATE responded SET system = w.system FROM reviews w "
+        'WHERE w."row" = responded."row" AND w.system IS NOT NULL '
+        'AND responded."row" IN (SELECT unnest($1::BIGINT[]))',
+        numbers,
+    )
+
+
+def reopen(db: Database) -> int:
+    """See `Store.reopen`."""
+    numbers = db.numbers(
+        "SELECT \"row\" FROM journey WHERE stale AND review IS DISTINCT FROM 'rejected'"
+    )
+    with db.transaction():
+        db.do('DELETE FROM responded WHERE "row" IN (SELECT unnest($1::BIGINT[]))', numbers)
+    return len(numbers)

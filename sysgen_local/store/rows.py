@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from sysgen_local.errors import UsageError
 from sysgen_local.records import PHASES, TABLES, Phase, Result, Row
-from sysgen_local.store import codec
+from sysgen_local.store import codec, reviews
 from sysgen_local.store.database import Database
 from sysgen_local.store.file import first_line
 from sysgen_local.store.schema import now
@@ -60,7 +60,24 @@ def due(db: Database, phase: Phase, page: int) -> Iterator[Row]:
     last = 0
     while numbers := db.numbers(sql, last, page):
         last = numbers[-1]
-        yield from load(db, numbers, before)
+        rows = load(db, numbers, before)
+        yield from _as_edited(db, rows, numbers) if phase == "respond" else rows
+
+
+def _as_edited(db: Database, rows: Iterator[Row], numbers: list[int]) -> Iterator[Row]:
+    """The rows with the system messages that people gave them, where they did."""
+    edited = dict(
+        db.all(
+            'SELECT "row", system FROM reviews '
+            'WHERE system IS NOT NULL AND "row" BETWEEN $1 AND $2',
+            numbers[0],
+            numbers[-1],
+        )
+    )
+    for row in rows:
+        if row.row in edited and row.verified is not None:
+            row = replace(row, verified=replace(row.verified, system=edited[row.row]))
+        yield row
 
 
 def commit(db: Database, results: Sequence[tuple[int, Phase, Result]]) -> None:
@@ -77,6 +94,8 @@ def commit(db: Database, results: Sequence[tuple[int, Phase, Result]]) -> None:
                 _check(db, PHASES[i - 1] if i else None, [row[0] for row in rows])
                 columns = {"row": "BIGINT", **codec.RESULT[phase], "at": "TIMESTAMP"}
                 db.append(TABLES[phase], columns, rows)
+            if rows and phase == "respond":
+                reviews.answered(db, [row[0] for row in rows])
 
 
 def _check(db: Database, before: Phase | None, numbers: list[int]) -> None:
@@ -120,6 +139,18 @@ def find(db: Database, choice: Choice) -> Iterator[Row]:
     sql = f'SELECT "row" FROM journey WHERE {choice.condition()} ORDER BY {order} LIMIT $1'
     numbers = [number for (number,) in chosen(db, sql, choice.where, choice.limit)]
     return load(db, sorted(numbers), PHASES)
+
+
+def queue(db: Database, choice: Choice) -> list[tuple[int, reviews.Decision | None]]:
+    """See `Store.queue`."""
+    order = "" if choice.seed is None else f'hash("row", {int(choice.seed)}), '
+    sql = (
+        'SELECT q."row", CASE WHEN w."at" >= r."at" THEN w.decision END FROM (SELECT "row" '
+        f'FROM journey WHERE {choice.condition()} ORDER BY {order}"row" LIMIT $1) q '
+        'LEFT JOIN reviews w ON w."row" = q."row" LEFT JOIN responded r ON r."row" = q."row" '
+        'ORDER BY q."row"'
+    )
+    return chosen(db, sql, choice.where, choice.limit)
 
 
 def chosen(db: Database, sql: str, where: str | None, *values: object) -> list[Any]:

@@ -130,7 +130,41 @@ CREATE VIEW journey AS
     LEFT JOIN reviews w ON w."row" = c."row";
 """
 
-MIGRATIONS: tuple[tuple[str, str], ...] = (("first tables", _FIRST), ("reviews", _REVIEWS))
+# `responded.system`: the system message of a person's under which the row was answered; NULL
+# for the model's own.
+_EDITED = """
+ALTER TABLE responded ADD COLUMN system VARCHAR;
+CREATE OR REPLACE VIEW journey AS
+    SELECT c."row", s.path AS source, c.line, coalesce(s.dataset, s.path) AS dataset, s.license,
+        len([t FOR t IN c.turns IF t."role" = 'user']) AS turns,
+        c.turns[1].content AS instruction, c.turns[-1].content AS old_answer,
+        c.system AS old_system, coalesce(w.system, v.system) AS system,
+        r.turns[-1].content AS new_answer,
+        [p FOR p IN v.verdicts IF p.label = 'good'] AS good,
+        [p.tag FOR p IN good] AS tags,
+        list_min([p.good FOR p IN good]) AS p_good,
+        coalesce(g.dropped, f.dropped, v.dropped, r.dropped) AS reason,
+        CASE WHEN reason IS NOT NULL THEN 'dropped' WHEN r."row" IS NULL THEN 'pending'
+            ELSE 'final' END AS state,
+        CASE WHEN g.dropped IS NOT NULL THEN 'generate' WHEN f.dropped IS NOT NULL THEN 'filter'
+            WHEN v.dropped IS NOT NULL THEN 'verify' WHEN r.dropped IS NOT NULL THEN 'respond'
+            END AS phase,
+        w.decision AS review,
+        r."row" IS NOT NULL
+            AND coalesce(w.system, v.system) IS DISTINCT FROM coalesce(r.system, v.system) AS stale
+    FROM conversations c JOIN sources s ON s.source = c.source
+    LEFT JOIN generated g ON g."row" = c."row"
+    LEFT JOIN filtered f ON f."row" = c."row"
+    LEFT JOIN verified v ON v."row" = c."row"
+    LEFT JOIN responded r ON r."row" = c."row"
+    LEFT JOIN reviews w ON w."row" = c."row";
+"""
+
+MIGRATIONS: tuple[tuple[str, str], ...] = (
+    ("first tables", _FIRST),
+    ("reviews", _REVIEWS),
+    ("answers to edited rows", _EDITED),
+)
 """(name, SQL) of every migration; its number is its place, from 1."""
 
 _LEDGER = (

@@ -108,9 +108,10 @@ class Store:
 
     def redo(self, phase: Phase) -> None:
         """Delete what this phase and all later ones did, with their recipes and what people
-        decided of it."""
+        decided of it. Phrases that people edited outlive only new answers, which follow them."""
         with self._db.transaction():
-            self._db.do("DELETE FROM reviews")
+            kept = "phrases IS NOT NULL" if phase == "respond" else "false"
+            self._db.do(f"DELETE FROM reviews WHERE NOT ({kept})")
             for later in PHASES[PHASES.index(phase) :]:
                 self._db.do(f"DELETE FROM {TABLES[later]}")
                 self._db.do("DELETE FROM recipes WHERE phase = $1", later)
@@ -155,7 +156,8 @@ class Store:
     ) -> None:
         """Note what a person decided of a row, beside what the model did; the last word counts.
 
-        `phrases` are the row's as the person would have them; None leaves them alone.
+        `phrases` are the row's as the person would have them, put in canonical order here; None
+        leaves them alone. Raises ValueError for a tag that is none of the eight.
         """
         reviews.review(self._db, number, decision, phrases)
 
@@ -166,6 +168,22 @@ class Store:
     def forget_review(self, number: int) -> None:
         """As if nobody had looked at this row."""
         reviews.forget(self._db, number)
+
+    def queue(self, choice: rows.Choice) -> list[tuple[int, reviews.Decision | None]]:
+        """The rows chosen, ascending, with what was decided of their present answers.
+
+        UsageError where `where` is no SQL.
+        """
+        return rows.queue(self._db, choice)
+
+    def stale(self, number: int) -> bool:
+        """Whether this row's answer was written under another system message than it now has."""
+        return reviews.stale(self._db, number)
+
+    def reopen(self) -> int:
+        """Delete the answers that are stale: their rows are due for `respond` again, under the
+        system messages they now have. How many there were; rejected rows stay as they are."""
+        return reviews.reopen(self._db)
 
     def origin(self, number: int) -> Origin | None:
         """Where a row came from; None where there is no such row."""

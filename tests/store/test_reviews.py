@@ -50,7 +50,7 @@ def test_decisions_win_in_what_leaves_and_change_nothing_else(store, tmp_path):
     assert store.row(2).verified == JUDGED
     assert store.reviewed(2).phrases == edited
     assert store.reviewed(3) is None
-    assert store.stats()["reviews"] == {"accepted": 1, "rejected": 1, "edited": 1}
+    assert store.stats()["reviews"] == {"accepted": 1, "rejected": 1, "edited": 1, "stale": 1}
     assert [row.row for row in store.find(Choice(where="review = 'rejected'"))] == [1]
     assert store.counts().rows()["final"] == 3
 
@@ -61,6 +61,45 @@ def test_the_last_word_counts_and_can_be_taken_back(store, tmp_path):
     assert len(systems(store, tmp_path / "o.jsonl")) == 2
     store.forget_review(1)
     assert systems(store, tmp_path / "o.jsonl") == [ROLE.text] * 3
+
+
+def test_edited_phrases_are_put_in_canonical_order_and_their_tags_are_known_ones(store):
+    store.review(1, "accepted", (Phrase("format", "Use a list."), Phrase("role", "You bake.")))
+    assert store.reviewed(1).system == "You bake. Use a list."
+    with pytest.raises(ValueError):
+        store.review(1, "accepted", (Phrase("mood", "Be merry."),))
+    assert store.reviewed(1).system == "You bake. Use a list."
+
+
+def test_edited_rows_are_answered_anew_under_what_the_person_wrote(store, tmp_path):
+    for n in (1, 2, 3):
+        store.review(n, "rejected" if n == 3 else "accepted", (Phrase("role", f"You are {n}."),))
+    store.forget_review(2)
+    assert [store.stale(n) for n in (1, 2, 3)] == [True, False, True]
+    assert store.reopen() == 1
+    assert store.counts().rows() == {
+        "input": 3, "final": 2, "dropped": 0, "rejected": 0, "pending": 1
+    }  # fmt: skip
+    [due] = store.due("respond")
+    assert (due.row, due.verified.system) == (1, "You are 1.")
+    store.commit([(1, "respond", ANSWERED)])
+    assert not store.stale(1)
+    assert store.row(1).verified == JUDGED
+    assert store.stats()["reviews"]["stale"] == 0
+    assert store.reopen() == 0
+    assert store.queue(Choice(state="final", limit=None)) == [(1, None), (2, None), (3, "rejected")]
+    store.review(1, "accepted", (Phrase("role", "You are 1."),))
+    assert store.queue(Choice(where="stale = false", seed=0)) == [(1, "accepted"), (2, None)]
+    store.forget_review(1)
+    assert store.stale(1)
+
+
+def test_edited_phrases_outlive_new_answers_but_no_new_phrases(store):
+    store.review(1, "accepted", (Phrase("role", "You are a baker."),))
+    store.redo("respond")
+    assert next(row.verified.system for row in store.due("respond")) == "You are a baker."
+    store.redo("verify")
+    assert store.reviewed(1) is None
 
 
 def test_rows_made_anew_are_to_be_looked_at_anew(store):
