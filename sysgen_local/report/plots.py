@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sysgen_local.records import TAGS
+from sysgen_local.report.colours import HEX
 
 INK = "currentColor"
 BLUE, ORANGE, GREY = "#4c8dc9", "#d98032", "#888888"
@@ -85,7 +86,7 @@ def verdicts(stats: Mapping[str, Any]) -> str:
             "y": {"field": "phrases", "type": "quantitative", "aggregate": "sum",
                   "title": "phrases"},
             "color": {"field": "tag", "type": "nominal", "sort": None, "title": None,
-                      "scale": {"scheme": "tableau10"}},
+                      "scale": {"domain": list(HEX), "range": list(HEX.values())}},
         },
     )  # fmt: skip
 

@@ -1,0 +1,51 @@
+"""A row as the pages' scripts take it: plain data, every text as it is in the store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from sysgen_local.records import Row, Turn
+from sysgen_local.store import Origin, Review
+
+
+def entry(
+    row: Row, origin: Origin, review: Review | None, *, stale: bool, longest: int | None = None
+) -> dict[str, Any]:
+    """The row's journey and what a person decided of it. Texts are cut after `longest` characters.
+
+    `stale`: the new answer was written under another system message than the row now has.
+    """
+
+    def cut(text: str | None) -> str:
+        text = text or ""
+        if longest is None or len(text) <= longest:
+            return text
+        return f"{text[:longest]}… ({len(text):,} characters)"
+
+    def turns(of: Iterable[Turn]) -> list[list[str]]:
+        return [[turn.role, cut(turn.content)] for turn in of]
+
+    results = {"generate": row.generated, "filter": row.filtered, "verify": row.verified,
+               "respond": row.responded}  # fmt: skip
+    ended = next(((phase, r.dropped) for phase, r in results.items() if r and r.dropped), None)
+    verdicts = row.verified.verdicts if row.verified else ()
+    removed = row.filtered.removed if row.filtered else ()
+    edited = review.phrases if review else None
+    return {
+        "row": row.row,
+        "dataset": origin.dataset or origin.path,
+        "at": f"{origin.path}, line {origin.line}",
+        "state": "dropped" if ended else "final" if row.responded else "pending",
+        "why": " ".join(ended) if ended else "",
+        "old_system": cut(row.conversation.system),
+        "old": turns(row.conversation.turns),
+        "new": turns(row.responded.turns) if row.responded else [],
+        "system": cut(row.verified.system if row.verified else None),
+        "phrases": [[v.tag, cut(v.text), v.label, round(v.good, 3)] for v in verdicts],
+        "removed": [[r.tag, cut(r.text), r.reason] for r in removed],
+        "decision": review.decision if review else None,
+        "edited": None if edited is None else [[p.tag, cut(p.text)] for p in edited],
+        "edited_system": cut(review.system if review else None),
+        "stale": stale,
+    }
