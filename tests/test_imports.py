@@ -10,6 +10,7 @@ FLOORS = [
     {"sources"},
     {"store"},
     {"export", "report"},
+    {"review"},
     {"evaluate"},
     {"phases"},
     {"pipeline", "passes", "job", "bench"},

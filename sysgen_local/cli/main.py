@@ -12,7 +12,7 @@ from types import FrameType
 import click
 
 from sysgen_local import __version__
-from sysgen_local.cli import bench, doctor, export, look, models, report, run
+from sysgen_local.cli import bench, doctor, export, look, models, report, review, run
 from sysgen_local.errors import SysgenError
 
 
@@ -45,6 +45,7 @@ for command in (
     look.stats,
     look.show,
     report.report,
+    review.review,
     export.export,
     export.push,
     models.models,

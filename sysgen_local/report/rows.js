@@ -42,7 +42,7 @@ function painted(system, phrases) {
 function verdicts(row) {
   const table = element("table");
   const line = (kept, tag, text, why, good) => table.append(element("tr", kept ? "" : "gone",
-    tagged("td", "tag", tag, tag), element("td", "", text), element("td", "", why), element("td", "", good)));
+    tagged("td", "tag", tag, tag), element("td", "long", text), element("td", "", why), element("td", "", good)));
   for (const [tag, text, label, good] of row.phrases) line(label === "good", tag, text, label, good.toFixed(3));
   for (const [tag, text, reason] of row.removed) line(false, tag, text, "filter: " + reason, "");
   return table;
@@ -52,7 +52,7 @@ function systems(row) {
   const found = [];
   const good = row.phrases.filter((phrase) => phrase[2] === "good");
   if (row.old_system) found.push(said("system message it came with", row.old_system));
-  if (row.system) found.push(said("system message" + (row.edited ? " as the model wrote it" : ""), painted(row.system, good), row.edited ? "gone" : "system"));
+  if (row.system) found.push(said("system message" + (row.edited ? " as the model wrote it" : ""), painted(row.system, good), row.edited ? "past" : "system"));
   if (row.edited) found.push(said("system message as a person would have it", painted(row.edited_system, row.edited), "system"));
   if (row.stale) found.push(said("note", "The new answer was written for another system message, not for this one."));
   return found;
