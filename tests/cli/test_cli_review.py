@@ -1,0 +1,156 @@
+"""`sysgen review` as a process: what was decided outlives any end, and wins in what leaves."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import shutil
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+MAIN = [sys.executable, "-m", "sysgen_local.cli.main"]
+QUESTIONS = ["How do I make green tea?", "Explain rain to my daughter.", "Bake bread."]
+
+
+def sysgen(*arguments, cwd, code=0):
+    done = subprocess.run(
+        [*MAIN, *map(str, arguments)], cwd=cwd, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    return done
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A store that the built-in model finished."""
+    folder = tmp_path_factory.mktemp("made")
+    rows = [{"instruction": q, "output": f"{q} This is how it is done."} for q in QUESTIONS]
+    (folder / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    sysgen("run", "rows.jsonl", "-q", cwd=folder)
+    return folder
+
+
+@pytest.fixture
+def folder(made, tmp_path):
+    shutil.copy(made / "sysgen.duckdb", tmp_path)
+    return tmp_path
+
+
+class Review:
+    def __init__(self, process):
+        self.process = process
+        self.url = urlsplit(process.stdout.readline().split()[0])
+        self.token = parse_qs(self.url.query)["token"][0]
+
+    def ask(self, path, body=None):
+        con = http.client.HTTPConnection(self.url.netloc, timeout=10)
+        headers = {"Authorization": f"Bearer {self.token}"}
+        con.request("POST" if body else "GET", path, body and json.dumps(body), headers)
+        answer = con.getresponse()
+        assert answer.status == 200
+        return json.loads(answer.read())
+
+    def end(self, kind):
+        """Exit code and what was said."""
+        self.process.send_signal(kind)
+        _, said = self.process.communicate(timeout=20)
+        return self.process.returncode, said
+
+
+@contextmanager
+def reviewing(folder, *arguments):
+    process = subprocess.Popen(
+        [*MAIN, "review", "--no-open", *map(str, arguments)],
+        cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        yield Review(process)
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def messages(folder):
+    sysgen("export", "-o", "out.jsonl", cwd=folder)
+    lines = (folder / "out.jsonl").read_text().splitlines()
+    return [json.loads(line)["messages"] for line in lines]
+
+
+def test_a_kill_keeps_what_was_decided(folder):
+    before = messages(folder)
+    with reviewing(folder) as review:
+        assert review.ask("/rows/0")["rows"] == len(before)
+        review.ask("/rows/0", {"decision": "rejected"})
+        review.ask("/rows/1", {"decision": "accepted"})
+        review.end(signal.SIGKILL)
+    assert messages(folder) == before[1:]
+    reviews = json.loads(sysgen("stats", "--json", cwd=folder).stdout)["reviews"]
+    assert reviews == {"accepted": 1, "rejected": 1, "edited": 0, "stale": 0}
+
+
+@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_is_how_it_ends(folder, kind):
+    total = len(messages(folder))
+    with reviewing(folder) as review:
+        review.ask("/rows/0", {"decision": "accepted"})
+        code, said = review.end(kind)
+    assert code == 0, said
+    assert f"1 of {total} rows decided (1 now): 1 accepted, 0 rejected" in said
+    assert "interrupted" not in said
+
+
+def test_while_it_is_open_others_are_told_who_holds_the_store(folder):
+    with reviewing(folder) as review:
+        said = sysgen("stats", cwd=folder, code=1).stderr
+        assert f"in use by another process (PID {review.process.pid})" in said
+        assert "Ctrl-C" in said
+
+
+def test_edited_rows_leave_as_decided_and_are_answered_anew_when_asked(folder):
+    phrases = [{"tag": "role", "text": "You are a poet."}, {"tag": "format", "text": "Use a list."}]
+    system = "You are a poet. Use a list."
+    [_, question, answer] = messages(folder)[0]
+    with reviewing(folder) as review:
+        row = review.ask("/rows/0", {"decision": "accepted", "phrases": phrases})["row"]
+        review.end(signal.SIGINT)
+    exported = sysgen("export", "-o", "x.jsonl", cwd=folder)
+    assert "1 rows were answered before a person edited their system message" in exported.stderr
+    assert messages(folder)[0] == [{"role": "system", "content": system}, question, answer]
+    assert "written before the system message was edited" in sysgen("show", row, cwd=folder).stdout
+    done = sysgen("respond", "--edited", cwd=folder)
+    assert "1 rows with an edited system message" in done.stderr
+    anew = [m for m in messages(folder) if m[0]["content"] == system]
+    assert anew != [[{"role": "system", "content": system}, question, answer]]
+    state = json.loads(sysgen("stats", "--json", cwd=folder).stdout)
+    assert state["reviews"]["stale"] == 0
+    rows = state["rows"]
+    assert rows["input"] == rows["final"] + rows["dropped"] == len(QUESTIONS)
+
+
+def test_which_rows(folder):
+    with reviewing(folder, "--sample", 1) as review:
+        assert review.ask("/rows/0")["rows"] == 1
+    with reviewing(folder, "--where", "row = 2") as review:
+        assert review.ask("/rows/0")["row"] == 2
+    none = sysgen("review", "--no-open", "--where", "turns > 9", cwd=folder, code=2)
+    assert "no finished row to review that meets --where" in none.stderr
+    assert "p_good" in sysgen("review", "--where", "nonsense", cwd=folder, code=2).stderr
+    assert "no store" in sysgen("review", "--db", "gone.duckdb", cwd=folder, code=2).stderr.lower()
+
+
+def test_a_port_may_be_chosen_and_may_be_taken(folder, tmp_path):
+    shutil.copy(folder / "sysgen.duckdb", folder / "other.duckdb")
+    with reviewing(folder) as review:
+        port = review.url.port
+        taken = sysgen(
+            "review", "--no-open", "--db", "other.duckdb", "--port", port, cwd=folder, code=2
+        )
+        assert f"port {port} cannot be had" in taken.stderr
+    with reviewing(folder, "--port", port) as review:
+        assert review.url.port == port
