@@ -189,7 +189,7 @@ def _work(
             store.redo(redo)
         job.agree(tasks, store)
         if edited:
-            say(f"{store.reopen():,} rows with an edited system message are answered anew")
+            view.say(f"{store.reopen():,} rows with an edited system message are answered anew")
         run_number = store.start_run(
             command=" ".join(sys.argv[1:]),
             model=next((t.model.name for t in tasks if t.model), None),
