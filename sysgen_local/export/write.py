@@ -2,9 +2,11 @@
 
 messages: {"messages": [{"role", "content"}, ...]}, the system message first, tool calls under
 "assistant" and their results under "tool". sharegpt: {"conversations": [{"from", "value"}, ...],
-"system"}. Both carry "tools" where any row has them. alpaca: system, instruction, input, output,
-history; rows with tool calls have no place in it and are skipped. prompt-completion: two lists of
-messages. dpo: {"prompt", "chosen", "rejected"}, the new first answer over the old one.
+"system"}. Both carry "tools", a JSON list as text, where any row has them. alpaca: system,
+instruction, input, output, history; rows with tool calls have no place in it and are skipped, and
+the first row with a history leads, so that readers see that column's type at once.
+prompt-completion: two lists of messages. dpo: {"prompt", "chosen", "rejected"}, the new first
+answer over the old one.
 
 The file appears whole or not at all: it is written beside its place and then moved there.
 """

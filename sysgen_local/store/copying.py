@@ -10,6 +10,7 @@ import tempfile
 from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -45,6 +46,13 @@ _MESSAGES = """
     || [{'role': CASE t.role WHEN 'function_call' THEN 'assistant'
                              WHEN 'observation' THEN 'tool' ELSE t.role END,
          'content': t.content} FOR t IN turns]"""
+
+_TOOLS = """
+    CASE WHEN NOT coalesce(json_valid(tools), false) THEN '[]'
+         WHEN json_type(tools) = 'ARRAY' THEN tools
+         WHEN json_type(tools) = 'OBJECT' THEN '[' || tools || ']' ELSE '[]' END"""
+"""A JSON list in every row, as trainers read it; text that is no JSON defines no tool to them.
+Never null: readers that learn the columns' types from a file's head would expect null for good."""
 
 _COLUMNS: dict[Format, dict[str, str]] = {
     "messages": {"messages": _MESSAGES},
@@ -133,14 +141,25 @@ class Copy:
         )
         columns = dict(_COLUMNS[self.layout])
         if with_tools and self.layout in ("messages", "sharegpt"):
-            columns["tools"] = "tools"
+            columns["tools"] = _TOOLS
         if self.fold_system:
             columns.pop("system", None)
         write = _write_parquet if parquet else _write_json
         slices = _slices(last, _PARQUET_SLICE if parquet else _JSON_SLICE)
-        sources = (f"{self._source(low, high)} WHERE {where}" for low, high in slices)
+        sources: Iterator[str] = (
+            f"{self._source(low, high)} WHERE {where}" for low, high in slices
+        )
+        if self.layout == "alpaca" and (leader := self._leader(db, where)):
+            others = (f'{source} AND "row" <> {leader}' for source in sources)
+            sources = chain([f"{self._source(leader, leader)} WHERE {where}"], others)
         write(db, path, columns, sources)
         return kept, rows - kept
+
+    def _leader(self, db: Database, where: str) -> int | None:
+        """The first row with a history. It leads the file: readers that learn the columns' types
+        from a file's head would otherwise take `history` for a list of nothing."""
+        several = f"{self._source(0, 1 << 62)} WHERE {where} AND len(turns) > 2"
+        return next(iter(db.numbers(f'SELECT "row" FROM {several} ORDER BY "row" LIMIT 1')), None)
 
     def _source(self, low: int, high: int) -> str:
         """The rows from `low` to `high` that are asked for, as a subquery."""
