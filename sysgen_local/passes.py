@@ -77,12 +77,19 @@ def open_engine(model: ResolvedModel, options: Options) -> Engine:
 
 
 def machine(
-    *, slots: int | None, context: int | None, gpu_layers: int | None, threads: int | None
+    *,
+    slots: int | None,
+    context: int | None,
+    gpu_layers: int | None,
+    threads: int | None,
+    longest: int | None = None,
 ) -> Options:
-    """The engine's options; imports llama.cpp."""
+    """The engine's options; imports llama.cpp. `longest`: tokens of the longest job, about."""
     from sysgen_local.engine.plan import Options
 
-    return Options(slots=slots, context=context, gpu_layers=gpu_layers, threads=threads)
+    return Options(
+        slots=slots, context=context, longest=longest, gpu_layers=gpu_layers, threads=threads
+    )
 
 
 def _run_on(

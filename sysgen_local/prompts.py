@@ -33,6 +33,20 @@ VARIABLES: dict[str, tuple[frozenset[str], frozenset[str]]] = {
 turns: a list of {instruction, answer}; instruction: the first user turn; phrase and tag: what is
 judged; system: the finished system message."""
 
+JUDGING: dict[str, tuple[frozenset[str], frozenset[str]]] = {
+    "prefer": (frozenset({"instruction", "first", "second"}), frozenset({"system"})),
+    "align": (frozenset({"system", "instruction", "answer"}), frozenset()),
+    "sysbench": (frozenset({"user", "answer", "criteria"}), frozenset({"system", "history"})),
+    "multifacet": (frozenset({"instruction", "answer", "criteria", "levels"}),
+                   frozenset({"reference"})),
+}  # fmt: skip
+"""The same of the files for judges. `prefer` and `align` belong to a set, those of benchmarks
+stand by themselves beside the sets.
+
+first, second: two answers to compare. user, answer: the turn that is judged; history: a list of
+{user, answer} before it; criteria: a list of {type, text}, for multifacet the rubric's question;
+levels: a list of {score, text}."""
+
 _HEADING = re.compile(r"^# (system|user|assistant)[ \t]*$", re.MULTILINE)
 
 
@@ -97,7 +111,7 @@ class PromptFile:
             template = self._environment.from_string(text.strip())
             part = _Part(role, template, self._pieces(text.strip()))
             parts.append(part if here else replace(part, fixed=self._message(part, {})))
-        if missing := VARIABLES[self._phase][0] - used:
+        if missing := (VARIABLES | JUDGING)[self._phase][0] - used:
             names = " and ".join(f"{{{{ {name} }}}}" for name in sorted(missing))
             raise self._wrong(len(self._text.splitlines()) or 1, f"it never uses {names}")
         return parts
@@ -110,7 +124,7 @@ class PromptFile:
             used = meta.find_undeclared_variables(self._environment.parse(text))
         except TemplateSyntaxError as error:
             raise self._wrong(line + error.lineno - 1, error.message or "syntax error") from error
-        needed, allowed = VARIABLES[self._phase]
+        needed, allowed = (VARIABLES | JUDGING)[self._phase]
         if unknown := sorted(used - needed - allowed):
             pattern = re.compile(rf"\{{[{{%][^}}]*\b{re.escape(unknown[0])}\b")
             found = pattern.search(text)
@@ -148,11 +162,17 @@ class PromptFile:
         return UsageError(f"{self._path}, line {line}: {what}")
 
 
+def judging(benchmark: str, path: Path | None = None) -> PromptFile:
+    """The prompt of a benchmark's judge: the shipped one, or the user's."""
+    return PromptFile(benchmark, path or resource("prompts") / f"{benchmark}.md")
+
+
 class PromptSet:
     """The prompts of all phases that ask a model. `name` is what `load` takes."""
 
-    def __init__(self, name: str, files: Mapping[str, PromptFile]) -> None:
+    def __init__(self, name: str, folder: Path, files: Mapping[str, PromptFile]) -> None:
         self.name = name
+        self._folder = folder
         self._files = files
 
     @classmethod
@@ -166,11 +186,19 @@ class PromptSet:
                 f"there is no prompt set {name}", hint=f"name one of {sets}, or a folder"
             )
         files = {phase: PromptFile(phase, folder / f"{phase}.md") for phase in VARIABLES}
-        return cls(name, files)
+        return cls(name, folder, files)
 
     def messages(self, phase: str, **values: Any) -> tuple[Message, ...]:
         """The prompt for these values; strings in them, however deep, are row text."""
         return self._files[phase].messages(values)
+
+    def judging(self, question: str) -> PromptFile:
+        """How this set asks a judge to `prefer` or `align`; the shipped default's way where the
+        set has no file for it."""
+        own = self._folder / f"{question}.md"
+        return PromptFile(
+            question, own if own.is_file() else resource("prompts") / "default" / own.name
+        )
 
     def fingerprint(self, phase: str) -> str:
         """Changes whenever the file's text does."""

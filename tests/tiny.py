@@ -29,9 +29,11 @@ def make(
     seed: int = 0,
     control: Sequence[str] = (),
     own: Sequence[str] = (),
+    pooling: gguf.PoolingType | None = None,
 ) -> Path:
     """Writes the model and returns its path. `control` tokens take the place of the built-in
-    model's (the first begins, the last ends a text), `own` ones are "user defined"."""
+    model's (the first begins, the last ends a text), `own` ones are "user defined". With
+    `pooling` it is an embedding model."""
     tokenizer = gguf.GGUFReader(resource("builtin_model/builtin.gguf"))
     writer = gguf.GGUFWriter(path, architecture)
     writer.add_context_length(CONTEXT)
@@ -50,6 +52,8 @@ def make(
             writer.add_key_value(name, field.contents(), kind, sub)
     if control:
         _add_tokens(writer, tokenizer, control, own)
+    if pooling is not None:
+        writer.add_pooling_type(pooling)
     if template is not None:
         writer.add_chat_template(template)
     vocabulary = len(tokenizer.fields["tokenizer.ggml.tokens"].data)

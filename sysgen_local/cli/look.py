@@ -150,6 +150,7 @@ def show(
 
 def _state(db: Path) -> dict[str, Any]:
     """From the store, or from the side file of the run that holds it."""
+    from sysgen_local.evaluate.judge import summary
     from sysgen_local.report.status import read_status
     from sysgen_local.store import LockedError, Store
 
@@ -159,7 +160,8 @@ def _state(db: Path) -> dict[str, Any]:
                 {"path": path, "line": r.line, "reason": r.reason, "detail": r.detail}
                 for path, r in store.rejects(limit=FIRST)
             ]
-            return {**store.stats(), "first_rejects": rejects}
+            judgements = summary(store.judgements())
+            return {**store.stats(), "judgements": judgements, "first_rejects": rejects}
     except LockedError:
         state = read_status(db)
         if state is None:

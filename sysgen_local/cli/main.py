@@ -12,7 +12,7 @@ from types import FrameType
 import click
 
 from sysgen_local import __version__
-from sysgen_local.cli import bench, doctor, export, look, models, report, review, run
+from sysgen_local.cli import bench, doctor, export, judge, look, models, report, review, run
 from sysgen_local.errors import SysgenError
 
 
@@ -46,6 +46,8 @@ for command in (
     look.show,
     report.report,
     review.review,
+    judge.compare,
+    judge.judge,
     export.export,
     export.push,
     models.models,

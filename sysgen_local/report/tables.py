@@ -9,14 +9,15 @@ another file's, whose shares are set beside.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from sysgen_local.report import paper
 from sysgen_local.report.colours import colour
+from sysgen_local.report.grid import new_table, plain
+from sysgen_local.report.judgements import compared, judged
 
 if TYPE_CHECKING:
     from rich.table import Table
-    from rich.text import Text
 
 State = Mapping[str, Any]
 BARS = " ▁▂▃▄▅▆▇█"
@@ -33,6 +34,10 @@ def tables(state: State, other: State | None = None, *, beside_paper: bool = Fal
         found.append(_verdicts(state, other))
     if state.get("lengths") and state["rows"]["final"]:
         found.append(_lengths(state, other))
+    if state.get("measures"):
+        found += compared(state["measures"], beside_paper=beside_paper)
+    if state.get("judgements"):
+        found += judged(state["judgements"])
     if state.get("datasets"):
         found += [_sources(state), _datasets(state)]
     if beside_paper:
@@ -43,7 +48,7 @@ def tables(state: State, other: State | None = None, *, beside_paper: bool = Fal
 
 
 def _rows(state: State, other: State | None) -> Table:
-    table = _table("rows", *(f">{name}" for name in state["rows"]))
+    table = new_table("rows", *(f">{name}" for name in state["rows"]))
     table.add_row(*(f"{n:,}" for n in state["rows"].values()))
     if other:
         table.add_row(*(f"{n:,}" for n in other["rows"].values()), style="dim")
@@ -66,7 +71,7 @@ def _phases(state: State, other: State | None, beside_paper: bool) -> Table:
         columns += [f">{model}" for model in paper.MODELS]
     if other:
         columns.append(">other")
-    table = _table("rows left after each phase (table 2)", *columns)
+    table = new_table("rows left after each phase (table 2)", *columns)
     for phase, of in state["phases"].items():
         dropped = f"{sum(of['dropped'].values()):,}"
         cells = [phase, f"{of['kept']:,}", dropped, _share(of["kept"], usable)]
@@ -81,7 +86,7 @@ def _phases(state: State, other: State | None, beside_paper: bool) -> Table:
 
 
 def _reasons(state: State) -> Table:
-    table = _table("why rows were left out", "where", "reason", ">rows")
+    table = new_table("why rows were left out", "where", "reason", ">rows")
     for reason, n in state.get("rejects", {}).items():
         table.add_row("input (rejected)", reason, f"{n:,}")
     for phase, of in state["phases"].items():
@@ -97,7 +102,7 @@ def _tags(state: State, other: State | None, beside_paper: bool) -> Table:
         columns += [f">{model}" for model in paper.MODELS]
     if other:
         columns.append(">other")
-    table = _table("rows with a phrase under each tag (table 8)", *columns)
+    table = new_table("rows with a phrase under each tag (table 8)", *columns)
     table.columns[0].min_width = max(map(len, state["tags"]))
     for tag, of in state["tags"].items():
         cells = [f"[{colour(tag)}]{tag}[/]", *(f"{of[step]:,}" for step in steps)]
@@ -114,7 +119,7 @@ def _tags(state: State, other: State | None, beside_paper: bool) -> Table:
 
 def _verdicts(state: State, other: State | None) -> Table:
     columns = ["tag", ">good", ">bad", ">none", "p(good), 0 to 1"]
-    table = _table("verdicts on phrases", *columns, *([">good, other"] if other else []))
+    table = new_table("verdicts on phrases", *columns, *([">good, other"] if other else []))
     for tag, of in state["verdicts"].items():
         judged = of["good"] + of["bad"] + of["none"]
         if not judged:
@@ -132,7 +137,7 @@ def _verdicts(state: State, other: State | None) -> Table:
 
 def _lengths(state: State, other: State | None) -> Table:
     columns = [">mean", ">10 %", ">50 %", ">90 %"]
-    table = _table(
+    table = new_table(
         "characters, of final rows", "what", *columns, *([">mean, other"] if other else [])
     )
     for name, of in state["lengths"].items():
@@ -149,54 +154,36 @@ def _lengths(state: State, other: State | None) -> Table:
 
 def _sources(state: State) -> Table:
     sums = ("input", "final", "dropped", "rejected", "pending")
-    table = _table("rows by dataset", "dataset", *(f">{name}" for name in sums))
+    table = new_table("rows by dataset", "dataset", *(f">{name}" for name in sums))
     for name, of in state["datasets"].items():
-        table.add_row(_plain(name), *(f"{of[key]:,}" for key in sums))
+        table.add_row(plain(name), *(f"{of[key]:,}" for key in sums))
     return table
 
 
 def _datasets(state: State) -> Table:
-    table = _table(
+    table = new_table(
         "datasets (table 9)", "dataset", "licence", ">query", ">answer",
         ">several turns", ">with system",
     )  # fmt: skip
     for name, of in state["datasets"].items():
         means = [_whole(of[key] or 0) for key in ("mean_instruction", "mean_answer")]
         others = [f"{of[key]:,}" for key in ("multi_turn", "with_system")]
-        table.add_row(_plain(name), of["license"] or "?", *means, *others)
+        table.add_row(plain(name), of["license"] or "?", *means, *others)
     table.caption = "query and answer: mean characters, as they came"
     return table
 
 
 def _papers_datasets() -> Table:
-    table = _table("the paper's datasets", "dataset", ">rows", ">query", ">answer")
+    table = new_table("the paper's datasets", "dataset", ">rows", ">query", ">answer")
     for name, numbers in paper.DATASETS.items():
         table.add_row(name, *(f"{n:,}" for n in numbers))
     return table
 
 
 def _rejects(state: State) -> Table:
-    table = _table("the first rejects", "file", ">line", "reason", "detail")
+    table = new_table("the first rejects", "file", ">line", "reason", "detail")
     for of in state["first_rejects"]:
-        table.add_row(_plain(of["path"]), str(of["line"]), of["reason"], _plain(of["detail"]))
-    return table
-
-
-def _plain(text: str) -> Text:
-    """Without rich's markup: it came with the data."""
-    from rich.text import Text
-
-    return Text(text)
-
-
-def _table(title: str, *columns: str) -> Table:
-    """Columns whose names begin with > are numbers."""
-    from rich.table import Table
-
-    table = Table(title=title, title_justify="left", caption_justify="left")
-    for name in columns:
-        justify: Literal["left", "right"] = "right" if name.startswith(">") else "left"
-        table.add_column(name.lstrip(">"), justify=justify, overflow="fold")
+        table.add_row(plain(of["path"]), str(of["line"]), of["reason"], plain(of["detail"]))
     return table
 
 

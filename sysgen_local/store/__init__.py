@@ -7,6 +7,7 @@ from sysgen_local.store.copying import FORMATS, OUTSIDE, VARIANTS, Format, Part,
 from sysgen_local.store.counts import Counts, PhaseCounts
 from sysgen_local.store.file import LockedError
 from sysgen_local.store.journal import Recipe, Run
+from sysgen_local.store.judging import Judged, Judging, Pair
 from sysgen_local.store.reviews import Decision, Review
 from sysgen_local.store.rows import Choice, State
 from sysgen_local.store.store import Origin, Store
@@ -19,8 +20,11 @@ __all__ = [
     "Counts",
     "Decision",
     "Format",
+    "Judged",
+    "Judging",
     "LockedError",
     "Origin",
+    "Pair",
     "Part",
     "PhaseCounts",
     "Recipe",

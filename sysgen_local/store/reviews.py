@@ -82,5 +82,6 @@ def reopen(db: Database) -> int:
         "SELECT \"row\" FROM journey WHERE stale AND review IS DISTINCT FROM 'rejected'"
     )
     with db.transaction():
-        db.do('DELETE FROM responded WHERE "row" IN (SELECT unnest($1::BIGINT[]))', numbers)
+        for table in ("responded", "measures", "judged"):
+            db.do(f'DELETE FROM {table} WHERE "row" IN (SELECT unnest($1::BIGINT[]))', numbers)
     return len(numbers)

@@ -160,10 +160,26 @@ CREATE OR REPLACE VIEW journey AS
     LEFT JOIN reviews w ON w."row" = c."row";
 """
 
+_JUDGED = f"""
+CREATE TABLE measures (
+    "row" BIGINT NOT NULL, metric VARCHAR NOT NULL, "value" DOUBLE NOT NULL,
+    "at" TIMESTAMP NOT NULL, PRIMARY KEY ("row", metric)
+);
+CREATE TABLE judges (
+    judge INTEGER PRIMARY KEY, fingerprint VARCHAR NOT NULL, facts MAP(VARCHAR, VARCHAR) NOT NULL
+);
+CREATE TABLE judged (
+    judge INTEGER NOT NULL, "row" BIGINT NOT NULL, "first" DOUBLE, "second" DOUBLE,
+    ratings DOUBLE[], dropped VARCHAR, {_COST}, "at" TIMESTAMP NOT NULL,
+    PRIMARY KEY (judge, "row")
+);
+"""
+
 MIGRATIONS: tuple[tuple[str, str], ...] = (
     ("first tables", _FIRST),
     ("reviews", _REVIEWS),
     ("answers to edited rows", _EDITED),
+    ("answers compared and judged", _JUDGED),
 )
 """(name, SQL) of every migration; its number is its place, from 1."""
 

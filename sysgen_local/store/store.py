@@ -25,7 +25,7 @@ from sysgen_local.records import (
     Row,
     Source,
 )
-from sysgen_local.store import copying, counts, intake, journal, reviews, rows
+from sysgen_local.store import copying, counts, intake, journal, judging, reviews, rows
 from sysgen_local.store.database import Database
 from sysgen_local.store.file import connect, first_line
 
@@ -112,6 +112,7 @@ class Store:
         with self._db.transaction():
             kept = "phrases IS NOT NULL" if phase == "respond" else "false"
             self._db.do(f"DELETE FROM reviews WHERE NOT ({kept})")
+            judging.forget(self._db)
             for later in PHASES[PHASES.index(phase) :]:
                 self._db.do(f"DELETE FROM {TABLES[later]}")
                 self._db.do("DELETE FROM recipes WHERE phase = $1", later)
@@ -230,12 +231,33 @@ class Store:
         recipes = {phase: self.recipe(phase) for phase in PHASES}
         return {
             **counts.stats(self._db),
+            "measures": judging.means(self._db),
             "recipes": {
                 phase: {"fingerprint": recipe.fingerprint, "facts": dict(recipe.facts)}
                 for phase, recipe in recipes.items()
                 if recipe
             },
         }
+
+    def judging(
+        self, fingerprint: str, facts: Mapping[str, str], *, pairs: int, aligned: int, seed: int
+    ) -> judging.Judging:
+        """The board of the judge with this recipe: of each dataset so many finished rows whose
+        two answers it compares, and so many whose new answer it rates."""
+        number = judging.judge(self._db, fingerprint, facts)
+        return judging.Judging(self._db, number, pairs, aligned, seed)
+
+    def to_measure(self, metrics: Sequence[str]) -> Iterator[list[Any]]:
+        """Pages of (row, old answers, new answers) that lack one of these measures."""
+        return judging.to_measure(self._db, metrics)
+
+    def measured(self, values: Mapping[int, Mapping[str, float]]) -> None:
+        """Write measures, row -> metric -> value, in place of those that are there."""
+        judging.measured(self._db, values)
+
+    def judgements(self) -> list[dict[str, Any]]:
+        """What each judge said, per dataset; see `judging.said`."""
+        return judging.said(self._db)
 
     def pace(self, points: int = 60) -> list[tuple[float, int, int]]:
         """Hours worked, rows finished and tokens written so far, at so many moments."""

@@ -1,0 +1,212 @@
+"""`sysgen compare` and `sysgen judge`: is the new answer like the old one, and is it better?"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from sysgen_local.cli import options as opt
+
+if TYPE_CHECKING:
+    from sysgen_local.evaluate.compare import Measure
+
+JSON = click.option("--json", "as_json", is_flag=True, help="The figures as JSON.")
+
+
+@click.command()
+@click.option(
+    "--embeddings",
+    metavar="FILE.gguf",
+    type=opt.PATH,
+    help="Semantic similarity too, by this embedding model (bge, nomic-embed, ...).",
+)
+@click.option(
+    "--bertscore",
+    metavar="MODEL",
+    help="BERTScore too, by this model of transformers (a folder or a name); needs "
+    "`pip install 'sysgen-local[bertscore]'`.",
+)
+@click.option(
+    "--bertscore-layer",
+    metavar="N",
+    type=click.IntRange(1),
+    help="Which layer's states, for a model that bert-score does not know.",
+)
+@opt.gpu_layers
+@JSON
+@opt.database
+def compare(
+    embeddings: Path | None,
+    bertscore: str | None,
+    bertscore_layer: int | None,
+    gpu_layers: int | None,
+    as_json: bool,
+    db: Path,
+) -> None:
+    """New answers against old ones: ROUGE-1, -2 and -L, GLEU, the ratio of their lengths, and
+    similarity by embeddings if you name a model (the SysGen paper's table 1).
+
+    What is measured is kept in the store; only rows that lack a figure are worked on, so it can
+    be stopped and taken up again.
+
+    \b
+    Examples:
+      sysgen compare --db data.duckdb
+      sysgen compare --db data.duckdb --embeddings bge-small-en-v1.5-q8_0.gguf --json
+    """
+    from sysgen_local.evaluate.compare import compare as measure
+    from sysgen_local.report.judgements import compared
+    from sysgen_local.store import Store
+
+    measures: dict[str, Measure] = {}
+    if embeddings:
+        from sysgen_local.evaluate.compare import similarity
+
+        measures[f"similarity ({embeddings.stem})"] = similarity(embeddings, gpu_layers or 0)
+    if bertscore:
+        measures[f"bertscore ({Path(bertscore).name})"] = _bertscore(bertscore, bertscore_layer)
+    with Store.open(db, create=False) as store:
+        done = measure(store, measures, workers=os.cpu_count() or 1, on_page=_tell)
+        stats = store.stats()
+    if done:
+        click.echo(f"\r{done:,} rows compared", err=True)
+    if as_json:
+        click.echo(json.dumps(stats["measures"], indent=2))
+        return
+    if not stats["measures"]:
+        click.echo(f"{db} has no finished row yet: `sysgen run --db {db}`", err=True)
+    from rich.console import Console
+
+    for table in compared(stats["measures"], beside_paper=True):
+        Console().print(table)
+
+
+def _bertscore(model: str, layer: int | None) -> Measure:
+    from sysgen_local.errors import UsageError
+    from sysgen_local.evaluate.compare import bertscore
+
+    try:
+        return bertscore(model, layer)
+    except ImportError as error:
+        raise UsageError(
+            f"BERTScore needs a library that is not here: {error.name}",
+            hint="pip install 'sysgen-local[bertscore]'",
+        ) from error
+    except (OSError, KeyError, ValueError) as error:
+        why = next(iter(str(error).splitlines()), type(error).__name__)
+        raise UsageError(
+            f"the model {model} cannot be used for BERTScore: {why}",
+            hint="name a folder with a model of transformers, and --bertscore-layer",
+        ) from error
+
+
+def _tell(rows: int) -> None:
+    if sys.stderr.isatty():
+        click.echo(f"\r{rows:,} rows compared", err=True, nl=False)
+
+
+@click.command()
+@click.option(
+    "--judge", metavar="NAME|FILE.gguf", help="The judge.  [default: the model that answered]"
+)
+@click.option("--prompts", metavar="SET|DIR", help="Prompt set: default, compact, or a folder.")
+@click.option(
+    "--pairs",
+    type=click.IntRange(0),
+    default=100,
+    show_default=True,
+    metavar="N",
+    help="Compare the two answers of so many rows of each dataset.",
+)
+@click.option(
+    "--aligned",
+    type=click.IntRange(0),
+    default=20,
+    show_default=True,
+    metavar="N",
+    help="Rate how well the new answer follows its system message, for so many rows of each.",
+)
+@click.option("--seed", type=int, default=0, metavar="N", help="Another sample.  [default: 0]")
+@opt.options(opt.MACHINE)
+@click.option("-q", "--quiet", is_flag=True, help="Only the figures.")
+@JSON
+def judge(
+    judge: str | None,
+    prompts: str | None,
+    pairs: int,
+    aligned: int,
+    seed: int,
+    db: Path,
+    slots: int | None,
+    context: int | None,
+    gpu_layers: int | None,
+    threads: int | None,
+    quiet: bool,
+    as_json: bool,
+) -> int:
+    """Ask a judge which answer serves the request better, the old or the new one, and whether the
+    new one follows its system message (the SysGen paper's figures 3 and 4).
+
+    Every pair is shown in both orders: where the judge changes its mind with the order it is a
+    tie. What several judges said is kept side by side; what one has said is not asked again. A
+    judge other than the model that answered is the better witness. Of a conversation the first
+    exchange is judged.
+
+    \b
+    Examples:
+      sysgen judge --db data.duckdb
+      sysgen judge --db data.duckdb --judge llama-3.1-8b --pairs 500 --aligned 100
+    """
+    from sysgen_local import passes
+    from sysgen_local.evaluate.judge import Judge, summary
+    from sysgen_local.models import check, fingerprint, resolve
+    from sysgen_local.progress import Progress
+    from sysgen_local.prompts import PromptSet
+    from sysgen_local.report.judgements import judged
+    from sysgen_local.report.live import view_for
+    from sysgen_local.report.status import StatusFile
+    from sysgen_local.store import Store
+
+    with Store.open(db, create=False) as store:
+        answered = store.recipe("respond")
+        model = resolve(judge or (answered.facts.get("model") if answered else None) or "builtin")
+        check(model.path)
+        recommended = model.entry.prompts if model.entry else "default"
+        used = PromptSet.load(prompts or recommended)
+        stage = Judge.of(used)
+        facts = {**stage.facts(), "model": model.name, "model_file": fingerprint(model.path)}
+        facts["prompt_set"] = used.name
+        task = passes.Task(stage, model, facts)
+        board = store.judging(task.fingerprint, facts, pairs=pairs, aligned=aligned, seed=seed)
+        due = list(board.due("judge"))
+        view = view_for(sys.stderr, quiet=quiet)
+        finished = True
+        if due:
+            longest = max(len(p.system + p.instruction + p.old + p.new) for p in due)
+            options = passes.machine(
+                slots=slots, context=context, gpu_layers=gpu_layers, threads=threads,
+                longest=longest // 3 + 1024,
+            )  # fmt: skip
+            finished = passes.run(
+                [task], board, Progress(("judge",), rows=len(due)), [StatusFile(db), view],
+                options, announce=view.say,
+            )  # fmt: skip
+        found = summary(store.judgements())
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
+    else:
+        from rich.console import Console
+
+        for table in judged(found):
+            Console().print(table)
+        if not found:
+            click.echo(f"{db} has no finished row to judge: `sysgen run --db {db}`", err=True)
+    if not finished:
+        click.echo("interrupted: the same command takes it up again", err=True)
+        return 130
+    return 0
