@@ -16,7 +16,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from sysgen_local.engine.request import Engine
-from sysgen_local.models import ResolvedModel
+from sysgen_local.models import Model, Server
 from sysgen_local.pipeline import Pipeline
 from sysgen_local.progress import Progress, View, shown
 from sysgen_local.stage import Board, Stage
@@ -33,7 +33,7 @@ class Task:
     """A stage, the model it asks (None: it asks none) and the facts its results depend on."""
 
     stage: Stage
-    model: ResolvedModel | None
+    model: Model | None
     facts: dict[str, str]
 
     @property
@@ -69,8 +69,13 @@ def run(
         return True
 
 
-def open_engine(model: ResolvedModel, options: Options) -> Engine:
-    """Loads the model. Raises UsageError or SysgenError for one that cannot be used here."""
+def open_engine(model: Model, options: Options) -> Engine:
+    """Loads the model, or finds its server. Raises UsageError or SysgenError for one that cannot
+    be used."""
+    if isinstance(model, Server):
+        from sysgen_local.engine.server import ServerEngine
+
+        return ServerEngine(model.url, model.model, slots=options.slots)
     from sysgen_local.engine.llama import LlamaEngine
 
     return LlamaEngine(model.path, options)
@@ -93,7 +98,7 @@ def machine(
 
 
 def _run_on(
-    model: ResolvedModel, options: Options, pipeline: Pipeline, announce: Callable[[str], None]
+    model: Model, options: Options, pipeline: Pipeline, announce: Callable[[str], None]
 ) -> bool:
     """Loads the model and runs the pipeline on it. False if that was interrupted."""
     with _interruptible() as interruption:
@@ -107,9 +112,9 @@ def _run_on(
     return not interruption.came
 
 
-def _with_models(tasks: Sequence[Task]) -> list[tuple[ResolvedModel | None, Task]]:
+def _with_models(tasks: Sequence[Task]) -> list[tuple[Model | None, Task]]:
     """Each task with the model to load for it; one that asks none joins its neighbour's pass."""
-    models = [task.model for task in tasks]
+    models: list[Model | None] = [task.model for task in tasks]
     for i, model in enumerate(models):
         if model is None:
             before = models[i - 1] if i else None

@@ -112,7 +112,10 @@ def _tell(rows: int) -> None:
 
 @click.command()
 @click.option(
-    "--judge", metavar="NAME|FILE.gguf", help="The judge.  [default: the model that answered]"
+    "--judge",
+    metavar="NAME|FILE.gguf|URL",
+    help="The judge; a server's address as http://HOST:PORT/v1#MODEL.  "
+    "[default: the model that answered]",
 )
 @click.option("--prompts", metavar="SET|DIR", help="Prompt set: default, compact, or a folder.")
 @click.option(
@@ -161,10 +164,11 @@ def judge(
     Examples:
       sysgen judge --db data.duckdb
       sysgen judge --db data.duckdb --judge llama-3.1-8b --pairs 500 --aligned 100
+      sysgen judge --db data.duckdb --judge http://localhost:8080/v1
     """
     from sysgen_local import passes
     from sysgen_local.evaluate.judge import Judge, summary
-    from sysgen_local.models import check, fingerprint, resolve
+    from sysgen_local.models import Server, identity, locate
     from sysgen_local.progress import Progress
     from sysgen_local.prompts import PromptSet
     from sysgen_local.report.judgements import judged
@@ -174,13 +178,11 @@ def judge(
 
     with Store.open(db, create=False) as store:
         answered = store.recipe("respond")
-        model = resolve(judge or (answered.facts.get("model") if answered else None) or "builtin")
-        check(model.path)
-        recommended = model.entry.prompts if model.entry else "default"
-        used = PromptSet.load(prompts or recommended)
+        model = locate(judge or (answered.facts.get("model") if answered else None) or "builtin")
+        entry = None if isinstance(model, Server) else model.entry
+        used = PromptSet.load(prompts or (entry.prompts if entry else "default"))
         stage = Judge.of(used)
-        facts = {**stage.facts(), "model": model.name, "model_file": fingerprint(model.path)}
-        facts["prompt_set"] = used.name
+        facts = {**stage.facts(), **identity(model), "prompt_set": used.name}
         task = passes.Task(stage, model, facts)
         board = store.judging(task.fingerprint, facts, pairs=pairs, aligned=aligned, seed=seed)
         due = list(board.due("judge"))

@@ -9,19 +9,31 @@ from __future__ import annotations
 from sysgen_local.models.catalogue import Catalogue, Entry, File, Sampling, load_catalogue
 from sysgen_local.models.gguf_file import Report, check, fingerprint
 from sysgen_local.models.hub import local_path
-from sysgen_local.models.resolve import ResolvedModel, pull, resolve
+from sysgen_local.models.resolve import (
+    Model,
+    ResolvedModel,
+    Server,
+    identity,
+    locate,
+    pull,
+    resolve,
+)
 
 __all__ = [
     "Catalogue",
     "Entry",
     "File",
+    "Model",
     "Report",
     "ResolvedModel",
     "Sampling",
+    "Server",
     "check",
     "fingerprint",
+    "identity",
     "load_catalogue",
     "local_path",
+    "locate",
     "pull",
     "resolve",
 ]

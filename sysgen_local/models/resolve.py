@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sysgen_local.errors import UsageError
 from sysgen_local.models.catalogue import Catalogue, Entry, load_catalogue
-from sysgen_local.models.gguf_file import require_gguf
+from sysgen_local.models.gguf_file import check, fingerprint, require_gguf
 from sysgen_local.models.hub import OnProgress, discard, fetch, local_path
 
 
@@ -20,6 +20,41 @@ class ResolvedModel:
     path: Path
     entry: Entry | None = None
     quant: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A model behind an OpenAI-compatible address. `model` None: the first one it lists."""
+
+    url: str
+    model: str | None = None
+
+    @property
+    def name(self) -> str:
+        return self.url if self.model is None else f"{self.url}#{self.model}"
+
+
+Model = ResolvedModel | Server
+
+
+def locate(name: str, catalogue: Catalogue | None = None) -> Model:
+    """What `resolve` takes, or http://HOST:PORT/v1[#MODEL]. Asks no network.
+
+    Raises UsageError as `resolve` does, and SysgenError for a GGUF that is not whole.
+    """
+    if name.startswith(("http://", "https://")):
+        url, _, model = name.partition("#")
+        return Server(url.rstrip("/"), model or None)
+    found = resolve(name, catalogue)
+    check(found.path)
+    return found
+
+
+def identity(model: Model) -> dict[str, str]:
+    """The facts of a recipe that tell this model from others."""
+    if isinstance(model, Server):
+        return {"model": model.name, "model_file": model.name}
+    return {"model": model.name, "model_file": fingerprint(model.path)}
 
 
 def resolve(name: str, catalogue: Catalogue | None = None) -> ResolvedModel:

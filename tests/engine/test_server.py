@@ -1,0 +1,139 @@
+"""The engine over a server: the built-in model behind llama-cpp-python's own server."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+
+import pytest
+
+from sysgen_local.engine.request import Choice, Json, Message, Request, Segment
+from sysgen_local.engine.server import ServerEngine, label_shares
+from sysgen_local.errors import SysgenError, UsageError
+from sysgen_local.prompts import PromptSet
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+@pytest.fixture(scope="module")
+def server(builtin):
+    pytest.importorskip("starlette_context", reason="llama-cpp-python[server] is not installed")
+    port = free_port()
+    command = [sys.executable, "-W", "ignore", "-m", "llama_cpp.server", "--model", builtin]
+    command += ["--port", port, "--n_ctx", 1024, "--logits_all", True, "--n_threads", 1]
+    with subprocess.Popen(
+        [str(word) for word in command], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    ) as process:
+        url = f"http://127.0.0.1:{port}/v1"
+        for _ in range(300):
+            try:
+                urllib.request.urlopen(f"{url}/models", timeout=1).close()
+                break
+            except OSError:
+                assert process.poll() is None, process.stderr.read().decode()
+                time.sleep(0.1)
+        yield url
+        process.kill()
+
+
+@pytest.fixture
+def engine(server, monkeypatch):
+    monkeypatch.setattr("sysgen_local.engine.server.RETRIES", 0)
+    engine = ServerEngine(server, slots=2)
+    yield engine
+    engine.close()
+
+
+def request(number: int, *messages: Message, **more: object) -> Request:
+    return Request(str(number), "g", messages, **more)
+
+
+def asked(phase: str, **values: object) -> tuple[Message, ...]:
+    return PromptSet.load("compact").messages(phase, **values)
+
+
+def test_answers_come_back_each_to_its_request(engine):
+    hello = Message("user", (Segment("How do I paint a chair?"),))
+    found = {c.id: c for c in engine.complete(request(i, hello, max_tokens=8) for i in range(5))}
+    assert set(found) == set("01234")
+    assert all(c.text and c.finish == "length" for c in found.values())
+    assert all(c.tokens_out == 8 and c.tokens_in > 5 for c in found.values())
+
+
+def test_json_by_a_schema(engine):
+    schema = {
+        "type": "object", "properties": {"tag": {"enum": ["role", "style"]}}, "required": ["tag"],
+    }  # fmt: skip
+    constraint = Json(json.dumps(schema))
+    hello = Message("user", (Segment("Give a tag."),))
+    [found] = engine.complete([request(1, hello, constraint=constraint, max_tokens=64)])
+    assert json.loads(found.text)["tag"] in ("role", "style")
+
+
+def test_a_choice_is_read_off_the_probabilities_as_in_this_process(engine, builtin):
+    from sysgen_local.engine.llama import LlamaEngine
+    from sysgen_local.engine.plan import Options
+
+    here = LlamaEngine(builtin, Options(slots=2))
+    phrases = [("role", "You are a helpful baker."), ("format", "Answer in one paragraph.")]
+    requests = [
+        request(
+            i,
+            *asked("verify", instruction="How do I bake bread?", phrase=text, tag=tag),
+            constraint=Choice(("good", "bad", "none")),
+            max_tokens=1,
+        )
+        for i, (tag, text) in enumerate(phrases)
+    ]
+    there = {c.id: c for c in engine.complete(requests)}
+    for found in here.complete(requests):
+        assert there[found.id].text == found.text
+        assert there[found.id].probabilities == pytest.approx(dict(found.probabilities), abs=0.02)
+    here.close()
+
+
+def test_what_does_not_fit_is_too_long_and_the_others_go_on(engine):
+    long = Message("user", (Segment("word " * 3000),))
+    short = Message("user", (Segment("How do I paint a chair?"),))
+    found = engine.complete([request(1, long), request(2, short, max_tokens=4)])
+    assert {c.id: c.finish for c in found} == {"1": "too_long", "2": "length"}
+
+
+def test_closing_abandons_what_runs(engine):
+    hello = Message("user", (Segment("How do I paint a chair?"),))
+    taken = []
+
+    def source():
+        for i in range(100):
+            taken.append(i)
+            yield request(i, hello, max_tokens=4)
+
+    for _ in engine.complete(source()):
+        engine.cancel()
+    assert len(taken) < 10
+
+
+def test_nobody_there_and_no_such_model_are_one_sentence(server, monkeypatch):
+    monkeypatch.setattr("sysgen_local.engine.server.RETRIES", 0)
+    with pytest.raises(SysgenError, match="cannot be reached"):
+        ServerEngine(f"http://127.0.0.1:{free_port()}/v1")
+    with pytest.raises(UsageError, match="no OpenAI-compatible address"):
+        ServerEngine(server.removesuffix("/v1") + "/elsewhere")
+
+
+def test_label_shares():
+    labels = ("good", "bad", "none")
+    tops = [("good", -0.1), (" b", -3.0), ("", -4.0), ("x", -5.0), ("No", -6.0)]
+    shares = label_shares(labels, tops, "good")
+    assert sum(shares.values()) == pytest.approx(1)
+    assert shares["good"] > shares["bad"] > shares["none"] > 0
+    assert label_shares(labels, [], " Bad.") == {"good": 0, "bad": 1, "none": 0}
+    assert label_shares(labels, [], "perhaps") is None
