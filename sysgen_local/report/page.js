@@ -3,9 +3,11 @@ const PAGE = 25;
 const texts = rows.map((row) => JSON.stringify(row).toLowerCase());
 let shown = PAGE;
 
+const brief = (text) => (text.length > 140 ? text.slice(0, 140) + "…" : text);
+
 function card(row) {
   const made = element("details");
-  const head = element("summary", "", ...marks(row), " " + row.row + ". " + row.old[0][1].slice(0, 140) + " ", element("span", "where", row.at));
+  const head = element("summary", "", ...marks(row), " " + row.row + ". " + brief(row.old[0][1]) + " ", element("span", "where", row.at));
   made.append(head);
   made.addEventListener("toggle", () => { if (made.open && made.children.length === 1) made.append(journey(row)); });
   return made;

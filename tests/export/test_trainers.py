@@ -8,7 +8,6 @@ from __future__ import annotations
 import importlib
 import json
 import math
-import os
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +38,6 @@ TOOL = '[{"type": "function", "function": {"name": "clock", "parameters": {}}}]'
 
 def need(name: str) -> Any:
     """The module, or a skip; a library that is there and does not load is no reason to fail."""
-    os.environ["HF_HUB_OFFLINE"] = "1"
     try:
         return importlib.import_module(name)
     except (ImportError, RuntimeError) as error:
