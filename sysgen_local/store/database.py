@@ -6,7 +6,7 @@ Every result is read to its end, because DuckDB holds the connection while one i
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -86,14 +86,17 @@ class Database:
         import duckdb
 
         try:
-            self.con.begin()
             try:
+                with _interruptible():
+                    self.con.begin()
                 yield
+                with _interruptible():
+                    self.con.commit()
             except BaseException:
-                self.con.rollback()
+                # Interrupted on its way in or out, it may not be open at all.
+                with suppress(duckdb.TransactionException):
+                    self.con.rollback()
                 raise
-            with _interruptible():
-                self.con.commit()
         except duckdb.ConstraintException as error:
             raise ValueError(f"already in the store: {first_line(error)}") from error
         except duckdb.Error as error:
