@@ -12,7 +12,7 @@ from types import FrameType
 import click
 
 from sysgen_local import __version__
-from sysgen_local.cli import bench, doctor, export, look, models, report, review, run
+from sysgen_local.cli import bench, doctor, evaluate, export, look, models, report, review, run
 from sysgen_local.errors import SysgenError
 
 
@@ -49,6 +49,7 @@ for command in (
     export.export,
     export.push,
     models.models,
+    evaluate.evaluate,
     doctor.doctor,
     bench.bench,
 ):

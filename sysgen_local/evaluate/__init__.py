@@ -1,0 +1,1 @@
+"""Benchmarks: what they ask, how their authors count, and the stages that answer and judge."""
