@@ -44,3 +44,30 @@ def _tell(scores: dict[str, Any], as_json: bool) -> None:
     from sysgen_local.report.benchmarks import sysbench_table
 
     Console().print(sysbench_table(scores))
+
+
+@evaluate.command()
+@click.argument("instances", type=opt.PATH, required=False)
+@click.option("--replies", type=opt.PATH, help="Score judge's replies made elsewhere.")
+@click.option("--sources", type=opt.PATH, help="Table of source -> benchmark: .json or .csv.")
+@click.option("--json", "as_json", is_flag=True, help="Every number in full precision.")
+def multifacet(
+    instances: Path | None, replies: Path | None, sources: Path | None, as_json: bool
+) -> None:
+    """Multifacet: answers under unusual system messages, rated from 1 to 5 by rubrics."""
+    from dataclasses import asdict
+
+    from sysgen_local.evaluate import multifacet as counting
+    from sysgen_local.evaluate.instances import read_instances, read_replies, read_sources
+
+    known = read_instances(instances) if instances else None
+    table = read_sources(sources) if sources else None
+    assert replies
+    found = read_replies(replies, known)
+    scores = counting.score([rated for rated, _ in found], table)
+    scores["replies"] = [
+        {"id": rated.id, "rubric": i, **asdict(reply)}
+        for rated, of in found
+        for i, reply in enumerate(of, 1)
+    ]
+    click.echo(json.dumps(scores, ensure_ascii=False))

@@ -31,7 +31,7 @@ def load(path: Path) -> Any:
 
     Raises UsageError where it cannot be read or is neither.
     """
-    text = _text(path)
+    text = text_of(path)
     try:
         return json.loads(text)
     except ValueError:
@@ -40,7 +40,7 @@ def load(path: Path) -> Any:
 
 def entries(path: Path) -> list[Entry]:
     """Every value of a JSONL file or a JSON array; a single JSON object is the only one."""
-    text = _text(path)
+    text = text_of(path)
     try:
         whole = json.loads(text)
     except ValueError:
@@ -52,7 +52,7 @@ def entries(path: Path) -> list[Entry]:
 
 def fingerprint(path: Path) -> str:
     """SHA-256 of what the file says, packed or not."""
-    return hashlib.sha256(_text(path).encode("utf-8", "surrogatepass")).hexdigest()
+    return hashlib.sha256(text_of(path).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def checked(kind: type[M], entry: Entry, *, hint: str) -> M:
@@ -76,7 +76,8 @@ def unique(keys: Sequence[tuple[object, str]], what: str) -> None:
         seen[key] = where
 
 
-def _text(path: Path) -> str:
+def text_of(path: Path) -> str:
+    """The file's text, unpacked. Raises UsageError where it cannot be read."""
     try:
         data = path.read_bytes()
         if data[:2] == b"\x1f\x8b":

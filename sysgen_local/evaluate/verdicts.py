@@ -45,9 +45,12 @@ def mark_of(value: Any) -> Mark:
     return "no" if text.lower() in _NO else text
 
 
-Identity = Annotated[
-    str, BeforeValidator(lambda value: str(value) if type(value) is int else value)
-]
+def named(value: Any) -> Any:
+    """A number as a name; for ids, which come as either."""
+    return str(value) if type(value) is int else value
+
+
+Identity = Annotated[str, BeforeValidator(named)]
 
 
 class StructureTurn(BaseModel):
