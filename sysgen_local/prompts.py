@@ -33,6 +33,16 @@ VARIABLES: dict[str, tuple[frozenset[str], frozenset[str]]] = {
 turns: a list of {instruction, answer}; instruction: the first user turn; phrase and tag: what is
 judged; system: the finished system message."""
 
+JUDGING: dict[str, tuple[frozenset[str], frozenset[str]]] = {
+    "sysbench": (frozenset({"user", "answer", "criteria"}), frozenset({"system", "history"})),
+    "multifacet": (frozenset({"instruction", "answer", "criteria", "levels"}),
+                   frozenset({"reference"})),
+}  # fmt: skip
+"""The same of the files for judges of benchmarks, which stand by themselves beside the sets.
+
+user, answer: the turn that is judged; history: a list of {user, answer} before it; criteria: a list
+of {type, text}, for multifacet the rubric's question; levels: a list of {score, text}."""
+
 _HEADING = re.compile(r"^# (system|user|assistant)[ \t]*$", re.MULTILINE)
 
 
@@ -97,7 +107,7 @@ class PromptFile:
             template = self._environment.from_string(text.strip())
             part = _Part(role, template, self._pieces(text.strip()))
             parts.append(part if here else replace(part, fixed=self._message(part, {})))
-        if missing := VARIABLES[self._phase][0] - used:
+        if missing := (VARIABLES | JUDGING)[self._phase][0] - used:
             names = " and ".join(f"{{{{ {name} }}}}" for name in sorted(missing))
             raise self._wrong(len(self._text.splitlines()) or 1, f"it never uses {names}")
         return parts
@@ -110,7 +120,7 @@ class PromptFile:
             used = meta.find_undeclared_variables(self._environment.parse(text))
         except TemplateSyntaxError as error:
             raise self._wrong(line + error.lineno - 1, error.message or "syntax error") from error
-        needed, allowed = VARIABLES[self._phase]
+        needed, allowed = (VARIABLES | JUDGING)[self._phase]
         if unknown := sorted(used - needed - allowed):
             pattern = re.compile(rf"\{{[{{%][^}}]*\b{re.escape(unknown[0])}\b")
             found = pattern.search(text)
@@ -146,6 +156,11 @@ class PromptFile:
 
     def _wrong(self, line: int, what: str) -> UsageError:
         return UsageError(f"{self._path}, line {line}: {what}")
+
+
+def judging(benchmark: str, path: Path | None = None) -> PromptFile:
+    """The prompt of a benchmark's judge: the shipped one, or the user's."""
+    return PromptFile(benchmark, path or resource("prompts") / f"{benchmark}.md")
 
 
 class PromptSet:

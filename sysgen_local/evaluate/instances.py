@@ -42,6 +42,18 @@ class Instance(BaseModel):
     reference_answer: str
     rubrics: list[Rubric] = Field(min_length=1, validation_alias=AliasChoices("rubrics", "rubric"))
 
+    @property
+    def users(self) -> tuple[str, ...]:
+        return (self.prompt,)
+
+    @property
+    def golds(self) -> tuple[str, ...]:
+        return (self.reference_answer,)
+
+    def judged(self, marks: tuple[tuple[str, ...], ...]) -> Rated:
+        """The instance with these scores, one a rubric."""
+        return Rated(self.id, self.source, tuple(int(score) for (score,) in marks))
+
 
 def read_instances(path: Path) -> list[Instance]:
     """Raises UsageError that names the place for an instance that lacks something."""

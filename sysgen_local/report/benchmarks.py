@@ -47,3 +47,24 @@ def sysbench_table(scores: Mapping[str, Any]) -> RenderableType:
 
 def percent(share: float | None) -> str:
     return "-" if share is None else f"{share:.1%}".rstrip("%")
+
+
+def multifacet_table(scores: Mapping[str, Any]) -> RenderableType:
+    """The averages by benchmark and over all; what the official code would make of them."""
+    from rich.table import Table
+
+    table = Table(title="Multifacet: mean of the instances' means, 1 to 5", title_justify="left")
+    for name in ("benchmark", ">instances", ">rated", ">average"):
+        table.add_column(name.lstrip(">"), justify="right" if name[0] == ">" else "left")
+    for name, of in [*scores["benchmarks"].items(), ("all", scores)]:
+        average = of["average_of_rated"]
+        cells = [str(of[key]) for key in ("instances", "rated")]
+        table.add_row(name, *cells, "-" if average is None else f"{average:.2f}")
+    counts = scores["counts"]
+    remarks = []
+    if counts["unparsable"]:
+        remarks.append(f"{counts['unparsable']} replies hold no score: the official code crashes")
+    if counts["out_of_range"]:
+        remarks.append(f"{counts['out_of_range']} scores are none of 1 to 5, and counted")
+    table.caption = "; ".join(remarks) or None
+    return table
