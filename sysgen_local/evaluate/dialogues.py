@@ -94,7 +94,7 @@ class _Turn(BaseModel):
     user: str = Field(min_length=1)
     alignment: Annotated[Alignment, _known(_ALIGNMENTS)]
     criteria: list[_Criterion] = Field(min_length=1)
-    gold_answer: str = ""
+    gold_answer: str | None = None
 
 
 class _Plain(BaseModel):
@@ -110,7 +110,7 @@ class _Message(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
     role: str
-    content: str
+    content: str | None
 
 
 class _TheirCriterion(BaseModel):
@@ -157,7 +157,7 @@ def _dialogue(entry: Entry) -> Dialogue:
         tuple(
             DialogueTurn(
                 turn.user,
-                turn.gold_answer,
+                turn.gold_answer or "",
                 turn.alignment,
                 tuple((c.type, c.text) for c in turn.criteria),
             )
@@ -177,9 +177,11 @@ def _plain(theirs: _Theirs, where: str) -> dict[str, Any]:
         )
     turns = []
     for user, answer in zip(rest[::2], rest[1::2], strict=True):
-        info = theirs.prompt_infos.get(user.content)
+        info = theirs.prompt_infos.get(user.content or "")
         if info is None:
-            raise UsageError(f"{where}: prompt_infos lacks the user's {user.content[:60]!r}")
+            raise UsageError(
+                f"{where}: prompt_infos lacks the user's {(user.content or '')[:60]!r}"
+            )
         criteria = [
             {"type": c.criteria_type, "text": c.criteria_content} for c in info.criteria.values()
         ]
