@@ -12,7 +12,7 @@ from types import FrameType
 import click
 
 from sysgen_local import __version__
-from sysgen_local.cli import bench, doctor, evaluate, export, look, models, report, review, run
+from sysgen_local.cli import bench, doctor, evaluate, export, look, models, report, review, run, study
 from sysgen_local.errors import SysgenError
 
 
@@ -50,6 +50,7 @@ for command in (
     export.push,
     models.models,
     evaluate.evaluate,
+    study.study,
     doctor.doctor,
     bench.bench,
 ):

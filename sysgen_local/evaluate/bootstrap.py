@@ -18,12 +18,16 @@ Units = dict[str, list[tuple[float, float]]]
 """Metric -> for every question its share of the numerator and of the denominator."""
 
 RESAMPLES = 10_000
+FEWEST = 2
+"""Questions of a group below which there is nothing to resample, so no interval."""
+
 _CHUNK = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """After minus before, and the 95 % interval of that (percentiles of the resamples)."""
+    """After minus before, and the 95 % interval of that (percentiles of the resamples); None where
+    there is nothing to go by."""
 
     before: float | None
     after: float | None
@@ -94,14 +98,14 @@ def compare(before: Units, after: Units, *, seed: int = 0) -> dict[str, Differen
         drawn.append(_differences(sums @ times.T))
     differences = np.concatenate(drawn, axis=1)
     found = {}
-    for metric, of, whole in zip(metrics, differences, sums.sum(axis=2), strict=True):
-        values = of[~np.isnan(of)]
+    for metric, of, mine in zip(metrics, differences, sums, strict=True):
+        whole = mine.sum(axis=1)
         first, second = _ratio(whole[0], whole[1]), _ratio(whole[2], whole[3])
-        if first is None or second is None or not len(values):
-            found[metric] = Difference(first, second, None, None, None)
-            continue
-        low, high = np.percentile(values, [2.5, 97.5])
-        found[metric] = Difference(first, second, second - first, float(low), float(high))
+        change = None if first is None or second is None else second - first
+        found[metric] = Difference(first, second, change, None, None)
+        if change is not None and np.count_nonzero(mine[1]) >= FEWEST:
+            low, high = np.percentile(of[~np.isnan(of)], [2.5, 97.5])
+            found[metric] = Difference(first, second, change, float(low), float(high))
     return found
 
 
