@@ -12,7 +12,18 @@ from types import FrameType
 import click
 
 from sysgen_local import __version__
-from sysgen_local.cli import bench, doctor, evaluate, export, look, models, report, review, run, study
+from sysgen_local.cli import (
+    bench,
+    doctor,
+    evaluate,
+    export,
+    look,
+    models,
+    report,
+    review,
+    run,
+    study,
+)
 from sysgen_local.errors import SysgenError
 
 
