@@ -74,6 +74,15 @@ JUDGE_PROMPT = click.option(
 LIMIT = click.option(
     "--limit", type=click.IntRange(1), metavar="N", help="Only the file's first N questions."
 )
+
+
+def machine(command: Any) -> Any:
+    """The options of the machine."""
+    for option in reversed(opt.MACHINE):
+        command = option(command)
+    return command
+
+
 SHOWING = [
     click.option("--json", "as_json", is_flag=True, help="Every number in full precision."),
     click.option("-q", "--quiet", is_flag=True, help="No view of the work; only the scores."),
@@ -295,3 +304,73 @@ def _tell(scores: dict[str, Any], as_json: bool, table: Any) -> None:
     from rich.console import Console
 
     Console().print(table(scores))
+
+
+@evaluate.command()
+@click.argument("tasks", nargs=-1, required=True, metavar="TASK...")
+@click.option("--model", required=True, metavar="NAME|FILE.gguf", help="The model to evaluate.")
+@click.option(
+    "--include",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="A folder with tasks of your own.",
+)
+@click.option("--fewshot", type=click.IntRange(0), metavar="N", help="Examples in the prompt.")
+@click.option(
+    "--limit", type=click.IntRange(1), metavar="N", help="Only the first N rows of each task."
+)
+@click.option("--chat/--no-chat", default=False, help="Put prompts into the model's chat template.")
+@click.option("-o", "--output", type=opt.PATH, help="Write all of it as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print all of it as JSON.")
+@machine
+def harness(
+    tasks: tuple[str, ...],
+    model: str,
+    include: Path | None,
+    fewshot: int | None,
+    limit: int | None,
+    chat: bool,
+    output: Path | None,
+    as_json: bool,
+    **layout: Any,
+) -> None:
+    """Unseen benchmarks: tasks of lm-evaluation-harness, to see that nothing else got worse.
+
+    Needs the extra: pip install 'sysgen-local[harness]'. Tasks fetch their data from the Hugging
+    Face hub, unless they bring their own as the one below.
+
+    \b
+    Examples:
+      sysgen evaluate harness sysgen_opposites --include examples/harness --model builtin
+      sysgen evaluate harness leaderboard_mmlu_pro --model mine.gguf --limit 200 -o after.json
+    """
+    from sysgen_local import passes
+    from sysgen_local.errors import SysgenError, UsageError
+    from sysgen_local.models import check, resolve
+
+    try:
+        from sysgen_local import harness as runner
+    except ImportError as error:
+        raise UsageError(
+            f"the harness is not installed: {error}",
+            hint="pip install 'sysgen-local[harness]'",
+        ) from error
+    found = resolve(model)
+    check(found.path)
+    results = runner.evaluate(
+        found.path, tasks, passes.machine(**layout), include=include, fewshot=fewshot,
+        limit=limit, chat=chat,
+    )  # fmt: skip
+    text = json.dumps({"model": found.name, **results}, ensure_ascii=False, indent=1, default=str)
+    if output is not None:
+        try:
+            output.write_text(f"{text}\n", encoding="utf-8")
+        except OSError as error:
+            raise SysgenError(f"{output} could not be written: {error.strerror}") from error
+    if as_json:
+        click.echo(text)
+        return
+    from rich.console import Console
+
+    from sysgen_local.report.benchmarks import harness_table
+
+    Console().print(harness_table(results).rich())

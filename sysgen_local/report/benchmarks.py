@@ -191,6 +191,21 @@ def section(store: Evaluation) -> list[Table]:
     return tables
 
 
+def harness_table(results: Mapping[str, Any]) -> Table:
+    """The harness's metrics, a line each, with their standard errors."""
+    rows = []
+    for task, of in results["results"].items():
+        for name, value in of.items():
+            metric, _, kind = name.partition(",")
+            if not isinstance(value, int | float) or metric.endswith("_stderr") or not kind:
+                continue
+            error = of.get(f"{metric}_stderr,{kind}")
+            tail = f"{error:.4f}" if isinstance(error, float) else "-"
+            rows.append((task, metric, f"{value:.4f}", tail, str(results["samples"].get(task, ""))))
+    columns = ("task", "metric", "value", "standard error", "rows")
+    return Table("lm-evaluation-harness", columns, tuple(rows))
+
+
 _SHOWN = {
     "multifacet": {"average": "average_of_rated"},
     "sysbench": {"CSR": "csr.total", "ISR": "isr.total", "SSR": "ssr.total"},
