@@ -13,7 +13,7 @@ FLOORS = [
     {"review"},
     {"evaluate"},
     {"phases"},
-    {"pipeline", "passes", "job", "bench"},
+    {"pipeline", "passes", "job", "bench", "trial", "study", "harness"},
     {"cli"},
 ]
 PACKAGE = Path(__file__).resolve().parent.parent / "sysgen_local"

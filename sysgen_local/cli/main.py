@@ -12,7 +12,19 @@ from types import FrameType
 import click
 
 from sysgen_local import __version__
-from sysgen_local.cli import bench, doctor, export, judge, look, models, report, review, run
+from sysgen_local.cli import (
+    bench,
+    doctor,
+    evaluate,
+    export,
+    judge,
+    look,
+    models,
+    report,
+    review,
+    run,
+    study,
+)
 from sysgen_local.errors import SysgenError
 
 
@@ -51,6 +63,8 @@ for command in (
     export.export,
     export.push,
     models.models,
+    evaluate.evaluate,
+    study.study,
     doctor.doctor,
     bench.bench,
 ):

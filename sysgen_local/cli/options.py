@@ -136,8 +136,11 @@ WORKING = [
 ]
 
 
-def options(*groups: list[Callable[[Command], Command]]) -> Callable[[Command], Command]:
-    """Several groups of options, in the order of the help text."""
+def options(
+    *groups: list[Callable[[Command], Command]],
+    database: Callable[[Command], Command] = database,
+) -> Callable[[Command], Command]:
+    """Several groups of options, in the order of the help text; after them `database`."""
 
     def decorate(command: Command) -> Command:
         for option in reversed([option for group in groups for option in group]):

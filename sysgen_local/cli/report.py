@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from sysgen_local.cli import options as opt
 
+if TYPE_CHECKING:
+    from sysgen_local.report.benchmarks import Table
+
 
 @click.command()
 @click.option("-o", "--output", type=opt.PATH, required=True, help="The page to write: .html.")
 @click.option("--title", help="What stands above it.  [default: the store's name]")
+@click.option(
+    "--evaluation", type=opt.PATH, help="Show what benchmarks found too: a file of `evaluate`."
+)
 @opt.database
-def report(output: Path, title: str | None, db: Path) -> None:
+def report(output: Path, title: str | None, evaluation: Path | None, db: Path) -> None:
     """One page that opens offline: funnel, tags, verdicts, lengths, speed, licences, and rows to
     look through, with search and filters.
 
@@ -31,9 +38,18 @@ def report(output: Path, title: str | None, db: Path) -> None:
     with Store.open(db, create=False, read_only=True) as store:
         every = licences(store.stats(), store.lineage())
         asks = [(name, of.id, of.asks) for name, of in every.items()]
-        text = page(store, title=title or db.stem, licences=asks)
+        found = _evaluation(evaluation) if evaluation else []
+        text = page(store, title=title or db.stem, licences=asks, benchmarks=found)
     try:
         output.write_text(text, encoding="utf-8")
     except OSError as error:
         raise SysgenError(f"{output} could not be written: {error.strerror}") from error
     click.echo(f"{output}: {output.stat().st_size:,} bytes", err=True)
+
+
+def _evaluation(path: Path) -> list[Table]:
+    from sysgen_local.report.benchmarks import section
+    from sysgen_local.store.evaluation import Evaluation
+
+    with Evaluation.open(path, create=False, read_only=True) as store:
+        return section(store)

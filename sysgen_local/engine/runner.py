@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import llama_cpp
@@ -60,6 +61,27 @@ class Runner:
             chunk = tokens[start : start + self.batch_size]
             self._fill(0, chunk, start, slot)
             self._decode(len(chunk))
+
+    def each(
+        self, tokens: list[int], slot: int, start: int, first: int
+    ) -> Iterator[NDArray[np.float64]]:
+        """Decodes `tokens` from `start` on into a slot that holds those before; for each from
+        `first` on the logits behind it, which are no earlier than `start`."""
+        most = llama_cpp.llama_n_seq_max(self.context)  # so many rows of logits fit
+        at = start
+        while at < len(tokens):
+            size = min(self.batch_size, first - at) if at < first else most
+            chunk = tokens[at : at + size]
+            self._fill(0, chunk, at, slot)
+            wanted = at >= first
+            if wanted:
+                self._wanted[: len(chunk)] = 1
+            self._decode(len(chunk))
+            if wanted:
+                logits = llama_cpp.llama_get_logits(self.context)
+                rows = np.ctypeslib.as_array(logits, (len(chunk), self._vocab_size))
+                yield from rows.astype(np.float64)
+            at += len(chunk)
 
     def close(self) -> None:
         llama_cpp.llama_batch_free(self._batch)

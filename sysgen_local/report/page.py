@@ -9,6 +9,7 @@ from typing import Any
 from sysgen_local import __version__
 from sysgen_local.records import TAGS
 from sysgen_local.report import plots
+from sysgen_local.report.benchmarks import Table
 from sysgen_local.report.entry import entry
 from sysgen_local.report.html import html
 from sysgen_local.store import Choice, Store
@@ -20,8 +21,15 @@ TEXT = 4000
 """Characters of one text that are shown, at most."""
 
 
-def page(store: Store, *, title: str, licences: Sequence[tuple[str, str, str]] = ()) -> str:
-    """The whole page as HTML. `licences` is (of what, licence, what it asks)."""
+def page(
+    store: Store,
+    *,
+    title: str,
+    licences: Sequence[tuple[str, str, str]] = (),
+    benchmarks: Sequence[Table] = (),
+) -> str:
+    """The whole page as HTML. `licences` is (of what, licence, what it asks); `benchmarks` what
+    models were found to be worth."""
     from markupsafe import Markup
 
     stats = store.stats()
@@ -43,6 +51,7 @@ def page(store: Store, *, title: str, licences: Sequence[tuple[str, str, str]] =
         usable=usable,
         plots={name: Markup(svg) for name, svg in drawn.items()},
         licences=licences,
+        benchmarks=benchmarks,
         tags=TAGS,
         shown=len(rows),
     )

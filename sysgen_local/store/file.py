@@ -37,18 +37,23 @@ class LockedError(SysgenError):
         self.pid = pid
 
 
-def connect(path: Path, *, create: bool, read_only: bool) -> DuckDBPyConnection:
-    """Open `path`, bringing an older schema up to date.
+def connect(
+    path: Path, *, create: bool, read_only: bool, layout: schema.Layout | None = None
+) -> DuckDBPyConnection:
+    """Open `path`, bringing an older schema up to date; `layout` is a `Store`'s unless given.
 
     Raises UsageError where the file is missing (and may not be created), is no file of this
     program or comes from a newer version; LockedError where another process has it open.
     """
+    layout = layout or schema.rows_layout()
     _prepare(path, create=create and not read_only)
     con = _open(path, read_only=read_only)
     try:
-        found, known = schema.version(con), len(schema.MIGRATIONS)
+        found, known = schema.version(con, layout), len(layout.migrations)
         if found is None or (found == 0 and (read_only or not create)):
-            raise UsageError(f"{path} is a DuckDB file, but not one of sysgen's", hint=_ANOTHER)
+            raise UsageError(
+                f"{path} is a DuckDB file, but not one of sysgen's for this", hint=_ANOTHER
+            )
         if found > known:
             raise UsageError(
                 f"{path} comes from a newer sysgen-local "
@@ -56,13 +61,13 @@ def connect(path: Path, *, create: bool, read_only: bool) -> DuckDBPyConnection:
                 hint=f"upgrade sysgen-local, or {_ANOTHER}",
             )
         if found < known and not read_only:
-            schema.migrate(con)
+            schema.migrate(con, layout)
     except BaseException:
         con.close()
         raise
     if found < known and read_only:
         con.close()
-        connect(path, create=False, read_only=False).close()
+        connect(path, create=False, read_only=False, layout=layout).close()
         con = _open(path, read_only=True)
     return con
 

@@ -5,6 +5,7 @@ To change the schema append a migration; never edit one that has been released. 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -183,6 +184,20 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
 )
 """(name, SQL) of every migration; its number is its place, from 1."""
 
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What a kind of file holds: its migrations, and tables by which it is known as ours."""
+
+    migrations: tuple[tuple[str, str], ...]
+    tables: frozenset[str]
+
+
+def rows_layout() -> Layout:
+    """That of a `Store`."""
+    return Layout(MIGRATIONS, frozenset({"migrations", "sources", "conversations", "recipes"}))
+
+
 _LEDGER = (
     "CREATE TABLE IF NOT EXISTS migrations "
     '(number INTEGER PRIMARY KEY, name VARCHAR NOT NULL, "at" TIMESTAMP NOT NULL)'
@@ -194,23 +209,25 @@ def now() -> datetime:
     return datetime.now(UTC).replace(tzinfo=None)
 
 
-def version(con: DuckDBPyConnection) -> int | None:
+def version(con: DuckDBPyConnection, layout: Layout | None = None) -> int | None:
     """Number of the last migration; 0 in an empty database, None in one that is not ours."""
+    layout = layout or rows_layout()
     tables = {name for (name,) in con.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
     if not tables:
         return 0
-    if not {"migrations", "sources", "conversations", "recipes"} <= tables:
+    if not layout.tables <= tables:
         return None
     return int(con.execute("SELECT coalesce(max(number), 0) FROM migrations").fetchall()[0][0])
 
 
-def migrate(con: DuckDBPyConnection) -> None:
+def migrate(con: DuckDBPyConnection, layout: Layout | None = None) -> None:
     """Run every migration that has not run yet; all of them or, on an error, none."""
-    done = version(con) or 0
+    layout = layout or rows_layout()
+    done = version(con, layout) or 0
     con.begin()
     try:
         con.execute(_LEDGER)
-        for number, (name, sql) in enumerate(MIGRATIONS[done:], done + 1):
+        for number, (name, sql) in enumerate(layout.migrations[done:], done + 1):
             con.execute(sql)
             con.execute("INSERT INTO migrations VALUES ($1, $2, $3)", [number, name, now()])
     except BaseException:

@@ -1,0 +1,111 @@
+"""A benchmark: its questions, how its judge is made, and how its numbers are counted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+from sysgen_local.errors import SysgenError, UsageError
+from sysgen_local.evaluate import dialogues, files, instances, multifacet, sysbench
+from sysgen_local.evaluate.bootstrap import Units, multifacet_units, sysbench_units
+from sysgen_local.evaluate.case import Case
+
+Name = Literal["sysbench", "multifacet"]
+
+
+@dataclass(frozen=True, slots=True)
+class Benchmark:
+    """`fingerprint` is of the file's text, so that a longer `limit` goes on where a shorter one
+    stopped. `count` takes judged questions, `units` the same for the bootstrap, `summary` what
+    `count` returns."""
+
+    name: Name
+    path: Path
+    fingerprint: str
+    questions: Sequence[Any]
+    count: Callable[[Sequence[Any]], dict[str, Any]]
+    summary: Callable[[Mapping[str, Any]], dict[str, float | None]]
+    units: Callable[[Sequence[Any]], Units]
+
+    def score(self, cases: Sequence[Case]) -> dict[str, Any]:
+        """The numbers over what was judged; beside them under `questions` what was not, and why.
+
+        Raises SysgenError where nothing was judged.
+        """
+        judged = self.judged(cases)
+        failed: dict[str, int] = {}
+        cut_off = 0
+        for case in cases:
+            if reason := failure(case):
+                failed[reason] = failed.get(reason, 0) + 1
+            if case.answered:
+                cut_off += sum(finish == "length" for finish in case.answered.finishes)
+        if not judged:
+            reasons = ", ".join(f"{reason} {n}" for reason, n in failed.items()) or "none was asked"
+            raise SysgenError(
+                f"no question of {self.path} was judged: {reasons}",
+                hint="a larger --context, --max-judge-tokens or another judge may help; "
+                "--retry-failed tries those questions again",
+            )
+        return {
+            **self.count(list(judged.values())),
+            "questions": {
+                "all": len(cases), "judged": len(judged), "failed": failed,
+                "answers_cut_off": cut_off,
+            },
+        }  # fmt: skip
+
+    @staticmethod
+    def judged(cases: Sequence[Case]) -> dict[int, Any]:
+        """Row -> the question with its marks, of all that were judged."""
+        return {
+            case.row: case.question.judged(case.judged.marks)
+            for case in cases
+            if case.judged is not None and case.judged.dropped is None
+        }
+
+
+def failure(case: Case) -> str | None:
+    """Why this question has no marks; None where it has, or is still pending."""
+    if case.answered is not None and case.answered.dropped:
+        return f"answer_{case.answered.dropped}"
+    return case.judged.dropped if case.judged is not None else None
+
+
+def load(
+    name: Name, path: Path, *, limit: int | None = None, table: Mapping[str, str] | None = None
+) -> Benchmark:
+    """Raises UsageError for a file that cannot be read or lacks something."""
+    if name == "sysbench":
+        return Benchmark(
+            name,
+            path,
+            files.fingerprint(path),
+            dialogues.read_dialogues(path)[:limit],
+            sysbench.score,
+            sysbench.summary,
+            sysbench_units,
+        )
+    return Benchmark(
+        name,
+        path,
+        files.fingerprint(path),
+        instances.read_instances(path)[:limit],
+        partial(multifacet.score, table=table),
+        multifacet.summary,
+        partial(multifacet_units, table=table),
+    )
+
+
+def need_golds(benchmark: Benchmark) -> None:
+    """Raises UsageError where a question lacks the answers that a gold history is made of."""
+    for question in benchmark.questions:
+        for i, gold in enumerate(question.golds[:-1], 1):
+            if not gold:
+                raise UsageError(
+                    f"{benchmark.path}: dialogue {question.id} has no gold answer for turn {i}",
+                    hint="--history own needs none",
+                )
