@@ -17,7 +17,7 @@ from sysgen_local.evaluate.answer import Answer, History, SystemIn
 from sysgen_local.evaluate.benchmark import Benchmark, need_golds
 from sysgen_local.evaluate.case import PHASES, Board, Case
 from sysgen_local.evaluate.judging import Judge, MultifacetJudge, SysBenchJudge
-from sysgen_local.models import ResolvedModel, check, fingerprint, resolve
+from sysgen_local.models import Model, identity, locate
 from sysgen_local.passes import Task
 from sysgen_local.progress import Progress, View
 from sysgen_local.prompts import judging
@@ -96,8 +96,8 @@ def run(
 
 def _tasks(trial: Trial) -> tuple[Task, Task]:
     setting, benchmark = trial.setting, trial.benchmark
-    model = resolve(trial.model)
-    judge = model if trial.judge == trial.model else resolve(trial.judge)
+    model = locate(trial.model)
+    judge = model if trial.judge == trial.model else locate(trial.judge)
     if setting.history == "gold":
         need_golds(benchmark)
     answer = Answer(
@@ -124,9 +124,9 @@ def _judge(trial: Trial) -> Judge:
     return MultifacetJudge(prompt, sees, setting.seed, setting.max_judge_tokens)
 
 
-def _identity(role: str, model: ResolvedModel) -> dict[str, str]:
-    check(model.path)
-    return {role: model.name, f"{role}_file": fingerprint(model.path)}
+def _identity(role: str, model: Model) -> dict[str, str]:
+    facts = identity(model)
+    return {role: facts["model"], f"{role}_file": facts["model_file"]}
 
 
 def _longest(trial: Trial) -> int:
