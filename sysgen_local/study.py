@@ -16,7 +16,8 @@ from sysgen_local.evaluate.answer import SystemIn
 from sysgen_local.evaluate.benchmark import Benchmark
 from sysgen_local.evaluate.bootstrap import compare
 from sysgen_local.progress import View
-from sysgen_local.report.benchmarks import Table, study_tables
+from sysgen_local.report.benchmarks import study_tables
+from sysgen_local.report.grid import Table
 from sysgen_local.store.evaluation import Comparison, Evaluation
 from sysgen_local.trial import Outcome, Setting, Trial
 

@@ -83,7 +83,7 @@ def compare(
     from rich.console import Console
 
     for table in compared(stats["measures"], beside_paper=True):
-        Console().print(table)
+        Console().print(table.rich())
 
 
 def _bertscore(model: str, layer: int | None) -> Measure:
@@ -205,7 +205,7 @@ def judge(
         from rich.console import Console
 
         for table in judged(found):
-            Console().print(table)
+            Console().print(table.rich())
         if not found:
             click.echo(f"{db} has no finished row to judge: `sysgen run --db {db}`", err=True)
     if not finished:

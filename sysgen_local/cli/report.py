@@ -10,7 +10,7 @@ import click
 from sysgen_local.cli import options as opt
 
 if TYPE_CHECKING:
-    from sysgen_local.report.benchmarks import Table
+    from sysgen_local.report.grid import Table
 
 
 @click.command()
@@ -29,6 +29,7 @@ def report(output: Path, title: str | None, evaluation: Path | None, db: Path) -
       sysgen report -o report.html --db data.duckdb
     """
     from sysgen_local.errors import SysgenError, UsageError
+    from sysgen_local.evaluate.judge import summary
     from sysgen_local.export import licences
     from sysgen_local.report.page import page
     from sysgen_local.store import Store
@@ -38,8 +39,15 @@ def report(output: Path, title: str | None, evaluation: Path | None, db: Path) -
     with Store.open(db, create=False, read_only=True) as store:
         every = licences(store.stats(), store.lineage())
         asks = [(name, of.id, of.asks) for name, of in every.items()]
+        judgements = summary(store.judgements())
         found = _evaluation(evaluation) if evaluation else []
-        text = page(store, title=title or db.stem, licences=asks, benchmarks=found)
+        text = page(
+            store,
+            title=title or db.stem,
+            licences=asks,
+            judgements=judgements,
+            benchmarks=found,
+        )
     try:
         output.write_text(text, encoding="utf-8")
     except OSError as error:

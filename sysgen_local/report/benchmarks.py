@@ -3,44 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from sysgen_local.report.grid import Table
 from sysgen_local.store.evaluation import Comparison, Evaluation
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """Plain cells, so that a terminal, Markdown and a page can each draw them."""
-
-    title: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    notes: tuple[str, ...] = field(default=())
-
-    def rich(self) -> RenderableType:
-        """For a terminal."""
-        from rich.table import Table as RichTable
-        from rich.text import Text
-
-        table = RichTable(title=self.title, title_justify="left", caption_justify="left")
-        for i, name in enumerate(self.columns):
-            table.add_column(name, justify="right" if i else "left")
-        for row in self.rows:
-            table.add_row(*(Text(cell) for cell in row))
-        table.caption = "\n".join(self.notes) or None
-        return table
-
-    def markdown(self) -> str:
-        """As Markdown takes it; a bar in a name is escaped."""
-        lines = [self.columns, tuple("--:" if i else ":--" for i in range(len(self.columns)))]
-        lines += self.rows
-        drawn = ["| " + " | ".join(c.replace("|", "\\|") for c in line) + " |" for line in lines]
-        notes = [line for note in self.notes for line in ("", note)]
-        return "\n".join([f"### {self.title}", "", *drawn, *notes])
 
 
 def sysbench_table(scores: Mapping[str, Any]) -> RenderableType:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from sysgen_local import __version__
 from sysgen_local.records import TAGS
 from sysgen_local.report import plots
-from sysgen_local.report.benchmarks import Table
 from sysgen_local.report.entry import entry
+from sysgen_local.report.grid import Table
 from sysgen_local.report.html import html
+from sysgen_local.report.judgements import compared, judged
 from sysgen_local.store import Choice, Store
 
 SAMPLE = 400
@@ -26,10 +27,11 @@ def page(
     *,
     title: str,
     licences: Sequence[tuple[str, str, str]] = (),
+    judgements: Sequence[Mapping[str, Any]] = (),
     benchmarks: Sequence[Table] = (),
 ) -> str:
-    """The whole page as HTML. `licences` is (of what, licence, what it asks); `benchmarks` what
-    models were found to be worth."""
+    """The whole page as HTML. `licences` is (of what, licence, what it asks); `judgements` what
+    judges said of new answers; `benchmarks` what models were found to be worth."""
     from markupsafe import Markup
 
     stats = store.stats()
@@ -51,6 +53,7 @@ def page(
         usable=usable,
         plots={name: Markup(svg) for name, svg in drawn.items()},
         licences=licences,
+        judgements=[*compared(stats["measures"]), *judged(judgements)],
         benchmarks=benchmarks,
         tags=TAGS,
         shown=len(rows),

@@ -35,9 +35,10 @@ def tables(state: State, other: State | None = None, *, beside_paper: bool = Fal
     if state.get("lengths") and state["rows"]["final"]:
         found.append(_lengths(state, other))
     if state.get("measures"):
-        found += compared(state["measures"], beside_paper=beside_paper)
+        measured = compared(state["measures"], beside_paper=beside_paper)
+        found += [table.rich() for table in measured]
     if state.get("judgements"):
-        found += judged(state["judgements"])
+        found += [table.rich() for table in judged(state["judgements"])]
     if state.get("datasets"):
         found += [_sources(state), _datasets(state)]
     if beside_paper:
