@@ -126,19 +126,21 @@ class ServerEngine:
         import openai
 
         create = self._client.chat.completions.create
+        old = self._old_schema
         try:
-            return create(**self._body(request))
+            return create(**self._body(request, old_schema=old))
         except (
             openai.BadRequestError,
             openai.UnprocessableEntityError,
             openai.InternalServerError,
         ):
-            if not isinstance(request.constraint, Json) or self._old_schema:
+            # Others may be under way: what counts is how this one asked.
+            if not isinstance(request.constraint, Json) or old:
                 raise
             self._old_schema = True  # llama-cpp-python's server knows no other way
-            return create(**self._body(request))
+            return create(**self._body(request, old_schema=True))
 
-    def _body(self, request: Request) -> dict[str, Any]:
+    def _body(self, request: Request, *, old_schema: bool) -> dict[str, Any]:
         sampling = request.sampling
         body: dict[str, Any] = {
             "model": self.model,
@@ -157,7 +159,7 @@ class ServerEngine:
                 wanted = {"name": "answer", "strict": True, "schema": fitting}
                 body["response_format"] = (
                     {"type": "json_object", "schema": fitting}
-                    if self._old_schema
+                    if old_schema
                     else {"type": "json_schema", "json_schema": wanted}
                 )
             case Choice():
