@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -59,3 +64,41 @@ def browser() -> Iterator[object]:
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     with webdriver.Chrome(options, Service(driver)) as driver:
         yield driver
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A port at which nobody answers."""
+    return _free_port()
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+@pytest.fixture(scope="session")
+def server(builtin: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of the built-in model behind llama-cpp-python's own server."""
+    pytest.importorskip("starlette_context", reason="llama-cpp-python[server] is not installed")
+    port = _free_port()
+    command = [sys.executable, "-W", "ignore", "-m", "llama_cpp.server", "--model", builtin]
+    command += ["--port", port, "--n_ctx", 1024, "--logits_all", True, "--n_threads", 1]
+    log = tmp_path_factory.mktemp("server") / "log"  # a pipe that nobody reads would stop it
+    with (
+        log.open("wb") as said,
+        subprocess.Popen(
+            [str(word) for word in command], stdout=subprocess.DEVNULL, stderr=said
+        ) as process,
+    ):
+        url = f"http://127.0.0.1:{port}/v1"
+        for _ in range(300):
+            try:
+                urllib.request.urlopen(f"{url}/models", timeout=1).close()
+                break
+            except OSError:
+                assert process.poll() is None, log.read_text()
+                time.sleep(0.1)
+        yield url
+        process.kill()

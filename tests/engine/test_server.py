@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 
 import pytest
 
@@ -15,33 +10,6 @@ from sysgen_local.engine.request import Choice, Json, Message, Request, Segment
 from sysgen_local.engine.server import ServerEngine, label_shares
 from sysgen_local.errors import SysgenError, UsageError
 from sysgen_local.prompts import PromptSet
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
-
-
-@pytest.fixture(scope="module")
-def server(builtin):
-    pytest.importorskip("starlette_context", reason="llama-cpp-python[server] is not installed")
-    port = free_port()
-    command = [sys.executable, "-W", "ignore", "-m", "llama_cpp.server", "--model", builtin]
-    command += ["--port", port, "--n_ctx", 1024, "--logits_all", True, "--n_threads", 1]
-    with subprocess.Popen(
-        [str(word) for word in command], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-    ) as process:
-        url = f"http://127.0.0.1:{port}/v1"
-        for _ in range(300):
-            try:
-                urllib.request.urlopen(f"{url}/models", timeout=1).close()
-                break
-            except OSError:
-                assert process.poll() is None, process.stderr.read().decode()
-                time.sleep(0.1)
-        yield url
-        process.kill()
 
 
 @pytest.fixture
@@ -121,10 +89,10 @@ def test_closing_abandons_what_runs(engine):
     assert len(taken) < 10
 
 
-def test_nobody_there_and_no_such_model_are_one_sentence(server, monkeypatch):
+def test_nobody_there_and_no_such_model_are_one_sentence(server, monkeypatch, free_port):
     monkeypatch.setattr("sysgen_local.engine.server.RETRIES", 0)
     with pytest.raises(SysgenError, match="cannot be reached"):
-        ServerEngine(f"http://127.0.0.1:{free_port()}/v1")
+        ServerEngine(f"http://127.0.0.1:{free_port}/v1")
     with pytest.raises(UsageError, match="no OpenAI-compatible address"):
         ServerEngine(server.removesuffix("/v1") + "/elsewhere")
 

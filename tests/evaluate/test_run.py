@@ -156,3 +156,17 @@ def test_the_report_shows_a_study(tmp_path, instances):
     assert "Multifacet: mean of the instances" in text
     assert "&lt;b&gt;" in text
     assert "<b>=" not in text
+
+
+def test_a_server_is_evaluated_and_judges(tmp_path, server, dialogues):
+    db = tmp_path / "e.duckdb"
+    options = (dialogues, "--model", server, "--limit", 2, "--db", db, *SHORT)
+    scores = json.loads(run("evaluate", "sysbench", *options).stdout)
+    assert scores["questions"]["judged"] == 2
+    named = run("evaluate", "sysbench", *options, "--judge", "builtin").stdout
+    assert json.loads(named)["questions"]["judged"] == 2
+    with duckdb.connect(str(db), read_only=True) as con:
+        [(facts,)] = con.execute("SELECT facts FROM sittings").fetchall()
+        judges = con.execute("SELECT facts['judge'] FROM markings ORDER BY marking").fetchall()
+    assert facts["model"].startswith(f"{server}#")  # another model there would be another sitting
+    assert judges == [(facts["model"],), ("builtin",)]
