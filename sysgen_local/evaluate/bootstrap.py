@@ -83,9 +83,9 @@ def compare(before: Units, after: Units, *, seed: int = 0) -> dict[str, Differen
     import numpy as np
 
     metrics = [metric for metric in before if metric in after]
-    if not metrics:
+    count = len(before[metrics[0]]) if metrics else 0
+    if not count:
         return {}
-    count = len(before[metrics[0]])
     # (metric, which of before's and after's numerator and denominator, question)
     sums = np.array(
         [[*zip(*before[m], strict=True), *zip(*after[m], strict=True)] for m in metrics]

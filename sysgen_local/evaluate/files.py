@@ -34,7 +34,7 @@ def load(path: Path) -> Any:
     text = text_of(path)
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return [entry.value for entry in _lines(path, text)]
 
 
@@ -43,7 +43,7 @@ def entries(path: Path) -> list[Entry]:
     text = text_of(path)
     try:
         whole = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return list(_lines(path, text))
     if isinstance(whole, list):
         return [Entry(value, f"{path}, entry {i}") for i, value in enumerate(whole, 1)]

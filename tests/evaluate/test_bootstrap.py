@@ -53,3 +53,4 @@ def test_units_of_multifacet_sum_to_its_summary():
 
 def test_nothing_in_common():
     assert compare({}, {}) == {}
+    assert compare(multifacet_units([]), multifacet_units([])) == {}
