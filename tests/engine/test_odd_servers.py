@@ -15,9 +15,11 @@ from typing import Any
 
 import pytest
 
+from sysgen_local import passes
 from sysgen_local.engine.request import Choice, Completion, Json, Message, Request, Segment
 from sysgen_local.engine.server import ServerEngine
 from sysgen_local.errors import SysgenError, UsageError
+from sysgen_local.models import Server, locate
 
 Answer = Callable[[dict[str, Any]], tuple[int, dict[str, Any]]]
 SCHEMA = Json('{"type": "object"}')
@@ -148,6 +150,12 @@ def test_a_prompt_that_is_too_long_does_not_change_how_schemas_are_sent():
 def test_what_is_wrong_is_one_sentence(status, kind, words):
     with pytest.raises(kind, match=words):
         ask(lambda body: refused(status, "no"), None)
+
+
+def test_a_model_that_was_left_open_is_named_by_its_server():
+    with serving(lambda body: said("")) as url:
+        assert passes.named(locate(url)) == Server(url, "m")
+    assert passes.named(locate(f"{url}#other")) == Server(url, "other")  # nobody is asked
 
 
 def test_a_process_ends_though_an_answer_never_comes():
