@@ -81,6 +81,18 @@ def open_engine(model: Model, options: Options) -> Engine:
     return LlamaEngine(model.path, options)
 
 
+def named(model: Model) -> Model:
+    """A server whose model was left open, with the one that it lists first: another model at the
+    same address is another model. Raises as `open_engine`."""
+    if not isinstance(model, Server) or model.model is not None:
+        return model
+    from sysgen_local.engine.server import ServerEngine
+
+    engine = ServerEngine(model.url)
+    engine.close()
+    return Server(model.url, engine.model)
+
+
 def machine(
     *,
     slots: int | None,

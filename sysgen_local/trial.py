@@ -17,7 +17,7 @@ from sysgen_local.evaluate.answer import Answer, History, SystemIn
 from sysgen_local.evaluate.benchmark import Benchmark, need_golds
 from sysgen_local.evaluate.case import PHASES, Board, Case
 from sysgen_local.evaluate.judging import Judge, MultifacetJudge, SysBenchJudge
-from sysgen_local.models import Model, Server, identity, locate
+from sysgen_local.models import Model, identity, locate
 from sysgen_local.passes import Task
 from sysgen_local.progress import Progress, View
 from sysgen_local.prompts import judging
@@ -96,8 +96,8 @@ def run(
 
 def _tasks(trial: Trial) -> tuple[Task, Task]:
     setting, benchmark = trial.setting, trial.benchmark
-    model = _named(locate(trial.model))
-    judge = model if trial.judge == trial.model else _named(locate(trial.judge))
+    model = passes.named(locate(trial.model))
+    judge = model if trial.judge == trial.model else passes.named(locate(trial.judge))
     if setting.history == "gold":
         need_golds(benchmark)
     answer = Answer(
@@ -122,19 +122,6 @@ def _judge(trial: Trial) -> Judge:
         return SysBenchJudge(prompt, gold, setting.seed, setting.max_judge_tokens)
     sees = setting.judge_sees_system
     return MultifacetJudge(prompt, sees, setting.seed, setting.max_judge_tokens)
-
-
-def _named(model: Model) -> Model:
-    """A server's model by its name: another one at the same address is another model."""
-    if not isinstance(model, Server) or model.model is not None:
-        return model
-    from sysgen_local.engine.server import ServerEngine
-
-    engine = ServerEngine(model.url)
-    try:
-        return Server(model.url, engine.model)
-    finally:
-        engine.close()
 
 
 def _identity(role: str, model: Model) -> dict[str, str]:

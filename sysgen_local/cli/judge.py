@@ -178,7 +178,8 @@ def judge(
 
     with Store.open(db, create=False) as store:
         answered = store.recipe("respond")
-        model = locate(judge or (answered.facts.get("model") if answered else None) or "builtin")
+        name = judge or (answered.facts.get("model") if answered else None) or "builtin"
+        model = passes.named(locate(name))
         entry = None if isinstance(model, Server) else model.entry
         used = PromptSet.load(prompts or (entry.prompts if entry else "default"))
         stage = Judge.of(used)
@@ -206,7 +207,7 @@ def judge(
 
         for table in judged(found):
             Console().print(table.rich())
-        if not found:
+        if not found and not due:
             click.echo(f"{db} has no finished row to judge: `sysgen run --db {db}`", err=True)
     if not finished:
         click.echo("interrupted: the same command takes it up again", err=True)

@@ -12,7 +12,8 @@ import os
 import queue
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from threading import Thread
 from typing import Any
 
 from sysgen_local.engine.request import Choice, Completion, Json, Request
@@ -20,6 +21,9 @@ from sysgen_local.errors import SysgenError, UsageError
 
 TOP = 20
 """Likeliest tokens a server is asked for when a label is chosen; more is refused by some."""
+
+LABEL_TOKENS = 64
+"""Room for a label written as JSON."""
 
 RETRIES = 5
 """As often a request is repeated, ever later, while the server is busy, failing or out of reach."""
@@ -39,6 +43,7 @@ class ServerEngine:
         self._client = openai.OpenAI(base_url=url, api_key=key, max_retries=RETRIES, timeout=600)
         self._cancelled = False
         self._old_schema = False
+        self._no_logprobs = False
         self.model = model or self._first_model()
 
     @property
@@ -50,7 +55,6 @@ class ServerEngine:
         source = iter(requests)
         done: queue.SimpleQueue[Completion | BaseException] = queue.SimpleQueue()
         running = 0
-        pool = ThreadPoolExecutor(self._slots, thread_name_prefix="server")
 
         def ask(request: Request) -> None:
             try:
@@ -61,7 +65,9 @@ class ServerEngine:
         try:
             while not self._cancelled:
                 while running < self._slots and (request := next(source, None)) is not None:
-                    pool.submit(ask, request)
+                    # Not a pool's threads: the interpreter waits for those before it ends, and an
+                    # interrupt would last as long as the server's slowest answer.
+                    Thread(target=ask, args=(request,), name="server", daemon=True).start()
                     running += 1
                 if not running:
                     return
@@ -75,7 +81,6 @@ class ServerEngine:
                 yield found
         finally:
             self._cancelled = False
-            pool.shutdown(wait=False, cancel_futures=True)
 
     def cancel(self) -> None:
         """See `Engine.cancel`."""
@@ -97,30 +102,47 @@ class ServerEngine:
         started = time.perf_counter()
         try:
             with _Explained(self.url, self.model):
-                reply = self._reply(request)
+                if isinstance(request.constraint, Choice):
+                    found = self._chosen(request, request.constraint.labels)
+                else:
+                    found = _completion(request, self._reply(request))
         except openai.BadRequestError as error:
             text = str(error)
             long = "context" in text.lower() or "too long" in text.lower()
-            return Completion(request.id, "" if long else text, "too_long" if long else "refused")
-        choice = reply.choices[0]
-        text = choice.message.content or ""
-        usage = reply.usage
-        shares = None
-        if isinstance(request.constraint, Choice):
-            shares = label_shares(request.constraint.labels, _tops(choice), text)
-            text = max(shares, key=shares.__getitem__) if shares else text
-        return Completion(
-            request.id,
-            text,
-            # A label is cut off after its first token; one that cannot be read is no answer.
-            ("stop" if shares else "refused")
-            if isinstance(request.constraint, Choice)
-            else ("length" if choice.finish_reason == "length" else "stop"),
-            tokens_in=usage.prompt_tokens if usage else 0,
-            tokens_out=usage.completion_tokens if usage else 0,
-            seconds=time.perf_counter() - started,
-            probabilities=shares,
-        )
+            found = Completion(request.id, "" if long else text, "too_long" if long else "refused")
+        return replace(found, seconds=time.perf_counter() - started)
+
+    def _chosen(self, request: Request, labels: tuple[str, ...]) -> Completion:
+        """The label by the probabilities of the first token, or by that token itself. Where
+        neither can be had the server writes a label as JSON, and that one has probability 1."""
+        found, shares = Completion(request.id, "", "refused"), None
+        if reply := self._read_off(request):
+            found = _completion(request, reply)
+            shares = label_shares(labels, _tops(reply.choices[0]), found.text)
+        if shares is None:
+            written = _completion(request, self._reply(_in_writing(request, labels)))
+            shares = label_shares(labels, [], _label(written.text))
+            read, wrote = found.tokens_in + written.tokens_in, found.tokens_out + written.tokens_out
+            found = replace(written, tokens_in=read, tokens_out=wrote)
+        if shares is None:
+            return replace(found, finish="refused")
+        chosen = max(shares, key=shares.__getitem__)
+        # A label that was read off is whole, though its writing was cut off.
+        return replace(found, text=chosen, finish="stop", probabilities=shares)
+
+    def _read_off(self, request: Request) -> Any:
+        """The reply to a request for probabilities; None from a server that will not give them."""
+        import openai
+
+        if self._no_logprobs:
+            return None
+        try:
+            return self._reply(request)
+        except (openai.BadRequestError, openai.InternalServerError) as error:
+            if "logprobs" not in str(error):
+                raise
+            self._no_logprobs = True
+            return None
 
     def _reply(self, request: Request) -> Any:
         import openai
@@ -128,19 +150,21 @@ class ServerEngine:
         create = self._client.chat.completions.create
         old = self._old_schema
         try:
-            return create(**self._body(request, old_schema=old))
+            return create(**self._body(request, old))
         except (
             openai.BadRequestError,
             openai.UnprocessableEntityError,
             openai.InternalServerError,
         ):
-            # Others may be under way: what counts is how this one asked.
-            if not isinstance(request.constraint, Json) or old:
+            if old or not isinstance(request.constraint, Json):
                 raise
-            self._old_schema = True  # llama-cpp-python's server knows no other way
-            return create(**self._body(request, old_schema=True))
+            # llama-cpp-python's server knows no other way. Where this is refused too, the schema
+            # was not what was wrong.
+            reply = create(**self._body(request, old_schema=True))
+            self._old_schema = True
+            return reply
 
-    def _body(self, request: Request, *, old_schema: bool) -> dict[str, Any]:
+    def _body(self, request: Request, old_schema: bool) -> dict[str, Any]:
         sampling = request.sampling
         body: dict[str, Any] = {
             "model": self.model,
@@ -165,6 +189,35 @@ class ServerEngine:
             case Choice():
                 body |= {"logprobs": True, "top_logprobs": TOP, "max_tokens": 1}
         return body
+
+
+def _completion(request: Request, reply: Any) -> Completion:
+    choice, usage = reply.choices[0], reply.usage
+    return Completion(
+        request.id,
+        choice.message.content or "",
+        "length" if choice.finish_reason == "length" else "stop",
+        tokens_in=usage.prompt_tokens if usage else 0,
+        tokens_out=usage.completion_tokens if usage else 0,
+    )
+
+
+def _in_writing(request: Request, labels: tuple[str, ...]) -> Request:
+    schema = {
+        "type": "object",
+        "properties": {"label": {"type": "string", "enum": list(labels)}},
+        "required": ["label"],
+        "additionalProperties": False,
+    }
+    return replace(request, constraint=Json(json.dumps(schema)), max_tokens=LABEL_TOKENS)
+
+
+def _label(text: str) -> str:
+    """The label in a server's JSON; what it wrote where that is none."""
+    try:
+        return str(json.loads(text)["label"])
+    except (ValueError, KeyError, TypeError):
+        return text
 
 
 def _tops(choice: Any) -> list[tuple[str, float]]:

@@ -71,7 +71,7 @@ def _notes(dropped: int) -> Iterator[str]:
     yield "new better: of the pairs on which both orders agree; tied: they do not"
     yield "first chosen: 50 % where the order plays no part"
     if dropped:
-        yield f"{dropped:,} rows were too long for the judge"
+        yield f"{dropped:,} rows could not be judged: too long, or no verdict was to be had"
 
 
 def _share(share: float | None) -> str:

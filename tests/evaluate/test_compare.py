@@ -12,6 +12,7 @@ import gguf
 import pytest
 from filled import fill
 from tiny import make
+from tinybert import make_bert
 
 from sysgen_local.engine.embed import Embedder
 from sysgen_local.errors import UsageError
@@ -58,6 +59,18 @@ def test_similarity_by_an_embedding_model(embedding_model):
     values = similarity(embedding_model)([(texts[0], texts[0]), (texts[0], texts[1])])
     assert values[0] == pytest.approx(1, abs=1e-4)
     assert values[1] < 0.999
+
+
+def test_similarity_by_an_encoder_as_bge_and_nomic_embed_are(tmp_path):
+    model = Embedder(make_bert(tmp_path / "bert.gguf"))
+    texts = ["How do I grow mint?", "Rain comes from clouds. " * 300, "", "[CLS] 雨 😀", "the cat"]
+    together = model.embed(texts)
+    assert (together * together).sum(axis=1) == pytest.approx([1] * 5, abs=1e-4)
+    for text, vector in zip(texts, together, strict=True):  # alone as among others
+        assert model.embed([text])[0] == pytest.approx(vector, abs=1e-4)
+    assert together[0] @ together[4] < 0.999
+    assert model.embed(["the cat"] * 300).shape == (300, together.shape[1])
+    model.close()
 
 
 def test_a_chat_model_is_no_embedding_model(tmp_path):
