@@ -18,9 +18,7 @@ _ALWAYS_KEPT = ("style", "background", "action", "tool", "format")
 def phrases(rng: Random, about: Latent) -> dict[str, str]:
     """Tag -> phrase. Role, content, task and format are always there."""
     found = {
-        "role": rng.choice(_ROLES)
-        .replace("{r}", with_article(about.role))
-        .replace("{x}", about.role),
+        "role": role_phrase(rng, about.role),
         "content": rng.choice(_CONTENTS).replace("{t}", _subject(about)),
         "task": about.task,
     }
@@ -35,6 +33,11 @@ def phrases(rng: Random, about: Latent) -> dict[str, str]:
         found["tool"] = rng.choice(_TOOLS).replace("{x}", tool)
     found["format"] = rng.choice(about.format.phrases)
     return found
+
+
+def role_phrase(rng: Random, role: str) -> str:
+    """A role without its article -> the phrase that names it."""
+    return rng.choice(_ROLES).replace("{r}", with_article(role)).replace("{x}", role)
 
 
 def _subject(about: Latent) -> str:
