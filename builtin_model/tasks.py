@@ -112,7 +112,8 @@ def respond(rng: Random, topics: Topics) -> Sample:
 def dialogue(rng: Random, topics: Topics) -> Sample:
     """Phase 4 of several turns: every answer obeys the one system message."""
     about = latent(rng, topics)
-    messages = list(conversation(system_message(rng, about), about.instruction, fitting(rng, about)))
+    system = system_message(rng, about)
+    messages = list(conversation(system, about.instruction, fitting(rng, about)))
     for question, answer in follow_ups(rng, about, rng.choice((1, 2))):
         messages += [Message("user", question), Message("assistant", answer)]
     return Sample("dialogue", tuple(messages), about)
@@ -126,14 +127,19 @@ def recognise(rng: Random, topics: Topics) -> Sample:
 
 def judge(rng: Random, topics: Topics) -> Sample:
     """Which of two answers obeys the system message and the instruction?"""
+    return rng.choice(both_orders(rng, topics))
+
+
+def both_orders(rng: Random, topics: Topics) -> tuple[Sample, Sample]:
+    """A good and a bad answer to be compared, the better one as A and as B."""
     about = latent(rng, topics)
     fault = rng.choice(_FAULTS)
     system = _shown(rng, about, ("role", "content", "format"))
     good, bad = fitting(rng, about), faulty(rng, topics, about, fault)
-    better = rng.choice("AB")
-    first, second = (good, bad) if better == "A" else (bad, good)
-    user = f"{system}\nInstruction: {about.instruction}\nA: {first}\nB: {second}"
-    return Sample("judge", conversation(JUDGE, user, better), about, fault)
+    head = f"{system}\nInstruction: {about.instruction}"
+    first = conversation(JUDGE, f"{head}\nA: {good}\nB: {bad}", "A")
+    second = conversation(JUDGE, f"{head}\nA: {bad}\nB: {good}", "B")
+    return Sample("judge", first, about, fault), Sample("judge", second, about, fault)
 
 
 def score(rng: Random, topics: Topics) -> Sample:

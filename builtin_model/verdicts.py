@@ -128,9 +128,14 @@ def _bad(rng: Random, topics: Topics, about: Latent, tag: str) -> Verdict:
 
 def _role_of_another(rng: Random, about: Latent) -> Verdict:
     """The role of a domain that has nothing to do with the instruction's."""
-    near = {about.domain}.union(*(group for group in _NEIGHBOURS if about.domain in group))
-    domain = WORDS.domains[rng.choice([name for name in WORDS.domains if name not in near])]
-    return Verdict("role", role_phrase(rng, rng.choice(domain.roles)), "bad", "role")
+    role = rng.choice(WORDS.domains[rng.choice(far_from([about.domain]))].roles)
+    return Verdict("role", role_phrase(rng, role), "bad", "role")
+
+
+def far_from(domains: list[str]) -> list[str]:
+    """The domains that are neither these nor neighbours of them."""
+    near = set(domains).union(*(g for g in _NEIGHBOURS if not g.isdisjoint(domains)))
+    return [name for name in WORDS.domains if name not in near]
 
 
 def _alike(one: str, other: str) -> bool:

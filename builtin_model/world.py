@@ -116,7 +116,24 @@ def _around(rng: Random, topics: Topics, instruction: str) -> str:
         return f"{before} {instruction}"
     if sort < 0.18:
         return f"{instruction} {rng.choice(WORDS.context)}"
+    if sort < 0.27:
+        return f"{instruction}\n\n{pasted(rng, topics)}"
     return instruction
+
+
+def pasted(rng: Random, topics: Topics) -> str:
+    """What users paste under an instruction: prose, code, figures, a list, an address."""
+    match rng.randrange(6):
+        case 0 | 1:
+            return " ".join(topics.noise(rng) for _ in range(rng.randint(1, 6)))
+        case 2:
+            name = topics.rare_word(rng).lower()
+            return f"def {name}(x, y):\n    total = x + y * {rng.randint(2, 99)}\n    return total"
+        case 3:
+            return ", ".join(str(rng.randint(1, 999)) for _ in range(rng.randint(3, 9)))
+        case 4:
+            return "\n".join(f"- {topics.word_list(rng)}" for _ in range(rng.randint(2, 4)))
+    return f"https://www.{topics.rare_word(rng).lower()}.com/{rng.randint(1, 9999)}"
 
 
 def some_points(rng: Random, domain: Domain, count: int = 3) -> tuple[Point, ...]:
@@ -126,7 +143,7 @@ def some_points(rng: Random, domain: Domain, count: int = 3) -> tuple[Point, ...
 
 
 def _another(rng: Random, topics: Topics, domain: Domain, topic: str) -> str:
-    """A second topic that is not the first: a sentence that names one thing twice ends in a loop."""
+    """A second topic, not the first: a sentence that names one thing twice ends in a loop."""
     second = topics.topic(rng, domain)
     while second.lower() == topic.lower():
         second = topics.topic(rng, domain)
