@@ -20,7 +20,7 @@ def main() -> None:
     parser = _parser()
     options = parser.parse_args()
     if options.measure:
-        _measure(options.measure, options.cases)
+        _measure(parser, options, options.measure)
         return
     if options.minutes <= 0:
         parser.error("--minutes must be more than 0")
@@ -48,7 +48,7 @@ def main() -> None:
     )
     export(train(settings), options.out, tokenizer)
     print(f"{options.out}: {options.out.stat().st_size / 1e6:.2f} MB")
-    _measure(options.out, options.cases)
+    _measure(parser, options, options.out)
     if options.ship:
         shutil.copy(options.out, _SHIPPED)
         if options.new_tokenizer:
@@ -56,10 +56,13 @@ def main() -> None:
         print(f"shipped as {_SHIPPED}")
 
 
-def _measure(path: Path, cases: int) -> None:
-    from builtin_model.evaluate import evaluate, report
+def _measure(parser: argparse.ArgumentParser, options: argparse.Namespace, path: Path) -> None:
+    from builtin_model.evaluate import evaluate
 
-    print(report(evaluate(path, cases)))
+    try:
+        print(evaluate(path, options.cases, options.rows).table())
+    except (OSError, ValueError) as error:
+        parser.error(str(error))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -70,6 +73,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--cases", type=int, default=100, help="held-out cases a figure (100)")
     parser.add_argument("--new-tokenizer", action="store_true", help="train a tokenizer first")
     parser.add_argument("--measure", type=Path, metavar="GGUF", help="only print its figures")
+    parser.add_argument(
+        "--rows", type=Path, metavar="FILE", help="lfs_instruction_data.json, for its labelled rows"
+    )
     parser.add_argument("--ship", action="store_true", help="replace builtin.gguf by the result")
     return parser
 

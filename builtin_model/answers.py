@@ -9,7 +9,7 @@ from typing import Literal
 
 from builtin_model.topics import Topics, bare, capitalised
 from builtin_model.words import WORDS, Format, Point
-from builtin_model.world import Latent, filled, latent
+from builtin_model.world import Latent, filled, latent, some_points
 
 Fault = Literal["off", "idk", "fmt", "cut"]
 """off: of another topic and domain; idk: says nothing; fmt: another format; cut: stops early."""
@@ -130,7 +130,7 @@ def _off_topic(rng: Random, about: Latent, other: Latent) -> str:
     strayed = replace(
         about,
         topic=other.topic,
-        points=tuple(rng.sample(WORDS.domains[domain].points, 3)),
+        points=some_points(rng, WORDS.domains[domain]),
         kind="",
         pattern="",
         style=None,

@@ -1,111 +1,71 @@
-"""Figures of a GGUF, through llama.cpp and greedy: held-out topics, and instructions by hand.
+"""Figures of a GGUF, greedy: held-out topics in held-out patterns, and rows that people wrote.
 
-Phrases are asked for without a grammar; verdicts, judgements and ratings with one.
+Phrases and answers are asked for without a grammar; verdicts, judgements and ratings are read off
+the logits, as the phases do.
 """
 
 from __future__ import annotations
 
-import tomllib
-from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from random import Random
 
-from builtin_model.phrases import phrases
-from builtin_model.reading import format_of, shows_topic, topic_words
+from builtin_model.chat import Chat
+from builtin_model.figures import Figures, calibration_error
+from builtin_model.phrases import phrases, role_phrase
+from builtin_model.reading import (
+    format_of,
+    is_broken,
+    role_domains,
+    says_twice,
+    shows_topic,
+    topic_words,
+)
+from builtin_model.rows import Labelled, read, written
 from builtin_model.sample import Message, Sample, conversation
-from builtin_model.tasks import GENERATE, generate, judge, score
+from builtin_model.tasks import GENERATE, both_orders, follow_ups, generate, score
 from builtin_model.topics import Topics, bare, vocabulary_pieces
 from builtin_model.verdicts import SYSTEM as VERIFY
-from builtin_model.verdicts import Verdict, draw_verdict, question
+from builtin_model.verdicts import Verdict, draw_verdict, far_from, question
 from builtin_model.words import WORDS
 from builtin_model.world import Latent, latent
+from sysgen_local.phases.rules import Case, Texts, repetition
 from sysgen_local.phases.tags import parse_json
-from sysgen_local.records import LABELS
-
-_LONGEST = 320
-"""Tokens of an answer."""
+from sysgen_local.records import LABELS, Conversation, Phrase, Turn
 
 _HELD_OUT = Topics(held_out=True, pieces=vocabulary_pieces())
-_VERDICT = 'root ::= "good" | "bad" | "none"'
-_LETTER = 'root ::= "A" | "B"'
-_RATING = "root ::= [1-5]"
+_RATINGS = ("1", "2", "3", "4", "5")
+
+Prompt = tuple[Message, ...]
 
 
-@dataclass(slots=True)
-class Figures:
-    """Hits and cases by name, in the order of measuring."""
-
-    hits: Counter[str] = field(default_factory=Counter)
-    cases: Counter[str] = field(default_factory=Counter)
-
-    def count(self, name: str, hit: bool) -> None:
-        self.hits[name] += hit
-        self.cases[name] += 1
-
-    def share(self, name: str) -> float:
-        return self.hits[name] / self.cases[name]
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """A hand-written instruction with an ordinary answer, and what a good result shows."""
-
-    instruction: str
-    answer: str
-    topic: list[str]
-    domains: list[str]
-    system: str
-    format: str
-
-
-class Chat:
-    """A GGUF that answers greedily."""
-
-    def __init__(self, path: Path) -> None:
-        from llama_cpp import Llama
-
-        self._llama = Llama(str(path), n_ctx=1024, n_threads=2, n_threads_batch=2, verbose=False)
-
-    def ask(self, messages: tuple[Message, ...], grammar: str = "") -> str:
-        from llama_cpp import LlamaGrammar
-
-        reply = self._llama.create_chat_completion(
-            [message._asdict() for message in messages],
-            temperature=0.0,
-            repeat_penalty=1.0,
-            max_tokens=_LONGEST,
-            grammar=LlamaGrammar.from_string(grammar, verbose=False) if grammar else None,
-        )
-        return reply["choices"][0]["message"]["content"]
-
-
-def instructions() -> list[Written]:
-    text = Path(__file__).with_name("instructions.toml").read_text(encoding="utf-8")
-    return [Written(**entry) for entry in tomllib.loads(text)["instructions"]]
-
-
-def evaluate(path: Path, cases: int = 100) -> Figures:
-    """All figures; `cases` held-out ones each."""
+def evaluate(path: Path, cases: int = 100, rows: Path | None = None) -> Figures:
+    """All figures; `cases` held-out ones each. `rows` is the public data set's file, for the
+    hundred labelled rows of it. ValueError where it is another file."""
     chat = Chat(path)
     figures = Figures()
+    by_hand: list[Labelled] = list(written())
     _phrases_held_out(chat, figures, cases)
+    _phrases_of_rows(chat, figures, by_hand, "by hand")
+    if rows:
+        _phrases_of_rows(chat, figures, read(rows), "public rows")
     _verdicts_held_out(chat, figures, cases)
+    _verdicts_by_hand(chat, figures, by_hand)
     _answers_held_out(chat, figures, cases)
-    _choices_held_out(chat, figures, cases)
-    for written in instructions():
-        _written(chat, figures, written)
+    _answers_by_hand(chat, figures)
+    _dialogues(chat, figures, cases)
+    _judgements(chat, figures, cases)
+    _ratings(chat, figures, cases)
     return figures
 
 
-def report(figures: Figures) -> str:
-    """The figures as a Markdown table."""
-    rows = [
-        f"| {name} | {figures.share(name):.0%} | {figures.hits[name]} of {cases} |"
-        for name, cases in figures.cases.items()
-    ]
-    return "\n".join(["| figure | share | |", "|---|---|---|", *rows])
+def _prompt(system: str, user: str) -> Prompt:
+    return conversation(system, user, "")[:-1]
+
+
+def _about(sample: Sample) -> Latent:
+    assert sample.about is not None
+    return sample.about
 
 
 def _found(reply: str) -> dict[str, str]:
@@ -116,28 +76,40 @@ def _found(reply: str) -> dict[str, str]:
         return {}
 
 
-def _shows_role(found: dict[str, str], domains: list[str]) -> bool:
-    roles = (role for name in domains for role in WORDS.domains[name].roles)
-    return any(role in found.get("role", "") for role in roles)
-
-
 def _phrases_held_out(chat: Chat, figures: Figures, cases: int) -> None:
     rng = Random(2024)
-    for _ in range(cases):
-        sample = generate(rng, _HELD_OUT)
-        about = _about(sample)
-        found = _found(chat.ask(sample.prompt))
+    samples = [generate(rng, _HELD_OUT) for _ in range(cases)]
+    for sample, reply in zip(samples, chat.ask([s.prompt for s in samples]), strict=True):
+        about, found = _about(sample), _found(reply)
         text = " ".join(found.values()).lower()
         figures.count("phrases: valid JSON", bool(found))
         figures.count("phrases: exact topic", about.topic.lower() in text)
         figures.count("phrases: format", found.get("format") in about.format.phrases)
         if about.kind == "domain":
-            figures.count("phrases: role of the domain", _shows_role(found, [about.domain]))
+            fits = about.domain in role_domains(found.get("role", ""))
+            figures.count("phrases: role of the domain", fits)
 
 
-def _about(sample: Sample) -> Latent:
-    assert sample.about is not None
-    return sample.about
+def _phrases_of_rows(chat: Chat, figures: Figures, rows: Sequence[Labelled], where: str) -> None:
+    prompts = [
+        _prompt(GENERATE, f"Instruction: {row.instruction}\nAnswer: {row.answer}") for row in rows
+    ]
+    for row, reply in zip(rows, chat.ask(prompts), strict=True):
+        found = _found(reply)
+        system = " ".join(found.values())
+        fits = not role_domains(found.get("role", "")).isdisjoint(row.domains)
+        figures.count(f"{where}, phrases: valid JSON", bool(found))
+        figures.count(f"{where}, phrases: fitting role", fits)
+        figures.count(f"{where}, phrases: any topic word", shows_topic(system, row.topic))
+        stuck = not found or _has_loop(found, row)
+        broken = is_broken(system or reply, f"{row.instruction} {row.answer}")
+        figures.count(f"{where}, phrases: loops or broken words", stuck or broken)
+
+
+def _has_loop(found: dict[str, str], row: Labelled) -> bool:
+    turns = (Turn("user", row.instruction), Turn("assistant", row.answer))
+    texts = Texts(Conversation(turns, line=1))
+    return any(repetition(Case(Phrase(tag, text), texts)) for tag, text in found.items())
 
 
 def _verdicts(rng: Random, cases: int) -> Iterator[tuple[Latent, Verdict]]:
@@ -153,55 +125,119 @@ def _verdicts(rng: Random, cases: int) -> Iterator[tuple[Latent, Verdict]]:
 
 def _verdicts_held_out(chat: Chat, figures: Figures, cases: int) -> None:
     drawn = sorted(_verdicts(Random(5), cases), key=lambda pair: LABELS.index(pair[1].label))
-    for about, verdict in drawn:
-        user = question(about.instruction, verdict)
-        right = chat.ask(_prompt(VERIFY, user), _VERDICT) == verdict.label
+    asked = [(about.instruction, verdict) for about, verdict in drawn]
+    told = []
+    for (_, verdict), label, probability in _judged(chat, asked):
+        right = label == verdict.label
+        told.append((probability, right))
         figures.count(f"verdicts: recall of {verdict.label}", right)
-        if verdict.case == "role of another instruction":
-            figures.count("verdicts: a role of another domain", right)
+        if verdict.label == "bad":
+            figures.count(f"verdicts: bad, {verdict.case}", right)
+    figures.numbers["verdicts: calibration error"] = calibration_error(told)
 
 
-def _prompt(system: str, user: str) -> tuple[Message, ...]:
-    return conversation(system, user, "")[:-1]
+def _verdicts_by_hand(chat: Chat, figures: Figures, rows: Sequence[Labelled]) -> None:
+    """A role that fits, and one of a domain far from all that fit."""
+    rng = Random(6)
+    asked = []
+    told = []
+    for row in rows:
+        for name, label in ((row.domains[0], "good"), (rng.choice(far_from(row.domains)), "bad")):
+            role = role_phrase(rng, rng.choice(WORDS.domains[name].roles))
+            asked.append((row.instruction, Verdict("role", role, label, "role")))
+    for (_, verdict), label, probability in _judged(chat, asked):
+        kind = "fitting" if verdict.label == "good" else "wrong"
+        told.append((probability, label == verdict.label))
+        figures.count(f"by hand, verdicts: {kind} role", label == verdict.label)
+    figures.numbers["by hand, verdicts: calibration error"] = calibration_error(told)
+
+
+def _judged(
+    chat: Chat, asked: Sequence[tuple[str, Verdict]]
+) -> Iterator[tuple[tuple[str, Verdict], str, float]]:
+    """What was asked, the likeliest label and its probability."""
+    prompts = [_prompt(VERIFY, question(about, verdict)) for about, verdict in asked]
+    for one, shares in zip(asked, chat.choose(prompts, LABELS), strict=True):
+        label = max(shares, key=shares.__getitem__)
+        yield one, label, shares[label]
+
+
+def _every_format(rng: Random, cases: int) -> Iterator[Latent]:
+    """Every format as often as the others."""
+    left = dict.fromkeys(WORDS.formats, max(1, cases // len(WORDS.formats)))
+    while any(left.values()):
+        about = latent(rng, _HELD_OUT)
+        if left[about.format.name]:
+            left[about.format.name] -= 1
+            yield about
 
 
 def _answers_held_out(chat: Chat, figures: Figures, cases: int) -> None:
-    """Every format as often as the others."""
     rng = Random(2025)
-    left = dict.fromkeys(WORDS.formats, max(1, cases // 6))
-    while any(left.values()):
-        about = latent(rng, _HELD_OUT)
+    drawn = list(_every_format(rng, cases))
+    prompts = [_prompt(" ".join(phrases(rng, a).values()), a.instruction) for a in drawn]
+    for about, answer in zip(drawn, chat.ask(prompts), strict=True):
         form = about.format.name
-        if not left[form]:
-            continue
-        left[form] -= 1
-        system = " ".join(phrases(rng, about).values())
-        answer = chat.ask(_prompt(system, about.instruction))
         figures.count("answers: any topic word", shows_topic(answer, topic_words(about.topic)))
         figures.count("answers: exact topic", bare(about.topic).lower() in answer.lower())
         figures.count("answers: format", format_of(answer) == form)
+        figures.count("answers: a point said twice", says_twice(answer))
         if about.style and form != "json":
             shown = any(opening in answer for opening in about.style.openings)
             figures.count("answers: style", shown)
 
 
-def _choices_held_out(chat: Chat, figures: Figures, cases: int) -> None:
+def _answers_by_hand(chat: Chat, figures: Figures) -> None:
+    rows = written()
+    answers = chat.ask([_prompt(row.system, row.instruction) for row in rows])
+    for row, answer in zip(rows, answers, strict=True):
+        figures.count("by hand, answers: any topic word", shows_topic(answer, row.topic))
+        figures.count("by hand, answers: format", format_of(answer) == row.format)
+        figures.count("by hand, answers: a point said twice", says_twice(answer))
+
+
+def _dialogues(chat: Chat, figures: Figures, cases: int) -> None:
+    """Three turns, each with the model's own answers before it."""
+    rng = Random(2027)
+    drawn = list(_every_format(rng, cases))
+    open_turns: list[list[Message]] = [
+        list(_prompt(" ".join(phrases(rng, about).values()), about.instruction)) for about in drawn
+    ]
+    later = [[question for question, _ in follow_ups(rng, about, 2)] for about in drawn]
+    for turn in range(3):
+        for number, answer in enumerate(chat.ask(open_turns)):
+            about = drawn[number]
+            obeyed = format_of(answer) == about.format.name
+            stays = shows_topic(answer, topic_words(about.topic))
+            if turn:
+                figures.count(f"turn {turn + 1}: topic and format", stays and obeyed)
+            if turn < 2:
+                open_turns[number] += [
+                    Message("assistant", answer),
+                    Message("user", later[number][turn]),
+                ]
+
+
+def _judgements(chat: Chat, figures: Figures, cases: int) -> None:
+    """Each pair in both orders; the bias is how much more often A is taken than is right."""
     rng = Random(2026)
-    for _ in range(cases):
-        judged = judge(rng, _HELD_OUT)
-        figures.count("judge: A or B", chat.ask(judged.prompt, _LETTER) == judged.target)
-    for _ in range(cases):
-        rated = score(rng, _HELD_OUT)
-        figures.count("score: exact", chat.ask(rated.prompt, _RATING) == rated.target)
+    pairs = [both_orders(rng, _HELD_OUT) for _ in range(cases)]
+    samples = [sample for pair in pairs for sample in pair]
+    for sample, shares in zip(
+        samples, chat.choose([s.prompt for s in samples], ("A", "B")), strict=True
+    ):
+        right = max(shares, key=shares.__getitem__, default="") == sample.target
+        figures.count("judge: A or B", right)
+        figures.count(f"judge: the better is {sample.target}", right)
+    bias = figures.share("judge: the better is A") - figures.share("judge: the better is B")
+    figures.numbers["judge: order bias in points"] = 50 * abs(bias)
 
 
-def _written(chat: Chat, figures: Figures, written: Written) -> None:
-    user = f"Instruction: {written.instruction}\nAnswer: {written.answer}"
-    reply = chat.ask(_prompt(GENERATE, user))
-    found = _found(reply)
-    figures.count("by hand, phrases: valid JSON", bool(found))
-    figures.count("by hand, phrases: any topic word", shows_topic(reply, written.topic))
-    figures.count("by hand, phrases: fitting role", _shows_role(found, written.domains))
-    answer = chat.ask(_prompt(written.system, written.instruction))
-    figures.count("by hand, answers: any topic word", shows_topic(answer, written.topic))
-    figures.count("by hand, answers: format", format_of(answer) == written.format)
+def _ratings(chat: Chat, figures: Figures, cases: int) -> None:
+    rng = Random(2028)
+    samples = [score(rng, _HELD_OUT) for _ in range(cases)]
+    for sample, shares in zip(
+        samples, chat.choose([s.prompt for s in samples], _RATINGS), strict=True
+    ):
+        best = max(shares, key=shares.__getitem__, default="")
+        figures.count("score: exact", best == sample.target)

@@ -7,9 +7,9 @@ from random import Random
 from builtin_model.topics import with_article
 from builtin_model.world import Latent
 
-_ROLES = ("You are {r}.", "Act as {r}.", "You are a helpful {x}.")
-_CONTENTS = ("The topic is {t}.", "Focus on {t}.", "The conversation is about {t}.")
-_TOOLS = ("Use {x}.", "Use {x} if needed.")
+ROLES = ("You are {r}.", "Act as {r}.", "You are a helpful {x}.")
+CONTENTS = ("The topic is {t}.", "Focus on {t}.", "The conversation is about {t}.")
+TOOLS = ("Use {x}.", "Use {x} if needed.")
 
 _ALWAYS_KEPT = ("style", "background", "action", "tool", "format")
 """Phrases that an answer shows; without them it could not be learnt from the system message."""
@@ -18,10 +18,8 @@ _ALWAYS_KEPT = ("style", "background", "action", "tool", "format")
 def phrases(rng: Random, about: Latent) -> dict[str, str]:
     """Tag -> phrase. Role, content, task and format are always there."""
     found = {
-        "role": rng.choice(_ROLES)
-        .replace("{r}", with_article(about.role))
-        .replace("{x}", about.role),
-        "content": rng.choice(_CONTENTS).replace("{t}", _subject(about)),
+        "role": role_phrase(rng, about.role),
+        "content": rng.choice(CONTENTS).replace("{t}", _subject(about)),
         "task": about.task,
     }
     if about.action:
@@ -32,9 +30,14 @@ def phrases(rng: Random, about: Latent) -> dict[str, str]:
         found["background"] = about.background.phrase
     tool = "Python" if about.code else about.tool
     if tool:
-        found["tool"] = rng.choice(_TOOLS).replace("{x}", tool)
+        found["tool"] = rng.choice(TOOLS).replace("{x}", tool)
     found["format"] = rng.choice(about.format.phrases)
     return found
+
+
+def role_phrase(rng: Random, role: str) -> str:
+    """A role without its article -> the phrase that names it."""
+    return rng.choice(ROLES).replace("{r}", with_article(role)).replace("{x}", role)
 
 
 def _subject(about: Latent) -> str:

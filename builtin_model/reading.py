@@ -5,9 +5,32 @@ from __future__ import annotations
 import json
 import re
 
+from builtin_model.phrases import CONTENTS, ROLES, TOOLS
+from builtin_model.topics import with_article
 from builtin_model.words import WORDS
 
 _OPENINGS = tuple(opening for style in WORDS.styles for opening in style.openings)
+
+_DOMAINS_OF = {
+    role: frozenset(name for name, domain in WORDS.domains.items() if role in domain.roles)
+    for domain in WORDS.domains.values()
+    for role in domain.roles
+}
+
+
+def _phrase_words() -> frozenset[str]:
+    texts = [*ROLES, *CONTENTS, *TOOLS, "answer this the question and python"]
+    texts += [text for form in WORDS.formats.values() for text in form.phrases]
+    texts += [text for style in WORDS.styles for text in style.phrases]
+    texts += [piece.phrase for piece in (*WORDS.actions, *WORDS.backgrounds)]
+    for domain in WORDS.domains.values():
+        texts += [with_article(text) for text in domain.roles]
+        texts += domain.tools
+    return frozenset(re.findall(r"[^\W\d_]+", " ".join(texts).lower()))
+
+
+_PHRASE_WORDS = _phrase_words()
+"""All words of phrases that no row gives."""
 
 
 def topic_words(topic: str) -> list[str]:
@@ -18,6 +41,27 @@ def topic_words(topic: str) -> list[str]:
 
 def shows_topic(text: str, words: list[str]) -> bool:
     return any(word in text.lower() for word in words)
+
+
+def role_domains(phrase: str) -> frozenset[str]:
+    """The domains that have the role which a phrase names; of several it is the longest."""
+    named = [role for role in _DOMAINS_OF if re.search(rf"\b{role}\b", phrase)]
+    return _DOMAINS_OF[max(named, key=len)] if named else frozenset()
+
+
+def says_twice(answer: str) -> bool:
+    """Whether a sentence or title of two words and more comes twice; headings do not count."""
+    lines = [line for line in answer.split("\n") if not line.strip().startswith("#")]
+    parts = [part.strip().lower() for line in lines for part in re.split(r"[.!?:|]+|^- ", line)]
+    told = [part for part in parts if len(part.split()) > 1]
+    return len(set(told)) < len(told)
+
+
+def is_broken(text: str, row: str) -> bool:
+    """Whether a phrase has a word that is neither the row's nor the corpus's: one that the model
+    made up while copying."""
+    words = set(re.findall(r"[^\W\d_]+", text.lower()))
+    return not words <= _PHRASE_WORDS | set(re.findall(r"[^\W\d_]+", row.lower()))
 
 
 def format_of(answer: str) -> str:

@@ -13,16 +13,17 @@ from random import Random
 
 from builtin_model.answers import Fault, faulty, fitting, ordinary
 from builtin_model.phrases import phrases, system_message
-from builtin_model.sample import Sample, conversation
+from builtin_model.sample import Message, Sample, conversation
 from builtin_model.topics import Topics
 from builtin_model.verdicts import verify, verify_naming
 from builtin_model.words import WORDS
-from builtin_model.world import Latent, latent
+from builtin_model.world import Latent, latent, some_points
 
 GENERATE = (
     "List system message phrases for this instruction and answer. Reply with JSON: tag and text."
 )
 JUDGE = "Compare two answers. Reply with the better one: A or B."
+RECOGNISE = "Which field is the instruction of? Reply with one word."
 SCORE = "Rate the answer from 1 to 5. Reply with the number."
 
 _FAULTS: tuple[Fault, ...] = ("off", "off", "idk", "fmt", "cut")
@@ -61,10 +62,25 @@ def generate(rng: Random, topics: Topics) -> Sample:
         about, answer = _ordinary_row(rng, topics, about)
     else:
         answer = fitting(rng, about)
+    turns = [f"Instruction: {about.instruction}\nAnswer: {answer}"]
+    if rng.random() < 0.1:
+        turns += [
+            f"Instruction: {asked}\nAnswer: {said}"
+            for asked, said in follow_ups(rng, about, rng.choice((1, 2)))
+        ]
     found = [{"tag": tag, "text": text} for tag, text in phrases(rng, about).items()]
     target = json.dumps(found, separators=(",", ":"), ensure_ascii=False)
-    user = f"Instruction: {about.instruction}\nAnswer: {answer}"
-    return Sample("generate", conversation(GENERATE, user, target), about)
+    return Sample("generate", conversation(GENERATE, "\n".join(turns), target), about)
+
+
+def follow_ups(rng: Random, about: Latent, count: int) -> list[tuple[str, str]]:
+    """Later turns on the same topic, as (question, answer) under the same demands."""
+    domain = WORDS.domains[about.domain]
+    found = []
+    for question in rng.sample(WORDS.follow_ups, count):
+        about = replace(about, kind="more", pattern="", points=some_points(rng, domain))
+        found.append((question.replace("{t}", about.topic), fitting(rng, about)))
+    return found
 
 
 def _ordinary_row(rng: Random, topics: Topics, about: Latent) -> tuple[Latent, str]:
@@ -93,16 +109,37 @@ def respond(rng: Random, topics: Topics) -> Sample:
     return Sample("respond", conversation(system, about.instruction, fitting(rng, about)), about)
 
 
+def dialogue(rng: Random, topics: Topics) -> Sample:
+    """Phase 4 of several turns: every answer obeys the one system message."""
+    about = latent(rng, topics)
+    system = system_message(rng, about)
+    messages = list(conversation(system, about.instruction, fitting(rng, about)))
+    for question, answer in follow_ups(rng, about, rng.choice((1, 2))):
+        messages += [Message("user", question), Message("assistant", answer)]
+    return Sample("dialogue", tuple(messages), about)
+
+
+def recognise(rng: Random, topics: Topics) -> Sample:
+    """Which domain is an instruction of? What a fitting role rests on."""
+    about = latent(rng, topics, telling=True)
+    return Sample("recognise", conversation(RECOGNISE, about.instruction, about.domain), about)
+
+
 def judge(rng: Random, topics: Topics) -> Sample:
     """Which of two answers obeys the system message and the instruction?"""
+    return rng.choice(both_orders(rng, topics))
+
+
+def both_orders(rng: Random, topics: Topics) -> tuple[Sample, Sample]:
+    """A good and a bad answer to be compared, the better one as A and as B."""
     about = latent(rng, topics)
     fault = rng.choice(_FAULTS)
     system = _shown(rng, about, ("role", "content", "format"))
     good, bad = fitting(rng, about), faulty(rng, topics, about, fault)
-    better = rng.choice("AB")
-    first, second = (good, bad) if better == "A" else (bad, good)
-    user = f"{system}\nInstruction: {about.instruction}\nA: {first}\nB: {second}"
-    return Sample("judge", conversation(JUDGE, user, better), about, fault)
+    head = f"{system}\nInstruction: {about.instruction}"
+    first = conversation(JUDGE, f"{head}\nA: {good}\nB: {bad}", "A")
+    second = conversation(JUDGE, f"{head}\nA: {bad}\nB: {good}", "B")
+    return Sample("judge", first, about, fault), Sample("judge", second, about, fault)
 
 
 def score(rng: Random, topics: Topics) -> Sample:
@@ -159,9 +196,11 @@ class Task:
 
 TASKS: dict[str, Task] = {
     "generate": Task(generate, 0.31),
+    "recognise": Task(recognise, 0.05, weight=4.0),
     "verify": Task(verify, 0.15, weight=4.0, tag_weight=2.0),
-    "verify_naming": Task(verify_naming, 0.09, weight=3.0),
-    "respond": Task(respond, 0.25),
+    "verify_naming": Task(verify_naming, 0.06, weight=3.0),
+    "respond": Task(respond, 0.16),
+    "dialogue": Task(dialogue, 0.07),
     "judge": Task(judge, 0.06, weight=4.0),
     "score": Task(score, 0.04, weight=4.0),
     "copy": Task(copy, 0.07),

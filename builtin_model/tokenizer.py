@@ -103,5 +103,5 @@ def _texts() -> Iterator[str]:
         for word in WORDS.nouns + WORDS.adjectives + WORDS.verbs:
             yield from (f" {word}", f" {word}s", word.capitalize())
         for domain in WORDS.domains.values():
-            for text in domain.patterns + domain.train_topics:
+            for text in domain.train_patterns + domain.train_topics:
                 yield from (text, f" {text}")

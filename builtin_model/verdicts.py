@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from random import Random
 
-from builtin_model.phrases import phrases
+from builtin_model.phrases import phrases, role_phrase
 from builtin_model.sample import Message, Sample
 from builtin_model.topics import Topics
+from builtin_model.words import WORDS
 from builtin_model.world import Latent, latent
 from sysgen_local.records import TAGS
 
@@ -18,6 +19,21 @@ _EMPTY = ("", "-", "none", "N/A", "n/a", "None.", '""', "...", "null", "empty")
 _EXCHANGES = (1, 3, 5)
 _DEPENDENT = ("role", "content", "task")
 """Tags whose phrases fit one instruction and not another."""
+
+_ROLES_OF_OTHERS = 0.3
+"""Part of the bad cases in which the role is of another domain: the hardest to learn."""
+
+_NEIGHBOURS = (
+    {"science", "chemistry", "physics", "geography", "astronomy", "environment"},
+    {"writing", "literature", "language", "summary", "translation", "film"},
+    {"math", "physics", "data", "code", "technology"},
+    {"health", "psychology", "sports", "parenting"},
+    {"business", "finance", "career", "law"},
+    {"art", "photography"},
+    {"home", "cars"},
+    {"education", "math", "science", "language", "parenting"},
+)
+"""Domains whose roles could each pass for the other: never called wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +109,8 @@ def draw_verdict(rng: Random, topics: Topics, about: Latent) -> Verdict:
 def _bad(rng: Random, topics: Topics, about: Latent, tag: str) -> Verdict:
     """Another tag's phrase under this tag, or the right kind of phrase for another instruction."""
     own = phrases(rng, about)
+    if rng.random() < _ROLES_OF_OTHERS:
+        return _role_of_another(rng, about)
     for _ in range(50):
         other = latent(rng, topics.training)
         foreign = phrases(rng, other)
@@ -106,6 +124,18 @@ def _bad(rng: Random, topics: Topics, about: Latent, tag: str) -> Verdict:
         if not _alike(fits, tag):
             return Verdict(tag, source[fits], "bad", fits)
     return Verdict(tag, own["format"], "bad", "format")
+
+
+def _role_of_another(rng: Random, about: Latent) -> Verdict:
+    """The role of a domain that has nothing to do with the instruction's."""
+    role = rng.choice(WORDS.domains[rng.choice(far_from([about.domain]))].roles)
+    return Verdict("role", role_phrase(rng, role), "bad", "role")
+
+
+def far_from(domains: list[str]) -> list[str]:
+    """The domains that are neither these nor neighbours of them."""
+    near = set(domains).union(*(g for g in _NEIGHBOURS if not g.isdisjoint(domains)))
+    return [name for name in WORDS.domains if name not in near]
 
 
 def _alike(one: str, other: str) -> bool:

@@ -10,6 +10,9 @@ from typing import Any
 HELD_OUT = 5
 """Topics at the end of each domain's list that training never takes as a topic."""
 
+HELD_OUT_PATTERNS = 2
+"""Patterns at the end of each domain's list that training never shows."""
+
 
 @dataclass(frozen=True, slots=True)
 class Point:
@@ -37,6 +40,14 @@ class Domain:
     @property
     def held_out_topics(self) -> tuple[str, ...]:
         return self.topics[-HELD_OUT:]
+
+    @property
+    def train_patterns(self) -> tuple[str, ...]:
+        return self.patterns[:-HELD_OUT_PATTERNS]
+
+    @property
+    def held_out_patterns(self) -> tuple[str, ...]:
+        return self.patterns[-HELD_OUT_PATTERNS:]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +88,11 @@ class Background:
 
 @dataclass(frozen=True, slots=True)
 class General:
-    """Instruction patterns that fit any domain."""
+    """Instruction patterns that fit any domain; training never shows those of `held_out`."""
 
     kind: str
     patterns: tuple[str, ...]
+    held_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +109,7 @@ class Words:
     tails: tuple[str, ...]
     context: tuple[str, ...]
     filler: tuple[str, ...]
+    follow_ups: tuple[str, ...]
     story: tuple[tuple[str, ...], ...]
     poem: tuple[tuple[str, ...], ...]
     formats: dict[str, Format]

@@ -13,7 +13,7 @@ _PROSE = ("bullet", "numbered", "paragraph", "heading")
 
 _NOT_IMPERATIVE = """
 how what why who when where which is can could does do i my we should {t} quick any
-everything someone every many tips
+everything someone every many tips if tl;dr key at there have
 """
 """First words of patterns that ask or tell."""
 
@@ -47,7 +47,7 @@ def filled(pattern: str, topic: str, second: str = "") -> str:
 def _imperatives() -> frozenset[str]:
     """First words of instructions that are commands, in lower case."""
     patterns = [p for domain in WORDS.domains.values() for p in domain.patterns]
-    patterns += [p for group in WORDS.general for p in group.patterns]
+    patterns += [p for group in WORDS.general for p in group.patterns + group.held_out]
     first = {pattern.split(" ")[0].lower() for pattern in patterns}
     return frozenset(
         first - set(_NOT_IMPERATIVE.split()) | {verb.split(" ")[0] for verb in WORDS.verbs}
@@ -61,9 +61,9 @@ def latent(rng: Random, topics: Topics, telling: bool = False) -> Latent:
     """One example. With `telling` the instruction shows its domain, by pattern or by topic."""
     domain = WORDS.domains[rng.choice(tuple(WORDS.domains))]
     topic = topics.topic(rng, domain)
-    second = topics.topic(rng, domain)
+    second = _another(rng, topics, domain, topic)
     needs_pattern = telling and topic not in domain.train_topics
-    kind, pattern, task = _pattern(rng, domain, needs_pattern)
+    kind, pattern, task = _pattern(rng, domain, needs_pattern, topics.held_out)
     background = rng.choice(WORDS.backgrounds) if rng.random() < 0.35 else None
     style = rng.choice(WORDS.styles) if rng.random() < 0.5 else None
     name = rng.choice(tuple(WORDS.formats)) if rng.random() < 0.75 else "paragraph"
@@ -97,7 +97,7 @@ def latent(rng: Random, topics: Topics, telling: bool = False) -> Latent:
         task=task,
         instruction=instruction,
         role=rng.choice(domain.roles),
-        points=tuple(rng.sample(domain.points, 3)),
+        points=some_points(rng, domain),
         format=WORDS.formats[name],
         style=style,
         style_said=style_said,
@@ -116,13 +116,50 @@ def _around(rng: Random, topics: Topics, instruction: str) -> str:
         return f"{before} {instruction}"
     if sort < 0.18:
         return f"{instruction} {rng.choice(WORDS.context)}"
+    if sort < 0.27:
+        return f"{instruction}\n\n{pasted(rng, topics)}"
     return instruction
 
 
-def _pattern(rng: Random, domain: Domain, from_domain: bool) -> tuple[str, str, str]:
+def pasted(rng: Random, topics: Topics) -> str:
+    """What users paste under an instruction: prose, code, figures, a list, an address."""
+    match rng.randrange(6):
+        case 0 | 1:
+            return " ".join(topics.noise(rng) for _ in range(rng.randint(1, 6)))
+        case 2:
+            name = topics.rare_word(rng).lower()
+            return f"def {name}(x, y):\n    total = x + y * {rng.randint(2, 99)}\n    return total"
+        case 3:
+            return ", ".join(str(rng.randint(1, 999)) for _ in range(rng.randint(3, 9)))
+        case 4:
+            return "\n".join(f"- {topics.word_list(rng)}" for _ in range(rng.randint(2, 4)))
+    return f"https://www.{topics.rare_word(rng).lower()}.com/{rng.randint(1, 9999)}"
+
+
+def some_points(rng: Random, domain: Domain, count: int = 3) -> tuple[Point, ...]:
+    """Points of a domain in the order of its list: the next is never one that was said before."""
+    chosen = sorted(rng.sample(range(len(domain.points)), count))
+    return tuple(domain.points[number] for number in chosen)
+
+
+def _another(rng: Random, topics: Topics, domain: Domain, topic: str) -> str:
+    """A second topic, not the first: a sentence that names one thing twice ends in a loop."""
+    second = topics.topic(rng, domain)
+    while second.lower() == topic.lower():
+        second = topics.topic(rng, domain)
+    return second
+
+
+def _pattern(
+    rng: Random, domain: Domain, from_domain: bool, held_out: bool
+) -> tuple[str, str, str]:
     """Kind and pattern of an instruction, and its task phrase where the pattern tells it."""
-    if rng.random() < 0.5 or from_domain:
-        return "domain", rng.choice(domain.patterns), ""
+    if rng.random() < 0.6 or from_domain:
+        patterns = domain.held_out_patterns if held_out else domain.train_patterns
+        return "domain", rng.choice(patterns), ""
+    if held_out:
+        group = rng.choice([group for group in WORDS.general if group.held_out])
+        return group.kind, rng.choice(group.held_out), ""
     if rng.random() < 0.5:
         verb, middle, tail = (
             rng.choice(WORDS.verbs),

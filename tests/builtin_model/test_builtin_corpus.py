@@ -12,10 +12,12 @@ from random import Random
 import pytest
 
 from builtin_model.answers import faulty, fitting
-from builtin_model.evaluate import instructions
-from builtin_model.reading import format_of
+from builtin_model.figures import Figures, calibration_error
+from builtin_model.reading import format_of, is_broken, role_domains, says_twice
+from builtin_model.rows import labels, read, written
 from builtin_model.tasks import TASKS, draw, generate
 from builtin_model.topics import Topics, vocabulary_pieces
+from builtin_model.verdicts import draw_verdict, far_from
 from builtin_model.words import WORDS
 from builtin_model.world import latent
 from sysgen_local.phases.tags import parse_json
@@ -129,8 +131,90 @@ def test_a_faulty_answer_is_another_one():
                 assert about.topic not in answer
 
 
-def test_the_instructions_by_hand_name_domains_and_formats_that_there_are():
-    written = instructions()
-    assert len(written) == 20
-    assert {name for entry in written for name in entry.domains} <= set(WORDS.domains)
-    assert {entry.format for entry in written} <= set(WORDS.formats)
+def test_held_out_patterns_are_no_training_patterns():
+    train = {p for domain in WORDS.domains.values() for p in domain.train_patterns}
+    train |= {p for group in WORDS.general for p in group.patterns}
+    held_out = {p for domain in WORDS.domains.values() for p in domain.held_out_patterns}
+    held_out |= {p for group in WORDS.general for p in group.held_out}
+    assert not train & held_out
+    rng = Random(10)
+    told = {latent(rng, TRAINING).pattern for _ in range(3000)}
+    assert not told & held_out
+    assert {latent(rng, HELD_OUT).kind for _ in range(300)} <= {
+        "domain", "explain", "advise", "list", "compare", "write"
+    }  # fmt: skip
+
+
+def test_there_are_thirty_domains_and_more():
+    assert len(WORDS.domains) >= 30
+    rng = Random(11)
+    assert {latent(rng, TRAINING).domain for _ in range(3000)} == set(WORDS.domains)
+
+
+def test_no_sentence_of_a_fitting_answer_comes_twice():
+    rng = Random(12)
+    answers = [fitting(rng, latent(rng, TRAINING)) for _ in range(500)]
+    assert not [answer for answer in answers if says_twice(answer)]
+    assert says_twice("- Wash: use soap.\n- Wash: use soap.")
+
+
+def test_a_bad_role_is_of_a_domain_far_from_the_instruction():
+    rng = Random(13)
+    seen = 0
+    for _ in range(2000):
+        about = latent(rng, TRAINING, telling=True)
+        verdict = draw_verdict(rng, TRAINING, about)
+        if verdict.case == "role of another instruction":
+            seen += 1
+            assert about.domain not in role_domains(verdict.phrase)
+    assert seen > 150
+    assert "chemistry" not in far_from(["science"])
+
+
+def test_a_role_is_known_by_its_longest_name():
+    assert role_domains("You are a math tutor.") == {"math"}
+    assert role_domains("Act as a tutor.") == {"education"}
+    assert role_domains("You are a unicorn.") == frozenset()
+
+
+def test_a_word_from_nowhere_is_broken():
+    assert not is_broken("You are a chef. Focus on basil.", "my basil droops")
+    assert is_broken("You are a chef. Focus on basilil.", "my basil droops")
+
+
+def test_calibration_is_the_distance_of_confidence_and_accuracy():
+    assert calibration_error([(1.0, True), (1.0, True)]) == 0
+    assert calibration_error([(0.9, False)]) == pytest.approx(0.9)
+    assert calibration_error([(0.75, True), (0.75, True), (0.75, True), (0.75, False)]) == 0
+
+
+def test_the_table_shows_shares_and_numbers():
+    figures = Figures(numbers={"bias": 1.5})
+    figures.count("hits", True)
+    figures.count("hits", False)
+    assert "| hits | 50% | 1 of 2 |" in figures.table()
+    assert "| bias | 1.50 | |" in figures.table()
+
+
+def test_what_is_labelled_by_hand_names_domains_and_formats_that_there_are():
+    by_hand = written()
+    assert len(by_hand) == len({entry.instruction for entry in by_hand}) == 100
+    assert {name for entry in by_hand for name in entry.domains} <= set(WORDS.domains)
+    assert {entry.format for entry in by_hand} <= set(WORDS.formats)
+    for entry in by_hand:
+        assert any(word in entry.instruction.lower() for word in entry.topic), entry
+    assert len(labels()) == 100
+    assert {name for names in labels().values() for name in names} <= set(WORDS.domains)
+
+
+def test_labelled_rows_are_read_from_the_data_set(shared_data):
+    rows = read(shared_data / "sft" / "lfs_instruction_data.json")
+    assert len(rows) == 100
+    assert all(row.topic and row.domains and row.answer for row in rows)
+
+
+def test_another_data_set_is_refused(tmp_path):
+    path = tmp_path / "other.json"
+    path.write_text("[]")
+    with pytest.raises(ValueError, match="another data set"):
+        read(path)
