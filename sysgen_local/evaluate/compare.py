@@ -12,10 +12,14 @@ All turns of an answer are taken together.
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache
+from multiprocessing import get_context, parent_process
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -38,7 +42,8 @@ def compare(
     """Measures every finished row that lacks one of OVERLAP or `measures`, page by page: memory
     does not grow with the rows, and what was measured is kept. How many rows there were."""
     done = 0
-    with ProcessPoolExecutor(workers) as pool:
+    # Not forked: the models and the store have threads.
+    with ProcessPoolExecutor(workers, get_context("spawn"), _end_with_parent) as pool:
         for page in store.to_measure([*OVERLAP, *measures]):
             pairs = [(old, new) for _, old, new in page]
             values = list(pool.map(overlap, pairs, chunksize=16))
@@ -49,6 +54,18 @@ def compare(
             done += len(page)
             on_page(done)
     return done
+
+
+def _end_with_parent() -> None:
+    """In a worker: Ctrl-C is its parent's to answer, and it does not outlive one that is killed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Thread(target=_watch, daemon=True).start()
+
+
+def _watch() -> None:
+    if parent := parent_process():
+        parent.join()
+        os._exit(1)
 
 
 def overlap(pair: tuple[str, str]) -> dict[str, float]:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import gguf
+import psutil
 import pytest
 from filled import fill
 from tiny import make
@@ -111,3 +115,25 @@ def test_the_command_prints_the_papers_table_and_json(tmp_path):
         assert word in said
     assert json.loads(sysgen("compare", "--db", store, "--json"))[""]["rouge1"][1] > 0
     assert "compared with old" in sysgen("stats", "--db", store)
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_stopped_it_leaves_no_process_behind_and_is_taken_up_again(tmp_path, how):
+    store = tmp_path / "x.duckdb"
+    fill(store, 3000)
+    command = [sys.executable, "-m", "sysgen_local.cli.main", "compare", "--db", store]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, start_new_session=True) as process:
+        parent = psutil.Process(process.pid)
+        until = time.monotonic() + 60
+        while not (workers := parent.children(recursive=True)) and time.monotonic() < until:
+            time.sleep(0.01)
+        time.sleep(1)
+        # Ctrl-C reaches every process of the terminal.
+        (os.killpg if how == signal.SIGINT else os.kill)(process.pid, how)
+        said = process.stderr.read().decode()
+    assert workers
+    assert process.returncode in (130, -signal.SIGKILL)
+    assert "Traceback" not in said
+    assert not psutil.wait_procs(workers, timeout=10)[1]
+    done = json.loads(sysgen("compare", "--db", store, "--json"))
+    assert done[""]["rouge1"][1] == 2400  # every fifth was dropped
