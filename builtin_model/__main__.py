@@ -24,6 +24,8 @@ def main() -> None:
         return
     if options.minutes <= 0:
         parser.error("--minutes must be more than 0")
+    if options.start and not options.start.is_file():
+        parser.error(f"--start: there is no file {options.start}")
     if options.out.suffix != ".gguf":
         parser.error(f"--out must end in .gguf, not {options.out.name}")
     if options.out.resolve() == _SHIPPED.resolve():
@@ -44,6 +46,7 @@ def main() -> None:
         seed=options.seed,
         checkpoint=options.out.with_suffix(".pt"),
         tokenizer=tokenizer,
+        start=options.start,
         processes=min(2, os.cpu_count() or 1),
     )
     export(train(settings), options.out, tokenizer)
@@ -69,6 +72,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m builtin_model", description=__doc__)
     parser.add_argument("--minutes", type=float, default=30.0, help="training time (default 30)")
     parser.add_argument("--seed", type=int, default=0, help="of weights and samples (default 0)")
+    parser.add_argument(
+        "--start", type=Path, metavar="FILE", help="a GGUF or checkpoint to go on from"
+    )
     parser.add_argument("--out", type=Path, default=_CACHE / "model.gguf", help="GGUF to write")
     parser.add_argument("--cases", type=int, default=100, help="held-out cases a figure (100)")
     parser.add_argument("--new-tokenizer", action="store_true", help="train a tokenizer first")

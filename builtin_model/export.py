@@ -7,6 +7,7 @@ from pathlib import Path
 
 import gguf
 import numpy as np
+import torch
 
 from builtin_model.model import EPSILON, Config, Model
 from builtin_model.rotary import BASE, divisors
@@ -86,3 +87,15 @@ def _add_tensors(writer: gguf.GGUFWriter, model: Model) -> None:
             writer.add_tensor(name, values)
         else:
             writer.add_tensor(name, gguf.quants.quantize(values, quantised), raw_dtype=quantised)
+
+
+def weights(path: Path) -> dict[str, torch.Tensor]:
+    """The weights of an exported GGUF or of a checkpoint, by the model's own names."""
+    if path.suffix != ".gguf":
+        return torch.load(path, weights_only=True)
+    found = {}
+    for tensor in gguf.GGUFReader(path).tensors:
+        if tensor.name != "rope_freqs.weight":
+            values = gguf.quants.dequantize(tensor.data, tensor.tensor_type)
+            found[tensor.name] = torch.from_numpy(np.array(values, dtype=np.float32))
+    return found

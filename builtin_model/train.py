@@ -19,6 +19,7 @@ import torch.multiprocessing
 from torch import Tensor
 
 from builtin_model.batches import Batch, batches, collate, random_copy, task_samples
+from builtin_model.export import weights
 from builtin_model.model import Config, Model, Prediction
 from builtin_model.muon import Muon, fast_type
 from builtin_model.tasks import TASKS
@@ -38,6 +39,8 @@ class Settings:
     seed: int
     checkpoint: Path
     tokenizer: Path
+    start: Path | None = None
+    """A checkpoint or GGUF to go on from, past the wiring and the stage of copying."""
     processes: int = 2
     rate: float = 2e-3
     weight_decay: float = 0.01
@@ -65,7 +68,10 @@ def _work(rank: int, settings: Settings, meeting: str) -> None:
     )
     torch.manual_seed(settings.seed)
     model = Model(Config())
-    wire(model)
+    if settings.start:
+        model.load_state_dict(weights(settings.start))
+    else:
+        wire(model)
     own_seed = settings.seed * settings.processes + rank
     torch.manual_seed(own_seed)
     Trainer(model, settings, rank, Random(own_seed)).run()
@@ -89,7 +95,10 @@ class Trainer:
         self._started = monotonic()
 
     def run(self) -> None:
-        copied = self._learn_to_copy(self._settings.seconds * self._settings.copy_share)
+        settings = self._settings
+        copied = 0.0
+        if not settings.start:
+            copied = self._learn_to_copy(settings.seconds * settings.copy_share)
         self._learn_tasks(copied)
         self._report("done")
 

@@ -13,7 +13,7 @@ pytest.importorskip("tokenizers")
 
 from llama_cpp import Llama  # noqa: E402
 
-from builtin_model.export import export  # noqa: E402
+from builtin_model.export import export, weights  # noqa: E402
 from builtin_model.model import Config, Model  # noqa: E402
 from builtin_model.sample import Message  # noqa: E402
 from builtin_model.tasks import draw  # noqa: E402
@@ -75,3 +75,11 @@ def test_a_tokenizer_of_another_size_is_refused(tmp_path):
     small = Model(Config(vocabulary=512))
     with pytest.raises(ValueError, match="has 4096 tokens, the model 512"):
         export(small, tmp_path / "small.gguf")
+
+
+def test_training_can_go_on_from_an_exported_model(model, tmp_path):
+    export(model, tmp_path / "model.gguf")
+    found = weights(tmp_path / "model.gguf")
+    assert found.keys() == model.state_dict().keys()
+    for name, tensor in model.state_dict().items():
+        assert torch.allclose(found[name], tensor, atol=0.01 * tensor.abs().max().item())
