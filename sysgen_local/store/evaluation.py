@@ -53,7 +53,9 @@ CREATE TABLE comparisons (
 CREATE VIEW meta AS SELECT max(number) AS schema_version FROM migrations;
 """
 LAYOUT = Layout(
-    (("first tables", _FIRST),), frozenset({"migrations", "sittings", "markings", "verdicts"})
+    (("first tables", _FIRST),),
+    frozenset({"migrations", "sittings", "markings", "verdicts"}),
+    "evaluate sysbench FILE --model NAME",
 )
 _SPENT: Columns = {"tokens_in": "BIGINT", "tokens_out": "BIGINT", "seconds": "DOUBLE"}
 _ANSWERS: Columns = {

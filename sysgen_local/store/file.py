@@ -46,7 +46,7 @@ def connect(
     program or comes from a newer version; LockedError where another process has it open.
     """
     layout = layout or schema.rows_layout()
-    _prepare(path, create=create and not read_only)
+    _prepare(path, layout.maker, create=create and not read_only)
     con = _open(path, read_only=read_only)
     try:
         found, known = schema.version(con, layout), len(layout.migrations)
@@ -72,7 +72,7 @@ def connect(
     return con
 
 
-def _prepare(path: Path, *, create: bool) -> None:
+def _prepare(path: Path, maker: str, *, create: bool) -> None:
     """Refuse what DuckDB would report less clearly."""
     if path.is_dir():
         raise UsageError(f"{path} is a folder, not a file", hint=_ANOTHER)
@@ -82,7 +82,7 @@ def _prepare(path: Path, *, create: bool) -> None:
     if not create:
         raise UsageError(
             f"There is no store at {path}",
-            hint=f"`sysgen run INPUT --db {path}` makes one; {_ANOTHER} if it lies elsewhere",
+            hint=f"`sysgen {maker} --db {path}` makes one; {_ANOTHER} if it lies elsewhere",
         )
     if not path.parent.is_dir():
         raise UsageError(f"The folder {path.parent} does not exist", hint=f"make it, or {_ANOTHER}")

@@ -187,15 +187,19 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """What a kind of file holds: its migrations, and tables by which it is known as ours."""
+    """What a kind of file holds: its migrations, tables by which it is known as ours, and the
+    command that makes one."""
 
     migrations: tuple[tuple[str, str], ...]
     tables: frozenset[str]
+    maker: str
 
 
 def rows_layout() -> Layout:
     """That of a `Store`."""
-    return Layout(MIGRATIONS, frozenset({"migrations", "sources", "conversations", "recipes"}))
+    return Layout(
+        MIGRATIONS, frozenset({"migrations", "sources", "conversations", "recipes"}), "run INPUT"
+    )
 
 
 _LEDGER = (
