@@ -56,6 +56,7 @@ def run(
     announce: Callable[[str], None] = lambda line: None,
 ) -> bool:
     """Runs the tasks over everything due. False if it was interrupted: it can be taken up again."""
+    progress.working = {task.stage.phase for task in tasks}
     with shown(progress, views):
         for model, group in groupby(_with_models(tasks), key=lambda pair: pair[0]):
             stages = [task.stage for _, task in group]

@@ -44,13 +44,15 @@ class PhaseProgress:
 class Progress:
     """Counts over the whole store, what earlier runs did included; `cost` is this run's.
 
-    `phases` are in their order: a row that one of them lets through waits for the next.
+    `phases` are in their order: a row that one of them lets through waits for the next. `working`
+    are those that this run does.
     """
 
     def __init__(self, phases: Sequence[str], *, rows: int = 0, rejected: int = 0) -> None:
         self.rows = rows
         self.rejected = rejected
         self.phases = {phase: PhaseProgress() for phase in phases}
+        self.working = set(phases)
         self.cost = Cost()
         self.finished_here = 0
         self.last: Item | None = None
@@ -124,9 +126,9 @@ class Progress:
         for phase, state in self.phases.items():
             coming += self.waiting(phase)
             each = state.work / state.rows_here if state.rows_here else max(known, default=0.0)
-            ahead += coming * each
+            ahead += coming * each if phase in self.working else 0.0
             coming *= state.done / state.through if state.through else 1.0
-        return ahead / pace
+        return ahead / pace if ahead else None
 
     @property
     def _work(self) -> float:

@@ -105,6 +105,9 @@ def test_time_left_comes_from_tokens():
         progress.count(row, "answer", Responded())
     # 100 tokens' worth in ten seconds for ten rows, and ninety to go.
     assert 85 < progress.left < 95
+    # A run of the first phase alone has a sixth of that before it: 10 of a row's 100 tokens.
+    progress.working = {"ask"}
+    assert 8 < progress.left < 11
 
 
 def test_clock():
