@@ -162,8 +162,8 @@ def _state(db: Path) -> dict[str, Any]:
             ]
             judgements = summary(store.judgements())
             return {**store.stats(), "judgements": judgements, "first_rejects": rejects}
-    except LockedError:
+    except LockedError as error:
         state = read_status(db)
-        if state is None:
-            raise
+        if state is None or (error.pid and state["pid"] != error.pid):
+            raise  # somebody else has it: what a killed run left behind says nothing of that
         return state
