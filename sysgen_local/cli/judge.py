@@ -173,7 +173,6 @@ def judge(
     from sysgen_local.prompts import PromptSet
     from sysgen_local.report.judgements import judged
     from sysgen_local.report.live import view_for
-    from sysgen_local.report.status import StatusFile
     from sysgen_local.store import Store
 
     with Store.open(db, create=False) as store:
@@ -196,8 +195,8 @@ def judge(
                 longest=longest // 3 + 1024,
             )  # fmt: skip
             finished = passes.run(
-                [task], board, Progress(("judge",), rows=len(due)), [StatusFile(db), view],
-                options, announce=view.say,
+                [task], board, Progress(("judge",), rows=len(due)), [view], options,
+                announce=view.say,
             )  # fmt: skip
         found = summary(store.judgements())
     if as_json:
