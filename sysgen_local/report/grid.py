@@ -21,14 +21,10 @@ class Table:
 
     def rich(self) -> RichTable:
         """For a terminal."""
-        from rich.table import Table as RichTable
-        from rich.text import Text
-
-        table = RichTable(title=self.title, title_justify="left", caption_justify="left")
-        for i, name in enumerate(self.columns):
-            table.add_column(name, justify="right" if i else "left")
+        first, *others = self.columns
+        table = new_table(self.title, first, *(f">{name}" for name in others))
         for row in self.rows:
-            table.add_row(*(Text(cell) for cell in row))
+            table.add_row(*map(plain, row))
         table.caption = "\n".join(self.notes) or None
         return table
 
