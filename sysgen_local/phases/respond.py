@@ -17,7 +17,6 @@ from sysgen_local.records import Phase, Responded, Row, Turn
 from sysgen_local.settings import Turns
 from sysgen_local.stage import Work, cost_of, seed_of
 
-_SPOKEN = re.compile(r"\S*[^\W_]\S*")
 _THOUGHT = re.compile(r"^\s*<think>.*?</think>\s*", re.DOTALL)
 _NOTHING = " \n\t-.*#|_=…"
 _MARKUP = re.compile(
@@ -84,7 +83,8 @@ class Respond:
             return "cut_off"
         if not answer.strip(_NOTHING):
             return "empty"
-        return "markup" if _MARKUP.search(answer) else None
+        suspect = "<" in answer or "[" in answer
+        return "markup" if suspect and _MARKUP.search(answer) else None
 
 
 def looping(text: str, *, most: int = 40) -> bool:
@@ -94,7 +94,7 @@ def looping(text: str, *, most: int = 40) -> bool:
     together; or one sentence of four words or more makes up half of it, three times or more.
     No table, list or poem does either.
     """
-    words = _SPOKEN.findall(text)
+    words = [word for word in text.split() if word.isalpha() or any(map(str.isalnum, word))]
     if _one_sentence(text, len(words)):
         return True
     if len(words) < 4 and len(text) > 100:

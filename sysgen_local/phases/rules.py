@@ -10,7 +10,6 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 from sysgen_local.phases.tags import LONGEST
@@ -51,14 +50,17 @@ class Texts:
         return script_shares(self.question) | script_shares(self.answer)
 
 
-@dataclass(frozen=True, slots=True)
 class Case:
-    phrase: Phrase
-    texts: Texts
+    """A phrase, and the texts of its row."""
 
-    @property
-    def text(self) -> str:
-        return self.phrase.text
+    __slots__ = ("normal", "phrase", "plain", "text", "texts")
+
+    def __init__(self, phrase: Phrase, texts: Texts) -> None:
+        self.phrase = phrase
+        self.texts = texts
+        self.text = phrase.text
+        self.normal = normal(phrase.text)
+        self.plain = _PLAIN.fullmatch(phrase.text) is not None
 
 
 def unknown_tag(case: Case) -> bool:
@@ -66,10 +68,12 @@ def unknown_tag(case: Case) -> bool:
 
 
 def empty(case: Case) -> bool:
-    return normal(case.text) in _NOTHING
+    return case.normal in _NOTHING
 
 
 def control_tokens(case: Case) -> bool:
+    if case.plain:
+        return False
     if _CONTROL.search(case.text):
         return True
     return not case.text.isprintable() and any(
@@ -78,15 +82,15 @@ def control_tokens(case: Case) -> bool:
 
 
 def tag_in_text(case: Case) -> bool:
-    return bool(_TAG_IN_TEXT.search(case.text))
+    return not case.plain and bool(_TAG_IN_TEXT.search(case.text))
 
 
 def markup(case: Case) -> bool:
-    return bool(_MARKUP.search(case.text))
+    return not case.plain and bool(_MARKUP.search(case.text))
 
 
 def placeholder(case: Case) -> bool:
-    return bool(_PLACEHOLDER.search(case.text))
+    return bool((_PLAIN_PLACEHOLDER if case.plain else _PLACEHOLDER).search(case.text))
 
 
 def too_long(case: Case) -> bool:
@@ -102,11 +106,16 @@ def too_short(case: Case) -> bool:
 
 def repetition(case: Case) -> bool:
     """A word or phrase over and over: what a model writes when it is stuck."""
-    words = normal(case.text).split()
-    if len(words) - len(set(words)) >= 3 and _says_again(words):
+    words = case.normal.split()
+    again = len(words) - len(set(words))
+    if again >= 3 and _says_again(words):
         return True
-    longest = max(words, key=len, default="")
-    return len(longest) > 40 or bool(_STUCK.search(case.text))
+    longest = max(map(len, words), default=0)
+    if longest > 40:
+        return True
+    # In a plain text, only words that come again or a long one can hide what the first misses.
+    stuck = _RUN if case.plain and again < 3 and longest < 12 else _STUCK
+    return bool(stuck.search(case.text))
 
 
 def _says_again(words: list[str]) -> bool:
@@ -144,12 +153,14 @@ def copies_answer(case: Case) -> bool:
 
 def leaks_answer(case: Case) -> bool:
     """Holds the answer's final result, or eight words of it in a row that the user never said."""
-    text = normal(case.text)
+    text = case.normal
     result = case.texts.result
     told = normal(result) if result else ""
     if told and told not in case.texts.question_norm and f" {told} " in f" {text} ":
         return True
     words = text.split()
+    if len(words) < 8:
+        return False
     answer, question = case.texts.answer_norm, case.texts.question_norm
     grams = (" ".join(words[i : i + 8]) for i in range(len(words) - 7))
     return any(gram in answer and gram not in question for gram in grams)
@@ -204,6 +215,8 @@ def script_counts(text: str) -> Counter[str]:
 
 def script_shares(text: str) -> frozenset[str]:
     """Scripts with a tenth or more of the letters."""
+    if text.isascii():
+        return _LATIN if _LETTER.search(text) else frozenset()
     counts = script_counts(text[:4000])
     return frozenset(s for s, n in counts.items() if n * 10 >= counts.total())
 
@@ -217,15 +230,16 @@ def _script(letter: str) -> str:
 
 
 def _copies(case: Case, source: str, tolerant: bool) -> bool:
-    text = normal(case.text)
-    words = text.count(" ") + 1
+    text = case.normal
     if not text or text not in source:
         return False
+    words = text.count(" ") + 1
     if tolerant:
         return words > 12
     return text == source or words >= 8 or len(text) >= 60
 
 
+_LATIN = frozenset({"LATIN"})
 _UNSPACED = frozenset({"CJK", "THAI", "LAO", "KHMER", "MYANMAR"})
 _WORDS = re.compile(r"\w+")
 # Most texts are ASCII, for which a table does the same many times as fast.
@@ -233,6 +247,13 @@ _ASCII = [chr(i) for i in range(128)]
 _PUNCTUATION = {ord(c): " " for c in _ASCII if not _WORDS.match(c)}
 _NO_LETTERS = {ord(c): None for c in _ASCII if not c.isalpha()}
 _NOTHING = frozenset({"", "none", "n a", "na", "null", "empty", "nothing", "not applicable", "tbd"})
+_LETTER = re.compile(r"[A-Za-z]")
+_PLAIN = re.compile(r"[A-Za-z0-9]+(?:(?:[,.'!?;-] ?| )[A-Za-z0-9]+)*[.!?]?")
+"""Words with a sign or a space between them, as most phrases are: no markup, control token or tag
+can be in them, so that most rules need not look."""
+_STAND_IN = r"\bX{3,}\b|\bXYZ (?:Corp|Inc|company)\b|\blorem ipsum\b"
+_PLAIN_PLACEHOLDER = re.compile(_STAND_IN, re.IGNORECASE)
+_RUN = re.compile(r"(.)\1{7}", re.DOTALL)
 _STUCK = re.compile(r"(.)\1{7,}|(.{2,5}?)\2{5,}", re.DOTALL)
 _CONTROL = re.compile(
     r"<\|[^|<>\n]{1,40}\|>|\[/?INST\]|<</?SYS>>|</?s>|<(start|end)_of_turn>|<(bos|eos|pad|unk)>"
@@ -249,9 +270,7 @@ _MARKUP = re.compile(
 _PLACEHOLDER = re.compile(
     r"\[(insert|your|the|name|user|company|topic|specific|add|enter|date|city|product)\b[^\]]*\]"
     r"|[<{]{1,2}\s*(insert|your|user|name|company|topic|date|city|product)\b[^<>{}]*[>}]{1,2}"
-    r"|\{\{?\s*[a-z_]+\s*\}?\}|(?-i:\[[A-Z][A-Z _]{2,}\])|\bX{3,}\b|_{3,}"
-    r"|\bXYZ (Corp|Inc|company)\b"
-    r"|\blorem ipsum\b",
+    r"|\{\{?\s*[a-z_]+\s*\}?\}|(?-i:\[[A-Z][A-Z _]{2,}\])|_{3,}|" + _STAND_IN,
     re.IGNORECASE,
 )
 _RESULT = re.compile(
