@@ -88,7 +88,10 @@ class Progress:
     def answered(self, phase: str, completion: Completion) -> None:
         """One request of a phase came back."""
         read, written = completion.tokens_in, completion.tokens_out
-        self.cost += Cost(read, written, completion.seconds)
+        spent = self.cost
+        self.cost = Cost(
+            spent.tokens_in + read, spent.tokens_out + written, spent.seconds + completion.seconds
+        )
         self.phases[phase].work += read + WRITTEN * written
         if self._first is None:
             self._first = time.monotonic()

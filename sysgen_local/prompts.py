@@ -80,15 +80,15 @@ class PromptFile:
         self.fingerprint = hashlib.sha256(self._text.encode()).hexdigest()
 
     def messages(self, values: Mapping[str, Any]) -> tuple[Message, ...]:
-        return tuple(part.fixed or self._message(part, values) for part in self._parts)
+        return tuple([part.fixed or self._message(part, values) for part in self._parts])
 
     @staticmethod
     def _message(part: _Part, values: Mapping[str, Any]) -> Message:
         if part.pieces is not None:
-            content = (
-                Segment(values[piece], trusted=False) if isinstance(piece, str) else piece
+            content = [
+                Segment(values[piece], False) if isinstance(piece, str) else piece
                 for piece in part.pieces
-            )
+            ]
             return Message(part.role, tuple(content))
         marks = Marks()
         rendered = part.template.render(_marked(values, marks))

@@ -68,7 +68,10 @@ def seed_of(run_seed: int, row: int, phase: str, part: int = 0) -> int:
 
 
 def cost_of(completions: Iterable[Completion]) -> Cost:
-    total = Cost()
-    for c in completions:
-        total += Cost(c.tokens_in, c.tokens_out, c.seconds)
-    return total
+    read = written = 0
+    seconds = 0.0
+    for completion in completions:
+        read += completion.tokens_in
+        written += completion.tokens_out
+        seconds += completion.seconds
+    return Cost(read, written, seconds)

@@ -209,7 +209,7 @@ def _in_writing(request: Request, labels: tuple[str, ...]) -> Request:
         "required": ["label"],
         "additionalProperties": False,
     }
-    return replace(request, constraint=Json(json.dumps(schema)), max_tokens=LABEL_TOKENS)
+    return request._replace(constraint=Json(json.dumps(schema)), max_tokens=LABEL_TOKENS)
 
 
 def _label(text: str) -> str:

@@ -7,9 +7,7 @@ list for each field, which DuckDB converts two to three times as fast as dicts.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import fields
-from operator import attrgetter
-from typing import Any
+from typing import Any, get_type_hints
 
 from sysgen_local.records import (
     Conversation,
@@ -41,11 +39,6 @@ RESULT: dict[Phase, Columns] = {
 }
 """Columns of each phase's table between `row` and `at`, as `encode` and `decode` order them."""
 
-_FIELDS: dict[type, dict[str, Callable[[Any], object]]] = {
-    kind: {field.name: attrgetter(field.name) for field in fields(kind)}
-    for kind in (Turn, Phrase, Removed, Verdict)
-}
-
 
 def buffer(columns: Columns) -> dict[str, str]:
     """The columns as they travel: one list a field for STRUCT[] columns. Name -> SQL type."""
@@ -54,17 +47,15 @@ def buffer(columns: Columns) -> dict[str, str]:
         if isinstance(of, str):
             travelling[name] = of
         else:
-            for field in fields(of):
-                travelling[f"{name}_{field.name}"] = (
-                    "DOUBLE[]" if field.type == "float" else "VARCHAR[]"
-                )
+            for field, kind in get_type_hints(of).items():
+                travelling[f"{name}_{field}"] = "DOUBLE[]" if kind is float else "VARCHAR[]"
     return travelling
 
 
 def arrival(columns: Columns) -> list[str]:
     """For each column the SQL expression that puts it together from those of `buffer`."""
     return [
-        f'"{name}"' if isinstance(of, str) else _zipped(name, list(_FIELDS[of]))
+        f'"{name}"' if isinstance(of, str) else _zipped(name, list(get_type_hints(of)))
         for name, of in columns.items()
     ]
 
@@ -121,8 +112,9 @@ def clean(value: Any) -> Any:
     return value
 
 
-def _lists(kind: type, items: Sequence[Any]) -> list[list[object]]:
-    return [list(map(get, items)) for get in _FIELDS[kind].values()]
+def _lists(kind: type[Any], items: Sequence[Any]) -> list[list[object]]:
+    """One list for each field of these named tuples."""
+    return [list(values) for values in zip(*items, strict=True)] or [[] for _ in kind._fields]
 
 
 def _spent(cost: Cost) -> tuple[int, int, float]:

@@ -76,13 +76,14 @@ def _as_edited(db: Database, rows: Iterator[Row], numbers: list[int]) -> Iterato
     )
     for row in rows:
         if row.row in edited and row.verified is not None:
-            row = replace(row, verified=replace(row.verified, system=edited[row.row]))
+            row = row._replace(verified=replace(row.verified, system=edited[row.row]))
         yield row
 
 
 def commit(db: Database, results: Sequence[tuple[int, Phase, Result]]) -> None:
     """See `Store.commit`. In the order of the phases, so that one may build on another."""
     at = now()
+    passed: set[int] = set()
     with db.transaction():
         for i, phase in enumerate(PHASES):
             rows = [
@@ -91,20 +92,26 @@ def commit(db: Database, results: Sequence[tuple[int, Phase, Result]]) -> None:
                 if of == phase
             ]
             if rows:
-                _check(db, PHASES[i - 1] if i else None, [row[0] for row in rows])
+                numbers = {row[0] for row in rows}
+                _check(db, PHASES[i - 1] if i else None, numbers - passed)
                 columns = {"row": "BIGINT", **codec.RESULT[phase], "at": "TIMESTAMP"}
                 db.append(TABLES[phase], columns, rows)
             if rows and phase == "respond":
                 reviews.answered(db, [row[0] for row in rows])
+            passed = {
+                number for number, of, result in results if of == phase and not result.dropped
+            }
 
 
-def _check(db: Database, before: Phase | None, numbers: list[int]) -> None:
+def _check(db: Database, before: Phase | None, numbers: set[int]) -> None:
     """ValueError unless the phase before let all of these rows through."""
+    if not numbers:
+        return
     where = f"{TABLES[before]} WHERE dropped IS NULL AND" if before else "conversations WHERE"
     sql = f'SELECT count(*) FROM {where} "row" IN (SELECT unnest($1::BIGINT[]))'
-    ((found,),) = db.all(sql, numbers)
-    if found != len(set(numbers)):
-        raise ValueError(f"not due: {len(set(numbers)) - found} rows after {before or 'the input'}")
+    ((found,),) = db.all(sql, list(numbers))
+    if found != len(numbers):
+        raise ValueError(f"not due: {len(numbers) - found} rows after {before or 'the input'}")
 
 
 def load(db: Database, numbers: list[int], phases: Sequence[Phase]) -> Iterator[Row]:
