@@ -45,12 +45,12 @@ def clean(conversation: Conversation, phrases: Sequence[Phrase]) -> Filtered:
     seen: set[str] = set()
     for phrase in phrases:
         phrase = Phrase(phrase.tag.strip().casefold(), phrase.text.strip())
-        reason = rules.reason(rules.Case(phrase, texts))
-        same = rules.normal(phrase.text)
-        if reason is None and same in seen:
+        case = rules.Case(phrase, texts)
+        reason = rules.reason(case)
+        if reason is None and case.normal in seen:
             reason = "duplicate"
         if reason is None:
-            seen.add(same)
+            seen.add(case.normal)
             kept.append(phrase)
         else:
             removed.append(Removed(phrase.tag, phrase.text, reason))

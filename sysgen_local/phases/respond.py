@@ -18,6 +18,7 @@ from sysgen_local.settings import Turns
 from sysgen_local.stage import Work, cost_of, seed_of
 
 _THOUGHT = re.compile(r"^\s*<think>.*?</think>\s*", re.DOTALL)
+_ENDS = str.maketrans("!?\n", "...")
 _NOTHING = " \n\t-.*#|_=…"
 _MARKUP = re.compile(
     r"<\|[a-z_]+\|>|\[/?INST\]|</?s>|<</?SYS>>|<(start|end)_of_turn>|</?think>", re.IGNORECASE
@@ -103,7 +104,8 @@ def looping(text: str, *, most: int = 40) -> bool:
 
 
 def _one_sentence(text: str, words: int) -> bool:
-    sentences = [sentence.strip() for sentence in re.split(r"[.!?\n]+", text)]
+    parts = text.translate(_ENDS).split(".")
+    sentences = [sentence for part in parts if (sentence := part.strip())]
     if len(sentences) - len(set(sentences)) < 2:
         return False
     for sentence, times in Counter(sentences).most_common():

@@ -183,10 +183,12 @@ RULES: dict[str, tuple[Callable[[Case], bool], str]] = {
 }
 """Reason -> the rule, and what it says to a reader. `duplicate` is the filter's own."""
 
+_IN_ORDER = tuple((name, applies) for name, (applies, _) in RULES.items())
+
 
 def reason(case: Case) -> str | None:
     """Why the phrase must go; None if it may stay."""
-    for name, (applies, _) in RULES.items():
+    for name, applies in _IN_ORDER:
         if applies(case):
             return name
     return None
