@@ -64,6 +64,7 @@ class LlamaEngine:
                 yield from self._admit(source)
                 if not self._scheduler.running:
                     return
+                self._memory.close_gaps(self._scheduler.running)
                 batch, logits = self._runner.decode(self._scheduler.schedule())
                 yield from self._settle(batch, logits)
         finally:

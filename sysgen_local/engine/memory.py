@@ -9,6 +9,7 @@ the same chat) goes on from there.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import llama_cpp
@@ -67,6 +68,19 @@ class Memory:
         del self._free[slot]
         sequence.slot = slot
         sequence.position = there
+
+    def close_gaps(self, running: Iterable[Sequence]) -> None:
+        """Moves sequences down into slots that stay free. llama.cpp computes only neighbouring
+        streams together: each gap between them would cost another pass over the weights."""
+        for sequence in sorted(running, key=lambda sequence: -sequence.slot):
+            slot = min(self._free, default=self._slots)
+            if slot > sequence.slot:
+                return
+            self._remove(slot)
+            llama_cpp.llama_memory_seq_cp(self._memory, sequence.slot, slot, -1, -1)
+            del self._free[slot]
+            self.release(sequence)
+            sequence.slot = slot
 
     def release(self, sequence: Sequence) -> None:
         """Takes the slot back and leaves in it what it holds."""

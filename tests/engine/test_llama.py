@@ -183,3 +183,22 @@ def test_a_memory_that_runs_full_ends_one_sequence_and_no_other(builtin: Path):
     assert got["1"].finish in ("length", "stop")
     assert got["3"].finish == "too_long"
     assert {i: got[i].text for i in want} == {i: c.text for i, c in want.items()}
+
+
+def test_what_runs_stays_side_by_side(engine, monkeypatch):
+    """Idle slots lie behind the busy ones, whichever sequence ends first, and nothing changes."""
+    seen = []
+    schedule = engine._scheduler.schedule
+
+    def watched():
+        shares = schedule()
+        seen.append([share.sequence.slot for share in shares])
+        return shares
+
+    requests = [ask(i, t, max_tokens=8 * (i % 5) + 8) for i, t in enumerate(TOPICS)]
+    alone = {r.id: answers(engine, [r])[r.id].text for r in requests}
+    monkeypatch.setattr(engine._scheduler, "schedule", watched)
+    together = answers(engine, requests)
+    assert {i: c.text for i, c in together.items()} == alone
+    assert all(slots == list(range(len(slots))) for slots in seen)
+    assert {len(slots) for slots in seen} == {1, 2, 3, 4}
