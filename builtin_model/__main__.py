@@ -22,23 +22,39 @@ def main() -> None:
     if options.measure:
         _measure(parser, options, options.measure)
         return
+    if options.validate:
+        _validate(parser, options.validate)
+        return
     if options.minutes <= 0:
         parser.error("--minutes must be more than 0")
-    if options.start and not options.start.is_file():
-        parser.error(f"--start: there is no file {options.start}")
+    for name in ("start", "tokenizer"):
+        file = getattr(options, name)
+        if file and not file.is_file():
+            parser.error(f"--{name}: there is no file {file}")
+    if options.start and not options.tokenizer:
+        parser.error("--start needs the --tokenizer that the file was trained with")
     if options.out.suffix != ".gguf":
         parser.error(f"--out must end in .gguf, not {options.out.name}")
     if options.out.resolve() == _SHIPPED.resolve():
         parser.error(f"{_SHIPPED.name} is the shipped model: name another file, or use --ship")
     try:
-        from builtin_model.export import export
-        from builtin_model.tokenizer import train_tokenizer
+        from builtin_model.export import export, weights
+        from builtin_model.model import Config
+        from builtin_model.tokenizer import Encoder, train_tokenizer
         from builtin_model.train import Settings, train
     except ModuleNotFoundError as error:
         parser.error(f"{error.name} is missing: pip install -e '.[builtin-model]'")
 
-    tokenizer = _TOKENIZER
-    if options.new_tokenizer:
+    if options.start:
+        [size, width] = weights(options.start)["token_embd.weight"].shape
+        wanted = (Encoder(options.tokenizer).size, Config().width)
+        if (size, width) != wanted:
+            parser.error(
+                f"--start: {options.start} has {size} tokens and width {width}, "
+                f"the tokenizer {wanted[0]} and the model {wanted[1]}"
+            )
+    tokenizer = options.tokenizer
+    if tokenizer is None:
         tokenizer = options.out.with_suffix(".tokenizer.json")
         train_tokenizer(tokenizer)
     settings = Settings(
@@ -54,8 +70,7 @@ def main() -> None:
     _measure(parser, options, options.out)
     if options.ship:
         shutil.copy(options.out, _SHIPPED)
-        if options.new_tokenizer:
-            shutil.copy(tokenizer, _TOKENIZER)
+        shutil.copy(tokenizer, _TOKENIZER)
         print(f"shipped as {_SHIPPED}")
 
 
@@ -68,17 +83,33 @@ def _measure(parser: argparse.ArgumentParser, options: argparse.Namespace, path:
         parser.error(str(error))
 
 
+def _validate(parser: argparse.ArgumentParser, path: Path) -> None:
+    from builtin_model.evaluate import validate
+
+    try:
+        print(validate(path).table())
+    except (OSError, ValueError) as error:
+        parser.error(str(error))
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m builtin_model", description=__doc__)
-    parser.add_argument("--minutes", type=float, default=30.0, help="training time (default 30)")
+    parser.add_argument(
+        "--minutes", type=float, default=45.0, help="processor time of each of two processes (45)"
+    )
     parser.add_argument("--seed", type=int, default=0, help="of weights and samples (default 0)")
     parser.add_argument(
         "--start", type=Path, metavar="FILE", help="a GGUF or checkpoint to go on from"
     )
     parser.add_argument("--out", type=Path, default=_CACHE / "model.gguf", help="GGUF to write")
     parser.add_argument("--cases", type=int, default=100, help="held-out cases a figure (100)")
-    parser.add_argument("--new-tokenizer", action="store_true", help="train a tokenizer first")
+    parser.add_argument(
+        "--tokenizer", type=Path, metavar="FILE", help="take this one instead of training one"
+    )
     parser.add_argument("--measure", type=Path, metavar="GGUF", help="only print its figures")
+    parser.add_argument(
+        "--validate", type=Path, metavar="GGUF", help="only print what one of several is chosen by"
+    )
     parser.add_argument(
         "--rows", type=Path, metavar="FILE", help="lfs_instruction_data.json, for its labelled rows"
     )

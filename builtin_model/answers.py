@@ -9,7 +9,7 @@ from typing import Literal
 
 from builtin_model.topics import Topics, bare, capitalised
 from builtin_model.words import WORDS, Format, Point
-from builtin_model.world import Latent, filled, latent, some_points
+from builtin_model.world import Latent, filled, latent, some_points, spoken
 
 Fault = Literal["off", "idk", "fmt", "cut"]
 """off: of another topic and domain; idk: says nothing; fmt: another format; cut: stops early."""
@@ -148,13 +148,17 @@ def _other_format(rng: Random, form: Format) -> Format:
 
 
 def ordinary(rng: Random, topics: Topics, about: Latent) -> tuple[str, Latent]:
-    """An answer as other people write it, cut anywhere and without a tidy format.
+    """An answer as other people write it, cut anywhere and without a tidy format. Mostly it has
+    nothing but a few words by which its domain could be known.
 
     `about` comes back without its tool where the answer does not name it.
     """
     filler = rng.sample(WORDS.filler, rng.choice((1, 2, 3, 5)))
-    points = rng.sample(WORDS.domains[about.domain].points, rng.choice((1, 2, 4)))
+    domain = WORDS.domains[about.domain]
+    points = rng.sample(domain.points, rng.choice((1, 2, 4)) if rng.random() < 0.3 else 0)
     sentences = filler + [_part(rng, point, about.topic) for point in points]
+    for statement in rng.sample(WORDS.statements, rng.choice((0, 1, 2, 3))):
+        sentences.append(filled(spoken(rng, statement, domain), about.topic))
     names_tool = about.tool is not None and rng.random() < 0.5
     if about.tool and names_tool:
         sentences.append(rng.choice(_TOOL_SENTENCES).replace("{x}", about.tool))

@@ -73,7 +73,8 @@ def _grouped(pool: list[Encoded]) -> Iterator[list[Encoded]]:
 
 
 def random_copy(rng: Random, encoder: Encoder, rows: int = 12) -> Batch:
-    """Rows of random tokens in which one span comes twice.
+    """Rows of random tokens in which one span comes twice. In half of them some of its tokens come
+    twice too, as words of a sentence do: there only the token before tells how it goes on.
 
     The loss is on its second occurrence, but for the first token, which nothing foretells.
     """
@@ -83,6 +84,9 @@ def random_copy(rng: Random, encoder: Encoder, rows: int = 12) -> Batch:
         torch.randint(encoder.first_text_id, encoder.size, (rows, length))
         for length in (span, before, between)
     )
+    if rng.random() < 0.5:
+        places = torch.randint(0, span, (rows, span // 3))
+        once.scatter_(1, places, once.gather(1, places.roll(1, 1)))
     ids = torch.cat([start, once, gap, once], dim=1)
     weights = torch.zeros_like(ids, dtype=torch.float)
     weights[:, -span:-1] = 1.0

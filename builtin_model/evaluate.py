@@ -21,7 +21,7 @@ from builtin_model.reading import (
     shows_topic,
     topic_words,
 )
-from builtin_model.rows import Labelled, read, written
+from builtin_model.rows import Labelled, for_choosing, read, written
 from builtin_model.sample import Message, Sample, conversation
 from builtin_model.tasks import GENERATE, both_orders, follow_ups, generate, score
 from builtin_model.topics import Topics, bare, vocabulary_pieces
@@ -56,6 +56,27 @@ def evaluate(path: Path, cases: int = 100, rows: Path | None = None) -> Figures:
     _dialogues(chat, figures, cases)
     _judgements(chat, figures, cases)
     _ratings(chat, figures, cases)
+    return figures
+
+
+def validate(path: Path) -> Figures:
+    """How well roles are chosen and judged where no figure of `evaluate` comes from: by this one
+    of several models is taken."""
+    chat = Chat(path)
+    figures = Figures()
+    rows = for_choosing()
+    replies = chat.ask(
+        [_prompt(GENERATE, f"Instruction: {row.instruction}\nAnswer: ") for row in rows]
+    )
+    for row, reply in zip(rows, replies, strict=True):
+        found = _found(reply)
+        figures.count("valid JSON", bool(found))
+        figures.count(
+            "fitting role", not role_domains(found.get("role", "")).isdisjoint(row.domains)
+        )
+        figures.count("loops", not found or _has_loop(found, row))
+        figures.count("broken words", is_broken(" ".join(found.values()), row.instruction))
+    _verdicts_by_hand(chat, figures, rows)
     return figures
 
 

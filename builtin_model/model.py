@@ -22,9 +22,9 @@ EPSILON = 1e-5
 class Config:
     """Sizes. `scale` is the standard deviation of the first embeddings."""
 
-    vocabulary: int = 4096
+    vocabulary: int = 8192
     width: int = 192
-    heads: int = 4
+    heads: int = 3
     layers: int = 4
     feed_forward: int = 512
     context: int = 1024

@@ -1,7 +1,8 @@
 """Instructions that no generator wrote, with the domains that fit them, labelled by hand.
 
 A hundred stand in `instructions.toml`, with ordinary answers. A hundred more are rows of a public
-data set (`rows.toml`), of which only indices and labels are here.
+data set (`rows.toml`), of which only indices and labels are here. Those of `validation.toml` serve
+to choose between models, and for no figure.
 """
 
 from __future__ import annotations
@@ -46,6 +47,15 @@ class Written(Labelled):
 def written() -> list[Written]:
     text = (_FOLDER / "instructions.toml").read_text(encoding="utf-8")
     return [Written(**entry) for entry in tomllib.loads(text)["instructions"]]
+
+
+def for_choosing() -> list[Labelled]:
+    """Instructions by which one of several models is taken; all have the same answer."""
+    domains = tomllib.loads((_FOLDER / "validation.toml").read_text(encoding="utf-8"))["domains"]
+    return [
+        Labelled(text, "I can help you with that.", _telling(text), fitting)
+        for text, fitting in domains.items()
+    ]
 
 
 def labels() -> dict[int, list[str]]:

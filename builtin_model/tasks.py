@@ -23,7 +23,7 @@ GENERATE = (
     "List system message phrases for this instruction and answer. Reply with JSON: tag and text."
 )
 JUDGE = "Compare two answers. Reply with the better one: A or B."
-RECOGNISE = "Which field is the instruction of? Reply with one word."
+RECOGNISE = "Which field is the instruction of?"
 SCORE = "Rate the answer from 1 to 5. Reply with the number."
 
 _FAULTS: tuple[Fault, ...] = ("off", "off", "idk", "fmt", "cut")
@@ -57,8 +57,8 @@ _SMALL_TALK = (
 
 def generate(rng: Random, topics: Topics) -> Sample:
     """Phase 1: the phrases of a system message for an instruction and its answer."""
-    about = latent(rng, topics)
-    if rng.random() < 0.25:
+    about = latent(rng, topics, telling=rng.random() < 0.9)
+    if rng.random() < 0.7:
         about, answer = _ordinary_row(rng, topics, about)
     else:
         answer = fitting(rng, about)
@@ -122,7 +122,8 @@ def dialogue(rng: Random, topics: Topics) -> Sample:
 def recognise(rng: Random, topics: Topics) -> Sample:
     """Which domain is an instruction of? What a fitting role rests on."""
     about = latent(rng, topics, telling=True)
-    return Sample("recognise", conversation(RECOGNISE, about.instruction, about.domain), about)
+    named = f"The field is {about.domain}."
+    return Sample("recognise", conversation(RECOGNISE, about.instruction, named), about)
 
 
 def judge(rng: Random, topics: Topics) -> Sample:
@@ -186,24 +187,26 @@ def arithmetic(rng: Random, _topics: Topics) -> Sample:
 @dataclass(frozen=True, slots=True)
 class Task:
     """A task and its part in the mix. `weight` is the loss on its answers: those of one word need
-    more; `tag_weight` is the loss on the tag that a good phrase is shown under."""
+    more; `tag_weight` is the loss on the tag that a good phrase is shown under, `first_weight` that
+    on the first tokens of an answer, where the role stands."""
 
     draw: Callable[[Random, Topics], Sample]
     share: float
     weight: float = 1.0
     tag_weight: float = 0.0
+    first_weight: float | None = None
 
 
 TASKS: dict[str, Task] = {
-    "generate": Task(generate, 0.31),
-    "recognise": Task(recognise, 0.05, weight=4.0),
+    "generate": Task(generate, 0.29, first_weight=3.0),
+    "recognise": Task(recognise, 0.09, weight=4.0),
     "verify": Task(verify, 0.15, weight=4.0, tag_weight=2.0),
     "verify_naming": Task(verify_naming, 0.06, weight=3.0),
     "respond": Task(respond, 0.16),
     "dialogue": Task(dialogue, 0.07),
     "judge": Task(judge, 0.06, weight=4.0),
     "score": Task(score, 0.04, weight=4.0),
-    "copy": Task(copy, 0.07),
+    "copy": Task(copy, 0.05),
     "greet": Task(greet, 0.015),
     "arithmetic": Task(arithmetic, 0.015),
 }

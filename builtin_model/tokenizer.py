@@ -1,4 +1,4 @@
-"""Byte-level BPE of 4,096 tokens, and conversations as token ids with loss weights.
+"""Byte-level BPE of 8,192 tokens, and conversations as token ids with loss weights.
 
 The tokenizer is trained on the corpus and the word lists, and on no held-out topic: those may fall
 into pieces, as words of real rows do.
@@ -20,9 +20,12 @@ from builtin_model.topics import TOKENIZER, Topics
 from builtin_model.words import WORDS
 
 START, TURN, END, PAD = "<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|pad|>"
-SIZE = 4096
+SIZE = 8192
 
-_SAMPLES = 12_000
+FIRST = 20
+"""Tokens of an answer that count as its first."""
+
+_SAMPLES = 20_000
 _REPEATS = 30
 """How often each word of the lists is shown, so that it becomes a token."""
 
@@ -44,6 +47,8 @@ class Encoder:
         self.size = self._tokenizer.get_vocab_size()
         self.first_text_id = len((START, TURN, END, PAD))
         self.pad = self._tokenizer.token_to_id(PAD)
+        self.turn = self._tokenizer.token_to_id(TURN)
+        self.phrase = self.ids("Phrase")[0]
 
     def ids(self, text: str) -> list[int]:
         return self._tokenizer.encode(text, add_special_tokens=False).ids
@@ -59,6 +64,10 @@ class Encoder:
             weights = [0.0] * (len(header) + len(body) + len(self._footer))
             if role == "assistant":
                 weights[len(header) : -len(self._footer)] = [task.weight] * len(body)
+                if task.first_weight:
+                    first = range(len(header), len(header) + min(FIRST, len(body)))
+                    for position in first:
+                        weights[position] = task.first_weight
                 weights[-len(self._footer)] = 1.0
             elif role == "user" and sample.messages[number + 1].content == "good":
                 weights[len(header) + len(body) - 1] = task.tag_weight
@@ -67,8 +76,8 @@ class Encoder:
 
     @cached_property
     def _headers(self) -> dict[str, list[int]]:
-        turn = self._tokenizer.token_to_id(TURN)
-        return {role: [turn, *self.ids(f"{role}\n")] for role in ("system", "user", "assistant")}
+        roles = ("system", "user", "assistant")
+        return {role: [self.turn, *self.ids(f"{role}\n")] for role in roles}
 
     @cached_property
     def _footer(self) -> list[int]:
@@ -105,3 +114,5 @@ def _texts() -> Iterator[str]:
         for domain in WORDS.domains.values():
             for text in domain.train_patterns + domain.train_topics:
                 yield from (text, f" {text}")
+            for text in domain.things + domain.doings + domain.known:
+                yield from (f" {text}", f" {text}s", text.capitalize())

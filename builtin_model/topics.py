@@ -116,7 +116,9 @@ class Topics:
             return rng.choice(domain.train_topics)
         if sort < 0.25:
             return rng.choice(WORDS.adjectives) + " " + bare(rng.choice(domain.train_topics))
-        return self._invented_topic(rng, sort)
+        if sort < 0.45:
+            return _telling_topic(rng, domain)
+        return self._invented_topic(rng, rng.uniform(0.25, 1.0))
 
     def _invented_topic(self, rng: Random, sort: float) -> str:
         if sort < 0.35:
@@ -137,6 +139,23 @@ class Topics:
         first = rng.choice(WORDS.nouns)
         link = rng.choice(("of", "and", "for", "with", "in"))
         return f"{first} {link} {rng.choice((self.rare_word(rng), rng.choice(WORDS.nouns)))}"
+
+
+def _telling_topic(rng: Random, domain: Domain) -> str:
+    """One of the words that tell a domain, alone or with others."""
+    thing = rng.choice(domain.things)
+    match rng.randrange(7):
+        case 0:
+            return rng.choice(domain.known or domain.things)
+        case 1:
+            return f"{rng.choice(WORDS.adjectives)} {thing}"
+        case 2:
+            return f"{thing} and {rng.choice(domain.things)}"
+        case 3:
+            return f"{thing} {rng.choice(domain.things)}"
+        case 4:
+            return f"the {thing} of {rng.choice(WORDS.names)}"
+    return thing
 
 
 def _syllables(rng: Random) -> str:

@@ -20,8 +20,9 @@ _EXCHANGES = (1, 3, 5)
 _DEPENDENT = ("role", "content", "task")
 """Tags whose phrases fit one instruction and not another."""
 
-_ROLES_OF_OTHERS = 0.3
-"""Part of the bad cases in which the role is of another domain: the hardest to learn."""
+_ROLES = 0.35
+"""Part of the cases that are about a role: the instruction's own, or one of another domain. They
+are the hardest to learn."""
 
 _NEIGHBOURS = (
     {"science", "chemistry", "physics", "geography", "astronomy", "environment"},
@@ -93,9 +94,13 @@ def _retagged(rng: Random, verdict: Verdict) -> Verdict:
 
 
 def draw_verdict(rng: Random, topics: Topics, about: Latent) -> Verdict:
-    """A phrase that fits (44 %), one that does not (44 %), or one that says nothing."""
-    sort = rng.random()
+    """A phrase that fits (45 %), one that does not (45 %), or one that says nothing."""
     own = phrases(rng, about)
+    if rng.random() < _ROLES:
+        if rng.random() < 0.5:
+            return Verdict("role", own["role"], "good", "role")
+        return _role_of_another(rng, about)
+    sort = rng.random()
     tag = rng.choice(tuple(own))
     if sort < 0.44:
         return Verdict(tag, own[tag], "good", tag)
@@ -109,8 +114,6 @@ def draw_verdict(rng: Random, topics: Topics, about: Latent) -> Verdict:
 def _bad(rng: Random, topics: Topics, about: Latent, tag: str) -> Verdict:
     """Another tag's phrase under this tag, or the right kind of phrase for another instruction."""
     own = phrases(rng, about)
-    if rng.random() < _ROLES_OF_OTHERS:
-        return _role_of_another(rng, about)
     for _ in range(50):
         other = latent(rng, topics.training)
         foreign = phrases(rng, other)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,8 @@ HELD_OUT = 5
 
 HELD_OUT_PATTERNS = 2
 """Patterns at the end of each domain's list that training never shows."""
+
+_SMALL = frozenset("the and for from with off about down that which".split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,14 +26,20 @@ class Point:
     sentence: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Domain:
-    """A field of knowledge: who helps, with what, asked how, and what is said."""
+    """A field of knowledge: who helps, with what, asked how, and what is said.
+
+    `things`, `doings` and `known` (people, places, works) are the words that tell it from others.
+    """
 
     name: str
     roles: tuple[str, ...]
     tools: tuple[str, ...]
     topics: tuple[str, ...]
+    things: tuple[str, ...]
+    doings: tuple[str, ...]
+    known: tuple[str, ...]
     patterns: tuple[str, ...]
     points: tuple[Point, ...]
 
@@ -40,6 +50,13 @@ class Domain:
     @property
     def held_out_topics(self) -> tuple[str, ...]:
         return self.topics[-HELD_OUT:]
+
+    @cached_property
+    def telling(self) -> frozenset[str]:
+        """The words, in lower case, by which an instruction can be seen to be of this domain."""
+        phrases = (*self.train_topics, *self.things, *self.doings, *self.known)
+        words = {word for phrase in phrases for word in re.findall(r"\w+", phrase.lower())}
+        return frozenset(word for word in words if len(word) > 2) - _SMALL
 
     @property
     def train_patterns(self) -> tuple[str, ...]:
@@ -102,6 +119,7 @@ class Words:
     nouns: tuple[str, ...]
     adjectives: tuple[str, ...]
     verbs: tuple[str, ...]
+    commands: tuple[str, ...]
     names: tuple[str, ...]
     languages: tuple[str, ...]
     leads: tuple[str, ...]
@@ -109,6 +127,8 @@ class Words:
     tails: tuple[str, ...]
     context: tuple[str, ...]
     filler: tuple[str, ...]
+    small: tuple[str, ...]
+    statements: tuple[str, ...]
     follow_ups: tuple[str, ...]
     story: tuple[tuple[str, ...], ...]
     poem: tuple[tuple[str, ...], ...]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from random import Random
 
@@ -11,16 +12,11 @@ from builtin_model.words import WORDS, Action, Background, Domain, Format, Point
 _PROSE = ("bullet", "numbered", "paragraph", "heading")
 """Formats with room for an action, a tool or code."""
 
-_NOT_IMPERATIVE = """
-how what why who when where which is can could does do i my we should {t} quick any
-everything someone every many tips if tl;dr key at there have
-"""
-"""First words of patterns that ask or tell."""
-
 
 @dataclass(frozen=True, slots=True)
 class Latent:
-    """What one example is about. `instruction` is the finished text; `pattern` still has {t}."""
+    """What one example is about. `instruction` is the finished text; `pattern` is what it was made
+    from, with {t} where the topic stands."""
 
     domain: str
     topic: str
@@ -44,26 +40,16 @@ def filled(pattern: str, topic: str, second: str = "") -> str:
     return capitalised(pattern.replace("{t}", topic).replace("{u}", second))
 
 
-def _imperatives() -> frozenset[str]:
-    """First words of instructions that are commands, in lower case."""
-    patterns = [p for domain in WORDS.domains.values() for p in domain.patterns]
-    patterns += [p for group in WORDS.general for p in group.patterns + group.held_out]
-    first = {pattern.split(" ")[0].lower() for pattern in patterns}
-    return frozenset(
-        first - set(_NOT_IMPERATIVE.split()) | {verb.split(" ")[0] for verb in WORDS.verbs}
-    )
-
-
-_IMPERATIVES = _imperatives()
+_COMMANDS = frozenset(WORDS.commands) | {verb.split(" ")[0] for verb in WORDS.verbs}
+"""First words of instructions that are commands, in lower case."""
 
 
 def latent(rng: Random, topics: Topics, telling: bool = False) -> Latent:
     """One example. With `telling` the instruction shows its domain, by pattern or by topic."""
     domain = WORDS.domains[rng.choice(tuple(WORDS.domains))]
-    topic = topics.topic(rng, domain)
-    second = _another(rng, topics, domain, topic)
-    needs_pattern = telling and topic not in domain.train_topics
-    kind, pattern, task = _pattern(rng, domain, needs_pattern, topics.held_out)
+    kind, pattern, task, topic, second = _subject(rng, topics, domain)
+    while telling and kind != "domain" and not tells(domain, filled(pattern, topic, second)):
+        kind, pattern, task, topic, second = _subject(rng, topics, domain)
     background = rng.choice(WORDS.backgrounds) if rng.random() < 0.35 else None
     style = rng.choice(WORDS.styles) if rng.random() < 0.5 else None
     name = rng.choice(tuple(WORDS.formats)) if rng.random() < 0.75 else "paragraph"
@@ -71,7 +57,6 @@ def latent(rng: Random, topics: Topics, telling: bool = False) -> Latent:
     action = rng.choice(WORDS.actions) if rng.random() < 0.4 and prose else None
     tool = rng.choice(domain.tools) if rng.random() < 0.3 and prose else None
     code = domain.name == "code" and prose and rng.random() < 0.5
-    pattern = _without_slots(rng, pattern)
     instruction = filled(pattern, topic, second)
     lower = rng.random() < 0.06
     if lower:
@@ -142,25 +127,37 @@ def some_points(rng: Random, domain: Domain, count: int = 3) -> tuple[Point, ...
     return tuple(domain.points[number] for number in chosen)
 
 
-def _another(rng: Random, topics: Topics, domain: Domain, topic: str) -> str:
-    """A second topic, not the first: a sentence that names one thing twice ends in a loop."""
+def tells(domain: Domain, text: str) -> bool:
+    """Whether a text has a word by which the domain can be known."""
+    return not domain.telling.isdisjoint(re.findall(r"\w+", text.lower()))
+
+
+def _subject(rng: Random, topics: Topics, domain: Domain) -> tuple[str, str, str, str, str]:
+    """Kind and pattern of an instruction, its task phrase where the pattern tells it, and what {t}
+    and {u} stand for."""
+    topic = topics.topic(rng, domain)
+    kind, pattern, task = _pattern(rng, domain, topics.held_out)
+    pattern, named = _marked(_without_slots(rng, domain, pattern))
+    topic = named or topic
     second = topics.topic(rng, domain)
-    while second.lower() == topic.lower():
+    while second.lower() == topic.lower():  # naming one thing twice ends in a loop
         second = topics.topic(rng, domain)
-    return second
+    if "{t}" not in pattern:
+        pattern = _with_text(rng, pattern)
+    return kind, pattern, task, topic, second
 
 
-def _pattern(
-    rng: Random, domain: Domain, from_domain: bool, held_out: bool
-) -> tuple[str, str, str]:
-    """Kind and pattern of an instruction, and its task phrase where the pattern tells it."""
-    if rng.random() < 0.6 or from_domain:
+def _pattern(rng: Random, domain: Domain, held_out: bool) -> tuple[str, str, str]:
+    """Kind, pattern with all its slots, task phrase or nothing."""
+    if rng.random() < (0.6 if held_out else 0.4):
         patterns = domain.held_out_patterns if held_out else domain.train_patterns
         return "domain", rng.choice(patterns), ""
     if held_out:
         group = rng.choice([group for group in WORDS.general if group.held_out])
         return group.kind, rng.choice(group.held_out), ""
-    if rng.random() < 0.5:
+    if rng.random() < 0.4:
+        return "loose", _loose(rng), ""
+    if rng.random() < 0.25:
         verb, middle, tail = (
             rng.choice(WORDS.verbs),
             rng.choice(WORDS.middles),
@@ -173,22 +170,70 @@ def _pattern(
     return group.kind, rng.choice(group.patterns), ""
 
 
-def _without_slots(rng: Random, pattern: str) -> str:
+def _loose(rng: Random) -> str:
+    """Everyday words in any order with a few of a domain's among them: where no pattern helps, the
+    words have to tell."""
+    words = [rng.choice(WORDS.small) for _ in range(rng.randint(2, 10))]
+    for slot in ("[{w}]", *rng.choices(("{w}", "{w}s", "{v}", "{p}", "{a}"), k=rng.randint(0, 3))):
+        words.insert(rng.randint(0, len(words)), slot)
+    return capitalised(" ".join(words)) + rng.choice((".", "?", "?", "", "!"))
+
+
+def _without_slots(rng: Random, domain: Domain, pattern: str) -> str:
+    """Only {t} and {u} are left. Where nothing else is the topic, the first thing named becomes
+    it, in brackets."""
+    if "{t}" not in pattern and "[" not in pattern:
+        slot = next(slot for slot in ("{p}", "{w}s", "{w}", "{v}", "") if slot in pattern)
+        pattern = pattern.replace(slot, f"[{slot}]", 1) if slot else pattern
     slots = (
         ("{L}", WORDS.languages),
-        ("{k}", ("3", "5", "10", "four")),
+        ("{N}", WORDS.names),
+        ("{k}", ("3", "5", "10", "four", "two")),
         ("{a}", WORDS.adjectives),
         ("{n}", WORDS.nouns),
+        ("{w}s", tuple(thing.rstrip("s") + "s" for thing in domain.things)),
+        ("{w}", domain.things),
+        ("{v}", domain.doings),
+        ("{p}", domain.known or domain.things),
     )
     for slot, values in slots:
-        pattern = pattern.replace(slot, rng.choice(values))
+        while slot in pattern:
+            pattern = pattern.replace(slot, rng.choice(values), 1)
+    while "{x}" in pattern:
+        pattern = pattern.replace("{x}", str(rng.randint(2, rng.choice((12, 99, 999)))), 1)
     return pattern
+
+
+def _marked(pattern: str) -> tuple[str, str]:
+    """A pattern whose topic stands in brackets -> the same with {t}, and that topic."""
+    found = re.search(r"\[(.+?)\]", pattern)
+    return (pattern.replace(found[0], "{t}"), found[1]) if found else (pattern, "")
+
+
+def _with_text(rng: Random, pattern: str) -> str:
+    """A pattern that speaks of a text, with sentences about the topic to work on."""
+    sentences = rng.sample(WORDS.statements, rng.choice((1, 1, 1, 2, 4)))
+    text = " ".join(spoken(rng, sentence) for sentence in sentences)
+    if len(sentences) > 1 or rng.random() < 0.5:
+        return f"{pattern}\n\n{text}"
+    return f"{pattern} '{text}'" if rng.random() < 0.5 else f"{pattern.rstrip('.')}: {text}"
+
+
+def spoken(rng: Random, sentence: str, domain: Domain | None = None) -> str:
+    """A statement with names, and with things of this or of any domain; {t} is left."""
+    while "{N}" in sentence:
+        sentence = sentence.replace("{N}", rng.choice(WORDS.names), 1)
+    while "{n}" in sentence:
+        of = domain or WORDS.domains[rng.choice(tuple(WORDS.domains))]
+        things = of.things if domain else rng.choice((WORDS.nouns, of.things))
+        sentence = sentence.replace("{n}", rng.choice(things), 1)
+    return sentence.replace("{a}", rng.choice(WORDS.adjectives))
 
 
 def _task(rng: Random, instruction: str) -> str:
     """The task phrase of an instruction: a command itself, or a command to answer the question."""
-    core = instruction.rstrip(" .")
-    if core.split(" ")[0].lower() in _IMPERATIVES:
+    core = instruction.split("\n")[0].rstrip(" .")
+    if core.split(" ")[0].lower().rstrip(",:") in _COMMANDS:
         return capitalised(core) + "."
     lead = rng.choice(("Answer this: ", "Answer the question: "))
     return lead + core + ("" if core[-1] == "?" else ".")

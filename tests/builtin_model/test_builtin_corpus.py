@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 from builtin_model.answers import faulty, fitting
 from builtin_model.figures import Figures, calibration_error
 from builtin_model.reading import format_of, is_broken, role_domains, says_twice
-from builtin_model.rows import labels, read, written
+from builtin_model.rows import for_choosing, labels, read, written
 from builtin_model.tasks import TASKS, draw, generate
 from builtin_model.topics import Topics, vocabulary_pieces
 from builtin_model.verdicts import draw_verdict, far_from
@@ -131,18 +132,44 @@ def test_a_faulty_answer_is_another_one():
                 assert about.topic not in answer
 
 
+def bare_pattern(pattern: str) -> str:
+    """Whatever stands in its slots, and with or without the marks of a topic."""
+    return re.sub(r"\{[twpv]\}", "{}", re.sub(r"[\[\]]", "", pattern))
+
+
 def test_held_out_patterns_are_no_training_patterns():
     train = {p for domain in WORDS.domains.values() for p in domain.train_patterns}
     train |= {p for group in WORDS.general for p in group.patterns}
     held_out = {p for domain in WORDS.domains.values() for p in domain.held_out_patterns}
     held_out |= {p for group in WORDS.general for p in group.held_out}
-    assert not train & held_out
+    assert not {bare_pattern(p) for p in train} & {bare_pattern(p) for p in held_out}
     rng = Random(10)
     told = {latent(rng, TRAINING).pattern for _ in range(3000)}
     assert not told & held_out
     assert {latent(rng, HELD_OUT).kind for _ in range(300)} <= {
         "domain", "explain", "advise", "list", "compare", "write"
     }  # fmt: skip
+
+
+def test_no_word_of_a_domain_is_a_held_out_topic():
+    held_out = {
+        topic.casefold() for domain in WORDS.domains.values() for topic in domain.held_out_topics
+    }
+    words = {
+        word.casefold()
+        for domain in WORDS.domains.values()
+        for word in domain.things + domain.known
+    }
+    assert not words & held_out
+    assert not {f"{word}s" for word in words} & held_out
+
+
+def test_an_instruction_that_is_measured_can_hardly_be_drawn(shared_data):
+    rows = [*written(), *read(shared_data / "sft" / "lfs_instruction_data.json"), *for_choosing()]
+    measured = {row.instruction.casefold() for row in rows}
+    rng = Random(14)
+    drawn = {latent(rng, TRAINING).instruction.casefold() for _ in range(20_000)}
+    assert not drawn & measured
 
 
 def test_there_are_thirty_domains_and_more():
@@ -205,6 +232,12 @@ def test_what_is_labelled_by_hand_names_domains_and_formats_that_there_are():
         assert any(word in entry.instruction.lower() for word in entry.topic), entry
     assert len(labels()) == 100
     assert {name for names in labels().values() for name in names} <= set(WORDS.domains)
+
+
+def test_models_are_chosen_by_other_instructions_than_they_are_measured_by():
+    rows = for_choosing()
+    assert {name for row in rows for name in row.domains} == set(WORDS.domains)
+    assert not {row.instruction for row in rows} & {row.instruction for row in written()}
 
 
 def test_labelled_rows_are_read_from_the_data_set(shared_data):

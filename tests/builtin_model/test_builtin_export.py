@@ -13,6 +13,7 @@ pytest.importorskip("tokenizers")
 
 from llama_cpp import Llama  # noqa: E402
 
+from builtin_model.domains import SIZE, Telling  # noqa: E402
 from builtin_model.export import export, weights  # noqa: E402
 from builtin_model.model import Config, Model  # noqa: E402
 from builtin_model.sample import Message  # noqa: E402
@@ -25,8 +26,10 @@ from builtin_model.wiring import wire  # noqa: E402
 @pytest.fixture(scope="module")
 def model() -> Model:
     torch.manual_seed(0)
-    model = Model(Config())
-    wire(model)
+    encoder = Encoder()
+    model = Model(Config(vocabulary=encoder.size))
+    nothing = Telling(torch.randn(encoder.size, SIZE), torch.zeros(encoder.size))
+    wire(model, nothing, encoder.phrase, encoder.turn)
     return model.eval()
 
 
@@ -73,7 +76,7 @@ def test_the_wired_start_leans_towards_copying(model):
 
 def test_a_tokenizer_of_another_size_is_refused(tmp_path):
     small = Model(Config(vocabulary=512))
-    with pytest.raises(ValueError, match="has 4096 tokens, the model 512"):
+    with pytest.raises(ValueError, match=f"has {Encoder().size} tokens, the model 512"):
         export(small, tmp_path / "small.gguf")
 
 

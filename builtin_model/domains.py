@@ -1,0 +1,112 @@
+"""Which words tell which domain: vectors for the embeddings to start from.
+
+A bag of words learns to name the domain of an instruction within a minute, where the model, which
+sees each word a few dozen times, would take hours. Its vectors become a part of the embeddings, and
+heads of the first two blocks add up those of the prompt and compare others with them (`wiring.py`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from random import Random
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from builtin_model.answers import fitting, ordinary
+from builtin_model.phrases import role_phrase
+from builtin_model.tasks import GENERATE
+from builtin_model.tokenizer import Encoder
+from builtin_model.topics import Topics
+from builtin_model.verdicts import SYSTEM as VERIFY
+from builtin_model.words import WORDS
+from builtin_model.world import latent
+
+SIZE = 32
+"""Entries of a vector."""
+
+_TEXTS = 120_000
+_ROUNDS = 3
+_BATCH = 256
+_RATE = 5e-3
+_DECAY = 0.1
+_LEFT_OUT = 0.4
+_MOST = 4.0
+"""Largest score, so that no word drowns all others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """vectors[vocabulary, SIZE], of mean square 1: those of one domain's words point alike.
+    scores[vocabulary]: how much a word counts, as the logarithm of its weight in the mean."""
+
+    vectors: Tensor
+    scores: Tensor
+
+
+class _Bag(nn.Module):
+    """Names the domain of a text by the weighted mean of its tokens' vectors."""
+
+    def __init__(self, vocabulary: int) -> None:
+        super().__init__()
+        self.vectors = nn.Embedding(vocabulary, SIZE)
+        self.scores = nn.Embedding(vocabulary, 1)
+        self.naming = nn.Linear(SIZE, len(WORDS.domains))
+        nn.init.normal_(self.vectors.weight, 0, 0.1)
+        nn.init.zeros_(self.scores.weight)
+
+    def forward(self, flat: Tensor, bags: Tensor, count: int) -> Tensor:
+        """Logits[count, domains]; bags[i] is the text that token flat[i] belongs to."""
+        weights = self.scores(flat).clamp(-_MOST, _MOST).exp()
+        total = torch.zeros(count, 1).index_add(0, bags, weights)
+        summed = torch.zeros(count, SIZE).index_add(0, bags, weights * self.vectors(flat))
+        return self.naming(summed / total)
+
+
+def told_domains(encoder: Encoder, topics: Topics, rng: Random) -> Telling:
+    """What each token tells, learnt from texts of the corpus."""
+    names = list(WORDS.domains)
+    texts = [_text(rng, topics) for _ in range(_TEXTS)]
+    ids = [encoder.ids(text) for text, _ in texts]
+    domains = torch.tensor([names.index(domain) for _, domain in texts])
+    bag = _Bag(encoder.size)
+    optimizer = torch.optim.AdamW(bag.parameters(), lr=_RATE, weight_decay=_DECAY)
+    order = list(range(_TEXTS))
+    for _ in range(_ROUNDS):
+        rng.shuffle(order)
+        for start in range(0, _TEXTS, _BATCH):
+            batch = order[start : start + _BATCH]
+            left = [_some(rng, ids[number]) for number in batch]
+            flat = torch.tensor([token for text in left for token in text])
+            lengths = torch.tensor([len(text) for text in left])
+            bags = torch.arange(len(batch)).repeat_interleave(lengths)
+            loss = functional.cross_entropy(bag(flat, bags, len(batch)), domains[batch])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+    vectors = bag.vectors.weight.detach()
+    scores = bag.scores.weight.detach().squeeze(1).clamp(-_MOST, _MOST)
+    scores[: encoder.first_text_id] = -_MOST
+    return Telling(vectors / vectors.square().mean().sqrt(), scores)
+
+
+def _some(rng: Random, text: list[int]) -> list[int]:
+    """Some of the tokens: with others gone, each that tells something has to do so by itself."""
+    return [token for token in text if rng.random() > _LEFT_OUT] or text
+
+
+def _text(rng: Random, topics: Topics) -> tuple[str, str]:
+    """A text and its domain: an instruction as the phases show it or by itself, or a role."""
+    sort = rng.random()
+    if sort < 0.1:
+        domain = WORDS.domains[rng.choice(tuple(WORDS.domains))]
+        role = role_phrase(rng, rng.choice(domain.roles))
+        return rng.choice((role, domain.name)), domain.name
+    about = latent(rng, topics, telling=True)
+    if sort < 0.5:
+        return about.instruction, about.domain
+    if sort < 0.7:
+        return f"{VERIFY}\nInstruction: {about.instruction}", about.domain
+    answer = fitting(rng, about) if sort < 0.85 else ordinary(rng, topics, about)[0]
+    return f"{GENERATE}\nInstruction: {about.instruction}\nAnswer: {answer}", about.domain

@@ -1,0 +1,88 @@
+"""What words tell of domains, and the heads that hear it. Needs the extra `builtin-model`."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("tokenizers")
+
+from builtin_model import domains  # noqa: E402
+from builtin_model.domains import Telling, told_domains  # noqa: E402
+from builtin_model.model import Config, Model  # noqa: E402
+from builtin_model.tokenizer import Encoder  # noqa: E402
+from builtin_model.topics import Topics, vocabulary_pieces  # noqa: E402
+from builtin_model.wiring import Entries, wire  # noqa: E402
+
+SOUP = "My soup in the oven tastes of garlic."
+COURT = "My lawyer lost in court and I want to appeal."
+
+
+@pytest.fixture(scope="module")
+def encoder() -> Encoder:
+    return Encoder()
+
+
+@pytest.fixture(scope="module")
+def telling(encoder: Encoder) -> Telling:
+    patch = pytest.MonkeyPatch()
+    patch.setattr(domains, "_TEXTS", 15_000)  # enough for words as common as these
+    found = told_domains(encoder, Topics(pieces=vocabulary_pieces()), Random(0))
+    patch.undo()
+    return found
+
+
+@pytest.fixture(scope="module")
+def model(encoder: Encoder, telling: Telling) -> Model:
+    torch.manual_seed(0)
+    model = Model(Config(vocabulary=encoder.size)).eval()
+    wire(model, telling, encoder.phrase, encoder.turn)
+    return model
+
+
+def test_words_of_one_domain_point_alike(encoder, telling):
+    def vector(text: str) -> torch.Tensor:
+        return telling.vectors[encoder.ids(f" {text}")].mean(0)
+
+    def alike(one: str, other: str) -> float:
+        return float(torch.cosine_similarity(vector(one), vector(other), dim=0))
+
+    assert telling.vectors.shape == (encoder.size, domains.SIZE)
+    assert alike("recipe", "oven") > alike("recipe", "lawyer") + 0.3
+    assert alike("court", "lawyer") > alike("court", "guitar") + 0.3
+
+
+def test_words_that_tell_count_for_more(encoder, telling):
+    def score(text: str) -> float:
+        return float(telling.scores[encoder.ids(f" {text}")].max())
+
+    assert min(score("recipe"), score("lawyer")) > max(score("the"), score("is"))
+
+
+def test_a_wired_model_hears_them_wherever_they_stand(encoder, model):
+    ends = " What can I do? You are a"
+    with torch.no_grad():
+        cook, sue = (
+            model(torch.tensor([encoder.ids(text + ends)]))[0, -1] for text in (SOUP, COURT)
+        )
+    chef, lawyer = (encoder.ids(f" {role}")[0] for role in ("chef", "lawyer"))
+    assert cook[chef] - cook[lawyer] > sue[chef] - sue[lawyer]
+
+
+def test_a_wired_model_marks_a_role_that_fits_the_instruction(encoder, model):
+    @torch.no_grad()
+    def mark(instruction: str, role: str) -> float:
+        before = encoder.ids(f"user\nInstruction: {instruction}\n")
+        phrase = encoder.ids(f"Phrase: You are a {role}")
+        after = encoder.ids(".\nTag: role")
+        ids = torch.tensor([[encoder.turn, *before, *phrase, *after]])
+        streams = []
+        handle = model.blk[2].register_forward_hook(lambda *seen: streams.append(seen[2]))
+        model(ids)
+        handle.remove()
+        return float(streams[0][0, -1, Entries.of(model.config).mark])
+
+    assert mark(SOUP, "chef") > mark(SOUP, "lawyer")
+    assert mark(COURT, "lawyer") > mark(COURT, "chef")
