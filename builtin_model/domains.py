@@ -1,6 +1,6 @@
 """Which words tell which domain: vectors for the embeddings to start from.
 
-A bag of words learns to name the domain of an instruction within a minute, where the model, which
+A bag of words soon learns to name the domain of an instruction, where the model, which
 sees each word a few dozen times, would take hours. Its vectors become a part of the embeddings, and
 heads of the first two blocks add up those of the prompt and compare others with them (`wiring.py`).
 """
