@@ -306,8 +306,8 @@ for n in range(1, 20001, 4):
 
 
 def test_ctrl_c_is_an_interrupt_and_leaves_the_store_usable(store: Store) -> None:
-    fill(store, 3000)
-    numbers = iter(range(1, 3001))
+    fill(store, 30000)
+    numbers = iter(range(1, 30001))  # more than 0.1 s can commit
     timer = threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT))
     timer.start()
 
