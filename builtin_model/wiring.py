@@ -50,8 +50,11 @@ _LOUDNESS = 1.2
 _GATE = 3.0
 """What marks the token that opens a phrase, and the one that opens a turn, in the same units."""
 
-_MARK = 6.0
+_MARK = 12.0
 """How loud the mark of a word is that tells what the instruction tells."""
+
+_CARE = 3.0
+"""How much it takes that a word tells the same, against what marks turns and phrases."""
 
 _NEAR = 6
 """The rotary pair by which the verdict looks at the last phrase rather than at earlier ones."""
@@ -99,6 +102,9 @@ def wire(model: Model, telling: Telling, phrase: int, turn: int) -> None:
     for head, back in _BACK:
         _wire_previous(model, head, back, read[:size], written[:, head * size :][:, :size])
     _wire_embeddings(model, entries, telling, phrase, turn)
+    for block in model.blk:  # nothing else writes there yet, or the mean drowns in it
+        block.attn_output.weight[entries.free :] = 0
+        block.ffn_down.weight[entries.free :] = 0
     _wire_mean(model, entries)
     _wire_same(model, entries)
     _wire_verdict(model, entries)
@@ -180,12 +186,12 @@ def _wire_same(model: Model, entries: Entries) -> None:
     first = _still_row(model, block, _DOMAIN_HEAD)
     told = _value_rows(model, block, _DOMAIN_HEAD)
     compared = slice(first, first + SIZE)
-    block.attn_q.weight[compared, entries.own] = torch.eye(SIZE)
-    block.attn_q.weight[compared, entries.mean] = -torch.eye(SIZE)
-    block.attn_k.weight[compared, entries.mean] = torch.eye(SIZE)
+    block.attn_q.weight[compared, entries.own] = _CARE * torch.eye(SIZE)
+    block.attn_q.weight[compared, entries.mean] = -_CARE * torch.eye(SIZE)
+    block.attn_k.weight[compared, entries.mean] = _CARE * torch.eye(SIZE)
     block.attn_q.weight[first + SIZE, 0] = 3.8
     block.attn_k.weight[first + SIZE, entries.phrase] = 3.8
-    block.attn_k.weight[first + SIZE, entries.turn] = 4.8
+    block.attn_k.weight[first + SIZE, entries.turn] = 5.4
     block.attn_v.weight[told.start, entries.phrase] = 1
     block.attn_output.weight[entries.mark, told.start] = _MARK / 2 * config.scale
 
