@@ -19,6 +19,7 @@ from sysgen_local.stage import Work, cost_of, seed_of
 
 _THOUGHT = re.compile(r"^\s*<think>.*?</think>\s*", re.DOTALL)
 _ENDS = str.maketrans("!?\n", "...")
+_WORDS = re.compile(r"\S*[^\W_]\S*")
 _NOTHING = " \n\t-.*#|_=…"
 _MARKUP = re.compile(
     r"<\|[a-z_]+\|>|\[/?INST\]|</?s>|<</?SYS>>|<(start|end)_of_turn>|</?think>", re.IGNORECASE
@@ -95,7 +96,7 @@ def looping(text: str, *, most: int = 40) -> bool:
     together; or one sentence of four words or more makes up half of it, three times or more.
     No table, list or poem does either.
     """
-    words = [word for word in text.split() if word.isalpha() or any(map(str.isalnum, word))]
+    words = _WORDS.findall(text)
     if _one_sentence(text, len(words)):
         return True
     if len(words) < 4 and len(text) > 100:
@@ -122,11 +123,12 @@ def _goes_round(words: list[str], most: int) -> bool:
     # A stretch that counts has _SHORTEST words or more that were said a period before, so one of
     # those stands at a multiple of it: only from there one has to look.
     for at in range(_SHORTEST, len(words), _SHORTEST):
-        before = words[max(0, at - most) : at]
-        if words[at] in before:
-            for period, word in enumerate(reversed(before), 1):
-                if word == words[at] and _again(words, at, period) >= _needed(period):
-                    return True
+        word, start = words[at], max(0, at - most)
+        for _ in range(words[start:at].count(word)):
+            start = words.index(word, start)
+            if _again(words, at, at - start) >= _needed(at - start):
+                return True
+            start += 1
     return False
 
 
