@@ -26,7 +26,7 @@ from builtin_model.muon import Muon, fast_type
 from builtin_model.tasks import TASKS
 from builtin_model.tokenizer import Encoded, Encoder
 from builtin_model.topics import Topics, vocabulary_pieces
-from builtin_model.wiring import Entries, wire
+from builtin_model.wiring import spare, wire
 
 _REPORTED = ("generate", "verify", "verify_naming", "respond", "judge", "score", "copy")
 _REPORT_SAMPLES = 32
@@ -100,8 +100,6 @@ class Trainer:
         self._encoder = Encoder(settings.tokenizer)
         self._topics = Topics(pieces=vocabulary_pieces(settings.tokenizer))
         self._parameters = list(model.parameters())
-        self._embeddings = model.token_embd.weight
-        self._set_aside = Entries.of(model.config).free
         self._dtype = fast_type()
         self._optimizers = self._make_optimizers()
         self._held_out = self._held_out_samples() if self._leads else {}
@@ -179,8 +177,7 @@ class Trainer:
     def _update(self, loss: Tensor, rate: float) -> float:
         """One step with the mean gradient at this part of the peak rate; the common clock."""
         loss.backward()
-        # A rare word's few steps would undo what a bag of words learnt from all of them.
-        self._embeddings.grad[:, self._set_aside :] = 0
+        spare(self._model)
         elapsed = self._average()
         torch.nn.utils.clip_grad_norm_(self._parameters, 1.0)
         for optimizer in self._optimizers:

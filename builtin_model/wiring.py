@@ -6,10 +6,10 @@ there; some ask for the token before that too, since a word that comes twice in 
 else lead from its second place back to the first. Without this start a model of this size does not
 learn to copy within minutes.
 
-For the domains the last entries of the embeddings are set aside, and training leaves them alone
-there (`Entries`). A third head of block 0 takes the weighted mean of what the words so far tell.
-One of block 1 marks the words of a phrase that tell the same as all that stands before the phrase,
-and one of block 2 brings the mark to where the verdict is given.
+For the domains the last entries of the embeddings are set aside (`Entries`), and training leaves
+alone all that is wired for them (`spare`). A third head of block 0 takes the weighted mean of what
+the words so far tell. One of block 1 marks the words of a phrase that tell the same as all that
+stands before the phrase, and one of block 2 brings the mark to where the verdict is given.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _BY_TWO = ((1, 1), (3, 1))
 _DOMAIN_HEAD = 2
 """The head of blocks 0 to 2 that serves the domains."""
 
-_LOUDNESS = 1.2
+_LOUDNESS = 3.0
 """How much of the mean is written, in units of the embeddings' spread."""
 
 _GATE = 3.0
@@ -53,8 +53,12 @@ _GATE = 3.0
 _MARK = 12.0
 """How loud the mark of a word is that tells what the instruction tells."""
 
-_CARE = 3.0
+_CARE = 2.0
 """How much it takes that a word tells the same, against what marks turns and phrases."""
+
+_GROWTH = (4.0, 8.0)
+"""How many times larger blocks 1 and 2 find the residual stream soon after the start. What is wired
+for the domains does not grow with it, so the weights that read it there are as much larger."""
 
 _NEAR = 6
 """The rotary pair by which the verdict looks at the last phrase rather than at earlier ones."""
@@ -103,8 +107,9 @@ def wire(model: Model, telling: Telling, phrase: int, turn: int) -> None:
         _wire_previous(model, head, back, read[:size], written[:, head * size :][:, :size])
     _wire_embeddings(model, entries, telling, phrase, turn)
     for block in model.blk:  # nothing else writes there yet, or the mean drowns in it
-        block.attn_output.weight[entries.free :] = 0
-        block.ffn_down.weight[entries.free :] = 0
+        for entry in (0, slice(entries.free, None)):
+            block.attn_output.weight[entry] = 0
+            block.ffn_down.weight[entry] = 0
     _wire_mean(model, entries)
     _wire_same(model, entries)
     _wire_verdict(model, entries)
@@ -117,6 +122,33 @@ def wire(model: Model, telling: Telling, phrase: int, turn: int) -> None:
         asked = torch.cat([read[:half], before[half:still]])
         found = torch.cat([before[:half], before_that[half:still]])
         _wire_induction(model, number, head, asked, found)
+
+
+@torch.no_grad()
+def spare(model: Model) -> None:
+    """No gradient for what is wired for the domains. A rare word's few steps would undo what a bag
+    of words learnt from all of them; and Muon's steps are as large in directions that hardly
+    matter yet, which within minutes leaves nothing of the comparison with a phrase."""
+    entries = Entries.of(model.config)
+    size = model.config.head_size
+    head = slice(_DOMAIN_HEAD * size, (_DOMAIN_HEAD + 1) * size)
+
+    def none(weight: Tensor, *where: int | slice) -> None:
+        if weight.grad is not None:
+            weight.grad[where] = 0
+
+    everywhere, aside = slice(None), slice(entries.free, None)
+    for columns in (0, aside):
+        none(model.token_embd.weight, everywhere, columns)
+    for block in model.blk[:3]:
+        for entry in (0, aside):
+            none(block.attn_norm.weight, entry)
+        for layer in (block.attn_q, block.attn_k, block.attn_v):
+            none(layer.weight, head)
+        none(block.attn_output.weight, everywhere, head)
+        for entry in (0, aside):
+            none(block.attn_output.weight, entry)
+            none(block.ffn_down.weight, entry)
 
 
 def _wire_previous(model: Model, head: int, back: int, read: Tensor, written: Tensor) -> None:
@@ -186,13 +218,16 @@ def _wire_same(model: Model, entries: Entries) -> None:
     first = _still_row(model, block, _DOMAIN_HEAD)
     told = _value_rows(model, block, _DOMAIN_HEAD)
     compared = slice(first, first + SIZE)
-    block.attn_q.weight[compared, entries.own] = _CARE * torch.eye(SIZE)
-    block.attn_q.weight[compared, entries.mean] = -_CARE * torch.eye(SIZE)
-    block.attn_k.weight[compared, entries.mean] = _CARE * torch.eye(SIZE)
-    block.attn_q.weight[first + SIZE, 0] = 3.8
-    block.attn_k.weight[first + SIZE, entries.phrase] = 3.8
-    block.attn_k.weight[first + SIZE, entries.turn] = 5.4
-    block.attn_v.weight[told.start, entries.phrase] = 1
+    query, key, value = (layer.weight for layer in (block.attn_q, block.attn_k, block.attn_v))
+    query[compared, entries.own] = _CARE * torch.eye(SIZE)
+    query[compared, entries.mean] = -_CARE * torch.eye(SIZE)
+    key[compared, entries.mean] = _CARE * torch.eye(SIZE)
+    query[first + SIZE, 0] = 3.8
+    key[first + SIZE, entries.phrase] = 3.8
+    key[first + SIZE, entries.turn] = 5.4
+    value[told.start, entries.phrase] = 1
+    for weight in (query[first : first + SIZE + 1], key[first : first + SIZE + 1], value[told]):
+        weight *= _GROWTH[0]
     block.attn_output.weight[entries.mark, told.start] = _MARK / 2 * config.scale
 
 
@@ -202,12 +237,13 @@ def _wire_verdict(model: Model, entries: Entries) -> None:
     block = model.blk[2]
     first = _still_row(model, block, _DOMAIN_HEAD)
     told = _value_rows(model, block, _DOMAIN_HEAD)
-    block.attn_q.weight[first, 0] = 2.3
-    block.attn_k.weight[first, entries.mark] = 2.3
+    growth = _GROWTH[1]
+    block.attn_q.weight[first, 0] = 2.3 * growth
+    block.attn_k.weight[first, entries.mark] = 2.3 * growth
     near = _DOMAIN_HEAD * config.head_size + 2 * _NEAR
-    block.attn_q.weight[near, 0] = 2.3
-    block.attn_k.weight[near, 0] = 2.3
-    block.attn_v.weight[told.start, entries.mark] = 1
+    block.attn_q.weight[near, 0] = 2.3 * growth
+    block.attn_k.weight[near, 0] = 2.3 * growth
+    block.attn_v.weight[told.start, entries.mark] = growth
     block.attn_output.weight[entries.mark, told.start] = _MARK / 4 * config.scale
 
 

@@ -14,7 +14,7 @@ from builtin_model.domains import Telling, told_domains  # noqa: E402
 from builtin_model.model import Config, Model  # noqa: E402
 from builtin_model.tokenizer import Encoder  # noqa: E402
 from builtin_model.topics import Topics, vocabulary_pieces  # noqa: E402
-from builtin_model.wiring import Entries, wire  # noqa: E402
+from builtin_model.wiring import Entries, spare, wire  # noqa: E402
 
 SOUP = "My soup in the oven tastes of garlic."
 COURT = "My lawyer lost in court and I want to appeal."
@@ -86,3 +86,16 @@ def test_a_wired_model_marks_a_role_that_fits_the_instruction(encoder, model):
 
     assert mark(SOUP, "chef") > mark(SOUP, "lawyer")
     assert mark(COURT, "lawyer") > mark(COURT, "chef")
+
+
+def test_training_leaves_alone_what_is_wired(encoder, model):
+    ids = torch.tensor([encoder.ids(SOUP)])
+    model.hidden(ids).square().sum().backward()
+    size, free = model.config.head_size, Entries.of(model.config).free
+    queries, written = model.blk[1].attn_q.weight.grad, model.blk[1].ffn_down.weight.grad
+    embedded = model.token_embd.weight.grad
+    assert all(grad.any() for grad in (queries[2 * size :], written[free:], embedded[:, free:]))
+    spare(model)
+    assert not any(grad.any() for grad in (queries[2 * size :], written[free:], embedded[:, free:]))
+    assert all(grad.any() for grad in (queries[: 2 * size], written[1:free], embedded[:, 1:free]))
+    model.zero_grad(set_to_none=True)
