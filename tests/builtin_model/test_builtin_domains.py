@@ -89,7 +89,7 @@ def test_a_wired_model_marks_a_role_that_fits_the_instruction(encoder, model):
 
 
 def test_training_leaves_alone_what_is_wired(encoder, model):
-    ids = torch.tensor([encoder.ids(SOUP)])
+    ids = torch.tensor([encoder.ids(f"{SOUP}\nPhrase: You are a chef.")])
     model.hidden(ids).pow(3).sum().backward()
     size, free = model.config.head_size, Entries.of(model.config).free
     queries, written = model.blk[1].attn_q.weight.grad, model.blk[1].ffn_down.weight.grad
