@@ -15,13 +15,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from builtin_model.answers import fitting, ordinary
-from builtin_model.phrases import role_phrase
+from builtin_model.phrases import phrases, role_phrase
 from builtin_model.tasks import GENERATE
 from builtin_model.tokenizer import Encoder
 from builtin_model.topics import Topics
 from builtin_model.verdicts import SYSTEM as VERIFY
 from builtin_model.words import WORDS
 from builtin_model.world import latent
+from sysgen_local.records import LABELS
 
 SIZE = 32
 """Entries of a vector."""
@@ -34,6 +35,8 @@ _DECAY = 0.1
 _LEFT_OUT = 0.4
 _MOST = 4.0
 """Largest score, so that no word drowns all others."""
+_UNSEEN = -2.0
+"""Of a token that no text has, so that it tells little."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +90,9 @@ def told_domains(encoder: Encoder, topics: Topics, rng: Random) -> Telling:
             optimizer.step()
     vectors = bag.vectors.weight.detach()
     scores = bag.scores.weight.detach().squeeze(1).clamp(-_MOST, _MOST)
+    seen = torch.zeros(encoder.size, dtype=torch.bool)
+    seen[[token for text in ids for token in text]] = True
+    scores[~seen] = _UNSEEN
     scores[: encoder.first_text_id] = -_MOST
     return Telling(vectors / vectors.square().mean().sqrt(), scores)
 
@@ -107,6 +113,8 @@ def _text(rng: Random, topics: Topics) -> tuple[str, str]:
     if sort < 0.5:
         return about.instruction, about.domain
     if sort < 0.7:
-        return f"{VERIFY}\nInstruction: {about.instruction}", about.domain
+        tag, phrase = rng.choice(tuple(phrases(rng, about).items()))
+        asked = f"{VERIFY}\nInstruction: {about.instruction}\nPhrase: {phrase}\nTag: {tag}"
+        return f"{asked}\nassistant\n{rng.choice(LABELS)}", about.domain
     answer = fitting(rng, about) if sort < 0.85 else ordinary(rng, topics, about)[0]
     return f"{GENERATE}\nInstruction: {about.instruction}\nAnswer: {answer}", about.domain

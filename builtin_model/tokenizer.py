@@ -49,6 +49,7 @@ class Encoder:
         self.pad = self._tokenizer.token_to_id(PAD)
         self.turn = self._tokenizer.token_to_id(TURN)
         self.phrase = self.ids("Phrase")[0]
+        self.tag = self.ids("Tag")[0]
 
     def ids(self, text: str) -> list[int]:
         return self._tokenizer.encode(text, add_special_tokens=False).ids

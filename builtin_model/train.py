@@ -80,7 +80,7 @@ def _work(rank: int, settings: Settings, meeting: str) -> None:
         topics = Topics(pieces=vocabulary_pieces(settings.tokenizer))
         encoder = Encoder(settings.tokenizer)
         telling = told_domains(encoder, topics, Random(settings.seed))
-        wire(model, telling, encoder.phrase, encoder.turn)
+        wire(model, telling, encoder.phrase, encoder.tag)
         for parameter in model.parameters():
             torch.distributed.broadcast(parameter.data, 0)
     own_seed = settings.seed * settings.processes + rank

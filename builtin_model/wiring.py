@@ -8,8 +8,13 @@ learn to copy within minutes.
 
 For the domains the last entries of the embeddings are set aside (`Entries`), and training leaves
 alone all that is wired for them (`spare`). A third head of block 0 takes the weighted mean of what
-the words so far tell. One of block 1 marks the words of a phrase that tell the same as all that
-stands before the phrase, and one of block 2 brings the mark to where the verdict is given.
+the words so far tell. One of block 1 brings that mean from where a phrase opens to its words, units
+of that block's feed-forward layer mark how alike each word is with it, and a head of block 2 takes
+the mark to where the verdict is given. Units of block 2 let the mean say which words come next.
+
+The residual stream grows tenfold while the model learns, and what is wired does not. So the weights
+here are those that suit a stream some five times larger than it is at the start, and nothing hangs
+on a balance between two sizes: a product keeps its sign, and who wins an attention wins by far.
 """
 
 from __future__ import annotations
@@ -45,58 +50,53 @@ _DOMAIN_HEAD = 2
 """The head of blocks 0 to 2 that serves the domains."""
 
 _LOUDNESS = 3.0
-"""How much of the mean is written, in units of the embeddings' spread."""
+"""How loud what a word tells is in its embedding, in units of the others' spread."""
 
 _GATE = 3.0
-"""What marks the token that opens a phrase, and the one that opens a turn, in the same units."""
-
-_MARK = 12.0
-"""How loud the mark of a word is that tells what the instruction tells."""
-
-_CARE = 2.0
-"""How much it takes that a word tells the same, against what marks turns and phrases."""
-
-_GROWTH = (4.0, 8.0)
-"""How many times larger blocks 1 and 2 find the residual stream soon after the start. What is wired
-for the domains does not grow with it, so the weights that read it there are as much larger."""
+"""What marks the tokens around a phrase, in the same units."""
 
 _NEAR = 6
-"""The rotary pair by which the verdict looks at the last phrase rather than at earlier ones."""
+"""The rotary pair by which the last phrase is looked at rather than earlier ones."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entries:
     """Which entries of the embeddings are set aside: what a word tells by itself, the mean of what
-    was told so far, how much the word counts, what opens a phrase or a turn, and the mark."""
+    was told so far, how much the word counts, what opens a phrase and what closes it, whether a
+    word is inside of one, how alike it is with what was told before, and the same of a phrase."""
 
     own: slice
     mean: slice
     score: int
-    phrase: int
-    turn: int
+    opening: int
+    closing: int
+    inside: int
     mark: int
+    verdict: int
     free: int
     """Entries before these, for everything else."""
 
     @classmethod
     def of(cls, config: Config) -> Entries:
         width = config.width
-        free = width - 2 * SIZE - 4
+        free = width - 2 * SIZE - 6
         return cls(
             own=slice(width - SIZE, width),
             mean=slice(width - 2 * SIZE, width - SIZE),
             score=free,
-            phrase=free + 1,
-            turn=free + 2,
-            mark=free + 3,
+            opening=free + 1,
+            closing=free + 2,
+            inside=free + 3,
+            mark=free + 4,
+            verdict=free + 5,
             free=free,
         )
 
 
 @torch.no_grad()
-def wire(model: Model, telling: Telling, phrase: int, turn: int) -> None:
-    """Set the heads' weights, in place. `phrase` and `turn` are the tokens that open a phrase and a
-    turn of the chat."""
+def wire(model: Model, telling: Telling, phrase: int, tag: int) -> None:
+    """Set the heads' weights, in place. `phrase` and `tag` are the tokens before a phrase and after
+    it."""
     config = model.config
     size = config.head_size
     entries = Entries.of(config)
@@ -105,14 +105,16 @@ def wire(model: Model, telling: Telling, phrase: int, turn: int) -> None:
     written = _orthogonal(config.width, entries.free)
     for head, back in _BACK:
         _wire_previous(model, head, back, read[:size], written[:, head * size :][:, :size])
-    _wire_embeddings(model, entries, telling, phrase, turn)
+    _wire_embeddings(model, entries, telling, phrase, tag)
     for block in model.blk:  # nothing else writes there yet, or the mean drowns in it
         for entry in (0, slice(entries.free, None)):
             block.attn_output.weight[entry] = 0
             block.ffn_down.weight[entry] = 0
     _wire_mean(model, entries)
-    _wire_same(model, entries)
+    _wire_opening(model, entries)
+    _wire_likeness(model, entries)
     _wire_verdict(model, entries)
+    _wire_naming(model, entries)
     still = size - 2 * len(FREQUENCIES)
     before, before_that = written[:, :size].t(), written[:, size : 2 * size].t()
     for number, head in _BY_ONE:
@@ -149,6 +151,10 @@ def spare(model: Model) -> None:
         for entry in (0, aside):
             none(block.attn_output.weight, entry)
             none(block.ffn_down.weight, entry)
+    for units in _units(model):
+        for layer in (model.blk[1].ffn_gate, model.blk[1].ffn_up):
+            none(layer.weight, units)
+        none(model.blk[1].ffn_down.weight, everywhere, units)
 
 
 def _wire_previous(model: Model, head: int, back: int, read: Tensor, written: Tensor) -> None:
@@ -186,65 +192,92 @@ def _wire_induction(model: Model, number: int, head: int, asked: Tensor, found: 
 
 
 def _wire_embeddings(
-    model: Model, entries: Entries, telling: Telling, phrase: int, turn: int
+    model: Model, entries: Entries, telling: Telling, phrase: int, tag: int
 ) -> None:
     scale = model.config.scale
     embeddings = model.token_embd.weight
+    before = embeddings.square().mean().sqrt()
     embeddings[:, entries.free :] = 0
-    embeddings[:, entries.own] = scale * telling.vectors
+    embeddings[:, entries.own] = _LOUDNESS * scale * telling.vectors
     embeddings[:, entries.score] = scale * telling.scores / 2
-    embeddings[phrase, entries.phrase] = scale * _GATE
-    embeddings[turn, entries.turn] = scale * _GATE
+    embeddings[[phrase, tag], entries.opening] = scale * _GATE
+    embeddings[tag, entries.closing] = scale * _GATE
+    # What was not set aside is to be as loud for block 0 as without it.
+    model.blk[0].attn_norm.weight[: entries.free] *= embeddings.square().mean().sqrt() / before
 
 
 def _wire_mean(model: Model, entries: Entries) -> None:
     """The weights of the mean are the softmax of the scores."""
-    config = model.config
     block = model.blk[0]
     first = _still_row(model, block, _DOMAIN_HEAD)
     told = _value_rows(model, block, _DOMAIN_HEAD)
-    block.attn_q.weight[first, 0] = 2 * config.head_size**0.5 / _CONSTANT / 4
-    block.attn_k.weight[first, entries.score] = 4
+    block.attn_q.weight[first, 0] = 8
+    block.attn_k.weight[first, entries.score] = 8
     block.attn_v.weight[told, entries.own] = torch.eye(SIZE)
-    for where in (entries.own, entries.mean):
-        block.attn_output.weight[where, told] = _LOUDNESS * config.scale * torch.eye(SIZE)
+    block.attn_output.weight[entries.mean, told] = 0.12 * torch.eye(SIZE)
 
 
-def _wire_same(model: Model, entries: Entries) -> None:
-    """Each word looks at the token that opens its phrase, which knows the mean of all before: where
-    it tells the same, that token wins over those that open turns."""
-    config = model.config
+def _wire_opening(model: Model, entries: Entries) -> None:
+    """Each word of a phrase fetches what was told before the phrase from the token that opens it,
+    and knows by that that it stands in one. Elsewhere it is the mean over all tokens so far."""
     block = model.blk[1]
-    first = _still_row(model, block, _DOMAIN_HEAD)
+    _still_row(model, block, _DOMAIN_HEAD)
     told = _value_rows(model, block, _DOMAIN_HEAD)
-    compared = slice(first, first + SIZE)
-    query, key, value = (layer.weight for layer in (block.attn_q, block.attn_k, block.attn_v))
-    query[compared, entries.own] = _CARE * torch.eye(SIZE)
-    query[compared, entries.mean] = -_CARE * torch.eye(SIZE)
-    key[compared, entries.mean] = _CARE * torch.eye(SIZE)
-    query[first + SIZE, 0] = 3.8
-    key[first + SIZE, entries.phrase] = 3.8
-    key[first + SIZE, entries.turn] = 5.4
-    value[told.start, entries.phrase] = 1
-    for weight in (query[first : first + SIZE + 1], key[first : first + SIZE + 1], value[told]):
-        weight *= _GROWTH[0]
-    block.attn_output.weight[entries.mark, told.start] = _MARK / 2 * config.scale
+    near = _DOMAIN_HEAD * model.config.head_size + 2 * _NEAR
+    block.attn_q.weight[near, 0] = 50
+    block.attn_k.weight[near, entries.opening] = 50
+    block.attn_v.weight[told, entries.mean] = torch.eye(SIZE)
+    block.attn_v.weight[told.stop, entries.opening] = 1
+    block.attn_v.weight[told.stop, entries.closing] = -2
+    block.attn_output.weight[entries.mean, told] = torch.eye(SIZE)
+    block.attn_output.weight[entries.inside, told.stop] = 1
+
+
+def _wire_likeness(model: Model, entries: Entries) -> None:
+    """Units of block 1 multiply what a word tells with what was told: silu(x) y - silu(-x) y is
+    x y, and the sum over the entries how alike both are."""
+    block = model.blk[1]
+    for sign, units in zip((1, -1), _units(model), strict=True):
+        for layer in (block.ffn_gate, block.ffn_up):
+            layer.weight[units] = 0
+        block.ffn_gate.weight[units, entries.own] = sign * torch.eye(SIZE)
+        block.ffn_up.weight[units, entries.mean] = torch.eye(SIZE)
+        block.ffn_down.weight[:, units] = 0
+        block.ffn_down.weight[entries.mark, units] = 0.3 * sign
 
 
 def _wire_verdict(model: Model, entries: Entries) -> None:
-    """The mark of the nearest marked word."""
-    config = model.config
+    """How alike the words of the last phrase are with what was told before it: their mean, weighted
+    as words are everywhere."""
     block = model.blk[2]
     first = _still_row(model, block, _DOMAIN_HEAD)
     told = _value_rows(model, block, _DOMAIN_HEAD)
-    growth = _GROWTH[1]
-    block.attn_q.weight[first, 0] = 2.3 * growth
-    block.attn_k.weight[first, entries.mark] = 2.3 * growth
-    near = _DOMAIN_HEAD * config.head_size + 2 * _NEAR
-    block.attn_q.weight[near, 0] = 2.3 * growth
-    block.attn_k.weight[near, 0] = 2.3 * growth
-    block.attn_v.weight[told.start, entries.mark] = growth
-    block.attn_output.weight[entries.mark, told.start] = _MARK / 4 * config.scale
+    block.attn_q.weight[first, 0] = 36
+    block.attn_k.weight[first, entries.score] = 120
+    block.attn_k.weight[first, entries.inside] = 42
+    near = _DOMAIN_HEAD * model.config.head_size + 2 * _NEAR
+    block.attn_q.weight[near, 0] = 38
+    block.attn_k.weight[near, 0] = 38
+    block.attn_v.weight[told.start, entries.mark] = 1
+    block.attn_output.weight[entries.verdict, told.start] = 2
+
+
+def _wire_naming(model: Model, entries: Entries) -> None:
+    """Units of block 2 add what was told to what the next word is to tell."""
+    block = model.blk[2]
+    for sign, units in zip((1, -1), _units(model), strict=True):
+        for layer in (block.ffn_gate, block.ffn_up):
+            layer.weight[units] = 0
+        block.ffn_gate.weight[units, entries.mean] = sign * torch.eye(SIZE)
+        block.ffn_up.weight[units, 0] = 4
+        block.ffn_down.weight[:, units] = 0
+        block.ffn_down.weight[entries.own, units] = 1.5 * sign * torch.eye(SIZE)
+
+
+def _units(model: Model) -> tuple[slice, slice]:
+    """The last units of a feed-forward layer, in two halves."""
+    last = model.config.feed_forward
+    return slice(last - 2 * SIZE, last - SIZE), slice(last - SIZE, last)
 
 
 def _still_row(model: Model, block: Block, head: int) -> int:
@@ -266,7 +299,7 @@ def _value_rows(model: Model, block: Block, head: int) -> slice:
 
 
 def _orthogonal(width: int, free: int) -> Tensor:
-    """[width, width]: a rotation of the free entries; the others stay out of it."""
+    """[width, width]: a rotation of the free entries but the constant; the rest stays out of it."""
     matrix = torch.zeros(width, width)
-    matrix[:free, :free] = torch.linalg.qr(torch.randn(free, free))[0]
+    matrix[1:free, 1:free] = torch.linalg.qr(torch.randn(free - 1, free - 1))[0]
     return matrix

@@ -17,6 +17,7 @@ from builtin_model.topics import Topics, vocabulary_pieces  # noqa: E402
 from builtin_model.wiring import Entries, spare, wire  # noqa: E402
 
 SOUP = "My soup in the oven tastes of garlic."
+BED = "The leaves of my tomato plant turn yellow in this soil."
 COURT = "My lawyer lost in court and I want to appeal."
 
 
@@ -29,6 +30,7 @@ def encoder() -> Encoder:
 def telling(encoder: Encoder) -> Telling:
     patch = pytest.MonkeyPatch()
     patch.setattr(domains, "_TEXTS", 30_000)  # enough for words as common as these
+    torch.manual_seed(0)
     found = told_domains(encoder, Topics(pieces=vocabulary_pieces()), Random(0))
     patch.undo()
     return found
@@ -38,7 +40,7 @@ def telling(encoder: Encoder) -> Telling:
 def model(encoder: Encoder, telling: Telling) -> Model:
     torch.manual_seed(0)
     model = Model(Config(vocabulary=encoder.size)).eval()
-    wire(model, telling, encoder.phrase, encoder.turn)
+    wire(model, telling, encoder.phrase, encoder.tag)
     return model
 
 
@@ -71,7 +73,14 @@ def test_a_wired_model_hears_them_wherever_they_stand(encoder, model):
     assert cook[chef] - cook[lawyer] > sue[chef] - sue[lawyer]
 
 
-def test_a_wired_model_marks_a_role_that_fits_the_instruction(encoder, model):
+@pytest.mark.parametrize("growth", [0, 0.3, 1.0])
+def test_a_wired_model_marks_a_role_that_fits_however_much_the_stream_grows(encoder, model, growth):
+    free = Entries.of(model.config).free
+
+    def grow(_block, _inputs, stream):
+        stream[..., 1:free] += growth * torch.randn_like(stream[..., 1:free])
+        return stream
+
     @torch.no_grad()
     def mark(instruction: str, role: str) -> float:
         before = encoder.ids(f"user\nInstruction: {instruction}\n")
@@ -79,13 +88,16 @@ def test_a_wired_model_marks_a_role_that_fits_the_instruction(encoder, model):
         after = encoder.ids(".\nTag: role")
         ids = torch.tensor([[encoder.turn, *before, *phrase, *after]])
         streams = []
-        handle = model.blk[2].register_forward_hook(lambda *seen: streams.append(seen[2]))
+        handles = [block.register_forward_hook(grow) for block in model.blk[:2]]
+        handles += [model.blk[2].register_forward_hook(lambda *seen: streams.append(seen[2]))]
         model(ids)
-        handle.remove()
-        return float(streams[0][0, -1, Entries.of(model.config).mark])
+        for handle in handles:
+            handle.remove()
+        return float(streams[0][0, -1, Entries.of(model.config).verdict])
 
-    assert mark(SOUP, "chef") > mark(SOUP, "lawyer")
-    assert mark(COURT, "lawyer") > mark(COURT, "chef")
+    torch.manual_seed(1)
+    assert mark(SOUP, "chef") > mark(SOUP, "gardener") + 0.1
+    assert mark(BED, "gardener") > mark(BED, "chef") + 0.1
 
 
 def test_training_leaves_alone_what_is_wired(encoder, model):

@@ -29,7 +29,7 @@ def model() -> Model:
     encoder = Encoder()
     model = Model(Config(vocabulary=encoder.size))
     nothing = Telling(torch.randn(encoder.size, SIZE), torch.zeros(encoder.size))
-    wire(model, nothing, encoder.phrase, encoder.turn)
+    wire(model, nothing, encoder.phrase, encoder.tag)
     return model.eval()
 
 
