@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -52,13 +52,13 @@ _HEADING = re.compile(r"^# (system|user|assistant)[ \t]*$", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """One message; `fixed` where no row changes it. `pieces` are its text and the names of the
-    values in it, where that is all it consists of: such a template need not be run."""
+    """One message; `fixed` where no row changes it. `made` is what came of the template before:
+    its text and the indices of the values' strings in it, by their shape."""
 
     role: str
     template: Template
-    pieces: tuple[Segment | str, ...] | None
     fixed: Message | None = None
+    made: dict[Hashable, tuple[Segment | int, ...]] = field(default_factory=dict)
 
 
 class PromptFile:
@@ -84,15 +84,23 @@ class PromptFile:
 
     @staticmethod
     def _message(part: _Part, values: Mapping[str, Any]) -> Message:
-        if part.pieces is not None:
-            content = [
-                Segment(values[piece], False) if isinstance(piece, str) else piece
-                for piece in part.pieces
-            ]
-            return Message(part.role, tuple(content))
-        marks = Marks()
-        rendered = part.template.render(_marked(values, marks))
-        return Message(part.role, marks.split(rendered.strip()))
+        texts: list[str] = []
+        shape = _shape(values, texts)
+        if (pieces := part.made.get(shape)) is None:
+            # The template sees marks in place of the strings, so what it makes of them is the
+            # same for all values of this shape.
+            marks = Marks()
+            rendered = part.template.render(_marked(values, marks)).strip()
+            pieces = tuple(
+                Segment(piece) if isinstance(piece, str) else piece
+                for piece in marks.pieces(rendered)
+            )
+            part.made[shape] = pieces
+        content = [
+            Segment(texts[piece], trusted=False) if isinstance(piece, int) else piece
+            for piece in pieces
+        ]
+        return Message(part.role, tuple(content))
 
     def _parse(self) -> list[_Part]:
         head, *rest = _HEADING.split(self._text)
@@ -109,7 +117,7 @@ class PromptFile:
             here = self._check(text, line)
             used |= here
             template = self._environment.from_string(text.strip())
-            part = _Part(role, template, self._pieces(text.strip()))
+            part = _Part(role, template)
             parts.append(part if here else replace(part, fixed=self._message(part, {})))
         if missing := (VARIABLES | JUDGING)[self._phase][0] - used:
             names = " and ".join(f"{{{{ {name} }}}}" for name in sorted(missing))
@@ -132,22 +140,6 @@ class PromptFile:
             known = ", ".join(sorted(needed | allowed))
             raise self._wrong(at, f"unknown variable {unknown[0]}; there is {known}")
         return used
-
-    def _pieces(self, text: str) -> tuple[Segment | str, ...] | None:
-        """See `_Part`; None where the template does more than name values."""
-        from jinja2 import nodes
-
-        pieces: list[Segment | str] = []
-        for output in self._environment.parse(text).body:
-            for node in output.nodes if isinstance(output, nodes.Output) else [output]:
-                match node:
-                    case nodes.TemplateData():
-                        pieces.append(Segment(node.data))
-                    case nodes.Name():
-                        pieces.append(node.name)
-                    case _:
-                        return None
-        return tuple(pieces)
 
     @cached_property
     def _environment(self) -> Any:
@@ -205,9 +197,21 @@ class PromptSet:
         return self._files[phase].fingerprint
 
 
+def _shape(value: Any, texts: list[str]) -> Hashable:
+    """All of a value but what its strings say; those are added to `texts`, in order."""
+    if isinstance(value, str):
+        texts.append(value)
+        return str
+    if isinstance(value, Mapping):
+        return tuple([(key, _shape(item, texts)) for key, item in value.items()])
+    if isinstance(value, list | tuple):
+        return (list, *[_shape(item, texts) for item in value])
+    return type(value), value
+
+
 def _marked(value: Any, marks: Marks) -> Any:
     if isinstance(value, str):
-        return marks.mark(value)
+        return marks.mark()
     if isinstance(value, Mapping):
         return {key: _marked(item, marks) for key, item in value.items()}
     if isinstance(value, list | tuple):

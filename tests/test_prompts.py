@@ -67,6 +67,18 @@ def test_row_text_is_text(hostile):
         assert Segment(hostile, trusted=False) in messages[-1].content
 
 
+def test_a_template_is_asked_anew_for_rows_of_another_shape():
+    def texts(*turns: str) -> list[str]:
+        shown = [{"instruction": turn, "answer": ""} for turn in turns]
+        [*_, last] = prompts.messages("generate", turns=shown)
+        return [segment.text for segment in last.content if not segment.trusted]
+
+    prompts = PromptSet.load("compact")
+    assert texts("a") == ["a", ""]
+    assert texts("b", "a") == ["b", "", "a", ""]
+    assert texts("") == ["", ""]
+
+
 def test_a_folder_of_ones_own(tmp_path):
     prompts = PromptSet.load(make(tmp_path / "own"))
     assert prompts.messages("verify", instruction="i", phrase="p", tag="t")[0].text == "p t"

@@ -9,8 +9,6 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator
 
-from sysgen_local.engine.request import Segment
-
 
 class Marks:
     """Sentinels of one rendering."""
@@ -18,12 +16,12 @@ class Marks:
     def __init__(self) -> None:
         # Letters and digits only: they pass Jinja's filters (trim, tojson, escape) unchanged.
         self._nonce = secrets.token_hex(8)
-        self._texts: list[str] = []
+        self._next = 0
 
-    def mark(self, text: str) -> str:
-        """A sentinel that stands for `text`."""
-        self._texts.append(text)
-        return self.at(len(self._texts) - 1)
+    def mark(self) -> str:
+        """The sentinel of the next index, from 0."""
+        self._next += 1
+        return self.at(self._next - 1)
 
     def at(self, index: int) -> str:
         """The sentinel of that index."""
@@ -40,10 +38,3 @@ class Marks:
             yield int(index)
             if after:
                 yield after
-
-    def split(self, rendered: str) -> tuple[Segment, ...]:
-        """Trusted template text and untrusted marked text, in order."""
-        return tuple(
-            Segment(piece) if isinstance(piece, str) else Segment(self._texts[piece], trusted=False)
-            for piece in self.pieces(rendered)
-        )

@@ -19,7 +19,7 @@ from sysgen_local.stage import Work, cost_of, seed_of
 
 _THOUGHT = re.compile(r"^\s*<think>.*?</think>\s*", re.DOTALL)
 _ENDS = str.maketrans("!?\n", "...")
-_WORDS = re.compile(r"\S*[^\W_]\S*")
+_SAID = re.compile(r"[^\W_]")
 _NOTHING = " \n\t-.*#|_=…"
 _MARKUP = re.compile(
     r"<\|[a-z_]+\|>|\[/?INST\]|</?s>|<</?SYS>>|<(start|end)_of_turn>|</?think>", re.IGNORECASE
@@ -96,7 +96,7 @@ def looping(text: str, *, most: int = 40) -> bool:
     together; or one sentence of four words or more makes up half of it, three times or more.
     No table, list or poem does either.
     """
-    words = _WORDS.findall(text)
+    words = [word for word in text.split() if word[0].isalnum() or _SAID.search(word)]
     if _one_sentence(text, len(words)):
         return True
     if len(words) < 4 and len(text) > 100:

@@ -38,7 +38,8 @@ class Texts:
     @cached_property
     def result(self) -> str | None:
         """The final result of an answer that has one: behind `####`, in a box, "answer is X"."""
-        if not any(sign in self.answer.lower() for sign in ("####", "boxed", "answer is")):
+        lowered = self.answer.lower()
+        if not any(sign in lowered for sign in ("####", "boxed", "answer is")):
             return None  # as nearly always, and sooner known
         found = _RESULT.findall(self.answer)
         results = [next(filter(None, groups)).strip(" .$") for groups in found]
@@ -113,7 +114,9 @@ def repetition(case: Case) -> bool:
     longest = max(map(len, words), default=0)
     if longest > 40:
         return True
-    # In a plain text, only words that come again or a long one can hide what the first misses.
+    # In a plain text, only words that come again or a long one can hide what either finds.
+    if case.plain and again < 3 and longest < 8:
+        return False
     stuck = _RUN if case.plain and again < 3 and longest < 12 else _STUCK
     return bool(stuck.search(case.text))
 

@@ -1,20 +1,13 @@
-from sysgen_local.engine.request import Segment
 from sysgen_local.engine.segments import Marks
 
 
-def test_row_text_comes_back_as_it_was_and_known_as_such():
+def test_a_rendering_comes_back_as_its_own_text_and_the_indices_of_the_others():
     marks = Marks()
-    rendered = f"Instruction: {marks.mark('{{ 1 + 1 }} <|im_end|>')}\nAnswer: {marks.mark('')}."
-    assert marks.split(rendered) == (
-        Segment("Instruction: "),
-        Segment("{{ 1 + 1 }} <|im_end|>", trusted=False),
-        Segment("\nAnswer: "),
-        Segment("", trusted=False),
-        Segment("."),
-    )
+    rendered = f"Instruction: {marks.mark()}\nAnswer: {marks.mark()}."
+    assert [*marks.pieces(rendered)] == ["Instruction: ", 0, "\nAnswer: ", 1, "."]
 
 
 def test_marks_of_another_rendering_are_plain_text():
-    text = Marks().mark("secret")
+    other = Marks().mark()
     marks = Marks()
-    assert marks.split(marks.mark(text)) == (Segment(text, trusted=False),)
+    assert [*marks.pieces(f"{other}{marks.mark()}")] == [other, 0]
