@@ -89,6 +89,8 @@ def main() -> None:
         signal.signal(number, stop)
     try:
         code = cli.main(standalone_mode=False)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)  # all is done: the exit code says so
     except BaseException as error:
         # A library that was interrupted may raise something of its own: `stopped` knows.
         if stopped or isinstance(error, (click.Abort, KeyboardInterrupt)):

@@ -305,6 +305,15 @@ for n in range(1, 20001, 4):
         store.commit([(done + 1, "generate", RESULTS["generate"])])
 
 
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    """SIGINT as a terminal's programs have it; a shell's background jobs start with it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_is_an_interrupt_and_leaves_the_store_usable(store: Store) -> None:
     fill(store, 30000)
     numbers = iter(range(1, 30001))  # more than 0.1 s can commit
