@@ -27,7 +27,7 @@ from sysgen_local.records import LABELS
 SIZE = 32
 """Entries of a vector."""
 
-_TEXTS = 120_000
+_TEXTS = 240_000
 _ROUNDS = 3
 _BATCH = 256
 _RATE = 5e-3
@@ -103,18 +103,24 @@ def _some(rng: Random, text: list[int]) -> list[int]:
 
 
 def _text(rng: Random, topics: Topics) -> tuple[str, str]:
-    """A text and its domain: an instruction as the phases show it or by itself, or a role."""
+    """A text and its domain: an instruction as the phases show it or by itself, a role, or only a
+    few of the words that tell it."""
     sort = rng.random()
     if sort < 0.1:
         domain = WORDS.domains[rng.choice(tuple(WORDS.domains))]
         role = role_phrase(rng, rng.choice(domain.roles))
         return rng.choice((role, domain.name)), domain.name
+    if sort < 0.35:
+        domain = WORDS.domains[rng.choice(tuple(WORDS.domains))]
+        lists = (domain.said, domain.said, domain.things, domain.doings, domain.known)
+        words = [rng.choice(rng.choice(lists) or domain.said) for _ in range(rng.randint(1, 2))]
+        return " " + " ".join(words), domain.name
     about = latent(rng, topics, telling=True)
-    if sort < 0.5:
+    if sort < 0.6:
         return about.instruction, about.domain
-    if sort < 0.7:
+    if sort < 0.75:
         tag, phrase = rng.choice(tuple(phrases(rng, about).items()))
         asked = f"{VERIFY}\nInstruction: {about.instruction}\nPhrase: {phrase}\nTag: {tag}"
         return f"{asked}\nassistant\n{rng.choice(LABELS)}", about.domain
-    answer = fitting(rng, about) if sort < 0.85 else ordinary(rng, topics, about)[0]
+    answer = fitting(rng, about) if sort < 0.87 else ordinary(rng, topics, about)[0]
     return f"{GENERATE}\nInstruction: {about.instruction}\nAnswer: {answer}", about.domain

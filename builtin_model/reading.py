@@ -52,8 +52,8 @@ def role_domains(phrase: str) -> frozenset[str]:
 def says_twice(answer: str) -> bool:
     """Whether a sentence or title of two words and more comes twice; headings do not count."""
     lines = [line for line in answer.split("\n") if not line.strip().startswith("#")]
-    parts = [part.strip().lower() for line in lines for part in re.split(r"[.!?:|]+|^- ", line)]
-    told = [part for part in parts if len(part.split()) > 1]
+    parts = [part for line in lines for part in re.split(r"[.!?:|]+(?=\s|$)|^- ", line)]
+    told = [part.strip().lower() for part in parts if len(part.split()) > 1]
     return len(set(told)) < len(told)
 
 

@@ -1,4 +1,4 @@
-"""Byte-level BPE of 8,192 tokens, and conversations as token ids with loss weights.
+"""Byte-level BPE of 10,240 tokens, and conversations as token ids with loss weights.
 
 The tokenizer is trained on the corpus and the word lists, and on no held-out topic: those may fall
 into pieces, as words of real rows do.
@@ -20,7 +20,7 @@ from builtin_model.topics import TOKENIZER, Topics
 from builtin_model.words import WORDS
 
 START, TURN, END, PAD = "<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|pad|>"
-SIZE = 8192
+SIZE = 10240
 
 FIRST = 20
 """Tokens of an answer that count as its first."""
@@ -28,6 +28,9 @@ FIRST = 20
 _SAMPLES = 20_000
 _REPEATS = 30
 """How often each word of the lists is shown, so that it becomes a token."""
+
+_WRITTEN = 8
+"""How many times as often those that the model has to write by heart: roles and tools."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,3 +120,5 @@ def _texts() -> Iterator[str]:
                 yield from (text, f" {text}")
             for text in domain.things + domain.doings + domain.known:
                 yield from (f" {text}", f" {text}s", text.capitalize())
+            for text in domain.said + (domain.roles + domain.tools) * _WRITTEN:
+                yield f" {text}"

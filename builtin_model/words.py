@@ -30,7 +30,8 @@ class Point:
 class Domain:
     """A field of knowledge: who helps, with what, asked how, and what is said.
 
-    `things`, `doings` and `known` (people, places, works) are the words that tell it from others.
+    `things`, `doings` and `known` (people, places, works) are the words that tell it from others;
+    `said` are everyday words of those who ask.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Domain:
     things: tuple[str, ...]
     doings: tuple[str, ...]
     known: tuple[str, ...]
+    said: tuple[str, ...]
     patterns: tuple[str, ...]
     points: tuple[Point, ...]
 

@@ -174,7 +174,8 @@ def _loose(rng: Random) -> str:
     """Everyday words in any order with a few of a domain's among them: where no pattern helps, the
     words have to tell."""
     words = [rng.choice(WORDS.small) for _ in range(rng.randint(2, 10))]
-    for slot in ("[{w}]", *rng.choices(("{w}", "{w}s", "{v}", "{p}", "{a}"), k=rng.randint(0, 3))):
+    slots = ("{w}", "{w}s", "{v}", "{p}", "{a}", "{s}", "{s}", "{s}")
+    for slot in ("[{w}]", *rng.choices(slots, k=rng.randint(0, 4))):
         words.insert(rng.randint(0, len(words)), slot)
     return capitalised(" ".join(words)) + rng.choice((".", "?", "?", "", "!"))
 
@@ -194,6 +195,7 @@ def _without_slots(rng: Random, domain: Domain, pattern: str) -> str:
         ("{w}s", tuple(thing.rstrip("s") + "s" for thing in domain.things)),
         ("{w}", domain.things),
         ("{v}", domain.doings),
+        ("{s}", domain.said),
         ("{p}", domain.known or domain.things),
     )
     for slot, values in slots:

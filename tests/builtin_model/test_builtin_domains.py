@@ -29,7 +29,7 @@ def encoder() -> Encoder:
 @pytest.fixture(scope="module")
 def telling(encoder: Encoder) -> Telling:
     patch = pytest.MonkeyPatch()
-    patch.setattr(domains, "_TEXTS", 30_000)  # enough for words as common as these
+    patch.setattr(domains, "_TEXTS", 60_000)  # enough for words as common as these
     torch.manual_seed(0)
     found = told_domains(encoder, Topics(pieces=vocabulary_pieces()), Random(0))
     patch.undo()
