@@ -1,4 +1,4 @@
-"""What the model is shown: conversations bucketed by length, and rows of random tokens to copy."""
+"""What the model is shown: conversations, bucketed by length."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ Batch = tuple[Tensor, Tensor]
 
 
 def collate(encoded: list[Encoded], pad: int) -> Batch:
-    """One batch, padded to a multiple of eight."""
+    """One batch, padded to a multiple of 16: few shapes are fast shapes."""
     length = max(len(item.ids) for item in encoded)
-    length += -length % 8
+    length += -length % 16
     ids = torch.full((len(encoded), length), pad)
     weights = torch.zeros(len(encoded), length)
     for row, item in enumerate(encoded):
@@ -70,24 +70,3 @@ def _grouped(pool: list[Encoded]) -> Iterator[list[Encoded]]:
         group.append(item)
     if group:
         yield group
-
-
-def random_copy(rng: Random, encoder: Encoder, rows: int = 12) -> Batch:
-    """Rows of random tokens in which one span comes twice. In half of them some of its tokens come
-    twice too, as words of a sentence do: there only the token before tells how it goes on.
-
-    The loss is on its second occurrence, but for the first token, which nothing foretells.
-    """
-    span = rng.choice((4, 8, 12, 24))
-    before, between = rng.randint(1, 50), rng.randint(1, 50)
-    once, start, gap = (
-        torch.randint(encoder.first_text_id, encoder.size, (rows, length))
-        for length in (span, before, between)
-    )
-    if rng.random() < 0.5:
-        places = torch.randint(0, span, (rows, span // 3))
-        once.scatter_(1, places, once.gather(1, places.roll(1, 1)))
-    ids = torch.cat([start, once, gap, once], dim=1)
-    weights = torch.zeros_like(ids, dtype=torch.float)
-    weights[:, -span:-1] = 1.0
-    return ids, weights

@@ -28,11 +28,11 @@ SIZE = 32
 """Entries of a vector."""
 
 _TEXTS = 240_000
-_ROUNDS = 3
+_ROUNDS = 4
 _BATCH = 256
 _RATE = 5e-3
 _DECAY = 0.1
-_LEFT_OUT = 0.4
+_LEFT_OUT = 0.55
 _MOST = 4.0
 """Largest score, so that no word drowns all others."""
 _UNSEEN = -2.0
@@ -47,28 +47,40 @@ class Telling:
     vectors: Tensor
     scores: Tensor
 
+    @classmethod
+    def nothing(cls, vocabulary: int) -> Telling:
+        return cls(torch.zeros(vocabulary, SIZE), torch.zeros(vocabulary))
+
 
 class _Bag(nn.Module):
-    """Names the domain of a text by the weighted mean of its tokens' vectors."""
+    """Compares texts by the weighted means of their tokens' vectors."""
 
     def __init__(self, vocabulary: int) -> None:
         super().__init__()
         self.vectors = nn.Embedding(vocabulary, SIZE)
         self.scores = nn.Embedding(vocabulary, 1)
-        self.naming = nn.Linear(SIZE, len(WORDS.domains))
-        nn.init.normal_(self.vectors.weight, 0, 0.1)
+        self.loudness = nn.Parameter(torch.tensor(1.0))
+        nn.init.normal_(self.vectors.weight, 0, 0.5)
         nn.init.zeros_(self.scores.weight)
 
-    def forward(self, flat: Tensor, bags: Tensor, count: int) -> Tensor:
-        """Logits[count, domains]; bags[i] is the text that token flat[i] belongs to."""
+    def means(self, texts: list[list[int]]) -> Tensor:
+        """[texts, SIZE]."""
+        flat = torch.tensor([token for text in texts for token in text])
+        lengths = torch.tensor([len(text) for text in texts])
+        bags = torch.arange(len(texts)).repeat_interleave(lengths)
         weights = self.scores(flat).clamp(-_MOST, _MOST).exp()
-        total = torch.zeros(count, 1).index_add(0, bags, weights)
-        summed = torch.zeros(count, SIZE).index_add(0, bags, weights * self.vectors(flat))
-        return self.naming(summed / total)
+        total = torch.zeros(len(texts), 1).index_add(0, bags, weights)
+        summed = torch.zeros(len(texts), SIZE).index_add(0, bags, weights * self.vectors(flat))
+        return summed / total
+
+    def forward(self, texts: list[list[int]], roles: list[list[int]]) -> Tensor:
+        """How alike each text is with each role, [texts, roles], as logits."""
+        return self.loudness * self.means(texts) @ self.means(roles).t()
 
 
 def told_domains(encoder: Encoder, topics: Topics, rng: Random) -> Telling:
-    """What each token tells, learnt from texts of the corpus."""
+    """What each token tells, learnt from texts of the corpus: to be more like a role of the own
+    domain than like one of any other, which is what the model has to see (`wiring.py`)."""
     names = list(WORDS.domains)
     texts = [_text(rng, topics) for _ in range(_TEXTS)]
     ids = [encoder.ids(text) for text, _ in texts]
@@ -80,11 +92,11 @@ def told_domains(encoder: Encoder, topics: Topics, rng: Random) -> Telling:
         rng.shuffle(order)
         for start in range(0, _TEXTS, _BATCH):
             batch = order[start : start + _BATCH]
-            left = [_some(rng, ids[number]) for number in batch]
-            flat = torch.tensor([token for text in left for token in text])
-            lengths = torch.tensor([len(text) for text in left])
-            bags = torch.arange(len(batch)).repeat_interleave(lengths)
-            loss = functional.cross_entropy(bag(flat, bags, len(batch)), domains[batch])
+            roles = [
+                encoder.ids(role_phrase(rng, rng.choice(d.roles))) for d in WORDS.domains.values()
+            ]
+            alike = bag([_some(rng, ids[number]) for number in batch], roles)
+            loss = functional.cross_entropy(alike, domains[batch])
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()

@@ -46,6 +46,8 @@ def _add_sizes(writer: gguf.GGUFWriter, config: Config) -> None:
     writer.add_feed_forward_length(config.feed_forward)
     writer.add_head_count(config.heads)
     writer.add_head_count_kv(config.heads)
+    writer.add_key_length(config.head_size)
+    writer.add_value_length(config.head_size)
     writer.add_layer_norm_rms_eps(EPSILON)
     writer.add_rope_freq_base(BASE)
     writer.add_rope_dimension_count(config.head_size)
@@ -78,7 +80,6 @@ def _add_vocabulary(writer: gguf.GGUFWriter, tokenizer: Path, size: int) -> None
 
 
 def _add_tensors(writer: gguf.GGUFWriter, model: Model) -> None:
-    """The embeddings are the output layer too, so that there is no `output.weight`."""
     writer.add_tensor("rope_freqs.weight", divisors(model.config.head_size).numpy())
     quantised = gguf.GGMLQuantizationType.Q8_0
     for name, tensor in model.state_dict().items():

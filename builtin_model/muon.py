@@ -35,11 +35,10 @@ class Muon(torch.optim.Optimizer):
         self,
         matrices: Iterable[Tensor],
         lr: float,
-        weight_decay: float,
         momentum: float = 0.95,
         dtype: torch.dtype = torch.float32,
     ) -> None:
-        super().__init__(matrices, {"lr": lr, "weight_decay": weight_decay, "momentum": momentum})
+        super().__init__(matrices, {"lr": lr, "momentum": momentum})
         self._dtype = dtype
 
     @torch.no_grad()
@@ -51,7 +50,6 @@ class Muon(torch.optim.Optimizer):
                 matrices, self._directions(matrices, momentum), strict=True
             ):
                 size = 0.2 * max(matrix.shape) ** 0.5
-                matrix.mul_(1 - rate * group["weight_decay"])
                 matrix.add_(direction, alpha=-rate * size)
 
     def _directions(self, matrices: Sequence[Tensor], momentum: float) -> list[Tensor]:

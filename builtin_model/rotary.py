@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-FREQUENCIES = (2.0, 1.3, 0.8, 0.5, 0.25, 0.1, 0.03, 0.01)
+FREQUENCIES = (2.022, 1.146, 0.753, 0.526, 0.243, 0.1, 0.03, 0.01)
 """Radians a token, of the first pairs of each head."""
 
 BASE = 10000.0

@@ -199,8 +199,8 @@ class Task:
 
 TASKS: dict[str, Task] = {
     "generate": Task(generate, 0.28, first_weight=3.0),
-    "recognise": Task(recognise, 0.07, weight=4.0),
-    "verify": Task(verify, 0.15, weight=4.0, tag_weight=2.0),
+    "recognise": Task(recognise, 0.04, weight=4.0),
+    "verify": Task(verify, 0.18, weight=4.0, tag_weight=2.0),
     "verify_naming": Task(verify_naming, 0.05, weight=3.0),
     "respond": Task(respond, 0.16),
     "dialogue": Task(dialogue, 0.07),

@@ -54,6 +54,14 @@ class Encoder:
         self.phrase = self.ids("Phrase")[0]
         self.tag = self.ids("Tag")[0]
 
+    @property
+    def texts(self) -> list[str]:
+        """What each token stands for, by id."""
+        return [
+            self._tokenizer.decode([number], skip_special_tokens=False)
+            for number in range(self.size)
+        ]
+
     def ids(self, text: str) -> list[int]:
         return self._tokenizer.encode(text, add_special_tokens=False).ids
 

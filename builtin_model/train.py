@@ -7,7 +7,7 @@ seed; how many are seen, and so the weights, depends on the machine.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -18,18 +18,21 @@ import torch.distributed
 import torch.multiprocessing
 from torch import Tensor
 
-from builtin_model.batches import Batch, batches, collate, random_copy, task_samples
-from builtin_model.domains import told_domains
+from builtin_model.batches import Batch, batches, collate, task_samples
+from builtin_model.domains import Telling, told_domains
 from builtin_model.export import weights
+from builtin_model.layout import spare
 from builtin_model.model import Config, Model, Prediction
 from builtin_model.muon import Muon, fast_type
 from builtin_model.tasks import TASKS
 from builtin_model.tokenizer import Encoded, Encoder
 from builtin_model.topics import Topics, vocabulary_pieces
-from builtin_model.wiring import spare, wire
+from builtin_model.wiring import wire
 
 _REPORTED = ("generate", "verify", "verify_naming", "respond", "judge", "score", "copy")
 _REPORT_SAMPLES = 32
+_BY_TOKEN = ("token_embd.weight", "output.weight")
+"""Matrices that are lists of vectors, one a token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +45,9 @@ class Settings:
     checkpoint: Path
     tokenizer: Path
     start: Path | None = None
-    """A checkpoint or GGUF to go on from, past the wiring and the stage of copying."""
+    """A checkpoint or GGUF to go on from."""
     processes: int = 2
     rate: float = 2e-3
-    weight_decay: float = 0.01
-    copy_share: float = 1 / 30
-    """Part of the time before the tasks, in which copying is all there is to learn."""
     report_seconds: float = 120.0
 
 
@@ -74,26 +74,29 @@ def _work(rank: int, settings: Settings, meeting: str) -> None:
     )
     torch.manual_seed(settings.seed)
     model = Model(_config(settings))
+    encoder = Encoder(settings.tokenizer)
+    topics = Topics(pieces=vocabulary_pieces(settings.tokenizer))
+    telling = Telling.nothing(encoder.size)
+    if not settings.start:
+        telling = told_domains(encoder, topics, Random(settings.seed))
+    fixed = wire(model, telling, encoder)
     if settings.start:
         model.load_state_dict(weights(settings.start))
-    else:
-        topics = Topics(pieces=vocabulary_pieces(settings.tokenizer))
-        encoder = Encoder(settings.tokenizer)
-        telling = told_domains(encoder, topics, Random(settings.seed))
-        wire(model, telling, encoder.phrase, encoder.tag)
-        for parameter in model.parameters():
-            torch.distributed.broadcast(parameter.data, 0)
+    for parameter in model.parameters():
+        torch.distributed.broadcast(parameter.data, 0)
     own_seed = settings.seed * settings.processes + rank
-    torch.manual_seed(own_seed)
-    Trainer(model, settings, rank, Random(own_seed)).run()
+    Trainer(model, fixed, settings, rank, Random(own_seed)).run()
     torch.distributed.destroy_process_group()
 
 
 class Trainer:
-    """Two stages: copying, then the mix of tasks with copying beside it."""
+    """The mix of tasks, from first to last."""
 
-    def __init__(self, model: Model, settings: Settings, rank: int, rng: Random) -> None:
+    def __init__(
+        self, model: Model, fixed: Mapping[str, Tensor], settings: Settings, rank: int, rng: Random
+    ) -> None:
         self._model = model
+        self._fixed = fixed
         self._settings = settings
         self._leads = rank == 0
         self._rng = rng
@@ -103,24 +106,30 @@ class Trainer:
         self._dtype = fast_type()
         self._optimizers = self._make_optimizers()
         self._held_out = self._held_out_samples() if self._leads else {}
-        self._started = process_time()
 
     def run(self) -> None:
-        settings = self._settings
-        copied = 0.0
-        if not settings.start:
-            copied = self._learn_to_copy(settings.seconds * settings.copy_share)
-        self._learn_tasks(copied)
+        """Until the time is up: all processes follow the same clock, and so the same rates."""
+        seconds = self._settings.seconds
+        reported = elapsed = 0.0
+        for step, batch in enumerate(self._batches(), start=1):
+            if elapsed >= seconds:
+                break
+            loss = self._predict(batch).loss
+            slowing = min(1.0, 2 * (1 - elapsed / seconds) + 0.01)
+            elapsed = self._update(loss, min(1.0, step / 150) * slowing)
+            if elapsed - reported > self._settings.report_seconds:
+                reported = elapsed
+                self._report(f"step {step}, {elapsed:.0f} s, loss {loss.item():.3f}")
         self._report("done")
 
     def _make_optimizers(self) -> list[torch.optim.Optimizer]:
         """Muon for matrices, AdamW for embeddings and norms."""
-        rate, decay = self._settings.rate, self._settings.weight_decay
+        rate = self._settings.rate
         named = list(self._model.named_parameters())
-        matrices = [p for name, p in named if p.dim() == 2 and "embd" not in name]
-        others = [p for name, p in named if p.dim() != 2 or "embd" in name]
+        matrices = [p for name, p in named if p.dim() == 2 and name not in _BY_TOKEN]
+        others = [p for name, p in named if p.dim() != 2 or name in _BY_TOKEN]
         return [
-            Muon(matrices, lr=rate, weight_decay=decay, dtype=self._dtype),
+            Muon(matrices, lr=rate, dtype=self._dtype),
             torch.optim.AdamW(others, lr=rate, betas=(0.9, 0.97), weight_decay=0.0, fused=True),
         ]
 
@@ -131,44 +140,8 @@ class Trainer:
             for task in _REPORTED
         }
 
-    def _learn_to_copy(self, seconds: float) -> float:
-        """Random tokens first, then also the copy task; without it the tasks destroy the wiring.
-
-        The common clock at the end.
-        """
-        elapsed = 0.0
-        step = 0
-        while elapsed < seconds:
-            step += 1
-            loss = self._predict(random_copy(self._rng, self._encoder)).loss
-            if elapsed > seconds / 3:
-                samples = task_samples(self._rng, self._topics, self._encoder, "copy", 16)
-                loss = loss + self._predict(collate(samples, self._encoder.pad)).loss
-            elapsed = self._update(loss, 0.5 * min(1.0, step / 60))
-        self._report(f"copy stage, {step} steps")
-        return elapsed
-
-    def _learn_tasks(self, start: float) -> None:
-        """`start` is a time of the common clock: all processes must follow the same rates."""
-        reported = elapsed = start
-        for step, batch in enumerate(self._batches(), start=1):
-            if elapsed >= self._settings.seconds:
-                return
-            progress = (elapsed - start) / (self._settings.seconds - start)
-            loss = self._predict(batch).loss
-            if step % (2 if progress < 0.3 else 4) == 0:
-                loss = loss + 0.5 * self._predict(random_copy(self._rng, self._encoder)).loss
-            slowing = min(1.0, 2 * (1 - progress) + 0.01)
-            elapsed = self._update(loss, min(1.0, step / 150) * slowing)
-            if elapsed - reported > self._settings.report_seconds:
-                reported = elapsed
-                self._report(f"step {step}, {elapsed:.0f} s, loss {loss.item():.3f}")
-
     def _batches(self) -> Iterator[Batch]:
         return batches(self._rng, self._topics, self._encoder)
-
-    def _clock(self) -> float:
-        return process_time() - self._started
 
     def _predict(self, batch: Batch) -> Prediction:
         with torch.autocast("cpu", torch.bfloat16, enabled=self._dtype == torch.bfloat16):
@@ -177,7 +150,7 @@ class Trainer:
     def _update(self, loss: Tensor, rate: float) -> float:
         """One step with the mean gradient at this part of the peak rate; the common clock."""
         loss.backward()
-        spare(self._model)
+        spare(self._model, self._fixed)
         elapsed = self._average()
         torch.nn.utils.clip_grad_norm_(self._parameters, 1.0)
         for optimizer in self._optimizers:
@@ -190,7 +163,7 @@ class Trainer:
     def _average(self) -> float:
         """Average the gradients. The mean clock goes with them, so that all stop together."""
         gradients = [p.grad for p in self._parameters if p.grad is not None]
-        flat = torch.cat([*(g.view(-1) for g in gradients), torch.tensor([self._clock()])])
+        flat = torch.cat([*(g.view(-1) for g in gradients), torch.tensor([process_time()])])
         torch.distributed.all_reduce(flat)
         flat /= self._settings.processes
         offset = 0

@@ -61,7 +61,7 @@ def latent(rng: Random, topics: Topics, telling: bool = False) -> Latent:
     lower = rng.random() < 0.06
     if lower:
         instruction, topic, second = instruction.lower(), topic.lower(), second.lower()
-    task = task.replace("{t}", topic) if task else _task(rng, instruction)
+    task = task.replace("{t}", topic) if task else _task(instruction)
     instruction = _around(rng, topics, instruction)
     if background and rng.random() < 0.8:
         instruction = f"{background.said} {instruction}"
@@ -218,7 +218,10 @@ def _with_text(rng: Random, pattern: str) -> str:
     text = " ".join(spoken(rng, sentence) for sentence in sentences)
     if len(sentences) > 1 or rng.random() < 0.5:
         return f"{pattern}\n\n{text}"
-    return f"{pattern} '{text}'" if rng.random() < 0.5 else f"{pattern.rstrip('.')}: {text}"
+    if rng.random() < 0.5:
+        return f"{pattern.rstrip('.')}: {text}"
+    quote = rng.choice("'\"")
+    return f"{pattern} {quote}{text}{quote}"
 
 
 def spoken(rng: Random, sentence: str, domain: Domain | None = None) -> str:
@@ -232,13 +235,14 @@ def spoken(rng: Random, sentence: str, domain: Domain | None = None) -> str:
     return sentence.replace("{a}", rng.choice(WORDS.adjectives))
 
 
-def _task(rng: Random, instruction: str) -> str:
+def _task(instruction: str) -> str:
     """The task phrase of an instruction: a command itself, or a command to answer the question."""
     core = instruction.split("\n")[0].rstrip(" .")
     if core.split(" ")[0].lower().rstrip(",:") in _COMMANDS:
         return capitalised(core) + "."
-    lead = rng.choice(("Answer this: ", "Answer the question: "))
-    return lead + core + ("" if core[-1] == "?" else ".")
+    if core.endswith("?"):
+        return f"Answer the question: {core}"
+    return f"Answer this: {core}" + ("" if core.endswith("!") else ".")
 
 
 def _polite(rng: Random, instruction: str) -> str:

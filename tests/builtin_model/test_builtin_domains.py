@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from random import Random
 
 import pytest
@@ -11,10 +12,12 @@ pytest.importorskip("tokenizers")
 
 from builtin_model import domains  # noqa: E402
 from builtin_model.domains import Telling, told_domains  # noqa: E402
+from builtin_model.layout import Entries, spare  # noqa: E402
 from builtin_model.model import Config, Model  # noqa: E402
+from builtin_model.muon import Muon  # noqa: E402
 from builtin_model.tokenizer import Encoder  # noqa: E402
 from builtin_model.topics import Topics, vocabulary_pieces  # noqa: E402
-from builtin_model.wiring import Entries, spare, wire  # noqa: E402
+from builtin_model.wiring import wire  # noqa: E402
 
 SOUP = "My soup in the oven tastes of garlic."
 BED = "The leaves of my tomato plant turn yellow in this soil."
@@ -37,11 +40,16 @@ def telling(encoder: Encoder) -> Telling:
 
 
 @pytest.fixture(scope="module")
-def model(encoder: Encoder, telling: Telling) -> Model:
+def wired(encoder: Encoder, telling: Telling) -> tuple[Model, dict[str, torch.Tensor]]:
+    """A model, and what training is to leave alone of it."""
     torch.manual_seed(0)
     model = Model(Config(vocabulary=encoder.size)).eval()
-    wire(model, telling, encoder.phrase, encoder.tag)
-    return model
+    return model, wire(model, telling, encoder)
+
+
+@pytest.fixture(scope="module")
+def model(wired) -> Model:
+    return wired[0]
 
 
 def test_words_of_one_domain_point_alike(encoder, telling):
@@ -63,14 +71,27 @@ def test_words_that_tell_count_for_more(encoder, telling):
     assert min(score("recipe"), score("lawyer")) > max(score("the"), score("is"))
 
 
-def test_a_wired_model_hears_them_wherever_they_stand(encoder, model):
-    ends = " What can I do? You are a"
+def seen(model: Model, ids: list[int], block: int) -> torch.Tensor:
+    """The stream behind a block, [time, width]."""
+    streams = []
+    handle = model.blk[block].register_forward_hook(lambda *told: streams.append(told[2]))
     with torch.no_grad():
-        cook, sue = (
-            model(torch.tensor([encoder.ids(text + ends)]))[0, -1] for text in (SOUP, COURT)
-        )
-    chef, lawyer = (encoder.ids(f" {role}")[0] for role in ("chef", "lawyer"))
-    assert cook[chef] - cook[lawyer] > sue[chef] - sue[lawyer]
+        model(torch.tensor([ids]))
+    handle.remove()
+    return streams[0][0]
+
+
+def test_a_wired_model_knows_in_its_answer_what_the_question_was_about(encoder, telling, model):
+    """Whatever the answer says: each of its words hears the turns before."""
+    mean = Entries.of(model.config).mean
+    answer = [encoder.turn, *encoder.ids("assistant\nYou are a")]
+    cook, sue = (
+        seen(model, [encoder.turn, *encoder.ids(f"user\n{text}"), *answer], 1)[-1, mean]
+        for text in (SOUP, COURT)
+    )
+    chef, lawyer = (telling.vectors[encoder.ids(f" {role}")[0]] for role in ("chef", "lawyer"))
+    assert cook @ chef > cook @ lawyer
+    assert sue @ lawyer > sue @ chef
 
 
 @pytest.mark.parametrize("growth", [0, 0.3, 1.0])
@@ -78,36 +99,48 @@ def test_a_wired_model_marks_a_role_that_fits_however_much_the_stream_grows(enco
     free = Entries.of(model.config).free
 
     def grow(_block, _inputs, stream):
-        stream[..., 1:free] += growth * torch.randn_like(stream[..., 1:free])
+        stream[..., free] += growth * torch.randn_like(stream[..., free])
         return stream
 
-    @torch.no_grad()
     def mark(instruction: str, role: str) -> float:
         before = encoder.ids(f"user\nInstruction: {instruction}\n")
         phrase = encoder.ids(f"Phrase: You are a {role}")
         after = encoder.ids(".\nTag: role")
-        ids = torch.tensor([[encoder.turn, *before, *phrase, *after]])
-        streams = []
         handles = [block.register_forward_hook(grow) for block in model.blk[:2]]
-        handles += [model.blk[2].register_forward_hook(lambda *seen: streams.append(seen[2]))]
-        model(ids)
+        stream = seen(model, [encoder.turn, *before, *phrase, *after], 2)
         for handle in handles:
             handle.remove()
-        return float(streams[0][0, -1, Entries.of(model.config).verdict])
+        return float(stream[-1, Entries.of(model.config).verdict])
 
     torch.manual_seed(1)
     assert mark(SOUP, "chef") > mark(SOUP, "gardener") + 0.1
     assert mark(BED, "gardener") > mark(BED, "chef") + 0.1
 
 
-def test_training_leaves_alone_what_is_wired(encoder, model):
+def test_training_leaves_alone_what_is_wired(encoder, wired):
+    model, fixed = wired
     ids = torch.tensor([encoder.ids(f"{SOUP}\nPhrase: You are a chef.")])
-    model.hidden(ids).pow(3).sum().backward()
-    size, free = model.config.head_size, Entries.of(model.config).free
-    queries, written = model.blk[1].attn_q.weight.grad, model.blk[1].ffn_down.weight.grad
-    embedded = model.token_embd.weight.grad
-    assert all(grad.any() for grad in (queries[2 * size :], written[free:], embedded[:, free:]))
-    spare(model)
-    assert not any(grad.any() for grad in (queries[2 * size :], written[free:], embedded[:, free:]))
-    assert all(grad.any() for grad in (queries[: 2 * size], written[1:free], embedded[:, 1:free]))
+    model(ids).pow(3).sum().backward()
+    entries = Entries.of(model.config)
+    written, embedded = model.blk[1].ffn_down.weight.grad, model.token_embd.weight.grad
+    assert all(grad.any() for grad in (written[entries.taken], embedded[:, entries.taken]))
+    spare(model, fixed)
+    assert not any(grad.any() for grad in (written[entries.taken], embedded[:, entries.taken]))
+    assert all(grad.any() for grad in (written[entries.free], embedded[:, entries.free]))
     model.zero_grad(set_to_none=True)
+
+
+def test_a_step_of_muon_does_not_move_it_either(encoder, wired):
+    model, fixed = wired
+    model = copy.deepcopy(model)
+    before = {name: weight.clone() for name, weight in model.state_dict().items()}
+    matrices = {name: p for name, p in model.named_parameters() if p.dim() == 2 and "blk" in name}
+    optimizer = Muon(matrices.values(), lr=0.02)
+    model(torch.tensor([encoder.ids(SOUP)])).pow(2).sum().backward()
+    spare(model, fixed)
+    optimizer.step()
+    for name, matrix in matrices.items():
+        moved = matrix != before[name]
+        held = fixed.get(name, torch.zeros_like(moved))
+        assert not moved[held].any()
+        assert moved.any() or held.all()

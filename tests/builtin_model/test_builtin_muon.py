@@ -14,9 +14,9 @@ def test_a_few_steps_end_where_those_of_pytorch_end(shape):
     torch.manual_seed(0)
     start = torch.randn(shape)
     ours, theirs = (torch.nn.Parameter(start.clone()) for _ in range(2))
-    mine = Muon([ours], lr=0.1, weight_decay=0.01)
+    mine = Muon([ours], lr=0.1)
     reference = torch.optim.Muon(
-        [theirs], lr=0.1, weight_decay=0.01, momentum=0.95, adjust_lr_fn="match_rms_adamw"
+        [theirs], lr=0.1, weight_decay=0.0, momentum=0.95, adjust_lr_fn="match_rms_adamw"
     )
     for _ in range(5):
         gradient = torch.randn(shape)

@@ -1,0 +1,165 @@
+"""Copying, wired: what followed when the last few tokens stood there before.
+
+Every token has a code. Heads of block 0 write the codes of the tokens before it beside each, the
+one m steps back turned m times and fainter by so much. A head of block 1 looks for the place before
+which the same stood as here, and writes the code of what stands at it; where nothing is alike it
+looks at the starts of turns, which have no code. Units of the last block make that code loud where
+the output layer reads. Tokens that differ only in case, a leading space or an escape have codes
+that are nearly alike, so that a sentence is found again by its first word written in another way.
+
+Training decides when it is right to copy: it can close those units, or outvote them. Two heads of
+the last block copy as exactly from wherever training makes them look.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from builtin_model.layout import CODE, Wiring
+from builtin_model.rotary import angles
+from builtin_model.tokenizer import Encoder
+
+BACK = (1, 2, 3, 4, 5)
+"""How many tokens back the first heads of block 0 look."""
+
+COPYING = (1, 0)
+"""Block and head that copy what followed before."""
+
+LEARNING = ((1, 1), (2, 0))
+"""Blocks and heads that start by the same comparison, and that training may move."""
+
+LAST = 3
+POINTING = (1, 2)
+"""Heads of the last block that copy from where training makes them look: at the first word of a
+topic above all."""
+
+_FADING = 0.85
+_PAST = 0.6
+"""How loud the codes of earlier tokens are."""
+
+_QUIET = 0.3
+"""How much of codes the trained weights hear: they would drown what is free."""
+
+_OWN_WAY = 0.6
+"""What tells variants of a token apart, against what they share."""
+
+_PAIRS = 7
+"""Rotary pairs, the fastest ones, by which a head knows how far back it looks."""
+
+_SHARPNESS = 1.6
+_LIKENESS = 0.95
+_LEAST = 2.0
+"""How like a place must be: somewhat more than one token."""
+
+_LOUDNESS = 0.4
+_OPEN = 0.7
+_GAIN = 2.0
+_CERTAINTY = 0.2
+
+
+def codes(encoder: Encoder) -> Tensor:
+    """[vocabulary, CODE], of mean square 1 each; none for the token that starts a turn."""
+    generator = torch.Generator().manual_seed(0)
+    groups: dict[str, int] = {}
+    group = torch.tensor([groups.setdefault(_plain(text), len(groups)) for text in encoder.texts])
+    shared = torch.randn(len(groups), CODE, generator=generator)[group]
+    found = shared + _OWN_WAY * torch.randn(len(group), CODE, generator=generator)
+    found /= found.square().mean(1, keepdim=True).sqrt()
+    found[encoder.turn] = 0
+    return found
+
+
+def _plain(text: str) -> str:
+    """What variants of a token have in common."""
+    return text.strip(" \\").lower() or text
+
+
+def wire_copying(wiring: Wiring, encoder: Encoder) -> None:
+    model, entries = wiring.model, wiring.entries
+    found = codes(encoder)
+    model.token_embd.weight[:, entries.code] = found
+    model.token_embd.weight[encoder.turn, entries.turn] = CODE**0.5  # as loud as the others
+    model.output.weight[:, entries.copied] = _CERTAINTY * found
+    wiring.fix(model.output.weight, slice(None), entries.copied)
+    for block in model.blk:
+        for norm in (block.attn_norm, block.ffn_norm):
+            for where in (entries.code, entries.past):
+                norm.weight[where] = _QUIET
+    turned = torch.linalg.qr(torch.randn(CODE, CODE))[0]
+    for head, back in enumerate(BACK):
+        _wire_previous(wiring, head, back, turned)
+    for number, head in (COPYING, *LEARNING):
+        _wire_comparison(wiring, number, head, turned)
+    number, head = COPYING
+    alike = wiring.still(head)
+    for layer in (model.blk[number].attn_q, model.blk[number].attn_k):
+        wiring.fix(layer.weight, slice(alike, alike + CODE + 1))
+    for number, head in (COPYING, *((LAST, head) for head in POINTING)):
+        _wire_copy(wiring, number, head)
+    _wire_loudness(wiring)
+
+
+def _wire_previous(wiring: Wiring, head: int, back: int, turned: Tensor) -> None:
+    """A head of block 0 that looks so many tokens back, by position alone."""
+    block, entries = wiring.model.blk[0], wiring.entries
+    rows = wiring.rows(head)
+    for layer in (block.attn_q, block.attn_k):
+        layer.weight[rows] = 0
+        wiring.fix(layer.weight, rows)
+    for pair, angle in enumerate(angles(wiring.model.config.head_size)[:_PAIRS]):
+        row = rows.start + 2 * pair
+        block.attn_k.weight[row, entries.constant] = _SHARPNESS
+        block.attn_q.weight[row, entries.constant] = _SHARPNESS * torch.cos(back * angle)
+        block.attn_q.weight[row + 1, entries.constant] = -_SHARPNESS * torch.sin(back * angle)
+    value = slice(rows.start, rows.start + CODE)
+    block.attn_v.weight[value] = 0
+    block.attn_v.weight[value, entries.code] = torch.eye(CODE)
+    block.attn_output.weight[:, value] = 0
+    loudness = _PAST * 0.42 / _QUIET * _FADING**back
+    block.attn_output.weight[entries.past, value] = loudness * turned.matrix_power(back)
+    wiring.fix(block.attn_v.weight, value)
+    wiring.fix(block.attn_output.weight, slice(None), value)
+
+
+def _wire_comparison(wiring: Wiring, number: int, head: int, turned: Tensor) -> None:
+    """Looks for where the tokens before are those that are here now: there they have moved on by
+    one, which is one turn and one step of fading."""
+    block, entries = wiring.model.blk[number], wiring.entries
+    rows, still = wiring.rows(head), wiring.still(head)
+    alike = slice(still, still + CODE)
+    strength = _LIKENESS / _QUIET
+    for layer in (block.attn_q, block.attn_k):
+        layer.weight[rows] = 0
+    block.attn_q.weight[alike, entries.code] = strength * torch.eye(CODE)
+    block.attn_q.weight[alike, entries.past] = strength / _PAST * torch.eye(CODE)
+    block.attn_k.weight[alike, entries.past] = strength / _PAST / _FADING * turned.t()
+    block.attn_q.weight[alike.stop, entries.constant] = _LEAST * CODE**0.5 / 6
+    block.attn_k.weight[alike.stop, entries.turn] = _LEAST
+
+
+def _wire_copy(wiring: Wiring, number: int, head: int) -> None:
+    """The code of what is looked at goes to where the output layer reads."""
+    block, entries = wiring.model.blk[number], wiring.entries
+    first = wiring.rows(head).start
+    value = slice(first, first + CODE)
+    block.attn_v.weight[value] = 0
+    block.attn_v.weight[value, entries.code] = torch.eye(CODE)
+    block.attn_output.weight[:, value] = 0
+    block.attn_output.weight[entries.copied, value] = _LOUDNESS / _QUIET * torch.eye(CODE)
+    wiring.fix(block.attn_v.weight, value)
+    wiring.fix(block.attn_output.weight, slice(None), value)
+
+
+def _wire_loudness(wiring: Wiring) -> None:
+    """Units of the last block, open at first, which training may close or open further."""
+    block, entries = wiring.model.blk[LAST], wiring.entries
+    units = slice(0, CODE)
+    block.ffn_gate.weight[units] = 0
+    block.ffn_gate.weight[units, entries.constant] = _OPEN
+    block.ffn_up.weight[units] = 0
+    block.ffn_up.weight[units, entries.copied] = torch.eye(CODE)
+    block.ffn_down.weight[:, units] = 0
+    block.ffn_down.weight[entries.copied, units] = _GAIN * torch.eye(CODE)
+    wiring.fix(block.ffn_up.weight, units)
+    wiring.fix(block.ffn_down.weight, slice(None), units)

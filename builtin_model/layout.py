@@ -1,0 +1,120 @@
+"""Who owns which entries of the residual stream, and which weights training leaves alone.
+
+Most entries are free for training. The others carry what is wired: only wired weights write there,
+so that what a circuit leaves in its entries is what the next one finds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from builtin_model.domains import SIZE
+from builtin_model.model import Config, Model
+from builtin_model.rotary import FREQUENCIES
+
+CODE = 40
+"""Entries of a token's code."""
+
+CONSTANT = 1.5
+"""Value of the entry that is alike in all embeddings."""
+
+Where = int | slice
+
+
+@dataclass(frozen=True, slots=True)
+class Entries:
+    """`constant`, `code`, `own` and `score` come with the embeddings: what all tokens share, which
+    token it is, what it tells of domains, and how much that counts. `turn`, `opening` and `closing`
+    mark the tokens that start a turn, stand before a phrase and after it.
+
+    Circuits write the others: `past`, which tokens came before; `copied`, the code of the token to
+    be copied; `mean`, what was told so far; `named`, what the next word is to tell; `inside`,
+    whether a token stands in a phrase; `mark`, how alike it is with what was told before the
+    phrase; `verdict`, the same of a whole phrase.
+    """
+
+    free: slice
+    code: slice
+    past: slice
+    copied: slice
+    own: slice
+    mean: slice
+    named: slice
+    constant: int
+    turn: int
+    opening: int
+    closing: int
+    score: int
+    inside: int
+    mark: int
+    verdict: int
+
+    @classmethod
+    def of(cls, config: Config) -> Entries:
+        end = config.width
+        slices = {}
+        for name, size in (
+            ("code", CODE),
+            ("past", CODE),
+            ("copied", CODE),
+            ("own", SIZE),
+            ("mean", SIZE),
+            ("named", SIZE),
+        ):
+            slices[name] = slice(end - size, end)
+            end -= size
+        names = (
+            "constant turn opening closing score inside mark verdict"  # one entry each
+        ).split()
+        single = {name: end - number for number, name in enumerate(names, start=1)}
+        return cls(free=slice(0, end - len(names)), **slices, **single)
+
+    @property
+    def taken(self) -> slice:
+        """All that are not free."""
+        return slice(self.free.stop, None)
+
+
+class Wiring:
+    """Sets weights of a model, and remembers those that training must not move."""
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self.entries = Entries.of(model.config)
+        self._fixed: dict[str, Tensor] = {}
+        self._names = {parameter: name for name, parameter in model.named_parameters()}
+
+    def rows(self, head: int) -> slice:
+        """The rows of one head in the weights of queries, keys and values."""
+        size = self.model.config.head_size
+        return slice(head * size, (head + 1) * size)
+
+    def still(self, head: int) -> int:
+        """The first of a head's rows that do not rotate."""
+        return self.rows(head).start + 2 * len(FREQUENCIES)
+
+    def fix(self, weight: nn.Parameter, *where: Where) -> None:
+        """Training leaves alone these rows; or, with a full slice before them, these columns.
+
+        Only whole rows or columns of a matrix, or Muon would move them all the same.
+        """
+        name = self._names[weight]
+        self._fixed.setdefault(name, torch.zeros_like(weight, dtype=torch.bool))[where] = True
+
+    @property
+    def fixed(self) -> dict[str, Tensor]:
+        """Name of a parameter -> what of it must not be moved."""
+        return self._fixed
+
+
+def spare(model: Model, fixed: Mapping[str, Tensor]) -> None:
+    """No gradient for what is wired. A rare word's few steps would undo what a bag of words learnt
+    from all of them; and Muon's steps are as large in directions that hardly matter yet, which
+    within minutes leaves nothing of a fine comparison."""
+    for name, parameter in model.named_parameters():
+        if name in fixed and parameter.grad is not None:
+            parameter.grad.masked_fill_(fixed[name], 0)
