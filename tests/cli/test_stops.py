@@ -16,6 +16,26 @@ COUNT = "SELECT count(*) FROM {}"
 TABLES = ("generated", "filtered", "verified", "responded")
 
 
+ANSWERED = """
+import time
+from sysgen_local.engine.llama import LlamaEngine
+
+complete = LlamaEngine.complete
+
+def told(self, requests):
+    with open("answered.log", "a", buffering=1) as log:
+        for completion in complete(self, requests):
+            time.sleep(0.2)
+            print(completion.id, file=log)
+            yield completion
+
+LlamaEngine.complete = told
+from sysgen_local.cli.main import main
+main()
+"""
+"""`sysgen`, at the pace of a larger model; every answer is noted before the pipeline gets it."""
+
+
 def command(*arguments):
     return [sys.executable, "-m", "sysgen_local.cli.main", "run", *map(str, arguments)]
 
@@ -108,3 +128,33 @@ def test_a_second_ctrl_c_leaves_at_once(tmp_path):
     _, said = process.communicate(timeout=10)
     assert process.returncode == 130
     assert "Traceback" not in said
+
+
+def test_a_kill_costs_no_more_than_the_rows_in_work(tmp_path):
+    (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows(40))))
+    log = tmp_path / "answered.log"
+    log.touch()
+    rng = random.Random(5)
+    lives: list[list[str]] = []
+    for _ in range(4):
+        process = subprocess.Popen(
+            [sys.executable, "-c", ANSWERED, "run", "rows.jsonl", "--slots", "2", "-q"],
+            cwd=tmp_path,
+        )
+        before = sum(map(len, lives))
+        deadline = time.monotonic() + 60
+        enough = before + rng.randint(12, 24)
+        while log.read_text().count("\n") < enough:
+            assert time.monotonic() < deadline
+            assert process.poll() is None
+            time.sleep(0.01)
+        time.sleep(rng.uniform(0, 0.2))
+        process.kill()
+        process.wait()
+        lives.append(log.read_text().splitlines()[before:])
+    for number, life in enumerate(lives):
+        later = {request for other in lives[number + 1 :] for request in other}
+        again = {request.split(":")[0] for request in life if request in later}
+        finished = {r.split(":")[0] for r in life if ":respond:" in r} & again
+        assert len(again) <= 2
+        assert len(finished) <= 1  # one that was killed while it was being committed
