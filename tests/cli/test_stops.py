@@ -10,6 +10,7 @@ import sys
 import time
 
 import duckdb
+from signals import minds
 
 SLOTS = 4
 COUNT = "SELECT count(*) FROM {}"
@@ -86,7 +87,9 @@ def test_stopped_at_random_moments(tmp_path):
         process = subprocess.Popen(
             command(*options, "--db", "part.db"), cwd=tmp_path, stderr=subprocess.PIPE, text=True
         )
-        time.sleep(rng.uniform(0.3, 1.6))
+        if kind != signal.SIGKILL:
+            minds(process)
+        time.sleep(rng.uniform(0.0, 1.6))
         process.send_signal(kind)
         _, said = process.communicate(timeout=60)
         stops += process.returncode != 0
@@ -117,17 +120,38 @@ def _is_store(path):
     return ("responded",) in found
 
 
-def test_a_second_ctrl_c_leaves_at_once(tmp_path):
-    (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows(200))))
+SLOW = """
+import time
+from sysgen_local.engine.runner import Runner
+
+def decode(self, batch):
+    open("step", "w").close()
+    time.sleep(60)
+
+Runner.decode = decode
+from sysgen_local.cli.main import main
+main()
+"""
+"""`sysgen`, with a step that takes a minute."""
+
+
+def test_the_first_ctrl_c_waits_for_the_step_and_a_second_one_leaves_at_once(tmp_path):
+    (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows(20))))
     process = subprocess.Popen(
-        command("rows.jsonl", "-q"), cwd=tmp_path, stderr=subprocess.PIPE, text=True
-    )
-    time.sleep(1.5)
+        [sys.executable, "-c", SLOW, "run", "rows.jsonl", "-q"],
+        cwd=tmp_path, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    while not (tmp_path / "step").exists():
+        assert process.poll() is None
+        time.sleep(0.05)
     process.send_signal(signal.SIGINT)
+    time.sleep(1)
+    assert process.poll() is None
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=10)
+    _, said = process.communicate(timeout=20)
     assert process.returncode == 130
-    assert "Traceback" not in said
+    assert said == "\ninterrupted; the same command takes it up again\n"
+    assert state(tmp_path / "sysgen.duckdb")["generated"] == 0
 
 
 def test_a_kill_costs_no_more_than_the_rows_in_work(tmp_path):
