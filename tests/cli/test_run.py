@@ -225,6 +225,22 @@ def test_wrong_use_is_one_sentence_and_exit_code_2(folder, arguments, said):
     assert said in done.stderr
 
 
+def test_a_file_without_a_usable_row_stops_no_others(folder):
+    """Nor is it taken for a dataset when it is named again."""
+    (folder / "data").mkdir()
+    (folder / "data" / "odd.jsonl").write_text('{"title": "a", "body": "b"}\n')
+    odd = sysgen("run", "data", "--db", "odd.db", cwd=folder, check=2)
+    assert "odd.jsonl has no usable row: line 1: unknown_shape, its keys are title" in odd.stderr
+    odd = sysgen("run", "data", "--db", "odd.db", cwd=folder, check=2)
+    assert "odd.db holds no usable rows" in odd.stderr
+    (folder / "data" / "rows.jsonl").write_text(f"{json.dumps(ROWS[0])}\n{json.dumps(ROWS[0])}")
+    done = sysgen("run", "data", "-o", "out.jsonl", cwd=folder)
+    assert "odd.jsonl: 0 rows, 1 rejected" in done.stderr
+    rows = counts(folder)
+    assert (rows["input"], rows["rejected"], rows["pending"]) == (3, 1, 0)  # twice the same: two
+    assert rows["final"] == len((folder / "out.jsonl").read_text().splitlines())
+
+
 def test_an_empty_file_is_said_to_be_empty(folder):
     (folder / "empty.jsonl").write_text("\n")
     done = sysgen("run", "empty.jsonl", cwd=folder, check=2)
