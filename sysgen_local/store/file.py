@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -118,5 +119,7 @@ def _open(path: Path, *, read_only: bool) -> DuckDBPyConnection:
 
 
 def first_line(error: Exception) -> str:
-    """What DuckDB says, without its class of error and its pages to read on."""
-    return str(error).splitlines()[0].split("Error: ", 1)[-1]
+    """What DuckDB says, without its class of error, its pages to read on and its JSON."""
+    line = str(error).splitlines()[0].split("Error: ", 1)[-1]
+    told = re.search(r'"exception_message":("(?:[^"\\]|\\.)*")', line)
+    return str(json.loads(told[1])) if told else line
