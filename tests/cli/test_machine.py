@@ -212,6 +212,13 @@ def test_a_model_that_is_another_one_than_before(folder):
     complains(sysgen("run", "more.jsonl", cwd=folder), "m.gguf", "cannot read")
 
 
+def test_a_context_that_no_machine_has_memory_for(folder):
+    complains(
+        sysgen("run", "rows.jsonl", "--context", 999_999_999, cwd=folder),
+        "1 slots x 1000000000 tokens", "GiB of memory", "--context",
+    )  # fmt: skip
+
+
 def test_offline_means_offline(folder):
     commands = [
         ["run", "rows.jsonl", "-o", "out.jsonl", "-q"],
