@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sysgen_local.errors import SysgenError
@@ -24,7 +24,8 @@ def whole(path: Path) -> Iterator[Path]:
             hint="see whether the disk is full, or write to another folder",
         ) from error
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):  # where nothing can be written, nothing can be removed
+            part.unlink()
 
 
 def write(path: Path, text: str) -> None:

@@ -87,7 +87,11 @@ def _prepare(path: Path, maker: str, *, create: bool) -> None:
         )
     if not path.parent.is_dir():
         raise UsageError(f"The folder {path.parent} does not exist", hint=f"make it, or {_ANOTHER}")
-    path.unlink(missing_ok=True)  # empty: left by a process killed before its first write
+    try:
+        if path.exists():
+            path.unlink()  # empty: left by a process killed before its first write
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}", hint=_ANOTHER) from error
 
 
 def _must_be_duckdb(path: Path) -> None:

@@ -84,26 +84,54 @@ dd if=/dev/zero of=disk/fill bs=16k; truncate -s -48k disk/fill
 rm disk/fill
 "$@" run --db disk/s.db -q -o out.jsonl
 """
-"""On a disk of its own, seen by this shell and its children only, and gone with them."""
+READ_ONLY = """
+mount -t tmpfs tmpfs disk || exit 77
+cp sysgen.duckdb disk/s.db; touch disk/empty.db
+mount -o remount,ro disk
+for db in new.db empty.db s.db; do "$@" run rows.jsonl --db disk/$db -q; echo "exit $?" >&2; done
+"$@" run -o disk/out.jsonl -q; echo "exit $?" >&2
+"$@" report -o disk/out.html; echo "exit $?" >&2
+"$@" stats --json --db disk/s.db
+"$@" export --db disk/s.db -o out.jsonl || exit 1
+"""
 
 
-def test_a_disk_that_is_full_soon_after_the_model_begins(folder):
+def on_a_disk_of_its_own(script, folder):
+    """Runs it with `sysgen` as its arguments; the disk is seen by this shell alone, and gone
+    with it."""
     (folder / "disk").mkdir()
     command = [sys.executable, "-m", "sysgen_local.cli.main"]
     try:
         done = subprocess.run(
-            ["unshare", "--map-root-user", "--mount", "sh", "-c", FULL_DISK, "sh", *command],
-            cwd=folder, capture_output=True, text=True, timeout=300,
+            ["unshare", "--map-root-user", "--mount", "sh", "-c", script, "sh", *command],
+            cwd=folder, capture_output=True, text=True, timeout=600,
         )  # fmt: skip
     except FileNotFoundError:
         pytest.skip("no unshare here")
     if done.returncode == 77 or "unshare failed" in done.stderr:
         pytest.skip("no file system may be mounted here")
+    assert "Traceback" not in done.stderr
+    return done
+
+
+def test_a_disk_that_can_only_be_read(filled):
+    done = on_a_disk_of_its_own(READ_ONLY, filled)
+    assert done.returncode == 0, done.stderr
+    *told, _ = done.stderr.split("exit ")
+    codes = [code[0] for code in done.stderr.split("exit ")[1:]]
+    assert codes == ["2", "2", "2", "2", "1"]
+    for name, said in zip(("new.db", "empty.db", "s.db", "disk", "out.html"), told, strict=True):
+        assert f"sysgen: disk/{name}" in said or f"sysgen: The folder {name} cannot" in said
+        assert "->" in said
+    assert json.loads(done.stdout)["rows"]["input"] == len(ROWS)
+
+
+def test_a_disk_that_is_full_soon_after_the_model_begins(folder):
+    done = on_a_disk_of_its_own(FULL_DISK, folder)
     full, again = done.stderr.split("exit 1\n")
     assert "sysgen: disk/s.db could not be written" in full
     assert "No space left" in full
     assert "see whether the disk is full; what was committed before is safe" in full
-    assert "Traceback" not in done.stderr
     rows = json.loads(done.stdout)["rows"]
     assert rows["input"] == sum(rows.values()) - rows["input"]
     assert rows["pending"] > 0
