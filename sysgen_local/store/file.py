@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -87,9 +88,21 @@ def _prepare(path: Path, maker: str, *, create: bool) -> None:
         )
     if not path.parent.is_dir():
         raise UsageError(f"The folder {path.parent} does not exist", hint=f"make it, or {_ANOTHER}")
+    if path.exists():
+        _remove_empty(path)
+
+
+def _remove_empty(path: Path) -> None:
+    """Left by a process killed before its first write, unless one is just about to write."""
     try:
-        if path.exists():
-            path.unlink()  # empty: left by a process killed before its first write
+        with path.open("r+b") as file:
+            with suppress(ImportError):  # Windows
+                import fcntl
+
+                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.unlink()
+    except BlockingIOError as error:
+        raise LockedError(path, None) from error
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror}", hint=_ANOTHER) from error
 
