@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import job
-from sysgen_local.cli.main import cli
+from sysgen_local.cli.commands import cli
 from sysgen_local.engine import llama
 from sysgen_local.engine.constraint import Matcher
 from sysgen_local.engine.request import Completion, Request

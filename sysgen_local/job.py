@@ -254,8 +254,11 @@ class _Imported(BaseModel):
 
 
 def need_rows(store: Store) -> None:
-    """Raises UsageError for a store without rows."""
-    if store.counts().input == 0:
+    """Raises UsageError for a store without rows that can be used."""
+    counts = store.counts()
+    if counts.input == counts.rejected:
+        why = f"; `sysgen stats --db {store.path}` shows what was wrong with those it was given"
         raise UsageError(
-            f"{store.path} holds no rows", hint="name a dataset: sysgen run rows.jsonl -o out.jsonl"
+            f"{store.path} holds no usable rows",
+            hint=f"name a dataset: sysgen run rows.jsonl -o out.jsonl{why if counts.input else ''}",
         )

@@ -2,7 +2,8 @@
 
 Depth first: the engine is always fed from the most downstream stage that has work, so finished
 rows appear at once, the batch holds jobs of several stages, and no stage waits for another. A
-row's results are committed as it moves; a killed run loses at most the rows in flight.
+row's results are committed as it moves, at once where the model is slower than the disk: a killed
+run loses the rows in flight.
 """
 
 from __future__ import annotations
@@ -18,8 +19,12 @@ from sysgen_local.progress import Progress
 from sysgen_local.stage import Board, Item, Outcome, Stage, Work
 
 COMMIT_SHARE = 20
-"""Results wait until as much as this many times the last commit's time has passed since: so
-commits take a twentieth of the time at most, and behind a real model none waits."""
+"""A commit is paid for by this many times the time it takes: so commits take a twentieth of the
+time at most, and only results that come faster than that pays for wait for one another."""
+
+COMMIT_SAVED = 10.0
+"""Seconds that may be saved up for commits: behind a real model every result is written at once,
+also where many come together after a pause."""
 
 COMMIT_RESULTS = 2048
 
@@ -70,13 +75,14 @@ class Pipeline:
         self._ready: list[deque[tuple[Request, Job]]] = [deque() for _ in stages]
         self._running: dict[str, Job] = {}
         self._results: list[tuple[int, str, Outcome]] = []
-        self._next_commit = 0.0
+        self._paid = 0.0
 
     @_seldom_collected()
     def run(self, engine: Engine | None) -> None:
         """Until nothing is due, or until the engine is cancelled. Stages that ask no model
         need no engine."""
         requests = self._requests()
+        self._paid = time.monotonic()
         try:
             for completion in engine.complete(requests) if engine else ():
                 self._receive(completion)
@@ -99,6 +105,7 @@ class Pipeline:
             elif entry := next(due, None):
                 self._start(*entry)
             elif self._running:
+                self._commit_if_due()
                 yield None
             else:
                 return
@@ -145,8 +152,8 @@ class Pipeline:
         self._commit_if_due()
 
     def _commit_if_due(self) -> None:
-        late = time.monotonic() >= self._next_commit
-        if self._results and (late or len(self._results) >= COMMIT_RESULTS):
+        paid = time.monotonic() >= self._paid
+        if paid or len(self._results) >= COMMIT_RESULTS:
             self._commit()
 
     def _commit(self) -> None:
@@ -154,5 +161,5 @@ class Pipeline:
             started = time.monotonic()
             self._board.commit(self._results)
             self._results = []
-            ended = time.monotonic()
-            self._next_commit = ended + COMMIT_SHARE * (ended - started)
+            took = time.monotonic() - started
+            self._paid = max(self._paid, started - COMMIT_SAVED) + COMMIT_SHARE * took

@@ -4,7 +4,7 @@ import ast
 from pathlib import Path
 
 FLOORS = [
-    {"errors", "resources", "records", "settings", "__init__"},
+    {"errors", "files", "resources", "records", "settings", "__init__"},
     {"engine"},
     {"prompts", "models", "stage", "progress"},
     {"sources"},
@@ -61,7 +61,7 @@ def test_help_loads_nothing_heavy():
     import sys
 
     code = (
-        "import sys; from sysgen_local.cli.main import cli\n"
+        "import sys; from sysgen_local.cli.commands import cli\n"
         "try: cli.main(['run', '--help'])\nexcept SystemExit: pass\n"
         f"print(sorted({HEAVY!r} & set(sys.modules)), file=sys.stderr)"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -154,3 +155,39 @@ def test_one_phase_at_a_time_gives_the_same_file(store, tmp_path):
     for stage in stages():
         run(store, None if stage.phase == "filter" else ScriptedEngine(plain), [stage])
     assert store.counts().rows()["final"] == 30
+
+
+@pytest.mark.parametrize(("step", "at_once"), [(4.0, True), (0.004, False)])
+def test_results_are_committed_at_once_unless_that_takes_a_twentieth_of_the_time(
+    store, monkeypatch, step, at_once
+):
+    """A commit takes 10 ms, four answers come at each step: behind a real model none of them
+    waits; behind a fast one they go together."""
+    now, spent, commits, answers = 0.0, 0.0, 0, 0
+    waiting: dict[int, float] = {}  # finished rows that a kill would cost (5 has three turns)
+    waited = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    commit = store.commit
+
+    def timed(results):
+        nonlocal now, spent, commits
+        commit(results)
+        now, spent, commits = now + 0.01, spent + 0.01, commits + 1
+        waited.extend(now - since for since in waiting.values())
+        waiting.clear()
+
+    def answer(request: Request) -> Completion:
+        nonlocal now, answers
+        assert not (at_once and waiting)
+        answers += 1
+        now += step if answers % 4 == 0 else 0.0
+        if request.group == "respond" and not request.id.startswith("5:"):
+            waiting[len(waiting)] = now
+        return plain(request)
+
+    store.commit = timed
+    run(store, ScriptedEngine(answer))
+    assert store.counts().rows()["final"] == 30
+    assert max(waited) <= (0.0101 if at_once else 0.25)
+    assert spent <= now / 20 + 0.0301  # and the first, the last, and one begun
+    assert at_once or commits < 10

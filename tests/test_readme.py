@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from sysgen_local.cli.main import cli
+from sysgen_local.cli.commands import cli
 
 README = (Path(__file__).resolve().parent.parent / "README.md").read_text()
 

@@ -344,7 +344,8 @@ def harness(
       sysgen evaluate harness leaderboard_mmlu_pro --model mine.gguf --limit 200 -o after.json
     """
     from sysgen_local import passes
-    from sysgen_local.errors import SysgenError, UsageError
+    from sysgen_local.errors import UsageError
+    from sysgen_local.files import write
     from sysgen_local.models import check, resolve
 
     try:
@@ -362,10 +363,7 @@ def harness(
     )  # fmt: skip
     text = json.dumps({"model": found.name, **results}, ensure_ascii=False, indent=1, default=str)
     if output is not None:
-        try:
-            output.write_text(f"{text}\n", encoding="utf-8")
-        except OSError as error:
-            raise SysgenError(f"{output} could not be written: {error.strerror}") from error
+        write(output, f"{text}\n")
     if as_json:
         click.echo(text)
         return

@@ -104,6 +104,7 @@ def export(output: Path, db: Path, card: bool, **wanted: Any) -> None:
       sysgen export -o pairs.jsonl --format dpo
       sysgen export -o gemma.jsonl --fold-system --where "turns = 1"
     """
+    from sysgen_local.files import write
     from sysgen_local.store import Store
 
     with Store.open(db, create=False, read_only=True) as store:
@@ -112,7 +113,7 @@ def export(output: Path, db: Path, card: bool, **wanted: Any) -> None:
         click.echo(f"{of.rows:,} rows written to {of.path}", err=True)
     if card:
         beside = output.with_suffix(".card.md")
-        beside.write_text(text, encoding="utf-8")
+        write(beside, text)
         click.echo(f"its card: {beside}", err=True)
 
 

@@ -28,9 +28,10 @@ def report(output: Path, title: str | None, evaluation: Path | None, db: Path) -
     Example:
       sysgen report -o report.html --db data.duckdb
     """
-    from sysgen_local.errors import SysgenError, UsageError
+    from sysgen_local.errors import UsageError
     from sysgen_local.evaluate.judge import summary
     from sysgen_local.export import licences
+    from sysgen_local.files import write
     from sysgen_local.report.page import page
     from sysgen_local.store import Store
 
@@ -48,10 +49,7 @@ def report(output: Path, title: str | None, evaluation: Path | None, db: Path) -
             judgements=judgements,
             benchmarks=found,
         )
-    try:
-        output.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise SysgenError(f"{output} could not be written: {error.strerror}") from error
+    write(output, text)
     click.echo(f"{output}: {output.stat().st_size:,} bytes", err=True)
 
 

@@ -236,21 +236,24 @@ def _read(
 
     keys = parse_map(mapping) if mapping else None
     sources = list(find(inputs, mapping=keys, license=license)) if inputs else []
+    tallies = []
     for source in sources:
         tally = _Tally()
         records = tally.count(read(source, skip_system=skip_system))
         if strict:
             records = _strictly(source.path, records)
         new = store.ingest(source, records, limit=limit)
-        if new and not tally.usable:
-            raise UsageError(
-                f"{source.path} has no usable row: {tally.first_reject}",
-                hint=f"understood are {explain_shapes()}; for others use --map",
-            )
         if new:
+            tallies.append((source.path, tally))
             why = f"`sysgen stats --db {store.path}` shows why"
             rejected = f", {tally.rejected:,} rejected ({why})" if tally.rejected else ""
             say(f"{source.path}: {tally.usable:,} rows{rejected}")
+    if tallies and not any(tally.usable for _, tally in tallies):
+        path, tally = tallies[0]
+        raise UsageError(
+            f"{path} has no usable row: {tally.first_reject}",
+            hint=f"understood are {explain_shapes()}; for others use --map",
+        )
     if sources and not store.counts().input:
         raise UsageError(f"{sources[0].path} is empty: there is no row in it")
 

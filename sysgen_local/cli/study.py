@@ -57,9 +57,10 @@ def study(
     """
     from sysgen_local import passes
     from sysgen_local import study as studies
-    from sysgen_local.errors import SysgenError, UsageError
+    from sysgen_local.errors import UsageError
     from sysgen_local.evaluate.benchmark import Benchmark, load
     from sysgen_local.evaluate.instances import read_sources
+    from sysgen_local.files import write
     from sysgen_local.report.live import view_for
     from sysgen_local.report.status import StatusFile
     from sysgen_local.store.evaluation import Evaluation
@@ -94,10 +95,7 @@ def study(
         tables = studies.conclude(results, store)
     if output is not None:
         text = "\n\n".join(table.markdown() for table in tables)
-        try:
-            output.write_text(f"{text}\n", encoding="utf-8")
-        except OSError as error:
-            raise SysgenError(f"{output} could not be written: {error.strerror}") from error
+        write(output, f"{text}\n")
     from rich.console import Console
 
     for drawn in tables:

@@ -15,6 +15,7 @@ import psutil
 from sysgen_local.engine import weights
 from sysgen_local.engine.devices import gpus
 from sysgen_local.engine.memory import KEPT
+from sysgen_local.errors import SysgenError
 
 SLOTS_ON_CPU = 16
 """Twice as many gained 3 % there; each takes memory."""
@@ -65,18 +66,29 @@ def layers_that_fit(size: int, layers: int, free: int) -> int:
 
 
 def slots_and_room(model: Any, options: Options) -> tuple[int, int]:
-    """(slots, tokens a slot) within half of the memory that the weights leave free."""
+    """(slots, tokens a slot) within half of the memory that the weights leave free. Raises
+    SysgenError where what was set by hand takes more than the whole machine has: asked for it,
+    llama.cpp takes memory for a minute before it fails, or the system ends the process."""
     heads = max(llama_cpp.llama_model_n_head(model), 1)
     width = llama_cpp.llama_model_n_embd(model) // heads * llama_cpp.llama_model_n_head_kv(model)
     cell = max(1, 2 * 2 * width * llama_cpp.llama_model_n_layer(model))
     on_gpu = llama_cpp.llama_supports_gpu_offload() and bool(gpus())
     free = sum(g.free for g in gpus()) if on_gpu else psutil.virtual_memory().available
-    return layout(
+    slots, room = layout(
         options,
         trained=llama_cpp.llama_model_n_ctx_train(model),
         cells=free // 2 // cell,
         slots=SLOTS_ON_GPU if on_gpu else SLOTS_ON_CPU,
     )
+    counted = not (llama_cpp.llama_model_is_hybrid(model) or on_gpu)  # a hybrid has fewer cells
+    wanted, there = (slots + KEPT) * room * cell, psutil.virtual_memory().total
+    if counted and wanted > there and (options.slots or options.context):
+        raise SysgenError(
+            f"{slots} slots x {room} tokens take {wanted / (1 << 30):,.0f} GiB of memory, and this "
+            f"machine has {there / (1 << 30):,.0f} GiB",
+            hint="try fewer slots (--slots) or a smaller context (--context)",
+        )
+    return slots, room
 
 
 def layout(options: Options, *, trained: int, cells: int, slots: int) -> tuple[int, int]:

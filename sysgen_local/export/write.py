@@ -7,8 +7,6 @@ instruction, input, output, history; rows with tool calls have no place in it an
 the first row with a history leads, so that readers see that column's type at once.
 prompt-completion: two lists of messages. dpo: {"prompt", "chosen", "rejected"}, the new first
 answer over the old one.
-
-The file appears whole or not at all: it is written beside its place and then moved there.
 """
 
 from __future__ import annotations
@@ -18,7 +16,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from sysgen_local.errors import SysgenError, UsageError
+from sysgen_local.errors import UsageError
+from sysgen_local.files import whole
 from sysgen_local.store import Format, Selection, Store, Variant
 
 _ENDINGS = (".jsonl", ".parquet")
@@ -77,8 +76,7 @@ def export(
 def _write(
     store: Store, path: Path, wish: Wish, share: tuple[float, float], split: str | None
 ) -> Exported:
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
+    with whole(path) as part:
         rows, skipped = store.copy_final(
             part,
             layout=wish.format,
@@ -87,11 +85,6 @@ def _write(
             selection=Selection(wish.where, wish.min_p_good, wish.without, share),
             parquet=path.suffix.lower() == ".parquet",
         )
-        os.replace(part, path)
-    except OSError as error:
-        raise SysgenError(f"{path} could not be written: {error.strerror}") from error
-    finally:
-        part.unlink(missing_ok=True)
     return Exported(rows, skipped, path, split)
 
 

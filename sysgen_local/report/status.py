@@ -13,6 +13,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from sysgen_local.errors import SysgenError
+from sysgen_local.files import write
 from sysgen_local.progress import Progress
 
 
@@ -25,10 +27,8 @@ class StatusFile:
         self._path = side_file(database)
 
     def show(self, progress: Progress) -> None:
-        temporary = self._path.with_name(f"{self._path.name}.{os.getpid()}")
-        with suppress(OSError):  # the run goes on where nobody can be told of it
-            temporary.write_text(json.dumps(state(progress)))
-            os.replace(temporary, self._path)
+        with suppress(SysgenError):  # the run goes on where nobody can be told of it
+            write(self._path, json.dumps(state(progress)))
 
     def close(self, progress: Progress) -> None:
         self._path.unlink(missing_ok=True)

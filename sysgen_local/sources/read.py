@@ -32,6 +32,7 @@ from sysgen_local.sources.shapes import shape
 FORMATS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json", ".csv": "csv", ".tsv": "tsv",
            ".parquet": "parquet"}  # fmt: skip
 PACKED = (".gz", ".zst")
+UTF16 = "it looks like UTF-16, not UTF-8"
 Record = tuple[int, object] | Reject
 """Line or record number with a decoded row, or what is wrong there."""
 
@@ -158,14 +159,19 @@ def _jsonl(stream: io.BufferedReader) -> Iterator[Record]:
             continue
         try:
             yield number, json.loads(line.decode("utf-8").strip())
-        except UnicodeDecodeError as error:
-            yield Reject(number, "bad_encoding", f"byte {error.start} is not UTF-8")
-        except json.JSONDecodeError as error:
-            yield Reject(
-                number, "bad_json", f"{error.msg.removesuffix(' at')} at character {error.pos + 1}"
-            )
         except (RecursionError, ValueError) as error:
-            yield Reject(number, "bad_json", str(error)[:200])
+            yield Reject(number, *_wrong(line, error))
+
+
+def _wrong(line: bytes, error: Exception) -> tuple[str, str]:
+    """Reason and detail of a line that is no JSON."""
+    if _is_utf16(line):
+        return "bad_encoding", UTF16
+    if isinstance(error, UnicodeDecodeError):
+        return "bad_encoding", f"byte {error.start} is not UTF-8"
+    if isinstance(error, json.JSONDecodeError):
+        return "bad_json", f"{error.msg.removesuffix(' at')} at character {error.pos + 1}"
+    return "bad_json", str(error)[:200]
 
 
 def _json(stream: io.BufferedReader) -> Iterator[Record]:
@@ -177,6 +183,9 @@ def _json(stream: io.BufferedReader) -> Iterator[Record]:
     start = stream.tell()
     head = stream.peek(4096)[:4096].lstrip()
     if not head:
+        return
+    if _is_utf16(head):
+        yield Reject(1, "bad_encoding", f"{UTF16}; nothing of it could be read")
         return
     prefix = "item"
     if head[:1] == b"{":
@@ -196,8 +205,12 @@ def _json(stream: io.BufferedReader) -> Iterator[Record]:
             inner = row.get("row") if isinstance(row, dict) and "row_idx" in row else None
             yield number, row if inner is None else inner
     except (ijson.common.JSONError, UnicodeDecodeError, RecursionError) as error:
-        what = str(error).splitlines()[0][:200] if str(error) else "broken JSON"
-        reason = "bad_encoding" if "UTF" in what.upper() else "bad_json"
+        said = error.args[0] if error.args else ""
+        # ijson says it in bytes where what it quotes is no text.
+        text = said.decode(errors="replace") if isinstance(said, bytes) else str(error)
+        what = (text.splitlines() or ["broken JSON"])[0][:200]
+        no_text = isinstance(said, bytes) or "UTF" in what.upper()
+        reason = "bad_encoding" if no_text else "bad_json"
         yield Reject(number + 1, reason, f"{what}; nothing behind it could be read")
 
 
@@ -223,6 +236,11 @@ def _whole(stream: io.BufferedReader) -> Iterator[Record]:
         yield Reject(1, "bad_encoding", f"byte {error.start} is not UTF-8")
     except (ValueError, RecursionError) as error:
         yield Reject(1, "bad_json", str(error)[:200])
+
+
+def _is_utf16(text: bytes) -> bool:
+    """By the zeros in it, every other byte where it is JSON."""
+    return text.count(0) * 3 > len(text)
 
 
 def _is_json(text: bytes) -> bool:

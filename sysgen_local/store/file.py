@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -86,7 +88,23 @@ def _prepare(path: Path, maker: str, *, create: bool) -> None:
         )
     if not path.parent.is_dir():
         raise UsageError(f"The folder {path.parent} does not exist", hint=f"make it, or {_ANOTHER}")
-    path.unlink(missing_ok=True)  # empty: left by a process killed before its first write
+    if path.exists():
+        _remove_empty(path)
+
+
+def _remove_empty(path: Path) -> None:
+    """Left by a process killed before its first write, unless one is just about to write."""
+    try:
+        with path.open("r+b") as file:
+            with suppress(ImportError):  # Windows
+                import fcntl
+
+                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.unlink()
+    except BlockingIOError as error:
+        raise LockedError(path, None) from error
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}", hint=_ANOTHER) from error
 
 
 def _must_be_duckdb(path: Path) -> None:
@@ -118,5 +136,7 @@ def _open(path: Path, *, read_only: bool) -> DuckDBPyConnection:
 
 
 def first_line(error: Exception) -> str:
-    """What DuckDB says, without its class of error and its pages to read on."""
-    return str(error).splitlines()[0].split("Error: ", 1)[-1]
+    """What DuckDB says, without its class of error, its pages to read on and its JSON."""
+    line = str(error).splitlines()[0].split("Error: ", 1)[-1]
+    told = re.search(r'"exception_message":("(?:[^"\\]|\\.)*")', line)
+    return str(json.loads(told[1])) if told else line

@@ -13,7 +13,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from sysgen_local.errors import SysgenError
 from sysgen_local.records import (
     PHASES,
     TABLES,
@@ -281,14 +280,12 @@ class Store:
         selection: copying.Selection | None = None,
         parquet: bool = False,
     ) -> tuple[int, int]:
-        """Write the finished rows to a file; how many were written, and had no place in it."""
+        """Write the finished rows to a file; how many were written, and had no place in it.
+        Raises OSError where it cannot be written."""
         import duckdb
 
         copy = copying.Copy(layout, variant, fold_system, selection or copying.Selection())
         try:
             return copy.write(self._db, path, parquet=parquet)
         except duckdb.Error as error:
-            raise SysgenError(
-                f"{path} could not be written: {first_line(error)}",
-                hint="see whether the disk is full, or write to another folder",
-            ) from error
+            raise OSError(first_line(error)) from error

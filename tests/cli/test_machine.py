@@ -22,7 +22,7 @@ EVERY = (
     "import sys, json\n"
     "tried = []\n"
     "sys.addaudithook(lambda event, args: event.startswith('socket.') and tried.append(event))\n"
-    "from sysgen_local.cli.main import cli\n"
+    "from sysgen_local.cli.commands import cli\n"
     "for command in json.loads(sys.argv[1]):\n"
     "    cli.main(command, standalone_mode=False)\n"
     "assert not tried, tried\n"
@@ -50,6 +50,15 @@ def folder(tmp_path):
     return tmp_path
 
 
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory):
+    """A folder with a store whose rows are all done."""
+    folder = tmp_path_factory.mktemp("filled")
+    (folder / "rows.jsonl").write_text("\n".join(map(json.dumps, ROWS)))
+    assert not sysgen("run", "rows.jsonl", cwd=folder).returncode
+    return folder
+
+
 def small_files():
     limits.setrlimit(limits.RLIMIT_FSIZE, (1 << 20, 1 << 20))
 
@@ -66,16 +75,94 @@ def test_a_full_disk_loses_nothing_that_was_committed(folder):
     assert "720 rows" in done.stderr
 
 
-def test_a_full_disk_while_the_dataset_is_written(folder):
-    sysgen("run", "rows.jsonl", cwd=folder)
-    out = Path("/dev/full")
-    if not out.exists():
-        pytest.skip("no /dev/full here")
-    (folder / "full.jsonl").symlink_to(out)
-    done = sysgen("export", "-o", "full.jsonl", cwd=folder)
+FULL_DISK = """
+mount -t tmpfs -o size=4m tmpfs disk || exit 77
+"$@" run rows.jsonl --phase filter --db disk/s.db -q
+dd if=/dev/zero of=disk/fill bs=16k; truncate -s -48k disk/fill
+"$@" run --db disk/s.db -q; echo "exit $?" >&2
+"$@" stats --json --db disk/s.db
+rm disk/fill
+"$@" run --db disk/s.db -q -o out.jsonl
+"""
+READ_ONLY = """
+mount -t tmpfs tmpfs disk || exit 77
+cp sysgen.duckdb disk/s.db; touch disk/empty.db
+mount -o remount,ro disk
+for db in new.db empty.db s.db; do "$@" run rows.jsonl --db disk/$db -q; echo "exit $?" >&2; done
+"$@" run -o disk/out.jsonl -q; echo "exit $?" >&2
+"$@" report -o disk/out.html; echo "exit $?" >&2
+"$@" stats --json --db disk/s.db
+"$@" export --db disk/s.db -o out.jsonl || exit 1
+"""
+
+
+def on_a_disk_of_its_own(script, folder):
+    """Runs it with `sysgen` as its arguments; the disk is seen by this shell alone, and gone
+    with it."""
+    (folder / "disk").mkdir()
+    command = [sys.executable, "-m", "sysgen_local.cli.main"]
+    try:
+        done = subprocess.run(
+            ["unshare", "--map-root-user", "--mount", "sh", "-c", script, "sh", *command],
+            cwd=folder, capture_output=True, text=True, timeout=600,
+        )  # fmt: skip
+    except FileNotFoundError:
+        pytest.skip("no unshare here")
+    if done.returncode == 77 or "unshare failed" in done.stderr:
+        pytest.skip("no file system may be mounted here")
     assert "Traceback" not in done.stderr
-    stats = json.loads(sysgen("stats", "--json", cwd=folder).stdout)
-    assert stats["rows"]["pending"] == 0
+    return done
+
+
+def test_a_disk_that_can_only_be_read(filled):
+    done = on_a_disk_of_its_own(READ_ONLY, filled)
+    assert done.returncode == 0, done.stderr
+    *told, _ = done.stderr.split("exit ")
+    codes = [code[0] for code in done.stderr.split("exit ")[1:]]
+    assert codes == ["2", "2", "2", "2", "1"]
+    for name, said in zip(("new.db", "empty.db", "s.db", "disk", "out.html"), told, strict=True):
+        assert f"sysgen: disk/{name}" in said or f"sysgen: The folder {name} cannot" in said
+        assert "->" in said
+    assert json.loads(done.stdout)["rows"]["input"] == len(ROWS)
+
+
+def test_a_disk_that_is_full_soon_after_the_model_begins(folder):
+    done = on_a_disk_of_its_own(FULL_DISK, folder)
+    full, again = done.stderr.split("exit 1\n")
+    assert "sysgen: disk/s.db could not be written" in full
+    assert "No space left" in full
+    assert "see whether the disk is full; what was committed before is safe" in full
+    rows = json.loads(done.stdout)["rows"]
+    assert rows["input"] == sum(rows.values()) - rows["input"]
+    assert rows["pending"] > 0
+    assert "12 rows" in again
+    assert "0 pending" in again
+    assert (folder / "out.jsonl").exists()
+
+
+def tiny_files():
+    limits.setrlimit(limits.RLIMIT_FSIZE, (1000, 1000))
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["run", "-o", "out.jsonl"],
+        ["export", "-o", "out.jsonl"],
+        ["export", "-o", "out.parquet"],
+        ["report", "-o", "out.html"],
+    ],
+)
+def test_a_full_disk_while_something_is_written_leaves_what_was_there(filled, command):
+    out = filled / command[-1]
+    out.write_text("of yesterday")
+    before = {path.name for path in filled.iterdir()} | {"sysgen.duckdb.wal"}
+    complains(
+        sysgen(*command, cwd=filled, preexec_fn=tiny_files),
+        f"{command[-1]} could not be written", "see whether the disk is full",
+    )  # fmt: skip
+    assert out.read_text() == "of yesterday"
+    assert {path.name for path in filled.iterdir()} <= before
 
 
 JUMPS = (
@@ -86,7 +173,7 @@ JUMPS = (
     "time.time = lambda: clock() + next(jumps)\n"
     "jumping = lambda: now() + datetime.timedelta(seconds=next(jumps))\n"
     "schema.now = rows.now = journal.now = jumping\n"
-    "from sysgen_local.cli.main import cli\n"
+    "from sysgen_local.cli.commands import cli\n"
     "for command in json.loads(sys.argv[1]):\n"
     "    assert not cli.main(command, standalone_mode=False)\n"
 )
@@ -151,6 +238,13 @@ def test_a_model_that_is_another_one_than_before(folder):
     complains(changed, "another recipe", "model_file was", "--redo")
     model.unlink()
     complains(sysgen("run", "more.jsonl", cwd=folder), "m.gguf", "cannot read")
+
+
+def test_a_context_that_no_machine_has_memory_for(folder):
+    complains(
+        sysgen("run", "rows.jsonl", "--context", 999_999_999, cwd=folder),
+        "1 slots x 1000000000 tokens", "GiB of memory", "--context",
+    )  # fmt: skip
 
 
 def test_offline_means_offline(folder):

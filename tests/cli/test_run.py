@@ -115,13 +115,17 @@ def test_a_run_that_is_stopped_is_taken_up_again(folder, number):
     """Until the same run is through: every row once, and the same rows as without the stop."""
     sysgen("run", "rows.jsonl", "-o", "whole.jsonl", "--db", "whole.db", cwd=folder)
     stops = 0
-    for _ in range(3):
+    working = folder / "sysgen.duckdb.status.json"
+    for seconds in (0.0, 0.3, 0.9):
+        working.unlink(missing_ok=True)
         process = subprocess.Popen(
             [sys.executable, "-m", "sysgen_local.cli.main", "run", "rows.jsonl", "--slots", "2"],
             cwd=folder, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
+        while not working.exists() and process.poll() is None:
+            time.sleep(0.01)
         try:
-            process.wait(1.2)
+            process.wait(seconds)
         except subprocess.TimeoutExpired:
             process.send_signal(number)
             stops += 1
@@ -129,6 +133,7 @@ def test_a_run_that_is_stopped_is_taken_up_again(folder, number):
         if number != signal.SIGKILL and process.returncode:
             assert process.returncode == 130, said
             assert "takes it up again" in said
+            assert "Traceback" not in said
         assert adds_up(counts(folder))
     assert stops
     sysgen("run", "-o", "out.jsonl", cwd=folder)
@@ -218,6 +223,22 @@ def test_wrong_use_is_one_sentence_and_exit_code_2(folder, arguments, said):
     (folder / "odd.jsonl").write_text('{"title": "a", "body": "b"}\n')
     done = sysgen(*arguments, cwd=folder, check=2)
     assert said in done.stderr
+
+
+def test_a_file_without_a_usable_row_stops_no_others(folder):
+    """Nor is it taken for a dataset when it is named again."""
+    (folder / "data").mkdir()
+    (folder / "data" / "odd.jsonl").write_text('{"title": "a", "body": "b"}\n')
+    odd = sysgen("run", "data", "--db", "odd.db", cwd=folder, check=2)
+    assert "odd.jsonl has no usable row: line 1: unknown_shape, its keys are title" in odd.stderr
+    odd = sysgen("run", "data", "--db", "odd.db", cwd=folder, check=2)
+    assert "odd.db holds no usable rows" in odd.stderr
+    (folder / "data" / "rows.jsonl").write_text(f"{json.dumps(ROWS[0])}\n{json.dumps(ROWS[0])}")
+    done = sysgen("run", "data", "-o", "out.jsonl", cwd=folder)
+    assert "odd.jsonl: 0 rows, 1 rejected" in done.stderr
+    rows = counts(folder)
+    assert (rows["input"], rows["rejected"], rows["pending"]) == (3, 1, 0)  # twice the same: two
+    assert rows["final"] == len((folder / "out.jsonl").read_text().splitlines())
 
 
 def test_an_empty_file_is_said_to_be_empty(folder):

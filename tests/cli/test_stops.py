@@ -10,10 +10,31 @@ import sys
 import time
 
 import duckdb
+from signals import minds
 
 SLOTS = 4
 COUNT = "SELECT count(*) FROM {}"
 TABLES = ("generated", "filtered", "verified", "responded")
+
+
+ANSWERED = """
+import time
+from sysgen_local.engine.llama import LlamaEngine
+
+complete = LlamaEngine.complete
+
+def told(self, requests):
+    with open("answered.log", "a", buffering=1) as log:
+        for completion in complete(self, requests):
+            time.sleep(0.2)
+            print(completion.id, file=log)
+            yield completion
+
+LlamaEngine.complete = told
+from sysgen_local.cli.main import main
+main()
+"""
+"""`sysgen`, at the pace of a larger model; every answer is noted before the pipeline gets it."""
 
 
 def command(*arguments):
@@ -55,7 +76,7 @@ def test_stopped_at_random_moments(tmp_path):
     options = ["rows.jsonl", "--seed", 3, "--slots", SLOTS, "-q"]
     subprocess.run(
         command(*options, "--db", "whole.db", "-o", "whole.jsonl"),
-        cwd=tmp_path, check=True, capture_output=True, timeout=300,
+        cwd=tmp_path, check=True, capture_output=True, timeout=900,
     )  # fmt: skip
     rng = random.Random(9)
     kinds = [signal.SIGKILL] * 50 + [signal.SIGINT] * 10 + [signal.SIGTERM] * 10
@@ -66,7 +87,9 @@ def test_stopped_at_random_moments(tmp_path):
         process = subprocess.Popen(
             command(*options, "--db", "part.db"), cwd=tmp_path, stderr=subprocess.PIPE, text=True
         )
-        time.sleep(rng.uniform(0.3, 1.6))
+        if kind != signal.SIGKILL:
+            minds(process)
+        time.sleep(rng.uniform(0.0, 1.6))
         process.send_signal(kind)
         _, said = process.communicate(timeout=60)
         stops += process.returncode != 0
@@ -81,7 +104,7 @@ def test_stopped_at_random_moments(tmp_path):
     assert stops >= len(kinds) // 2
     subprocess.run(
         command(*options, "--db", "part.db", "-o", "part.jsonl"),
-        cwd=tmp_path, check=True, capture_output=True, timeout=300,
+        cwd=tmp_path, check=True, capture_output=True, timeout=900,
     )  # fmt: skip
     assert (tmp_path / "part.jsonl").read_text() == (tmp_path / "whole.jsonl").read_text()
     assert state(tmp_path / "part.db") == state(tmp_path / "whole.db")
@@ -97,14 +120,65 @@ def _is_store(path):
     return ("responded",) in found
 
 
-def test_a_second_ctrl_c_leaves_at_once(tmp_path):
-    (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows(200))))
+SLOW = """
+import time
+from sysgen_local.engine.runner import Runner
+
+def decode(self, batch):
+    open("step", "w").close()
+    time.sleep(60)
+
+Runner.decode = decode
+from sysgen_local.cli.main import main
+main()
+"""
+"""`sysgen`, with a step that takes a minute."""
+
+
+def test_the_first_ctrl_c_waits_for_the_step_and_a_second_one_leaves_at_once(tmp_path):
+    (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows(20))))
     process = subprocess.Popen(
-        command("rows.jsonl", "-q"), cwd=tmp_path, stderr=subprocess.PIPE, text=True
-    )
-    time.sleep(1.5)
+        [sys.executable, "-c", SLOW, "run", "rows.jsonl", "-q"],
+        cwd=tmp_path, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    while not (tmp_path / "step").exists():
+        assert process.poll() is None
+        time.sleep(0.05)
     process.send_signal(signal.SIGINT)
+    time.sleep(1)
+    assert process.poll() is None
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=10)
+    _, said = process.communicate(timeout=20)
     assert process.returncode == 130
-    assert "Traceback" not in said
+    assert said.strip() == "interrupted; the same command takes it up again"
+    assert state(tmp_path / "sysgen.duckdb")["generated"] == 0
+
+
+def test_a_kill_costs_no_more_than_the_rows_in_work(tmp_path):
+    (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows(40))))
+    log = tmp_path / "answered.log"
+    log.touch()
+    rng = random.Random(5)
+    lives: list[list[str]] = []
+    for _ in range(4):
+        process = subprocess.Popen(
+            [sys.executable, "-c", ANSWERED, "run", "rows.jsonl", "--slots", "2", "-q"],
+            cwd=tmp_path,
+        )
+        before = sum(map(len, lives))
+        deadline = time.monotonic() + 300
+        enough = before + rng.randint(12, 24)
+        while log.read_text().count("\n") < enough:
+            assert time.monotonic() < deadline
+            assert process.poll() is None
+            time.sleep(0.01)
+        time.sleep(rng.uniform(0, 0.2))
+        process.kill()
+        process.wait()
+        lives.append(log.read_text().splitlines()[before:])
+    for number, life in enumerate(lives):
+        later = {request for other in lives[number + 1 :] for request in other}
+        again = {request.split(":")[0] for request in life if request in later}
+        finished = {r.split(":")[0] for r in life if ":respond:" in r} & again
+        assert len(again) <= 2
+        assert len(finished) <= 1  # one that was killed while it was being committed

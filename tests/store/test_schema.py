@@ -105,6 +105,25 @@ def test_missing_files_and_folders_are_named(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_empty_file_that_another_process_is_about_to_write_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "s.duckdb"
+    path.touch()
+    code = (
+        "import fcntl, sys; file = open(sys.argv[1], 'r+b'); fcntl.lockf(file, fcntl.LOCK_EX); "
+        "print('held', flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as holder:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        with pytest.raises(LockedError):
+            Store.open(path)
+        assert path.exists()
+        holder.communicate()
+    Store.open(path).close()
+
+
 def test_an_empty_file_counts_as_none(tmp_path: Path) -> None:
     path = tmp_path / "s.duckdb"
     path.touch()
