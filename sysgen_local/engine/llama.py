@@ -126,8 +126,9 @@ class LlamaEngine:
 
     def _admit(self, source: Iterator[Request | None]) -> Iterator[Completion]:
         """Fills free slots; a request that ends before it is decoded is answered at once."""
+        newcomers: list[Sequence] = []
         while (
-            self._memory.free
+            len(newcomers) < self._memory.free
             and not self._cancelled
             and (request := next(source, None)) is not None
         ):
@@ -146,8 +147,9 @@ class LlamaEngine:
             keeper = self._memory.keeper(request.group, prefix)
             if keeper is not None:
                 self._runner.prefill(prefix, keeper)
-            self._memory.take(sequence)
-            self._scheduler.running.append(sequence)
+            newcomers.append(sequence)
+        self._memory.take(newcomers)
+        self._scheduler.running += newcomers
 
     def _sequence(self, request: Request, tokens: list[int], limit: int) -> Sequence:
         constraint = request.constraint

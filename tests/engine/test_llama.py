@@ -173,6 +173,23 @@ def test_what_prompts_share_is_decoded_once(builtin: Path):
     engine.close()
 
 
+def test_who_can_go_on_in_a_slot_gets_that_slot(builtin: Path):
+    """Two end in one step; of those that come then, the first could begin anywhere."""
+    engine = LlamaEngine(builtin, Options(slots=2))
+    judge = Choice(("good", "bad"))
+    stories = ["A town lies by the sea. " * 12, "He sold hats and gloves. " * 12, "No, no. " * 12]
+    first = [ask(i, story + "Nice?", constraint=judge) for i, story in enumerate(stories[:2])]
+    stranger = ask(2, stories[2], constraint=judge)
+    for again in (0, 1):
+        answers(engine, first)
+        before = engine.decoded_tokens
+        next_one = ask(3, stories[again] + "Is it true?", constraint=judge)
+        got = answers(engine, [stranger, next_one])
+        new = got["2"].tokens_in + 20
+        assert engine.decoded_tokens - before < new < got["2"].tokens_in + got["3"].tokens_in - 40
+    engine.close()
+
+
 def test_a_memory_that_runs_full_ends_one_sequence_and_no_other(builtin: Path):
     engine = LlamaEngine(builtin, Options(slots=3, context=256))
     want = answers(engine, [ask(0, "tea"), ask(2, "rain")])
