@@ -164,12 +164,11 @@ class LlamaEngine:
         )
 
     def _settle(self, batch: list[Share], logits: np.ndarray[Any, Any]) -> Iterator[Completion]:
-        best = logits.argmax(axis=1) if len(logits) else ()
         whole = [share.sequence for share in batch if share.whole]
         for sequence, count in batch:
             sequence.position += count
-        for sequence, row, token in zip(whole, logits, best, strict=True):
-            sequence.settle(row, int(token))
+        for sequence, row in zip(whole, logits, strict=True):
+            sequence.settle(row)
         for sequence in self._scheduler.retire():
             self._memory.release(sequence)
             yield sequence.completion()
