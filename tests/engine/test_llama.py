@@ -83,11 +83,25 @@ def test_a_choice_has_the_probability_of_every_label(engine):
 
 def test_what_cannot_fit_ends_before_it_is_decoded_and_harms_nobody(engine):
     long = ask(0, "tea " * 3000)
+    before = engine.decoded_tokens
+    [alone] = engine.complete([long])
+    assert engine.decoded_tokens == before
     got = answers(engine, [ask(1, "tea"), long, ask(2, "rain")])
-    assert got["0"].finish == "too_long"
+    assert got["0"].finish == alone.finish == "too_long"
     assert got["0"].tokens_out == 0
     assert got["1"].text
     assert got["2"].text
+
+
+def test_an_answer_may_use_what_room_is_left_down_to_its_least(builtin: Path):
+    engine = LlamaEngine(builtin, Options(slots=1, context=256))
+    [short] = engine.complete([ask(0, "tea", max_tokens=1)])
+    left = 256 - short.tokens_in
+    [whole] = engine.complete([ask(0, "tea", max_tokens=4000, min_tokens=left)])
+    [none] = engine.complete([ask(0, "tea", max_tokens=4000, min_tokens=left + 1)])
+    engine.close()
+    assert whole.finish in ("stop", "length")
+    assert none.finish == "too_long"
 
 
 def test_the_token_limit_cuts_and_says_so(engine):
