@@ -173,6 +173,13 @@ class LlamaEngine:
             self._memory.release(sequence)
             yield sequence.completion()
 
+    def _flash(self, wanted: bool | None) -> int:
+        """On CPUs the plain kernels were 1.2 to 1.7 times as fast; a GPU decides for itself."""
+        if wanted is None and self._layers:
+            return int(llama_cpp.LLAMA_FLASH_ATTN_TYPE_AUTO)
+        kinds = llama_cpp.LLAMA_FLASH_ATTN_TYPE_DISABLED, llama_cpp.LLAMA_FLASH_ATTN_TYPE_ENABLED
+        return int(kinds[bool(wanted)])
+
     def _new_context(self, options: Options) -> Any:
         params = llama_cpp.llama_context_default_params()
         params.n_batch = params.n_ubatch = options.batch
@@ -182,12 +189,7 @@ class LlamaEngine:
         # A stream each: attention over one's own cells only, so neighbours change nothing.
         params.kv_unified = False
         params.swa_full = True
-        # On CPUs the plain kernels were 1.2 to 1.7 times as fast; a GPU decides for itself.
-        params.flash_attn_type = (
-            llama_cpp.LLAMA_FLASH_ATTN_TYPE_AUTO
-            if self._layers
-            else llama_cpp.LLAMA_FLASH_ATTN_TYPE_DISABLED
-        )
+        params.flash_attn_type = self._flash(options.flash)
         threads = options.threads or psutil.cpu_count(logical=False) or os.cpu_count() or 1
         params.n_threads = params.n_threads_batch = threads
         params.no_perf = True

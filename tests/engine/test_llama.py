@@ -48,6 +48,23 @@ def test_batched_equals_one_at_a_time(engine):
     assert {i: c.text for i, c in together.items()} == {i: c.text for i, c in alone.items()}
 
 
+def test_slots_and_batch_set_by_hand_change_no_answer(engine, builtin: Path):
+    requests = [ask(i, topic, max_tokens=16) for i, topic in enumerate(2 * TOPICS)]
+    by_hand = LlamaEngine(builtin, Options(slots=40, batch=32))
+    got = answers(by_hand, requests)
+    by_hand.close()
+    want = answers(engine, requests)
+    assert {i: c.text for i, c in got.items()} == {i: c.text for i, c in want.items()}
+
+
+@pytest.mark.parametrize("flash", [True, False])
+def test_flash_attention_can_be_set_by_hand(builtin: Path, flash):
+    by_hand = LlamaEngine(builtin, Options(slots=2, flash=flash))
+    [completion] = by_hand.complete([ask(0, "tea", constraint=Choice(("good", "bad")))])
+    by_hand.close()
+    assert sum(completion.probabilities.values()) == pytest.approx(1)
+
+
 def test_a_seed_gives_the_same_row_whatever_runs_beside_it(engine):
     hot = Sampling(temperature=1.0, top_p=0.95)
     requests = [ask(i, t, sampling=hot, seed=i) for i, t in enumerate(TOPICS)]
