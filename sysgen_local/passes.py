@@ -100,13 +100,21 @@ def machine(
     context: int | None,
     gpu_layers: int | None,
     threads: int | None,
+    batch: int | None = None,
+    flash: bool | None = None,
     longest: int | None = None,
 ) -> Options:
     """The engine's options; imports llama.cpp. `longest`: tokens of the longest job, about."""
-    from sysgen_local.engine.plan import Options
+    from sysgen_local.engine.plan import BATCH, Options
 
     return Options(
-        slots=slots, context=context, longest=longest, gpu_layers=gpu_layers, threads=threads
+        slots=slots,
+        context=context,
+        longest=longest,
+        batch=batch or BATCH,
+        flash=flash,
+        gpu_layers=gpu_layers,
+        threads=threads,
     )
 
 

@@ -39,9 +39,17 @@ def _numbers(context: click.Context, parameter: click.Parameter, value: str) -> 
 )
 @opt.gpu_layers
 @opt.threads
+@opt.batch
+@opt.flash
 @click.option("--json", "as_json", is_flag=True, help="JSON, for programs.")
 def bench(
-    model: str, slots: list[int], gpu_layers: int | None, threads: int | None, as_json: bool
+    model: str,
+    slots: list[int],
+    gpu_layers: int | None,
+    threads: int | None,
+    batch: int | None,
+    flash: bool | None,
+    as_json: bool,
 ) -> int:
     """Measure how fast a model reads and writes here, and what rows an hour to expect.
 
@@ -52,6 +60,7 @@ def bench(
     Examples:
       sysgen bench
       sysgen bench --model qwen2.5-7b --slots 8,16,32
+      sysgen bench --model qwen2.5-7b --slots 16 --flash --batch 1024
     """
     from sysgen_local import bench as measuring
     from sysgen_local.models import check, resolve
@@ -59,7 +68,9 @@ def bench(
 
     path = resolve(model).path
     check(path)
-    options = machine(slots=None, context=None, gpu_layers=gpu_layers, threads=threads)
+    options = machine(
+        slots=None, context=None, gpu_layers=gpu_layers, threads=threads, batch=batch, flash=flash
+    )
     found: list[dict[str, Any]] = []
     if not as_json:
         click.echo("slots   reads tokens/s   writes tokens/s   rows/h")

@@ -253,6 +253,8 @@ def _examine(
     context: int | None,
     gpu_layers: int | None,
     threads: int | None,
+    batch: int | None,
+    flash: bool | None,
     retry_failed: bool,
     quiet: bool,
     **given: Any,
@@ -266,7 +268,14 @@ def _examine(
     if model is None:
         raise click.UsageError("--model is missing: which model is to be evaluated?")
     view = view_for(sys.stderr, quiet=quiet)
-    machine = passes.machine(slots=slots, context=context, gpu_layers=gpu_layers, threads=threads)
+    machine = passes.machine(
+        slots=slots,
+        context=context,
+        gpu_layers=gpu_layers,
+        threads=threads,
+        batch=batch,
+        flash=flash,
+    )
     with Evaluation.open(db) as store:
         outcome = trial.run(
             trial.Trial(benchmark, model, judge or model, setting(**given)),

@@ -149,6 +149,8 @@ def judge(
     context: int | None,
     gpu_layers: int | None,
     threads: int | None,
+    batch: int | None,
+    flash: bool | None,
     quiet: bool,
     as_json: bool,
 ) -> int:
@@ -192,7 +194,7 @@ def judge(
             longest = max(len(p.system + p.instruction + p.old + p.new) for p in due)
             options = passes.machine(
                 slots=slots, context=context, gpu_layers=gpu_layers, threads=threads,
-                longest=longest // 3 + 1024,
+                batch=batch, flash=flash, longest=longest // 3 + 1024,
             )  # fmt: skip
             finished = passes.run(
                 [task], board, Progress(("judge",), rows=len(due)), [view], options,

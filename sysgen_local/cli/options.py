@@ -82,6 +82,17 @@ gpu_layers = click.option(
 threads = click.option(
     "--threads", type=click.IntRange(1), metavar="N", help="CPU threads.  [default: cores]"
 )
+batch = click.option(
+    "--batch",
+    type=click.IntRange(32, 16384),
+    metavar="N",
+    help="Tokens decoded in one step at most.  [default: 512]",
+)
+flash = click.option(
+    "--flash/--no-flash",
+    default=None,
+    help="Flash attention.  [default: not on a CPU; a GPU decides]",
+)
 MACHINE = [
     gpu_layers,
     click.option(
@@ -94,6 +105,8 @@ MACHINE = [
         help="Tokens a row may take.  [default: auto]",
     ),
     threads,
+    batch,
+    flash,
 ]
 EXISTING_SYSTEM = [
     click.option(

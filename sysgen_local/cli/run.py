@@ -156,6 +156,8 @@ def _work(
     slots: int | None = None,
     context: int | None = None,
     threads: int | None = None,
+    batch: int | None = None,
+    flash: bool | None = None,
 ) -> int:
     from sysgen_local import job, passes
     from sysgen_local.export import check, export
@@ -196,7 +198,12 @@ def _work(
             seed=settings.seed,
         )
         machine = passes.machine(
-            slots=slots, context=context, gpu_layers=gpu_layers, threads=threads
+            slots=slots,
+            context=context,
+            gpu_layers=gpu_layers,
+            threads=threads,
+            batch=batch,
+            flash=flash,
         )
         finished = False
         try:

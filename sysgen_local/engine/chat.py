@@ -3,7 +3,8 @@
 A template is rendered over sentinels in place of the messages' text, so it never sees a row; and
 so what it makes depends on nothing but who speaks in turn, and is rendered once for each such
 order. What it cannot do is probed at the start: a system message it has no place for goes in
-front of the first user message.
+front of the first user message. Thinking is off: where the template has no switch for that and
+begins a thought itself, the thought ends there.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ from sysgen_local.engine.vocab import Piece
 from sysgen_local.errors import UsageError
 
 Roles = tuple[str, ...]
+
+THOUGHT = "<think>"
+"""How a thought begins in nearly all templates that know one."""
 
 
 class ChatTemplate:
@@ -56,7 +60,10 @@ class ChatTemplate:
         if roles not in self._rendered:
             chat = [(role, self._marks.at(i)) for i, role in enumerate(roles)]
             try:
-                parts = [*self._marks.pieces(self._render(chat))]
+                rendered = self._render(chat)
+                if rendered.rstrip().endswith(THOUGHT):
+                    rendered = f"{rendered.rstrip()}\n\n</think>\n\n"
+                parts = [*self._marks.pieces(rendered)]
                 if {part for part in parts if isinstance(part, int)} != {*range(len(roles))}:
                     raise TemplateFaultError("it leaves out or changes what is said")
                 self._rendered[roles] = parts

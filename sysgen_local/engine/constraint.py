@@ -74,10 +74,10 @@ class Matcher:
         """The token that was accepted, and after it all that the grammar now forces.
 
         `token` was drawn freely from `logits`; if the grammar refuses it, `draw` is called on
-        masked logits.
+        those of the tokens that it allows.
         """
         if self._matcher.try_consume_tokens([token]) == 0:
-            token = draw(self._masked(logits))
+            token = self._allowed(logits, draw)
             if not self._matcher.consume_token(token):
                 raise ValueError(f"the grammar is stuck: {self._matcher.get_error()}")
         return [token, *self.forced()]
@@ -94,10 +94,17 @@ class Matcher:
         """Nothing but the end of the text may follow."""
         return self._matcher.is_stopped()
 
-    def _masked(self, logits: Logits) -> Logits:
+    def _allowed(self, logits: Logits, draw: Callable[[Logits], int]) -> int:
+        """One of the tokens that may come next: mostly they are few, and looked at alone."""
         from llguidance.numpy import allocate_token_bitmask, fill_next_token_bitmask
 
         mask = allocate_token_bitmask(1, self._vocab_size)
         fill_next_token_bitmask(self._matcher, mask)
-        allowed = np.unpackbits(mask.view(np.uint8), bitorder="little")[: len(logits)]
-        return np.where(allowed, logits, -np.inf).astype(np.float32)
+        bits = np.unpackbits(mask.view(np.uint8), bitorder="little")[: len(logits)].view(np.bool_)
+        count = np.count_nonzero(bits)
+        if not count:
+            raise ValueError(f"the grammar is stuck: {self._matcher.get_error()}")
+        if count * 8 > len(bits):
+            return draw(np.where(bits, logits, np.float32(-np.inf)))
+        tokens = np.flatnonzero(bits)
+        return int(tokens[draw(logits[tokens])])

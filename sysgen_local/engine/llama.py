@@ -126,8 +126,9 @@ class LlamaEngine:
 
     def _admit(self, source: Iterator[Request | None]) -> Iterator[Completion]:
         """Fills free slots; a request that ends before it is decoded is answered at once."""
+        newcomers: list[Sequence] = []
         while (
-            self._memory.free
+            len(newcomers) < self._memory.free
             and not self._cancelled
             and (request := next(source, None)) is not None
         ):
@@ -146,8 +147,9 @@ class LlamaEngine:
             keeper = self._memory.keeper(request.group, prefix)
             if keeper is not None:
                 self._runner.prefill(prefix, keeper)
-            self._memory.take(sequence)
-            self._scheduler.running.append(sequence)
+            newcomers.append(sequence)
+        self._memory.take(newcomers)
+        self._scheduler.running += newcomers
 
     def _sequence(self, request: Request, tokens: list[int], limit: int) -> Sequence:
         constraint = request.constraint
@@ -162,15 +164,21 @@ class LlamaEngine:
         )
 
     def _settle(self, batch: list[Share], logits: np.ndarray[Any, Any]) -> Iterator[Completion]:
-        best = logits.argmax(axis=1) if len(logits) else ()
         whole = [share.sequence for share in batch if share.whole]
         for sequence, count in batch:
             sequence.position += count
-        for sequence, row, token in zip(whole, logits, best, strict=True):
-            sequence.settle(row, int(token))
+        for sequence, row in zip(whole, logits, strict=True):
+            sequence.settle(row)
         for sequence in self._scheduler.retire():
             self._memory.release(sequence)
             yield sequence.completion()
+
+    def _flash(self, wanted: bool | None) -> int:
+        """On CPUs the plain kernels were 1.2 to 1.7 times as fast; a GPU decides for itself."""
+        if wanted is None and self._layers:
+            return int(llama_cpp.LLAMA_FLASH_ATTN_TYPE_AUTO)
+        kinds = llama_cpp.LLAMA_FLASH_ATTN_TYPE_DISABLED, llama_cpp.LLAMA_FLASH_ATTN_TYPE_ENABLED
+        return int(kinds[bool(wanted)])
 
     def _new_context(self, options: Options) -> Any:
         params = llama_cpp.llama_context_default_params()
@@ -181,12 +189,7 @@ class LlamaEngine:
         # A stream each: attention over one's own cells only, so neighbours change nothing.
         params.kv_unified = False
         params.swa_full = True
-        # On CPUs the plain kernels were 1.2 to 1.7 times as fast; a GPU decides for itself.
-        params.flash_attn_type = (
-            llama_cpp.LLAMA_FLASH_ATTN_TYPE_AUTO
-            if self._layers
-            else llama_cpp.LLAMA_FLASH_ATTN_TYPE_DISABLED
-        )
+        params.flash_attn_type = self._flash(options.flash)
         threads = options.threads or psutil.cpu_count(logical=False) or os.cpu_count() or 1
         params.n_threads = params.n_threads_batch = threads
         params.no_perf = True

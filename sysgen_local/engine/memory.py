@@ -36,8 +36,9 @@ class Memory:
         self._free: dict[int, list[int]] = {slot: [] for slot in range(slots)}  # slot -> tokens
 
     @property
-    def free(self) -> bool:
-        return bool(self._free)
+    def free(self) -> int:
+        """How many slots nobody holds."""
+        return len(self._free)
 
     def keeper(self, group: str, shared: list[int]) -> int | None:
         """The id that should decode and keep this group's beginning, if one should."""
@@ -47,27 +48,20 @@ class Memory:
         self._kept[group] = (keeper, shared)
         return keeper
 
-    def take(self, sequence: Sequence) -> None:
-        """Gives a slot, with as much of the prompt in it as some memory holds already."""
-        prompt = sequence.tokens
-        keeper, kept = self._kept.get(sequence.request.group, (-1, []))
-        prefix = self._usable(kept, prompt)
-        slot = max(self._free, key=lambda slot: self._usable(self._free[slot], prompt))
-        there = self._usable(self._free[slot], prompt)
-        if there < max(prefix, WORTH):
-            slot = next(iter(self._free))  # the one that has been free for longest
-            there = prefix if prefix >= WORTH else 0
-            self._remove(slot)
-            if there:
-                llama_cpp.llama_memory_seq_cp(self._memory, keeper, slot, -1, -1)
-            held = len(kept) if there else 0
-        else:
-            held = len(self._free[slot])
-        if there < held:
-            self._remove(slot, there)
-        del self._free[slot]
-        sequence.slot = slot
-        sequence.position = there
+    def take(self, newcomers: Iterable[Sequence]) -> None:
+        """Gives each a slot, with as much of the prompt in it as some memory holds already.
+
+        Who finds most in a free slot chooses first: another, who gains nothing by it, would else
+        take the very slot in which that one could go on.
+        """
+        fits = [
+            (self._spared(held, sequence), slot, sequence)
+            for sequence in newcomers
+            for slot, held in self._free.items()  # the one that has been free for longest first
+        ]
+        for there, slot, sequence in sorted(fits, key=lambda fit: -fit[0]):
+            if sequence.slot < 0 and slot in self._free:
+                self._seat(sequence, slot, there)
 
     def close_gaps(self, running: Iterable[Sequence]) -> None:
         """Moves sequences down into slots that stay free. llama.cpp computes only neighbouring
@@ -85,6 +79,29 @@ class Memory:
     def release(self, sequence: Sequence) -> None:
         """Takes the slot back and leaves in it what it holds."""
         self._free[sequence.slot] = sequence.tokens[: sequence.position]
+
+    def _spared(self, held: list[int], sequence: Sequence) -> int:
+        """How much of the prompt a slot with these tokens spares, if more than a copy of the
+        group's beginning would."""
+        there = self._usable(held, sequence.tokens)
+        _, kept = self._kept.get(sequence.request.group, (-1, []))
+        return there if there >= max(WORTH, self._usable(kept, sequence.tokens)) else 0
+
+    def _seat(self, sequence: Sequence, slot: int, there: int) -> None:
+        """Into this slot; `there` tokens of what it holds are of use."""
+        held = self._free.pop(slot)
+        if not there:
+            self._remove(slot)
+            keeper, held = self._kept.get(sequence.request.group, (-1, []))
+            there = self._usable(held, sequence.tokens)
+            if there >= WORTH:
+                llama_cpp.llama_memory_seq_cp(self._memory, keeper, slot, -1, -1)
+            else:
+                there, held = 0, []
+        if there < len(held):
+            self._remove(slot, there)
+        sequence.slot = slot
+        sequence.position = there
 
     def _usable(self, held: list[int], prompt: list[int]) -> int:
         """How much of the prompt these tokens spare; its last token is decoded in any case."""

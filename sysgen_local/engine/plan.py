@@ -28,19 +28,23 @@ ENOUGH = 8
 
 USUAL = 4096
 
+BATCH = 512
+"""Tokens of a step; more in one pass gains nothing on a CPU."""
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
     """What can be set by hand; None means chosen from model, memory and jobs.
 
     `context` is tokens a slot; `longest` an estimate of the longest job's tokens, prompt and
-    answer; `gpu_layers` -1 means all of them.
+    answer; `gpu_layers` -1 means all of them; `batch` is the most tokens of a step.
     """
 
     slots: int | None = None
     context: int | None = None
     longest: int | None = None
-    batch: int = 512
+    batch: int = BATCH
+    flash: bool | None = None
     gpu_layers: int | None = None
     threads: int | None = None
 

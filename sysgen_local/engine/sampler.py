@@ -10,54 +10,130 @@ from sysgen_local.engine.request import Sampling
 Logits = NDArray[np.float32]
 
 
-BLOCK = 64
-"""Logits whose best stands for all of them in the search for the k best."""
+ROWS = 64
+"""A large row of logits is looked at as a table of so many rows: the best of each column, which
+one pass gives, bounds what the column holds."""
+
+LARGE = 16_384
+"""Fewer logits are gone through themselves."""
+
+NEAR = 12.0
+"""Columns whose best is as many nats behind are bounded, not looked into."""
+
+COLD = 0.01
+"""A mass at a higher temperature is a larger one; at lower ones single precision ends."""
+
+ROUNDING = 1 + 1e-5
+"""What single precision may lack."""
 
 
 def draw(logits: Logits, sampling: Sampling, random: np.random.Generator) -> int:
     """One token: top-k, then top-p, then min-p, then temperature, as llama.cpp orders them.
 
     `logits` has shape (vocabulary,) and is not changed; -inf marks what may not be drawn. While
-    this goes on the model waits, so whatever can be left out is left out before it is sorted.
+    this goes on the model waits: the best token stands first in line, and where the mass of all
+    the others could not push the draw past it, nobody asks which of them would have been kept.
     """
-    if sampling.temperature <= 0:
+    temperature = sampling.temperature
+    if temperature <= 0:
         return int(logits.argmax())
-    best = float(logits.max())
-    if 0 < sampling.top_k < len(logits):
-        tokens = _top(logits, sampling.top_k)
-    elif sampling.top_p < 1:
-        weights = np.exp(logits - best)
-        # All below this weight together hold less than 1 - top_p.
-        least = (1 - sampling.top_p) * float(weights.sum()) / len(weights)
-        tokens = np.flatnonzero(weights >= least)
-        whole = float(weights.sum(dtype=np.float64))
-    else:
-        # What lies 30 nats below the best weighs nothing, whatever the vocabulary.
-        tokens = np.flatnonzero(logits > best - 30)
-    values = logits[tokens].astype(np.float64) - best
+    at = random.random()
+    row = _Row(logits)
+    if at * row.mass(max(temperature, COLD)) < 1:
+        return row.best
+    tokens, values = _kept(row, sampling)
+    weights = np.exp(values / temperature)
+    weights[tokens == row.best] = 0
+    mass = np.cumsum(weights)
+    beyond = at * (1 + mass[-1]) - 1
+    return int(tokens[np.searchsorted(mass, beyond, "right")]) if beyond >= 0 else row.best
+
+
+class _Row:
+    """A row of logits, its best token, and what can be said without looking at all of it."""
+
+    __slots__ = ("_peaks", "_table", "_width", "best", "high", "logits")
+
+    def __init__(self, logits: Logits) -> None:
+        size = len(logits)
+        rows = ROWS if size >= LARGE and size % ROWS == 0 else 1
+        self.logits = logits
+        self._width = size // rows
+        self._table = logits.reshape(rows, self._width)
+        self._peaks = self._table.max(axis=0) if rows > 1 else logits
+        column = int(self._peaks.argmax())
+        self.high = self._peaks[column]
+        self.best = int(self._table[:, column].argmax()) * self._width + column
+
+    def mass(self, temperature: float) -> float:
+        """What all tokens together do not exceed, where the best one's mass is 1."""
+        peaks = (self._peaks - self.high) / temperature
+        bounds = np.exp(peaks)
+        rows = len(self._table)
+        if rows == 1:
+            return float(bounds.sum()) * ROUNDING
+        near = np.flatnonzero(peaks > -NEAR)
+        if len(near) * 16 > self._width:
+            return np.inf
+        bounds[near] = 0
+        columns = np.exp((self._table[:, near] - self.high) / temperature)
+        return (rows * float(bounds.sum()) + float(columns.sum())) * ROUNDING
+
+    def within(self, distance: float) -> NDArray[np.intp]:
+        """The tokens that are so far below the best at most, and perhaps some just below."""
+        least = self.high - (distance + 0.001)
+        if len(self._table) > 1:
+            columns = np.flatnonzero(self._peaks >= least)
+            if len(columns) * 16 < self._width:
+                row, column = np.nonzero(self._table[:, columns] >= least)
+                return np.asarray(row * self._width + columns[column])
+        return np.flatnonzero(self.logits >= least)
+
+    def top(self, k: int) -> NDArray[np.intp]:
+        """The k best tokens. The k-th best of the columns' bests is a bound: k tokens reach it."""
+        width = len(self.logits) // ROWS
+        tokens: NDArray[np.intp] = np.arange(len(self.logits))
+        if k < width:
+            peaks = self._peaks
+            if len(self._table) == 1:
+                peaks = self.logits[: ROWS * width].reshape(ROWS, width).max(axis=0)
+            tokens = self.within(self.high - np.partition(peaks, width - k)[width - k])
+        found = tokens[np.argpartition(self.logits[tokens], len(tokens) - k)[len(tokens) - k :]]
+        if self.best not in found:  # one of more than k equals
+            found[0] = self.best
+        return np.sort(found)
+
+
+def _kept(row: _Row, sampling: Sampling) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """The tokens that may be drawn, and how far below the best they are. What can be left out is
+    left out before anything is sorted."""
+    size = len(row.logits)
     floor = np.log(sampling.min_p) if sampling.min_p > 0 else -np.inf
+    whole = 0.0
+    if 0 < sampling.top_k < size:
+        tokens = row.top(sampling.top_k)
+    else:
+        if sampling.top_p < 1:
+            whole = float(np.exp(row.logits - row.high).sum())
+            # All below this weight together hold less than 1 - top_p.
+            least = np.log((1 - sampling.top_p) * whole / size)
+        else:
+            # What lies 30 nats below the best weighs nothing, whatever the vocabulary.
+            least = -30 * max(1, sampling.temperature)
+        tokens = row.within(-max(least, floor))
+    values = row.logits[tokens].astype(np.float64) - float(row.high)
     if sampling.top_p < 1:
-        if 0 < sampling.top_k < len(logits):
-            whole = float(np.exp(values).sum())
+        whole = whole or float(np.exp(values).sum())
         floor = max(floor, _nucleus(values, sampling.top_p * whole))
     kept = values >= floor
-    tokens, values = tokens[kept], values[kept]
-    mass = np.cumsum(np.exp(values / sampling.temperature))
-    return int(tokens[np.searchsorted(mass, random.random() * mass[-1], side="right")])
-
-
-def _top(logits: Logits, k: int) -> NDArray[np.intp]:
-    """The k best tokens. The k-th best of the blocks' bests is a bound: k tokens reach it."""
-    blocks = len(logits) // BLOCK
-    tokens: NDArray[np.intp] = np.arange(len(logits))
-    if k < blocks:
-        bests = logits[: blocks * BLOCK].reshape(blocks, BLOCK).max(axis=1)
-        tokens = np.flatnonzero(logits >= np.partition(bests, blocks - k)[blocks - k])
-    return tokens[np.argpartition(logits[tokens], len(tokens) - k)[len(tokens) - k :]]
+    return tokens[kept], values[kept]
 
 
 def _nucleus(values: NDArray[np.float64], mass: float) -> float:
     """The lowest of the best values that together hold so much, as exp(value)."""
+    high = values[values > -NEAR / 2]
+    if np.exp(high).sum() >= mass:
+        values = high
     ordered = np.sort(values)[::-1]
     last = np.searchsorted(np.cumsum(np.exp(ordered)), mass)
     return float(ordered[min(int(last), len(ordered) - 1)])

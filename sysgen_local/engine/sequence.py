@@ -53,13 +53,13 @@ class Sequence:
         """How many tokens are still to be decoded."""
         return len(self.tokens) - self.position
 
-    def settle(self, logits: Logits, best: int) -> None:
-        """Takes the logits behind the last token (their argmax is `best`) and moves on."""
+    def settle(self, logits: Logits) -> None:
+        """Takes the logits behind the last token and moves on."""
         if self._starts is not None:
             self._choose(logits, self._starts)
             return
         sampling = self.request.sampling
-        token = best if sampling.temperature <= 0 else draw(logits, sampling, self._random)
+        token = draw(logits, sampling, self._random)
         if self._matcher is None:
             self._append([token])
         else:

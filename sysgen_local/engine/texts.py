@@ -72,7 +72,7 @@ class TextEngine(LlamaEngine):
         tokens = [*prompt[-kept:], *continuation][: self.room]
         first = min(len(prompt), kept)
         sequence = Sequence(_ASKED, tokens[:first], limit=1, vocab=self.vocab)
-        self._memory.take(sequence)
+        self._memory.take([sequence])
         sequence.tokens = tokens
         total, greedy, at = 0.0, True, first
         # The logits behind a token say what comes next: those of the last token are not needed.

@@ -111,3 +111,15 @@ def test_what_depends_on_the_order_of_roles_is_rendered_once():
     second = template.render([said("user", "x"), said("assistant", "y"), said("user", "z")])
     assert [p.text for p in second if not p.markup] == ["x", "y", "z"]
     assert [p for p in first if p.markup] == [p for p in second if p.markup]
+
+
+SWITCH = (
+    "{% if enable_thinking is defined and not enable_thinking %}<think>\n\n</think>\n\n{% endif %}"
+)
+ENDED = "<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n"
+
+
+@pytest.mark.parametrize("at_the_end", [SWITCH, "<think>\n", "<think>"])
+def test_thinking_is_off_by_the_switch_or_because_the_thought_ends_at_once(at_the_end):
+    pieces = ChatTemplate(CHATML + at_the_end).render([said("user", "<think>", row=True)])
+    assert pieces[1:] == [Piece("<think>", row=True), Piece(ENDED, markup=True)]

@@ -48,6 +48,23 @@ def test_batched_equals_one_at_a_time(engine):
     assert {i: c.text for i, c in together.items()} == {i: c.text for i, c in alone.items()}
 
 
+def test_slots_and_batch_set_by_hand_change_no_answer(engine, builtin: Path):
+    requests = [ask(i, topic, max_tokens=16) for i, topic in enumerate(2 * TOPICS)]
+    by_hand = LlamaEngine(builtin, Options(slots=40, batch=32))
+    got = answers(by_hand, requests)
+    by_hand.close()
+    want = answers(engine, requests)
+    assert {i: c.text for i, c in got.items()} == {i: c.text for i, c in want.items()}
+
+
+@pytest.mark.parametrize("flash", [True, False])
+def test_flash_attention_can_be_set_by_hand(builtin: Path, flash):
+    by_hand = LlamaEngine(builtin, Options(slots=2, flash=flash))
+    [completion] = by_hand.complete([ask(0, "tea", constraint=Choice(("good", "bad")))])
+    by_hand.close()
+    assert sum(completion.probabilities.values()) == pytest.approx(1)
+
+
 def test_a_seed_gives_the_same_row_whatever_runs_beside_it(engine):
     hot = Sampling(temperature=1.0, top_p=0.95)
     requests = [ask(i, t, sampling=hot, seed=i) for i, t in enumerate(TOPICS)]
@@ -83,11 +100,25 @@ def test_a_choice_has_the_probability_of_every_label(engine):
 
 def test_what_cannot_fit_ends_before_it_is_decoded_and_harms_nobody(engine):
     long = ask(0, "tea " * 3000)
+    before = engine.decoded_tokens
+    [alone] = engine.complete([long])
+    assert engine.decoded_tokens == before
     got = answers(engine, [ask(1, "tea"), long, ask(2, "rain")])
-    assert got["0"].finish == "too_long"
+    assert got["0"].finish == alone.finish == "too_long"
     assert got["0"].tokens_out == 0
     assert got["1"].text
     assert got["2"].text
+
+
+def test_an_answer_may_use_what_room_is_left_down_to_its_least(builtin: Path):
+    engine = LlamaEngine(builtin, Options(slots=1, context=256))
+    [short] = engine.complete([ask(0, "tea", max_tokens=1)])
+    left = 256 - short.tokens_in
+    [whole] = engine.complete([ask(0, "tea", max_tokens=4000, min_tokens=left)])
+    [none] = engine.complete([ask(0, "tea", max_tokens=4000, min_tokens=left + 1)])
+    engine.close()
+    assert whole.finish in ("stop", "length")
+    assert none.finish == "too_long"
 
 
 def test_the_token_limit_cuts_and_says_so(engine):
@@ -170,6 +201,23 @@ def test_what_prompts_share_is_decoded_once(builtin: Path):
         assert completion.text == alone.text
     assert costs[1] < 20 < 80 < costs[0]
     assert costs[2] < 20
+    engine.close()
+
+
+def test_who_can_go_on_in_a_slot_gets_that_slot(builtin: Path):
+    """Two end in one step; of those that come then, the first could begin anywhere."""
+    engine = LlamaEngine(builtin, Options(slots=2))
+    judge = Choice(("good", "bad"))
+    stories = ["A town lies by the sea. " * 12, "He sold hats and gloves. " * 12, "No, no. " * 12]
+    first = [ask(i, story + "Nice?", constraint=judge) for i, story in enumerate(stories[:2])]
+    stranger = ask(2, stories[2], constraint=judge)
+    for again in (0, 1):
+        answers(engine, first)
+        before = engine.decoded_tokens
+        next_one = ask(3, stories[again] + "Is it true?", constraint=judge)
+        got = answers(engine, [stranger, next_one])
+        new = got["2"].tokens_in + 20
+        assert engine.decoded_tokens - before < new < got["2"].tokens_in + got["3"].tokens_in - 40
     engine.close()
 
 
