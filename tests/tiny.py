@@ -30,6 +30,7 @@ def make(
     control: Sequence[str] = (),
     own: Sequence[str] = (),
     pooling: gguf.PoolingType | None = None,
+    spread: float = 2.0,
 ) -> Path:
     """Writes the model and returns its path. `control` tokens take the place of the built-in
     model's (the first begins, the last ends a text), `own` ones are "user defined". With
@@ -71,7 +72,7 @@ def make(
         elif name.endswith("ssm_a"):
             data = -np.ones(shape)
         else:
-            data = random.normal(0, 2.0 / np.sqrt(shape[-1]), shape)
+            data = random.normal(0, spread / np.sqrt(shape[-1]), shape)
         writer.add_tensor(name, data.astype(np.float32))
     writer.write_header_to_file()
     writer.write_kv_data_to_file()

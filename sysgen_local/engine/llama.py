@@ -164,6 +164,11 @@ class LlamaEngine:
         )
 
     def _settle(self, batch: list[Share], logits: np.ndarray[Any, Any]) -> Iterator[Completion]:
+        if np.isnan(logits[:, :1]).any():
+            raise SysgenError(
+                f"{self.path.name} computes no numbers: its weights are damaged",
+                hint="get the file anew (`sysgen models pull`), or take another quantisation",
+            )
         whole = [share.sequence for share in batch if share.whole]
         for sequence, count in batch:
             sequence.position += count

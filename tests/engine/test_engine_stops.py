@@ -4,12 +4,14 @@ import itertools
 import signal
 from pathlib import Path
 
+import numpy as np
 import pytest
 from test_llama import TOPICS, answers, ask
 from tiny import make
 
 from sysgen_local.engine.llama import LlamaEngine
 from sysgen_local.engine.plan import Options
+from sysgen_local.errors import SysgenError
 
 
 @pytest.fixture
@@ -40,6 +42,14 @@ def test_a_signal_ends_the_work_between_two_steps(endless):
     assert endless.steps <= steps[0] + 1
     assert endless._memory.free == 3
     assert answers(endless, [ask(0, "tea", max_tokens=30)])["0"].text == want["0"].text
+
+
+def test_a_model_that_computes_no_numbers_is_called_damaged(tmp_path):
+    path = make(tmp_path / "tiny.gguf", "llama", spread=np.inf)
+    engine = LlamaEngine(path, Options(slots=2, threads=1))
+    with pytest.raises(SysgenError, match=r"tiny\.gguf computes no numbers"):
+        answers(engine, [ask(0, "tea", max_tokens=30)])
+    engine.close()
 
 
 def test_closing_abandons_what_runs(endless):
