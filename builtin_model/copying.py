@@ -48,14 +48,14 @@ _PAIRS = 7
 """Rotary pairs, the fastest ones, by which a head knows how far back it looks."""
 
 _SHARPNESS = 1.6
-_LIKENESS = 0.95
-_LEAST = 2.0
+_LIKENESS = 1.2
+_LEAST = 2.5
 """How like a place must be: somewhat more than one token."""
 
 _LOUDNESS = 0.4
 _OPEN = 0.7
 _GAIN = 2.0
-_CERTAINTY = 0.2
+_CERTAINTY = 0.25
 
 
 def codes(encoder: Encoder) -> Tensor:
@@ -95,8 +95,9 @@ def wire_copying(wiring: Wiring, encoder: Encoder) -> None:
     alike = wiring.still(head)
     for layer in (model.blk[number].attn_q, model.blk[number].attn_k):
         wiring.fix(layer.weight, slice(alike, alike + CODE + 1))
-    for number, head in (COPYING, *((LAST, head) for head in POINTING)):
-        _wire_copy(wiring, number, head)
+    _wire_copy(wiring, *COPYING, _LOUDNESS)
+    for head in POINTING:  # where the stream has grown, and everything in it is fainter
+        _wire_copy(wiring, LAST, head, 3 * _LOUDNESS)
     _wire_loudness(wiring)
 
 
@@ -138,7 +139,7 @@ def _wire_comparison(wiring: Wiring, number: int, head: int, turned: Tensor) -> 
     block.attn_k.weight[alike.stop, entries.turn] = _LEAST
 
 
-def _wire_copy(wiring: Wiring, number: int, head: int) -> None:
+def _wire_copy(wiring: Wiring, number: int, head: int, loudness: float) -> None:
     """The code of what is looked at goes to where the output layer reads."""
     block, entries = wiring.model.blk[number], wiring.entries
     first = wiring.rows(head).start
@@ -146,7 +147,7 @@ def _wire_copy(wiring: Wiring, number: int, head: int) -> None:
     block.attn_v.weight[value] = 0
     block.attn_v.weight[value, entries.code] = torch.eye(CODE)
     block.attn_output.weight[:, value] = 0
-    block.attn_output.weight[entries.copied, value] = _LOUDNESS / _QUIET * torch.eye(CODE)
+    block.attn_output.weight[entries.copied, value] = loudness / _QUIET * torch.eye(CODE)
     wiring.fix(block.attn_v.weight, value)
     wiring.fix(block.attn_output.weight, slice(None), value)
 

@@ -22,8 +22,8 @@ from builtin_model.words import WORDS
 START, TURN, END, PAD = "<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|pad|>"
 SIZE = 10240
 
-FIRST = 20
-"""Tokens of an answer that count as its first."""
+FIRST = 34
+"""Tokens of an answer that count as its first: role and topic."""
 
 _SAMPLES = 20_000
 _REPEATS = 30
