@@ -135,12 +135,14 @@ def _qwen2(writer: gguf.GGUFWriter, layer: int) -> Shapes:
 
 def _gemma2(writer: gguf.GGUFWriter, layer: int) -> Shapes:
     if layer == 0:
-        writer.add_key_length(HEAD)
-        writer.add_value_length(HEAD)
+        writer.add_key_length(2 * HEAD)
+        writer.add_value_length(2 * HEAD)
         writer.add_attn_logit_softcapping(50.0)
         writer.add_final_logit_softcapping(30.0)
         writer.add_sliding_window(64)
     return _llama(writer, layer) | {
+        **{f"attn_{x}.weight": (2 * WIDTH, WIDTH) for x in "qkv"},
+        "attn_output.weight": (WIDTH, 2 * WIDTH),
         "post_attention_norm.weight": (WIDTH,),
         "post_ffw_norm.weight": (WIDTH,),
     }

@@ -69,13 +69,25 @@ def layers_that_fit(size: int, layers: int, free: int) -> int:
     return max(0, int(free * 3 / 4 // (size / (layers + 1))))
 
 
+def cell_size(model: Any) -> int:
+    """Bytes that keys and values of a token take, at 16 bits each."""
+    heads = max(llama_cpp.llama_model_n_head(model), 1)
+    usual = llama_cpp.llama_model_n_embd(model) // heads
+    # Gemma, Qwen3 and others have heads of another size than the model's width suggests.
+    kind = weights.metadata(model, "general.architecture")
+    keys, values = (
+        int(weights.metadata(model, f"{kind}.attention.{name}_length") or usual)
+        for name in ("key", "value")
+    )
+    width = (keys + values) * int(llama_cpp.llama_model_n_head_kv(model))
+    return max(1, 2 * width * int(llama_cpp.llama_model_n_layer(model)))
+
+
 def slots_and_room(model: Any, options: Options) -> tuple[int, int]:
     """(slots, tokens a slot) within half of the memory that the weights leave free. Raises
     SysgenError where what was set by hand takes more than the whole machine has: asked for it,
     llama.cpp takes memory for a minute before it fails, or the system ends the process."""
-    heads = max(llama_cpp.llama_model_n_head(model), 1)
-    width = llama_cpp.llama_model_n_embd(model) // heads * llama_cpp.llama_model_n_head_kv(model)
-    cell = max(1, 2 * 2 * width * llama_cpp.llama_model_n_layer(model))
+    cell = cell_size(model)
     on_gpu = llama_cpp.llama_supports_gpu_offload() and bool(gpus())
     free = sum(g.free for g in gpus()) if on_gpu else psutil.virtual_memory().available
     slots, room = layout(

@@ -53,6 +53,13 @@ def head(path: Path) -> Iterator[Any]:
         llama_cpp.llama_model_free(model)
 
 
+def metadata(model: Any, key: str) -> str:
+    """What the file says under this key, as text; empty where it says nothing."""
+    text = ctypes.create_string_buffer(256)
+    llama_cpp.llama_model_meta_val_str(model, key.encode(), text, len(text))
+    return text.value.decode(errors="replace")
+
+
 def require_room(path: Path) -> None:
     """Raises SysgenError unless the weights fit into what memory is free, GPUs' included."""
     size = sum(part.stat().st_size for part in parts(path))

@@ -1,6 +1,8 @@
 import pytest
+from tiny import HEAD, HEADS, LAYERS, make
 
-from sysgen_local.engine.plan import Options, layers_that_fit, layout
+from sysgen_local.engine import weights
+from sysgen_local.engine.plan import Options, cell_size, layers_that_fit, layout
 
 GB = 10**9
 
@@ -37,3 +39,13 @@ def test_as_many_layers_go_to_the_gpu_as_fit(size, layers, free, fit):
 )
 def test_slots_and_their_length_follow_memory_and_jobs(options, trained, cells, plan):
     assert layout(options, trained=trained, cells=cells, slots=16) == plan
+
+
+@pytest.mark.parametrize(
+    ("architecture", "size"), [("llama", HEAD), ("qwen2", HEAD), ("gemma2", 2 * HEAD)]
+)
+def test_a_token_takes_a_key_and_a_value_of_each_head(tmp_path, architecture, size):
+    """Also where heads are larger than the width divided by their number, as in Gemma's."""
+    model = weights.load(make(tmp_path / "tiny.gguf", architecture), 0)
+    assert cell_size(model) == 2 * 2 * size * HEADS * LAYERS
+    assert weights.metadata(model, "no.such.key") == ""
