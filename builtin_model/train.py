@@ -47,7 +47,10 @@ class Settings:
     start: Path | None = None
     """A checkpoint or GGUF to go on from."""
     processes: int = 2
-    rate: float = 2e-3
+    rate: float = 1.6e-3
+    decay: float = 0.8
+    """Of matrices, at the peak rate. Without it the residual stream grows a hundredfold, and what
+    is wired can no longer be heard in it."""
     report_seconds: float = 120.0
 
 
@@ -104,6 +107,11 @@ class Trainer:
         self._topics = Topics(pieces=vocabulary_pieces(settings.tokenizer))
         self._parameters = list(model.parameters())
         self._dtype = fast_type()
+        self._matrices = [
+            (name, p)
+            for name, p in model.named_parameters()
+            if p.dim() == 2 and name not in _BY_TOKEN
+        ]
         self._optimizers = self._make_optimizers()
         self._held_out = self._held_out_samples() if self._leads else {}
 
@@ -115,7 +123,7 @@ class Trainer:
             if elapsed >= seconds:
                 break
             loss = self._predict(batch).loss
-            slowing = min(1.0, 2 * (1 - elapsed / seconds) + 0.01)
+            slowing = min(1.0, 1.5 * (1 - elapsed / seconds) + 0.01)
             elapsed = self._update(loss, min(1.0, step / 150) * slowing)
             if elapsed - reported > self._settings.report_seconds:
                 reported = elapsed
@@ -123,15 +131,25 @@ class Trainer:
         self._report("done")
 
     def _make_optimizers(self) -> list[torch.optim.Optimizer]:
-        """Muon for matrices, AdamW for embeddings and norms."""
+        """Muon for matrices, AdamW for embeddings, output layer and norms."""
         rate = self._settings.rate
-        named = list(self._model.named_parameters())
-        matrices = [p for name, p in named if p.dim() == 2 and name not in _BY_TOKEN]
-        others = [p for name, p in named if p.dim() != 2 or name in _BY_TOKEN]
+        matrices = [p for _, p in self._matrices]
+        others = [p for p in self._parameters if not any(p is matrix for matrix in matrices)]
         return [
             Muon(matrices, lr=rate, dtype=self._dtype),
             torch.optim.AdamW(others, lr=rate, betas=(0.9, 0.97), weight_decay=0.0, fused=True),
         ]
+
+    @torch.no_grad()
+    def _decay(self, rate: float) -> None:
+        """What is wired stays as it is."""
+        factor = 1 - self._settings.decay * self._settings.rate * rate
+        for name, matrix in self._matrices:
+            fixed = self._fixed.get(name)
+            if fixed is None:
+                matrix.mul_(factor)
+            else:
+                matrix.mul_(torch.where(fixed, 1.0, factor))
 
     def _held_out_samples(self) -> dict[str, list[Encoded]]:
         rng, topics = Random(999), Topics(held_out=True, pieces=self._topics.pieces)
@@ -153,6 +171,7 @@ class Trainer:
         spare(self._model, self._fixed)
         elapsed = self._average()
         torch.nn.utils.clip_grad_norm_(self._parameters, 1.0)
+        self._decay(rate)
         for optimizer in self._optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = self._settings.rate * rate
