@@ -7,6 +7,8 @@ looks at the starts of turns, which have no code. Units of the last block make t
 the output layer reads. Tokens that differ only in case, a leading space or an escape have codes
 that are nearly alike, so that a sentence is found again by its first word written in another way.
 
+With the code comes whether that token goes on with a word: a text must not end before it does.
+
 Training decides when it is right to copy: it can close those units, or outvote them. Two heads of
 the last block copy as exactly from wherever training makes them look.
 """
@@ -16,7 +18,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from builtin_model.layout import CODE, Wiring
+from builtin_model.layout import CODE, LOUDNESS, Wiring
 from builtin_model.rotary import angles
 from builtin_model.tokenizer import Encoder
 
@@ -48,14 +50,22 @@ _PAIRS = 7
 """Rotary pairs, the fastest ones, by which a head knows how far back it looks."""
 
 _SHARPNESS = 1.6
+"""How firmly it looks there and nowhere else."""
+
 _LIKENESS = 1.2
 _LEAST = 2.5
-"""How like a place must be: somewhat more than one token."""
+"""How much alike codes weigh in a comparison, and the starts of turns: somewhat more than one token
+that is alike."""
 
-_LOUDNESS = 0.4
+_JOINED = 2.0
+"""How loud it is that a token goes on with a word."""
+
+_COPIED = 0.4
 _OPEN = 0.7
 _GAIN = 2.0
 _CERTAINTY = 0.25
+"""How loud the code to be copied is at first, how far the units that make it louder are open, by
+how much they do, and how much the output layer goes by it."""
 
 
 def codes(encoder: Encoder) -> Tensor:
@@ -70,6 +80,11 @@ def codes(encoder: Encoder) -> Tensor:
     return found
 
 
+def joined(encoder: Encoder) -> list[int]:
+    """The tokens that go on with the word before them."""
+    return [number for number, text in enumerate(encoder.texts) if text[:1].isalnum()]
+
+
 def _plain(text: str) -> str:
     """What variants of a token have in common."""
     return text.strip(" \\").lower() or text
@@ -80,6 +95,7 @@ def wire_copying(wiring: Wiring, encoder: Encoder) -> None:
     found = codes(encoder)
     model.token_embd.weight[:, entries.code] = found
     model.token_embd.weight[encoder.turn, entries.turn] = CODE**0.5  # as loud as the others
+    model.token_embd.weight[joined(encoder), entries.joined] = _JOINED
     model.output.weight[:, entries.copied] = _CERTAINTY * found
     wiring.fix(model.output.weight, slice(None), entries.copied)
     for block in model.blk:
@@ -95,9 +111,10 @@ def wire_copying(wiring: Wiring, encoder: Encoder) -> None:
     alike = wiring.still(head)
     for layer in (model.blk[number].attn_q, model.blk[number].attn_k):
         wiring.fix(layer.weight, slice(alike, alike + CODE + 1))
-    _wire_copy(wiring, *COPYING, _LOUDNESS)
+    _wire_copy(wiring, *COPYING, _COPIED)
+    _wire_joint(wiring)
     for head in POINTING:  # where the stream has grown, and everything in it is fainter
-        _wire_copy(wiring, LAST, head, 3 * _LOUDNESS)
+        _wire_copy(wiring, LAST, head, 3 * _COPIED)
     _wire_loudness(wiring)
 
 
@@ -117,7 +134,7 @@ def _wire_previous(wiring: Wiring, head: int, back: int, turned: Tensor) -> None
     block.attn_v.weight[value] = 0
     block.attn_v.weight[value, entries.code] = torch.eye(CODE)
     block.attn_output.weight[:, value] = 0
-    loudness = _PAST * 0.42 / _QUIET * _FADING**back
+    loudness = _PAST * LOUDNESS[0] / _QUIET * _FADING**back
     block.attn_output.weight[entries.past, value] = loudness * turned.matrix_power(back)
     wiring.fix(block.attn_v.weight, value)
     wiring.fix(block.attn_output.weight, slice(None), value)
@@ -135,7 +152,7 @@ def _wire_comparison(wiring: Wiring, number: int, head: int, turned: Tensor) -> 
     block.attn_q.weight[alike, entries.code] = strength * torch.eye(CODE)
     block.attn_q.weight[alike, entries.past] = strength / _PAST * torch.eye(CODE)
     block.attn_k.weight[alike, entries.past] = strength / _PAST / _FADING * turned.t()
-    block.attn_q.weight[alike.stop, entries.constant] = _LEAST * CODE**0.5 / 6
+    block.attn_q.weight[alike.stop, entries.constant] = _LEAST
     block.attn_k.weight[alike.stop, entries.turn] = _LEAST
 
 
@@ -150,6 +167,19 @@ def _wire_copy(wiring: Wiring, number: int, head: int, loudness: float) -> None:
     block.attn_output.weight[entries.copied, value] = loudness / _QUIET * torch.eye(CODE)
     wiring.fix(block.attn_v.weight, value)
     wiring.fix(block.attn_output.weight, slice(None), value)
+
+
+def _wire_joint(wiring: Wiring) -> None:
+    """Whether what is copied goes on with a word."""
+    number, head = COPYING
+    block, entries = wiring.model.blk[number], wiring.entries
+    row = wiring.rows(head).start + CODE
+    block.attn_v.weight[row] = 0
+    block.attn_v.weight[row, entries.joined] = 1
+    block.attn_output.weight[:, row] = 0
+    block.attn_output.weight[entries.going_on, row] = LOUDNESS[1]
+    wiring.fix(block.attn_v.weight, row)
+    wiring.fix(block.attn_output.weight, slice(None), row)
 
 
 def _wire_loudness(wiring: Wiring) -> None:

@@ -22,19 +22,24 @@ CODE = 40
 CONSTANT = 1.5
 """Value of the entry that is alike in all embeddings."""
 
+LOUDNESS = (0.42, 0.54)
+"""The root mean square of the stream before blocks 0 and 1 when training starts: what it is divided
+by there."""
+
 Where = int | slice
 
 
 @dataclass(frozen=True, slots=True)
 class Entries:
     """`constant`, `code`, `own` and `score` come with the embeddings: what all tokens share, which
-    token it is, what it tells of domains, and how much that counts. `turn`, `opening` and `closing`
-    mark the tokens that start a turn, stand before a phrase and after it.
+    token it is, what it tells of domains, and how much that counts. `turn`, `opening`, `closing`
+    and `joined` mark the tokens that start a turn, stand before a phrase and after it, and go on
+    with the word before them.
 
     Circuits write the others: `past`, which tokens came before; `copied`, the code of the token to
-    be copied; `mean`, what was told so far; `named`, what the next word is to tell; `inside`,
-    whether a token stands in a phrase; `mark`, how alike it is with what was told before the
-    phrase; `verdict`, the same of a whole phrase.
+    be copied, and `going_on`, whether that one is joined; `mean`, what was told so far; `named`,
+    what the next word is to tell; `inside`, whether a token stands in a phrase; `mark`, how alike
+    it is with what was told before the phrase; `verdict`, the same of a whole phrase.
     """
 
     free: slice
@@ -52,6 +57,8 @@ class Entries:
     inside: int
     mark: int
     verdict: int
+    joined: int
+    going_on: int
 
     @classmethod
     def of(cls, config: Config) -> Entries:
@@ -67,9 +74,7 @@ class Entries:
         ):
             slices[name] = slice(end - size, end)
             end -= size
-        names = (
-            "constant turn opening closing score inside mark verdict"  # one entry each
-        ).split()
+        names = "constant turn opening closing score inside mark verdict joined going_on".split()
         single = {name: end - number for number, name in enumerate(names, start=1)}
         return cls(free=slice(0, end - len(names)), **slices, **single)
 

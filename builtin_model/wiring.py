@@ -16,7 +16,7 @@ from torch import Tensor
 
 from builtin_model.copying import wire_copying
 from builtin_model.domains import SIZE, Telling
-from builtin_model.layout import CONSTANT, Wiring
+from builtin_model.layout import CONSTANT, LOUDNESS, Wiring
 from builtin_model.model import Model
 from builtin_model.tokenizer import Encoder
 
@@ -86,7 +86,7 @@ def _wire_mean(wiring: Wiring) -> None:
     block.attn_q.weight[first, entries.constant] = 2.6
     block.attn_k.weight[first, entries.score] = 2.6
     block.attn_v.weight[told, entries.own] = torch.eye(SIZE)
-    block.attn_output.weight[entries.mean, told] = _MEAN * 0.42 / _OWN * torch.eye(SIZE)
+    block.attn_output.weight[entries.mean, told] = _MEAN * LOUDNESS[0] / _OWN * torch.eye(SIZE)
 
 
 def _wire_opening(wiring: Wiring) -> None:
@@ -101,8 +101,8 @@ def _wire_opening(wiring: Wiring) -> None:
     block.attn_v.weight[told, entries.mean] = torch.eye(SIZE)
     block.attn_v.weight[told.stop, entries.opening] = 1
     block.attn_v.weight[told.stop, entries.closing] = -4
-    block.attn_output.weight[entries.mean, told] = 0.54 * _TOLD * torch.eye(SIZE)
-    block.attn_output.weight[entries.inside, told.stop] = 0.54
+    block.attn_output.weight[entries.mean, told] = LOUDNESS[1] * _TOLD * torch.eye(SIZE)
+    block.attn_output.weight[entries.inside, told.stop] = LOUDNESS[1]
 
 
 def _wire_likeness(wiring: Wiring) -> None:

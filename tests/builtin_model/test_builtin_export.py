@@ -80,8 +80,9 @@ def test_it_goes_on_where_the_same_words_led_before_and_not_from_their_other_pla
     ids = [encoder.turn, *encoder.ids(f"user\n{text}"), encoder.turn, *encoder.ids(text)]
     with torch.no_grad():
         told = model(torch.tensor([ids]))[0].argmax(-1).tolist()
-    length = len(encoder.ids(text))
-    assert told[-length + 2 : -1] == ids[-length + 3 :]
+    sure = 7  # from so many tokens on it is the same text beyond doubt
+    length = len(encoder.ids(text)) - sure
+    assert told[-length:-2] == ids[1 - length : -1]
 
 
 def test_a_tokenizer_of_another_size_is_refused(tmp_path):
