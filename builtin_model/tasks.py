@@ -199,16 +199,16 @@ class Task:
 
 TASKS: dict[str, Task] = {
     "generate": Task(generate, 0.28, first_weight=3.0),
-    "recognise": Task(recognise, 0.04, weight=4.0),
-    "verify": Task(verify, 0.18, weight=4.0, tag_weight=2.0),
-    "verify_naming": Task(verify_naming, 0.05, weight=3.0),
-    "respond": Task(respond, 0.16),
-    "dialogue": Task(dialogue, 0.07),
-    "judge": Task(judge, 0.08, weight=4.0),
-    "score": Task(score, 0.06, weight=4.0),
-    "copy": Task(copy, 0.05),
-    "greet": Task(greet, 0.015),
-    "arithmetic": Task(arithmetic, 0.015),
+    "recognise": Task(recognise, 0.03, weight=4.0),
+    "verify": Task(verify, 0.14, weight=4.0, tag_weight=2.0),
+    "verify_naming": Task(verify_naming, 0.03, weight=3.0),
+    "respond": Task(respond, 0.21),
+    "dialogue": Task(dialogue, 0.06),
+    "judge": Task(judge, 0.11, weight=4.0),
+    "score": Task(score, 0.09, weight=4.0),
+    "copy": Task(copy, 0.03),
+    "greet": Task(greet, 0.01),
+    "arithmetic": Task(arithmetic, 0.01),
 }
 
 

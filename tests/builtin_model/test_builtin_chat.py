@@ -37,7 +37,7 @@ def test_replies_come_in_the_order_of_asking(chat):
     ]
     for topic, reply in zip(topics, chat.ask(asked), strict=True):
         found = {phrase.tag: phrase.text for phrase in parse_json(reply)}
-        assert topic in found["content"]
+        assert topic in found["task"]
         assert role_domains(found["role"]) == {"math"}
 
 

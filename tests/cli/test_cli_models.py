@@ -51,7 +51,7 @@ def test_path_prints_the_path_alone() -> None:
 
 def test_check_looks_into_a_file() -> None:
     shown = run("check", "builtin").stdout
-    for fact in ("whole", "llama", "q8_0", "4,096 tokens", "chat template yes"):
+    for fact in ("whole", "llama", "q8_0", "10,240 tokens", "chat template yes"):
         assert fact in shown
     assert fingerprint(BUILTIN) in shown
 

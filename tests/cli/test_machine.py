@@ -78,7 +78,7 @@ def test_a_full_disk_loses_nothing_that_was_committed(folder):
 FULL_DISK = """
 mount -t tmpfs -o size=4m tmpfs disk || exit 77
 "$@" run rows.jsonl --phase filter --db disk/s.db -q
-dd if=/dev/zero of=disk/fill bs=16k; truncate -s -48k disk/fill
+dd if=/dev/zero of=disk/fill bs=16k; truncate -s -16k disk/fill
 "$@" run --db disk/s.db -q; echo "exit $?" >&2
 "$@" stats --json --db disk/s.db
 rm disk/fill

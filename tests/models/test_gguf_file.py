@@ -78,7 +78,7 @@ def test_check_reads_the_header(tmp_path: Path) -> None:
     assert (report.architecture, report.quantisation) == ("llama", "q4_k_m")
     assert (report.context, report.vocabulary) == (2048, 3)
     assert (report.parameters, report.tensors, report.thinking) == (2048, 1, True)
-    assert check(BUILTIN).vocabulary == 4096
+    assert check(BUILTIN).vocabulary == 10240
 
 
 @pytest.mark.parametrize("kept", [6, 100, 20_000, 2_000_000, -1])

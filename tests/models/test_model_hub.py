@@ -172,7 +172,7 @@ def test_pull_fetches_shows_progress_and_then_needs_no_network(machine: Machine)
     path = Path(pulled.stdout.strip())
     assert path.read_bytes() == machine.hub.content
     assert path.is_relative_to(machine.folder / "hf" / "hub" / "models--me--mine")
-    assert "mine: 0.00 of 0.00 GB" in pulled.stderr
+    assert "mine: 0.00 of 0.01 GB" in pulled.stderr
     assert not machine.parts
 
     requests = len(machine.hub.ranges)
