@@ -188,7 +188,7 @@ def arithmetic(rng: Random, _topics: Topics) -> Sample:
 class Task:
     """A task and its part in the mix. `weight` is the loss on its answers: those of one word need
     more; `tag_weight` is the loss on the tag that a good phrase is shown under, `first_weight` that
-    on the first tokens of an answer, where the role stands."""
+    on the first tokens of an answer, where role and topic stand."""
 
     draw: Callable[[Random, Topics], Sample]
     share: float
