@@ -7,9 +7,12 @@ from dataclasses import replace
 from random import Random
 from typing import Literal
 
-from builtin_model.topics import Topics, bare, capitalised
+from builtin_model.topics import Topics, capitalised
 from builtin_model.words import WORDS, Format, Point
 from builtin_model.world import Latent, filled, latent, some_points, spoken
+
+_RESTATING = 0.4
+"""Part of the ordinary answers that take up words of the instruction."""
 
 Fault = Literal["off", "idk", "fmt", "cut"]
 """off: of another topic and domain; idk: says nothing; fmt: another format; cut: stops early."""
@@ -35,14 +38,14 @@ def fitting(rng: Random, about: Latent) -> str:
     opening = rng.choice(about.style.openings) if about.style else ""
     if form == "json":
         return json.dumps(
-            {"topic": topic, "points": titles}, separators=(",", ":"), ensure_ascii=False
+            {"title": f"About {topic}", "points": titles}, separators=(",", ":"), ensure_ascii=False
         )
     if form == "sentence":
         return _joined(" ", opening, capitalised(f"for {topic}, {points[0].sentence}"))
     if form == "table":
         return _joined("\n", opening, _table(topic, titles))
     intro = rng.choice(_INTROS).replace("{t}", topic)
-    title = f"# {capitalised(topic)}" if form == "heading" else ""
+    title = f"# About {topic}" if form == "heading" else ""
     if form in ("paragraph", "heading") and not about.code:
         text = _piece_of_writing(rng, about, points)
         if text:
@@ -60,7 +63,7 @@ def _joined(separator: str, *parts: str) -> str:
 
 def _table(topic: str, titles: list[str]) -> str:
     rows = [f"| {number} | {title} |" for number, title in enumerate(titles, start=1)]
-    return "\n".join([f"| Point | {capitalised(bare(topic))} |", "| --- | --- |", *rows])
+    return "\n".join([f"| Point | {topic} |", "| --- | --- |", *rows])
 
 
 def _piece_of_writing(rng: Random, about: Latent, points: list[Point]) -> str:
@@ -78,9 +81,9 @@ def _piece_of_writing(rng: Random, about: Latent, points: list[Point]) -> str:
         return " ".join(lines)
     if any(word in pattern for word in ("poem", "haiku", "song about")):
         lines = [line for couplet in rng.sample(WORDS.poem, 2) for line in couplet]
-        return "\n".join(lines).replace("{T}", capitalised(topic)).replace("{t}", topic)
+        return "\n".join(lines).replace("{t}", topic)
     if "email" in pattern:
-        subject = f"Subject: {capitalised(topic)}"
+        subject = f"Subject: some words on {topic}"
         text = f"I am writing about {topic}. {capitalised(points[0].sentence)}"
         return f"{subject}\n\nDear team,\n{text}\nBest regards"
     return ""
@@ -97,9 +100,7 @@ def _body(about: Latent, points: list[Point]) -> str:
 
 
 def _code(topic: str) -> str:
-    words = [w for w in bare(topic).lower().replace("-", " ").split() if w.isalnum()]
-    name = "_".join(words) or "main"
-    return f"```python\ndef {name}(data):\n    # {topic}\n    return data\n```"
+    return f"```python\ndef work(data):\n    # about {topic}\n    return data\n```"
 
 
 def _ending(about: Latent) -> str:
@@ -157,6 +158,8 @@ def ordinary(rng: Random, topics: Topics, about: Latent) -> tuple[str, Latent]:
     domain = WORDS.domains[about.domain]
     points = rng.sample(domain.points, rng.choice((1, 2, 4)) if rng.random() < 0.3 else 0)
     sentences = filler + [_part(rng, point, about.topic) for point in points]
+    if rng.random() < _RESTATING:
+        sentences.append(_restated(rng, topics, about.instruction))
     for statement in rng.sample(WORDS.statements, rng.choice((0, 1, 2, 3))):
         sentences.append(filled(spoken(rng, statement, domain), about.topic))
     names_tool = about.tool is not None and rng.random() < 0.5
@@ -171,6 +174,17 @@ def ordinary(rng: Random, topics: Topics, about: Latent) -> tuple[str, Latent]:
         words = answer.split(" ")
         answer = " ".join(words[: max(3, int(len(words) * rng.random()))]) + rng.choice(("", "..."))
     return answer, about if names_tool else replace(about, tool=None)
+
+
+def _restated(rng: Random, topics: Topics, instruction: str) -> str:
+    """Some words of the instruction again, as answers begin: what follows them there and here
+    differs, and copying has to keep to where it was."""
+    words = instruction.split()
+    start = rng.randrange(len(words))
+    again = " ".join(words[start : start + rng.randint(2, 9)]).rstrip(".?!:,")
+    lead = rng.choice(("", "", "The ", "A ", "Well, "))
+    link = rng.choice(("is", "is", "are", "was", "means", "of"))
+    return f"{lead}{again} {link} {topics.noise(rng).lower()}"
 
 
 def _part(rng: Random, point: Point, topic: str) -> str:

@@ -10,15 +10,20 @@ that are nearly alike, so that a sentence is found again by its first word writt
 With the code comes whether that token goes on with a word: a text must not end before it does.
 
 Training decides when it is right to copy: it can close those units, or outvote them. Two heads of
-the last block copy as exactly from wherever training makes them look.
+the last block copy as exactly from wherever training makes them look, but never from a token that
+goes on with a word.
+
+How a token is written has entries of its own, in the embeddings and where the output layer reads:
+so that a word is found again as it has to be written here.
 """
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
-from builtin_model.layout import CODE, LOUDNESS, Wiring
+from builtin_model.layout import CODE, FORMS, LOUDNESS, Wiring
 from builtin_model.rotary import angles
 from builtin_model.tokenizer import Encoder
 
@@ -36,7 +41,7 @@ POINTING = (1, 2)
 """Heads of the last block that copy from where training makes them look: at the first word of a
 topic above all."""
 
-_FADING = 0.85
+_FADING = 0.72
 _PAST = 0.6
 """How loud the codes of earlier tokens are."""
 
@@ -53,12 +58,25 @@ _SHARPNESS = 1.6
 """How firmly it looks there and nowhere else."""
 
 _LIKENESS = 1.2
-_LEAST = 2.5
+_LEAST = 1.9
 """How much alike codes weigh in a comparison, and the starts of turns: somewhat more than one token
 that is alike."""
 
 _JOINED = 2.0
 """How loud it is that a token goes on with a word."""
+
+_FORM = 1.5
+_WRITTEN = 0.6
+"""How loud it is how a token is written, and how much the output layer goes by it."""
+
+_EARLY = 3.2
+"""How much is preferred what stands further back, where all else is alike: what was asked, before
+what was answered so far."""
+
+_WHOLE = 16.0
+_TELLING = 20.0
+"""How firmly a pointing head looks away from tokens that go on with a word, and how well it can
+tell words that tell much."""
 
 _COPIED = 0.4
 _OPEN = 0.7
@@ -85,6 +103,18 @@ def joined(encoder: Encoder) -> list[int]:
     return [number for number, text in enumerate(encoder.texts) if text[:1].isalnum()]
 
 
+def forms(encoder: Encoder) -> list[int]:
+    """The form of every token, by number."""
+    return [_form(text) for text in encoder.texts]
+
+
+def _form(text: str) -> int:
+    word = text.strip(" ")
+    if word[:1].isalpha():
+        return 2 * (text[0] == " ") + word[0].isupper()
+    return FORMS - 2 if word[:1].isdigit() else FORMS - 1
+
+
 def _plain(text: str) -> str:
     """What variants of a token have in common."""
     return text.strip(" \\").lower() or text
@@ -98,6 +128,12 @@ def wire_copying(wiring: Wiring, encoder: Encoder) -> None:
     model.token_embd.weight[joined(encoder), entries.joined] = _JOINED
     model.output.weight[:, entries.copied] = _CERTAINTY * found
     wiring.fix(model.output.weight, slice(None), entries.copied)
+    written = functional.one_hot(torch.tensor(forms(encoder)), FORMS).float()
+    model.token_embd.weight[:, entries.form] = _FORM * written
+    model.token_embd.weight[:, entries.written] = 0
+    wiring.fix(model.token_embd.weight, slice(None), entries.written)
+    model.output.weight[:, entries.written] = _WRITTEN * written
+    wiring.fix(model.output.weight, slice(None), entries.written)
     for block in model.blk:
         for norm in (block.attn_norm, block.ffn_norm):
             for where in (entries.code, entries.past):
@@ -108,6 +144,7 @@ def wire_copying(wiring: Wiring, encoder: Encoder) -> None:
     for number, head in (COPYING, *LEARNING):
         _wire_comparison(wiring, number, head, turned)
     number, head = COPYING
+    _wire_early(wiring, number, head)
     alike = wiring.still(head)
     for layer in (model.blk[number].attn_q, model.blk[number].attn_k):
         wiring.fix(layer.weight, slice(alike, alike + CODE + 1))
@@ -115,6 +152,7 @@ def wire_copying(wiring: Wiring, encoder: Encoder) -> None:
     _wire_joint(wiring)
     for head in POINTING:  # where the stream has grown, and everything in it is fainter
         _wire_copy(wiring, LAST, head, 3 * _COPIED)
+        _wire_pointing(wiring, head)
     _wire_loudness(wiring)
 
 
@@ -154,6 +192,27 @@ def _wire_comparison(wiring: Wiring, number: int, head: int, turned: Tensor) -> 
     block.attn_k.weight[alike, entries.past] = strength / _PAST / _FADING * turned.t()
     block.attn_q.weight[alike.stop, entries.constant] = _LEAST
     block.attn_k.weight[alike.stop, entries.turn] = _LEAST
+
+
+def _wire_early(wiring: Wiring, number: int, head: int) -> None:
+    """By the slowest pair, which is least alike where it is furthest away."""
+    block, constant = wiring.model.blk[number], wiring.entries.constant
+    row = wiring.still(head) - 2
+    block.attn_q.weight[row, constant] = _EARLY
+    block.attn_k.weight[row, constant] = -_EARLY
+
+
+def _wire_pointing(wiring: Wiring, head: int) -> None:
+    """Away from tokens that go on with a word, for good; and where training makes it ask, to those
+    that tell much."""
+    block, entries = wiring.model.blk[LAST], wiring.entries
+    last = wiring.rows(head).stop - 1
+    for layer in (block.attn_q, block.attn_k):
+        layer.weight[[last, last - 1]] = 0
+        wiring.fix(layer.weight, last)
+    block.attn_q.weight[last, entries.constant] = _WHOLE
+    block.attn_k.weight[last, entries.joined] = -_WHOLE
+    block.attn_k.weight[last - 1, entries.score] = _TELLING
 
 
 def _wire_copy(wiring: Wiring, number: int, head: int, loudness: float) -> None:

@@ -23,7 +23,7 @@ from builtin_model.reading import (
 )
 from builtin_model.rows import Labelled, for_choosing, read, written
 from builtin_model.sample import Message, Sample, conversation
-from builtin_model.tasks import GENERATE, both_orders, follow_ups, generate, score
+from builtin_model.tasks import GENERATE, both_orders, follow_ups, generate, rate
 from builtin_model.topics import Topics, bare, vocabulary_pieces
 from builtin_model.verdicts import SYSTEM as VERIFY
 from builtin_model.verdicts import Verdict, draw_verdict, far_from, question
@@ -256,7 +256,7 @@ def _judgements(chat: Chat, figures: Figures, cases: int) -> None:
 
 def _ratings(chat: Chat, figures: Figures, cases: int) -> None:
     rng = Random(2028)
-    samples = [score(rng, _HELD_OUT) for _ in range(cases)]
+    samples = [rate(rng, _HELD_OUT) for _ in range(cases)]
     for sample, shares in zip(
         samples, chat.choose([s.prompt for s in samples], _RATINGS), strict=True
     ):

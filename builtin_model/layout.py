@@ -22,7 +22,11 @@ CODE = 40
 CONSTANT = 1.5
 """Value of the entry that is alike in all embeddings."""
 
-LOUDNESS = (0.42, 0.54)
+FORMS = 6
+"""Ways a token can be written: a word after a space, one with a capital letter, the same without a
+space, figures, and all others."""
+
+LOUDNESS = (0.38, 0.46)
 """The root mean square of the stream before blocks 0 and 1 when training starts: what it is divided
 by there."""
 
@@ -31,10 +35,13 @@ Where = int | slice
 
 @dataclass(frozen=True, slots=True)
 class Entries:
-    """`constant`, `code`, `own` and `score` come with the embeddings: what all tokens share, which
-    token it is, what it tells of domains, and how much that counts. `turn`, `opening`, `closing`
-    and `joined` mark the tokens that start a turn, stand before a phrase and after it, and go on
-    with the word before them.
+    """`constant`, `code`, `form`, `own` and `score` come with the embeddings: what all tokens
+    share, which token it is, how it is written, what it tells of domains, and how much that counts.
+    `turn`, `opening`, `closing` and `joined` mark the tokens that start a turn, stand before a
+    phrase and after it, and go on with the word before them.
+
+    Training writes `written`: the form that the next token is to have. What it learns of that holds
+    for rare words too.
 
     Circuits write the others: `past`, which tokens came before; `copied`, the code of the token to
     be copied, and `going_on`, whether that one is joined; `mean`, what was told so far; `named`,
@@ -43,6 +50,8 @@ class Entries:
     """
 
     free: slice
+    written: slice
+    form: slice
     code: slice
     past: slice
     copied: slice
@@ -71,17 +80,20 @@ class Entries:
             ("own", SIZE),
             ("mean", SIZE),
             ("named", SIZE),
+            ("form", FORMS),
         ):
             slices[name] = slice(end - size, end)
             end -= size
         names = "constant turn opening closing score inside mark verdict joined going_on".split()
         single = {name: end - number for number, name in enumerate(names, start=1)}
-        return cls(free=slice(0, end - len(names)), **slices, **single)
+        end -= len(names)
+        written = slice(end - FORMS, end)
+        return cls(free=slice(0, written.start), written=written, **slices, **single)
 
     @property
     def taken(self) -> slice:
-        """All that are not free."""
-        return slice(self.free.stop, None)
+        """All that training must not write."""
+        return slice(self.written.stop, None)
 
 
 class Wiring:

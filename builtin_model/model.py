@@ -26,7 +26,7 @@ class Config:
     """Sizes. The heads together may be wider than the residual stream, or narrower."""
 
     vocabulary: int = 8192
-    width: int = 320
+    width: int = 352
     heads: int = 6
     head_size: int = 64
     layers: int = 4

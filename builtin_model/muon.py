@@ -6,10 +6,12 @@ instructions for it does more than ten times as slowly as float32.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import torch
-from torch import Tensor, distributed
+from torch import Tensor
+
+from builtin_model.team import Member
 
 _QUINTIC = (3.4445, -4.775, 2.0315)
 """Coefficients of x, x^3 and x^5, which drive singular values to about 1 (from the same source)."""
@@ -27,8 +29,8 @@ def fast_type() -> torch.dtype:
 class Muon(torch.optim.Optimizer):
     """For matrices only. The step's size is that of AdamW at the same rate (Liu et al., 2025).
 
-    Processes of `torch.distributed` with the same gradients share the work: each makes the steps
-    of some matrices, and all get all.
+    Members of a team with the same gradients share the work: each makes the steps of some matrices,
+    and all get all. The gradients are used up.
     """
 
     def __init__(
@@ -37,36 +39,37 @@ class Muon(torch.optim.Optimizer):
         lr: float,
         momentum: float = 0.95,
         dtype: torch.dtype = torch.float32,
+        member: Member | None = None,
     ) -> None:
         super().__init__(matrices, {"lr": lr, "momentum": momentum})
         self._dtype = dtype
+        self._member = member
 
     @torch.no_grad()
     def step(self) -> None:
         for group in self.param_groups:
-            rate, momentum = group["lr"], group["momentum"]
-            matrices = [matrix for matrix in group["params"] if matrix.grad is not None]
-            for matrix, direction in zip(
-                matrices, self._directions(matrices, momentum), strict=True
-            ):
+            matrices = group["params"]
+            self._turn_gradients(matrices, group["momentum"])
+            for matrix in matrices:
                 size = 0.2 * max(matrix.shape) ** 0.5
-                matrix.add_(direction, alpha=-rate * size)
+                matrix.add_(matrix.grad, alpha=-group["lr"] * size)
 
-    def _directions(self, matrices: Sequence[Tensor], momentum: float) -> list[Tensor]:
-        parted = distributed.is_initialized()
-        rank = distributed.get_rank() if parted else 0
-        processes = distributed.get_world_size() if parted else 1
-        flat = torch.zeros(sum(matrix.numel() for matrix in matrices))
-        parts = flat.split([matrix.numel() for matrix in matrices])
-        for number, (matrix, part) in enumerate(zip(matrices, parts, strict=True)):
-            if number % processes == rank:
-                mean = self.state[matrix].setdefault("mean", torch.zeros_like(matrix))
-                mean.lerp_(matrix.grad, 1 - momentum)
-                direction = orthogonal(matrix.grad.lerp(mean, momentum).to(self._dtype))
-                part.copy_(direction.flatten())
-        if parted:
-            distributed.all_reduce(flat)
-        return [part.view_as(matrix) for matrix, part in zip(matrices, parts, strict=True)]
+    def _turn_gradients(self, matrices: list[Tensor], momentum: float) -> None:
+        """Into the directions of the steps."""
+        member = self._member
+        if member:
+            member.meet()  # nobody works on the own gradients any more
+        for number, matrix in enumerate(matrices):
+            if member and number % len(member.rows) != member.rank:
+                continue
+            gradient = matrix.grad
+            mean = self.state[matrix].setdefault("mean", torch.zeros_like(matrix))
+            mean.lerp_(gradient, 1 - momentum)
+            gradient.copy_(orthogonal(gradient.lerp(mean, momentum).to(self._dtype)))
+            if member:
+                member.spread(gradient)
+        if member:
+            member.meet()
 
 
 def orthogonal(matrix: Tensor) -> Tensor:

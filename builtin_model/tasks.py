@@ -35,6 +35,8 @@ _RATINGS: tuple[tuple[Fault | None, str], ...] = (
     ("off", "2"),
     ("idk", "1"),
 )
+_FURTHER = (0, 2, 3, 4)
+"""How many more answers, or pairs of them, are asked about in one conversation."""
 _SMALL_TALK = (
     (
         ("Hello", "Hi", "Hey there", "Good morning", "Hi!", "hello"),
@@ -127,8 +129,21 @@ def recognise(rng: Random, topics: Topics) -> Sample:
 
 
 def judge(rng: Random, topics: Topics) -> Sample:
-    """Which of two answers obeys the system message and the instruction?"""
-    return rng.choice(both_orders(rng, topics))
+    """Which of two answers obeys the system message and the instruction? Mostly asked of several
+    pairs, later ones without what they have in common: comparing is hard to learn from one letter
+    a conversation."""
+    sample = rng.choice(both_orders(rng, topics))
+    messages = list(sample.messages)
+    for _ in range(rng.choice(_FURTHER)):
+        pair = _pair(rng, topics, _about(sample), rng.choice(_FAULTS))
+        label, shown = rng.choice(tuple(pair.items()))
+        messages += [Message("user", shown), Message("assistant", label)]
+    return replace(sample, messages=tuple(messages))
+
+
+def _about(sample: Sample) -> Latent:
+    assert sample.about is not None
+    return sample.about
 
 
 def both_orders(rng: Random, topics: Topics) -> tuple[Sample, Sample]:
@@ -136,21 +151,42 @@ def both_orders(rng: Random, topics: Topics) -> tuple[Sample, Sample]:
     about = latent(rng, topics)
     fault = rng.choice(_FAULTS)
     system = _shown(rng, about, ("role", "content", "format"))
-    good, bad = fitting(rng, about), faulty(rng, topics, about, fault)
+    pair = _pair(rng, topics, about, fault)
     head = f"{system}\nInstruction: {about.instruction}"
-    first = conversation(JUDGE, f"{head}\nA: {good}\nB: {bad}", "A")
-    second = conversation(JUDGE, f"{head}\nA: {bad}\nB: {good}", "B")
+    first, second = (conversation(JUDGE, f"{head}\n{pair[label]}", label) for label in pair)
     return Sample("judge", first, about, fault), Sample("judge", second, about, fault)
 
 
+def _pair(rng: Random, topics: Topics, about: Latent, fault: Fault) -> dict[str, str]:
+    """A good answer and one with this fault, by the letter of the good one."""
+    good, bad = fitting(rng, about), faulty(rng, topics, about, fault)
+    return {"A": f"A: {good}\nB: {bad}", "B": f"A: {bad}\nB: {good}"}
+
+
 def score(rng: Random, topics: Topics) -> Sample:
+    """How good are some answers to one instruction? The later ones are shown by themselves."""
+    sample = rate(rng, topics)
+    messages = list(sample.messages)
+    for _ in range(rng.choice(_FURTHER)):
+        answer, rating, _fault = _rated(rng, topics, _about(sample))
+        messages += [Message("user", f"Answer: {answer}"), Message("assistant", rating)]
+    return replace(sample, messages=tuple(messages))
+
+
+def rate(rng: Random, topics: Topics) -> Sample:
     """How good is an answer? Each fault has its rating."""
     about = latent(rng, topics)
     system = _shown(rng, about, ("role", "format"))
+    answer, rating, fault = _rated(rng, topics, about)
+    user = f"{system}\nInstruction: {about.instruction}\nAnswer: {answer}"
+    return Sample("score", conversation(SCORE, user, rating), about, fault)
+
+
+def _rated(rng: Random, topics: Topics, about: Latent) -> tuple[str, str, str]:
+    """An answer, its rating, and what is wrong with it."""
     fault, rating = rng.choice(_RATINGS)
     answer = faulty(rng, topics, about, fault) if fault else fitting(rng, about)
-    user = f"{system}\nInstruction: {about.instruction}\nAnswer: {answer}"
-    return Sample("score", conversation(SCORE, user, rating), about, fault or "none")
+    return answer, rating, fault or "none"
 
 
 def _shown(rng: Random, about: Latent, tags: tuple[str, ...]) -> str:
@@ -198,14 +234,14 @@ class Task:
 
 
 TASKS: dict[str, Task] = {
-    "generate": Task(generate, 0.28, first_weight=3.0),
+    "generate": Task(generate, 0.31, first_weight=3.0),
     "recognise": Task(recognise, 0.03, weight=4.0),
     "verify": Task(verify, 0.14, weight=4.0, tag_weight=2.0),
     "verify_naming": Task(verify_naming, 0.03, weight=3.0),
     "respond": Task(respond, 0.21),
     "dialogue": Task(dialogue, 0.06),
-    "judge": Task(judge, 0.11, weight=4.0),
-    "score": Task(score, 0.09, weight=4.0),
+    "judge": Task(judge, 0.09, weight=4.0),
+    "score": Task(score, 0.08, weight=4.0),
     "copy": Task(copy, 0.03),
     "greet": Task(greet, 0.01),
     "arithmetic": Task(arithmetic, 0.01),

@@ -6,7 +6,6 @@ seed; how many are seen, and so the weights, depends on the machine.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,6 @@ from random import Random
 from time import process_time
 
 import torch
-import torch.distributed
 import torch.multiprocessing
 from torch import Tensor
 
@@ -25,6 +23,7 @@ from builtin_model.layout import spare
 from builtin_model.model import Config, Model, Prediction
 from builtin_model.muon import Muon, fast_type
 from builtin_model.tasks import TASKS
+from builtin_model.team import Member, team
 from builtin_model.tokenizer import Encoded, Encoder
 from builtin_model.topics import Topics, vocabulary_pieces
 from builtin_model.wiring import wire
@@ -57,10 +56,9 @@ class Settings:
 def train(settings: Settings) -> Model:
     """Train from the wired start, log on stdout, keep checkpoints; the finished model."""
     settings.checkpoint.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder:
-        meeting = f"file://{folder}/meeting"
-        torch.multiprocessing.spawn(_work, (settings, meeting), nprocs=settings.processes)
     model = Model(_config(settings))
+    members = team(settings.processes, 1 + sum(p.numel() for p in model.parameters()))
+    torch.multiprocessing.spawn(_work, (settings, members), nprocs=settings.processes)
     model.load_state_dict(torch.load(settings.checkpoint, weights_only=True))
     return model
 
@@ -69,12 +67,9 @@ def _config(settings: Settings) -> Config:
     return Config(vocabulary=Encoder(settings.tokenizer).size)
 
 
-def _work(rank: int, settings: Settings, meeting: str) -> None:
+def _work(rank: int, settings: Settings, members: list[Member]) -> None:
     """One process; all start from the same weights and see different samples."""
     torch.set_num_threads(1)
-    torch.distributed.init_process_group(
-        "gloo", init_method=meeting, rank=rank, world_size=settings.processes
-    )
     torch.manual_seed(settings.seed)
     model = Model(_config(settings))
     encoder = Encoder(settings.tokenizer)
@@ -85,23 +80,26 @@ def _work(rank: int, settings: Settings, meeting: str) -> None:
     fixed = wire(model, telling, encoder)
     if settings.start:
         model.load_state_dict(weights(settings.start))
-    for parameter in model.parameters():
-        torch.distributed.broadcast(parameter.data, 0)
     own_seed = settings.seed * settings.processes + rank
-    Trainer(model, fixed, settings, rank, Random(own_seed)).run()
-    torch.distributed.destroy_process_group()
+    Trainer(model, fixed, settings, members[rank], Random(own_seed)).run()
 
 
 class Trainer:
     """The mix of tasks, from first to last."""
 
     def __init__(
-        self, model: Model, fixed: Mapping[str, Tensor], settings: Settings, rank: int, rng: Random
+        self,
+        model: Model,
+        fixed: Mapping[str, Tensor],
+        settings: Settings,
+        member: Member,
+        rng: Random,
     ) -> None:
         self._model = model
         self._fixed = fixed
         self._settings = settings
-        self._leads = rank == 0
+        self._member = member
+        self._leads = member.rank == 0
         self._rng = rng
         self._encoder = Encoder(settings.tokenizer)
         self._topics = Topics(pieces=vocabulary_pieces(settings.tokenizer))
@@ -114,6 +112,7 @@ class Trainer:
         ]
         self._optimizers = self._make_optimizers()
         self._held_out = self._held_out_samples() if self._leads else {}
+        member.keep_gradients(self._parameters)
 
     def run(self) -> None:
         """Until the time is up: all processes follow the same clock, and so the same rates."""
@@ -136,7 +135,7 @@ class Trainer:
         matrices = [p for _, p in self._matrices]
         others = [p for p in self._parameters if not any(p is matrix for matrix in matrices)]
         return [
-            Muon(matrices, lr=rate, dtype=self._dtype),
+            Muon(matrices, lr=rate, dtype=self._dtype, member=self._member),
             torch.optim.AdamW(others, lr=rate, betas=(0.9, 0.97), weight_decay=0.0, fused=True),
         ]
 
@@ -176,21 +175,14 @@ class Trainer:
             for group in optimizer.param_groups:
                 group["lr"] = self._settings.rate * rate
             optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
+        self._member.own.zero_()
         return elapsed
 
     def _average(self) -> float:
         """Average the gradients. The mean clock goes with them, so that all stop together."""
-        gradients = [p.grad for p in self._parameters if p.grad is not None]
-        flat = torch.cat([*(g.view(-1) for g in gradients), torch.tensor([process_time()])])
-        torch.distributed.all_reduce(flat)
-        flat /= self._settings.processes
-        offset = 0
-        for gradient in gradients:
-            size = gradient.numel()
-            gradient.copy_(flat[offset : offset + size].view_as(gradient))
-            offset += size
-        return float(flat[-1])
+        self._member.own[-1] = process_time()
+        self._member.average()
+        return float(self._member.own[-1])
 
     @torch.no_grad()
     def _report(self, title: str) -> None:

@@ -19,6 +19,7 @@ from builtin_model.domains import SIZE, Telling
 from builtin_model.layout import CONSTANT, LOUDNESS, Wiring
 from builtin_model.model import Model
 from builtin_model.tokenizer import Encoder
+from builtin_model.words import WORDS
 
 _HEAD = 5
 """The head of blocks 0 to 2 that serves the domains."""
@@ -74,8 +75,17 @@ def _wire_words(wiring: Wiring, telling: Telling, encoder: Encoder) -> None:
     embeddings[encoder.phrase, entries.opening] = 1
     embeddings[encoder.tag, entries.opening] = 1.4  # from there on it is heard instead
     embeddings[encoder.tag, entries.closing] = 1
-    model.output.weight[:, entries.named] = _NAMING * telling.vectors
+    named = _named(encoder)
+    model.output.weight[named, entries.named] = _NAMING * telling.vectors[named]
     wiring.fix(model.output.weight, slice(None), entries.named)
+
+
+def _named(encoder: Encoder) -> list[int]:
+    """The tokens of domains, roles and tools, in which alone a domain is named: what a text is
+    about comes from the text."""
+    domains = WORDS.domains.values()
+    texts = [text for domain in domains for text in (domain.name, *domain.roles, *domain.tools)]
+    return sorted({token for text in texts for token in encoder.ids(f" {text}")})
 
 
 def _wire_mean(wiring: Wiring) -> None:

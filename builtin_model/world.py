@@ -13,6 +13,15 @@ _PROSE = ("bullet", "numbered", "paragraph", "heading")
 """Formats with room for an action, a tool or code."""
 
 
+_THING = re.compile(r"\{p\}|\{w\}s?")
+_DOING = re.compile(r"\{v\}")
+_ARTICLES = ("a ", "an ", "the ")
+
+_DOUBLE, _SAID, _QUOTED = 0.35, 0.3, 0.05
+"""How many of the quoted topics have double quotes, how many are a whole sentence, and how many
+topics are quoted for no reason."""
+
+
 @dataclass(frozen=True, slots=True)
 class Latent:
     """What one example is about. `instruction` is the finished text; `pattern` is what it was made
@@ -37,6 +46,9 @@ class Latent:
 
 
 def filled(pattern: str, topic: str, second: str = "") -> str:
+    """A pattern with its topics; an article of a topic takes the place of one before it."""
+    if topic.startswith(_ARTICLES):
+        pattern = re.sub(r"\b[Tt]he \{t\}", "{t}", pattern)
     return capitalised(pattern.replace("{t}", topic).replace("{u}", second))
 
 
@@ -121,10 +133,11 @@ def pasted(rng: Random, topics: Topics) -> str:
     return f"https://www.{topics.rare_word(rng).lower()}.com/{rng.randint(1, 9999)}"
 
 
-def some_points(rng: Random, domain: Domain, count: int = 3) -> tuple[Point, ...]:
-    """Points of a domain in the order of its list: the next is never one that was said before."""
-    chosen = sorted(rng.sample(range(len(domain.points)), count))
-    return tuple(domain.points[number] for number in chosen)
+def some_points(rng: Random, domain: Domain) -> tuple[Point, ...]:
+    """Three points of a domain: one of the first two of its list, one of the next two, and one of
+    the last. So each tells which may come next, and none comes twice."""
+    pairs = zip(domain.points[::2], domain.points[1::2], strict=True)
+    return tuple(rng.choice(pair) for pair in pairs)
 
 
 def tells(domain: Domain, text: str) -> bool:
@@ -144,6 +157,11 @@ def _subject(rng: Random, topics: Topics, domain: Domain) -> tuple[str, str, str
         second = topics.topic(rng, domain)
     if "{t}" not in pattern:
         pattern = _with_text(rng, pattern)
+    elif "'{t}'" in pattern or rng.random() < _QUOTED:
+        if not topics.held_out and rng.random() < _SAID:
+            topic = filled(spoken(rng, rng.choice(WORDS.statements)), topic)
+        quote = '"' if rng.random() < _DOUBLE else "'"
+        pattern, topic = pattern.replace("'{t}'", "{t}"), f"{quote}{topic}{quote}"
     return kind, pattern, task, topic, second
 
 
@@ -175,7 +193,7 @@ def _loose(rng: Random) -> str:
     words have to tell."""
     words = [rng.choice(WORDS.small) for _ in range(rng.randint(2, 10))]
     slots = ("{w}", "{w}s", "{v}", "{p}", "{a}", "{s}", "{s}", "{s}")
-    for slot in ("[{w}]", *rng.choices(slots, k=rng.randint(0, 4))):
+    for slot in ("{w}", *rng.choices(slots, k=rng.randint(0, 4))):
         words.insert(rng.randint(0, len(words)), slot)
     return capitalised(" ".join(words)) + rng.choice((".", "?", "?", "", "!"))
 
@@ -184,8 +202,8 @@ def _without_slots(rng: Random, domain: Domain, pattern: str) -> str:
     """Only {t} and {u} are left. Where nothing else is the topic, the first thing named becomes
     it, in brackets."""
     if "{t}" not in pattern and "[" not in pattern:
-        slot = next(slot for slot in ("{p}", "{w}s", "{w}", "{v}", "") if slot in pattern)
-        pattern = pattern.replace(slot, f"[{slot}]", 1) if slot else pattern
+        slot = _THING.search(pattern) or _DOING.search(pattern)
+        pattern = pattern.replace(slot[0], f"[{slot[0]}]", 1) if slot else pattern
     slots = (
         ("{L}", WORDS.languages),
         ("{N}", WORDS.names),

@@ -1,0 +1,60 @@
+"""Processes of one machine that train one model, each with a row of the same memory.
+
+Through it, averaging the gradients costs little; through the sockets of `torch.distributed` it
+took a fifth of all time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from threading import Barrier
+
+import torch
+import torch.multiprocessing
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One process. `rows[processes, numbers]` are the same memory for all, the row of its `rank` is
+    its own."""
+
+    rank: int
+    rows: Tensor
+    meeting: Barrier
+
+    @property
+    def own(self) -> Tensor:
+        return self.rows[self.rank]
+
+    def keep_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
+        """From now on the gradients are parts of the own row, from its start."""
+        offset = 0
+        for parameter in parameters:
+            part = self.own[offset : offset + parameter.numel()]
+            parameter.grad = part.view_as(parameter)
+            offset += parameter.numel()
+
+    def average(self) -> None:
+        """Every row becomes the mean of all."""
+        self.meet()
+        part = self.rows.tensor_split(len(self.rows), dim=1)[self.rank]
+        part.copy_(part.mean(0).expand_as(part))
+        self.meet()
+
+    def spread(self, own: Tensor) -> None:
+        """This part of the own row, to the same place of all others."""
+        start = own.storage_offset() - self.own.storage_offset()
+        self.rows[:, start : start + own.numel()] = own.flatten()
+
+    def meet(self) -> None:
+        """Wait until all are here."""
+        self.meeting.wait()
+
+
+def team(processes: int, numbers: int) -> list[Member]:
+    """Members with a row of so many numbers each, to be passed to spawned processes."""
+    rows = torch.zeros(processes, numbers).share_memory_()
+    meeting = torch.multiprocessing.get_context("spawn").Barrier(processes)
+    return [Member(rank, rows, meeting) for rank in range(processes)]
