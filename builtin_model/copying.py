@@ -3,9 +3,11 @@
 Every token has a code. Heads of block 0 write the codes of the tokens before it beside each, the
 one m steps back turned m times and fainter by so much. A head of block 1 looks for the place before
 which the same stood as here, and writes the code of what stands at it; where nothing is alike it
-looks at the starts of turns, which have no code. Units of the last block make that code loud where
-the output layer reads. Tokens that differ only in case, a leading space or an escape have codes
-that are nearly alike, so that a sentence is found again by its first word written in another way.
+looks at the starts of turns, which have no code. It looks at nothing that the assistant said: what
+is to be copied was asked, and whoever copies himself ends in a loop. Units of the last block make
+that code loud where the output layer reads. Tokens that differ only in case, a leading space or an
+escape have codes that are nearly alike, so that a sentence is found again by its first word written
+in another way.
 
 With the code comes whether that token goes on with a word: a text must not end before it does.
 
@@ -23,12 +25,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from builtin_model.layout import CODE, FORMS, LOUDNESS, Wiring
+from builtin_model.layout import CODE, CONSTANT, FORMS, LOUDNESS, Wiring
 from builtin_model.rotary import angles
 from builtin_model.tokenizer import Encoder
 
-BACK = (1, 2, 3, 4, 5)
+BACK = (1, 2, 3, 4)
 """How many tokens back the first heads of block 0 look."""
+
+SPEAKER = 4
+"""The head of block 0 that looks at whose turn it is."""
 
 COPYING = (1, 0)
 """Block and head that copy what followed before."""
@@ -73,10 +78,17 @@ _EARLY = 3.2
 """How much is preferred what stands further back, where all else is alike: what was asked, before
 what was answered so far."""
 
+_LATEST = (8.0, 40.0)
+_ANY = 45.0
+"""How firmly the latest speaker is looked at, by the two slowest pairs, and any speaker at all."""
+
+_ASKED = 6.0
+"""How firmly the copying head looks away from what the assistant said."""
+
 _WHOLE = 16.0
 _TELLING = 20.0
-"""How firmly a pointing head looks away from tokens that go on with a word, and how well it can
-tell words that tell much."""
+"""How firmly a pointing head looks away from tokens that go on with a word and from what the
+assistant said, and how well it can tell words that tell much."""
 
 _COPIED = 0.4
 _OPEN = 0.7
@@ -143,11 +155,13 @@ def wire_copying(wiring: Wiring, encoder: Encoder) -> None:
         _wire_previous(wiring, head, back, turned)
     for number, head in (COPYING, *LEARNING):
         _wire_comparison(wiring, number, head, turned)
+    _wire_speaker(wiring, encoder)
     number, head = COPYING
     _wire_early(wiring, number, head)
     alike = wiring.still(head)
+    _wire_asked(wiring, number, alike + CODE + 1, _ASKED)
     for layer in (model.blk[number].attn_q, model.blk[number].attn_k):
-        wiring.fix(layer.weight, slice(alike, alike + CODE + 1))
+        wiring.fix(layer.weight, slice(alike, alike + CODE + 2))
     _wire_copy(wiring, *COPYING, _COPIED)
     _wire_joint(wiring)
     for head in POINTING:  # where the stream has grown, and everything in it is fainter
@@ -176,6 +190,34 @@ def _wire_previous(wiring: Wiring, head: int, back: int, turned: Tensor) -> None
     block.attn_output.weight[entries.past, value] = loudness * turned.matrix_power(back)
     wiring.fix(block.attn_v.weight, value)
     wiring.fix(block.attn_output.weight, slice(None), value)
+
+
+def _wire_speaker(wiring: Wiring, encoder: Encoder) -> None:
+    """A head of block 0 that looks at the latest speaker."""
+    model, block, entries = wiring.model, wiring.model.blk[0], wiring.entries
+    model.token_embd.weight[encoder.speakers, entries.speaker] = 1
+    model.token_embd.weight[encoder.speakers[-1], entries.assistant] = 1
+    rows, still = wiring.rows(SPEAKER), wiring.still(SPEAKER)
+    for layer in (block.attn_q, block.attn_k, block.attn_v):
+        layer.weight[rows] = 0
+        wiring.fix(layer.weight, rows)
+    size = wiring.model.config.head_size**0.5 * LOUDNESS[0] ** 2 / CONSTANT
+    for row, nats in ((still - 4, _LATEST[0]), (still - 2, _LATEST[1]), (still, _ANY)):
+        block.attn_q.weight[row, entries.constant] = size * nats
+        block.attn_k.weight[row, entries.speaker] = 1
+    block.attn_v.weight[rows.start, entries.assistant] = 1
+    block.attn_output.weight[:, rows] = 0
+    block.attn_output.weight[entries.answering, rows.start] = LOUDNESS[0]
+    wiring.fix(block.attn_output.weight, slice(None), rows)
+
+
+def _wire_asked(wiring: Wiring, number: int, row: int, firmness: float) -> None:
+    """In this row of a head, away from what the assistant said."""
+    block, entries = wiring.model.blk[number], wiring.entries
+    for layer in (block.attn_q, block.attn_k):
+        layer.weight[row] = 0
+    block.attn_q.weight[row, entries.constant] = firmness
+    block.attn_k.weight[row, entries.answering] = -firmness
 
 
 def _wire_comparison(wiring: Wiring, number: int, head: int, turned: Tensor) -> None:
@@ -210,9 +252,11 @@ def _wire_pointing(wiring: Wiring, head: int) -> None:
     for layer in (block.attn_q, block.attn_k):
         layer.weight[[last, last - 1]] = 0
         wiring.fix(layer.weight, last)
+        wiring.fix(layer.weight, last - 2)
     block.attn_q.weight[last, entries.constant] = _WHOLE
     block.attn_k.weight[last, entries.joined] = -_WHOLE
     block.attn_k.weight[last - 1, entries.score] = _TELLING
+    _wire_asked(wiring, LAST, last - 2, _WHOLE)
 
 
 def _wire_copy(wiring: Wiring, number: int, head: int, loudness: float) -> None:

@@ -135,15 +135,17 @@ def judge(rng: Random, topics: Topics) -> Sample:
     sample = rng.choice(both_orders(rng, topics))
     messages = list(sample.messages)
     for _ in range(rng.choice(_FURTHER)):
-        pair = _pair(rng, topics, _about(sample), rng.choice(_FAULTS))
+        pair = _pair(rng, topics, _anew(rng, sample), rng.choice(_FAULTS))
         label, shown = rng.choice(tuple(pair.items()))
         messages += [Message("user", shown), Message("assistant", label)]
     return replace(sample, messages=tuple(messages))
 
 
-def _about(sample: Sample) -> Latent:
+def _anew(rng: Random, sample: Sample) -> Latent:
+    """What a sample is about, for an answer with other points in another tone."""
     assert sample.about is not None
-    return sample.about
+    points = some_points(rng, WORDS.domains[sample.about.domain])
+    return replace(sample.about, points=points, style=rng.choice((None, *WORDS.styles)))
 
 
 def both_orders(rng: Random, topics: Topics) -> tuple[Sample, Sample]:
@@ -168,7 +170,7 @@ def score(rng: Random, topics: Topics) -> Sample:
     sample = rate(rng, topics)
     messages = list(sample.messages)
     for _ in range(rng.choice(_FURTHER)):
-        answer, rating, _fault = _rated(rng, topics, _about(sample))
+        answer, rating, _fault = _rated(rng, topics, _anew(rng, sample))
         messages += [Message("user", f"Answer: {answer}"), Message("assistant", rating)]
     return replace(sample, messages=tuple(messages))
 
@@ -223,29 +225,48 @@ def arithmetic(rng: Random, _topics: Topics) -> Sample:
 @dataclass(frozen=True, slots=True)
 class Task:
     """A task and its part in the mix. `weight` is the loss on its answers: those of one word need
-    more; `tag_weight` is the loss on the tag that a good phrase is shown under, `first_weight` that
-    on the first tokens of an answer, where role and topic stand."""
+    more; `shown_weight` is the loss on what is shown as good (`exemplary`), `first_weight` that on
+    the first tokens of an answer, where role and topic stand."""
 
     draw: Callable[[Random, Topics], Sample]
     share: float
     weight: float = 1.0
-    tag_weight: float = 0.0
+    shown_weight: float = 0.0
     first_weight: float | None = None
 
 
 TASKS: dict[str, Task] = {
     "generate": Task(generate, 0.31, first_weight=3.0),
     "recognise": Task(recognise, 0.03, weight=4.0),
-    "verify": Task(verify, 0.14, weight=4.0, tag_weight=2.0),
+    "verify": Task(verify, 0.14, weight=4.0, shown_weight=2.0),
     "verify_naming": Task(verify_naming, 0.03, weight=3.0),
     "respond": Task(respond, 0.21),
     "dialogue": Task(dialogue, 0.06),
-    "judge": Task(judge, 0.09, weight=4.0),
-    "score": Task(score, 0.08, weight=4.0),
+    "judge": Task(judge, 0.09, weight=4.0, shown_weight=0.5),
+    "score": Task(score, 0.08, weight=4.0, shown_weight=0.5),
     "copy": Task(copy, 0.03),
     "greet": Task(greet, 0.01),
     "arithmetic": Task(arithmetic, 0.01),
 }
+
+
+def exemplary(shown: str, reply: str) -> tuple[int, int]:
+    """Where a text has what its reply calls good: the tag of a good phrase, the better answer that
+    stands first, or one rated 5. Whoever can write it sees what is wrong with others. (0, 0) where
+    there is none."""
+    match reply:
+        case "good":
+            return shown.rindex(" "), len(shown)
+        case "A":
+            return _behind(shown, "A:"), shown.rindex("\nB:")
+        case "5":
+            return _behind(shown, "Answer:"), len(shown)
+    return 0, 0
+
+
+def _behind(text: str, mark: str) -> int:
+    """Where the last line that begins so goes on."""
+    return f"\n{text}".rindex(f"\n{mark}") + len(mark)
 
 
 def draw(rng: Random, topics: Topics) -> Sample:

@@ -15,12 +15,14 @@ from random import Random
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from builtin_model.sample import Sample
-from builtin_model.tasks import TASKS, draw
+from builtin_model.tasks import TASKS, draw, exemplary
 from builtin_model.topics import TOKENIZER, Topics
 from builtin_model.words import WORDS
 
 START, TURN, END, PAD = "<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|pad|>"
 SIZE = 10240
+
+_SPEAKERS = ("system", "user", "assistant")
 
 FIRST = 34
 """Tokens of an answer that count as its first: role and topic."""
@@ -53,6 +55,7 @@ class Encoder:
         self.turn = self._tokenizer.token_to_id(TURN)
         self.phrase = self.ids("Phrase")[0]
         self.tag = self.ids("Tag")[0]
+        self.speakers = [self.ids(speaker)[0] for speaker in _SPEAKERS]
 
     @property
     def texts(self) -> list[str]:
@@ -66,7 +69,7 @@ class Encoder:
         return self._tokenizer.encode(text, add_special_tokens=False).ids
 
     def encode(self, sample: Sample) -> Encoded:
-        """Loss is on what the assistant says and, in verdicts, on the tag above a good phrase."""
+        """Loss is on what the assistant says and, in some tasks, on what it is shown as good."""
         task = TASKS[sample.task]
         ids: list[int] = []
         learnt: list[float] = []
@@ -81,15 +84,16 @@ class Encoder:
                     for position in first:
                         weights[position] = task.first_weight
                 weights[-len(self._footer)] = 1.0
-            elif role == "user" and sample.messages[number + 1].content == "good":
-                weights[len(header) + len(body) - 1] = task.tag_weight
+            elif role == "user" and task.shown_weight:
+                shown = exemplary(content, sample.messages[number + 1].content)
+                start, end = (len(header) + len(self.ids(content[:cut])) for cut in shown)
+                weights[start:end] = [task.shown_weight] * (end - start)
             learnt += weights
         return Encoded(sample.task, ids, [*learnt[1:], 0.0])
 
     @cached_property
     def _headers(self) -> dict[str, list[int]]:
-        roles = ("system", "user", "assistant")
-        return {role: [self.turn, *self.ids(f"{role}\n")] for role in roles}
+        return {role: [self.turn, *self.ids(f"{role}\n")] for role in _SPEAKERS}
 
     @cached_property
     def _footer(self) -> list[int]:
@@ -121,6 +125,7 @@ def _texts() -> Iterator[str]:
         if sample.task != "copy":
             yield from (message.content for message in sample.messages)
     for _ in range(_REPEATS):
+        yield from _SPEAKERS * _WRITTEN
         for word in WORDS.nouns + WORDS.adjectives + WORDS.verbs:
             yield from (f" {word}", f" {word}s", word.capitalize())
         for domain in WORDS.domains.values():

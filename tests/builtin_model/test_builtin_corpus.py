@@ -16,11 +16,11 @@ from builtin_model.answers import faulty, fitting
 from builtin_model.figures import Figures, calibration_error
 from builtin_model.reading import format_of, is_broken, role_domains, says_twice
 from builtin_model.rows import for_choosing, labels, read, written
-from builtin_model.tasks import TASKS, draw, generate
+from builtin_model.tasks import TASKS, draw, exemplary, generate
 from builtin_model.topics import Topics, vocabulary_pieces
 from builtin_model.verdicts import draw_verdict, far_from
 from builtin_model.words import WORDS
-from builtin_model.world import latent
+from builtin_model.world import filled, latent, some_points
 from sysgen_local.phases.tags import parse_json
 from sysgen_local.records import LABELS, TAGS
 
@@ -71,7 +71,8 @@ def test_held_out_topics_are_no_training_topics():
     rng = Random(3)
     drawn = {latent(rng, TRAINING).topic.casefold() for _ in range(3000)}
     assert not drawn & held_out
-    assert {latent(rng, HELD_OUT).topic.casefold() for _ in range(300)} <= held_out
+    held = {latent(rng, HELD_OUT).topic.casefold().strip("'\"") for _ in range(300)}
+    assert held <= held_out
 
 
 def test_phrases_parse_in_canonical_order_and_show_all_eight_tags():
@@ -183,6 +184,46 @@ def test_no_sentence_of_a_fitting_answer_comes_twice():
     answers = [fitting(rng, latent(rng, TRAINING)) for _ in range(500)]
     assert not [answer for answer in answers if says_twice(answer)]
     assert says_twice("- Wash: use soap.\n- Wash: use soap.")
+
+
+def test_each_point_tells_which_may_come_next():
+    rng = Random(15)
+    domain = WORDS.domains["cooking"]
+    drawn = {some_points(rng, domain) for _ in range(200)}
+    assert len(drawn) == 8
+    for points in drawn:
+        assert [domain.points.index(point) // 2 for point in points] == [0, 1, 2]
+
+
+def test_no_title_stands_at_another_place_in_another_domain():
+    places: dict[str, int] = {}
+    for domain in WORDS.domains.values():
+        for number, point in enumerate(domain.points):
+            assert places.setdefault(point.title, number // 2) == number // 2
+
+
+def test_what_is_quoted_is_the_topic_with_its_quotes():
+    rng = Random(16)
+    quoted = [about for about in (latent(rng, TRAINING) for _ in range(2000)) if "'" in about.topic]
+    assert len(quoted) > 50
+    assert all(about.topic.lower() in about.instruction.lower() for about in quoted)
+
+
+def test_an_article_of_a_topic_takes_the_place_of_one_before_it():
+    assert filled("The {t} fell.", "a green lamp") == "A green lamp fell."
+    assert filled("See the {t}.", "lamp") == "See the lamp."
+
+
+def test_what_is_shown_as_good_can_be_learnt():
+    def good(shown: str, reply: str) -> str:
+        start, end = exemplary(shown, reply)
+        return shown[start:end]
+
+    assert good("Phrase: Use a map.\nTag: tool", "good") == " tool"
+    assert good("System: A: no.\nInstruction: x\nA: Yes.\n- One\nB: No.", "A") == " Yes.\n- One"
+    assert good("A: Yes.\nB: No.", "A") == " Yes."
+    assert good("Instruction: x\nAnswer: # About x\nText.", "5") == " # About x\nText."
+    assert good("Answer: No.", "1") == ""
 
 
 def test_a_bad_role_is_of_a_domain_far_from_the_instruction():

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from threading import Barrier, Thread
+
 import pytest
 
 torch = pytest.importorskip("torch")
 
 from builtin_model.muon import Muon, orthogonal  # noqa: E402
+from builtin_model.team import Member  # noqa: E402
 
 
 @pytest.mark.parametrize("shape", [(24, 40), (40, 24), (32, 32)])
@@ -33,3 +36,33 @@ def test_singular_values_become_about_one():
     values = torch.linalg.svdvals(orthogonal(torch.randn(20, 50)))
     assert values.min() > 0.6
     assert values.max() < 1.3
+
+
+def test_members_of_a_team_step_as_one_process_with_their_mean_gradient():
+    torch.manual_seed(0)
+    starts = [torch.randn(12, 20), torch.randn(20, 8)]
+    gradients = [[torch.randn_like(start) for start in starts] for _ in range(2)]
+    alone = [torch.nn.Parameter(start.clone()) for start in starts]
+    for parameter, *own in zip(alone, *gradients, strict=True):
+        parameter.grad = torch.stack(own).mean(0)
+    Muon(alone, lr=0.1).step()
+
+    rows = torch.zeros(2, sum(start.numel() for start in starts))
+    meeting = Barrier(2)
+    copies = [[torch.nn.Parameter(start.clone()) for start in starts] for _ in range(2)]
+
+    def work(rank: int) -> None:
+        member = Member(rank, rows, meeting)
+        member.keep_gradients(copies[rank])
+        for parameter, gradient in zip(copies[rank], gradients[rank], strict=True):
+            parameter.grad.copy_(gradient)
+        member.average()
+        Muon(copies[rank], lr=0.1, member=member).step()
+
+    threads = [Thread(target=work, args=(rank,)) for rank in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for parameters in copies:
+        assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(alone, parameters, strict=True))

@@ -1,0 +1,146 @@
+"""What a wired model can copy before any training. Needs the extra `builtin-model`."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("tokenizers")
+
+from builtin_model.copying import LAST, POINTING, forms  # noqa: E402
+from builtin_model.domains import Telling  # noqa: E402
+from builtin_model.layout import Entries  # noqa: E402
+from builtin_model.model import Config, Model  # noqa: E402
+from builtin_model.tokenizer import Encoder  # noqa: E402
+from builtin_model.wiring import wire  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def encoder() -> Encoder:
+    return Encoder()
+
+
+@pytest.fixture(scope="module")
+def model(encoder: Encoder) -> Model:
+    torch.manual_seed(0)
+    model = Model(Config(vocabulary=encoder.size)).eval()
+    wire(model, Telling.nothing(encoder.size), encoder)
+    return model
+
+
+class Words:
+    """Random tokens of texts."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        self._rng = Random(0)
+        self._all = range(encoder.first_text_id + 256, encoder.size)
+
+    def __call__(self, count: int) -> list[int]:
+        return [self._rng.choice(self._all) for _ in range(count)]
+
+
+@pytest.fixture
+def words(encoder: Encoder) -> Words:
+    return Words(encoder)
+
+
+def predicted(model: Model, ids: list[int]) -> list[int]:
+    with torch.no_grad():
+        return model(torch.tensor([ids]))[0].argmax(-1).tolist()
+
+
+def asked_and_answering(encoder: Encoder, asked: list[int], answer: list[int]) -> list[int]:
+    user, assistant = (encoder.ids(f"{speaker}\n") for speaker in ("user", "assistant"))
+    return [encoder.turn, *user, *asked, encoder.turn, *assistant, *answer]
+
+
+def test_words_that_come_a_second_time_are_copied(encoder, model, words):
+    hits = 0
+    for _ in range(4):
+        text = words(100)
+        ids = asked_and_answering(encoder, text, text)
+        hits += sum(a == b for a, b in zip(predicted(model, ids)[-100:-1], text[1:], strict=True))
+    assert hits > 0.95 * 4 * 99
+
+
+def test_after_one_word_its_place_is_found_often(encoder, model, words):
+    hits = 0
+    for _ in range(40):
+        text = words(40)
+        ids = asked_and_answering(encoder, text, [*words(6), text[20]])
+        hits += predicted(model, ids)[-1] == text[21]
+    assert hits > 12
+
+
+def test_of_two_places_the_earlier_is_copied(encoder, model, words):
+    earlier = later = 0
+    for _ in range(20):
+        same, first, second = words(8), words(1), words(1)
+        text = [*same, *first, *words(80), *same, *second, *words(5)]
+        last = predicted(model, asked_and_answering(encoder, text, same))[-1]
+        earlier += last == first[0]
+        later += last == second[0]
+    assert earlier > 15
+    assert later < 3
+
+
+def test_nothing_that_was_answered_is_copied(encoder, model, words):
+    for _ in range(10):
+        same, after = words(8), words(1)
+        answer = [*same, *after, *words(10), *same]
+        assert predicted(model, asked_and_answering(encoder, words(30), answer))[-1] != after[0]
+
+
+def test_every_token_knows_whether_the_assistant_speaks(encoder, model):
+    answering = Entries.of(model.config).answering
+    turns = [("system", "Be kind."), ("user", "What is soup?" * 20), ("assistant", "A dish." * 30)]
+    turns += [("user", "Go on."), ("assistant", "It is hot.")]
+    for count in range(1, len(turns) + 1):
+        ids = [
+            token
+            for speaker, text in turns[:count]
+            for token in (encoder.turn, *encoder.ids(f"{speaker}\n{text}"))
+        ]
+        streams = []
+        handle = model.blk[0].register_forward_hook(lambda *told: streams.append(told[2]))  # noqa: B023
+        predicted(model, ids)
+        handle.remove()
+        speaks = float(streams[0][0, -1, answering])
+        assert (speaks > 0.7) if turns[count - 1][0] == "assistant" else (speaks < 0.3)
+
+
+def test_a_pointing_head_looks_at_no_piece_within_a_word(encoder, model, words):
+    """However the rest of the stream has grown: what a topic starts with is the start of a word."""
+    entries, size = Entries.of(model.config), model.config.head_size
+    inputs = []
+    block = model.blk[LAST]
+    handle = block.register_forward_pre_hook(lambda _block, told: inputs.append(told))
+    predicted(model, asked_and_answering(encoder, words(60), words(3)))
+    handle.remove()
+    stream, rotation = inputs[0]
+    torch.manual_seed(2)
+    stream = stream.clone()
+    stream[..., entries.free] += torch.randn_like(stream[..., entries.free])
+    joined = stream[0, :, entries.joined] > 1
+    assert 5 < joined.sum() < 60
+    with torch.no_grad():
+        normal = block.attn_norm(stream)
+        query, key = (
+            rotation(layer(normal).unflatten(-1, (-1, size)))
+            for layer in (block.attn_q, block.attn_k)
+        )
+    for head in POINTING:
+        looks = (query[0, -1, head] @ key[0, :, head].t() / size**0.5).softmax(-1)
+        assert looks[joined].sum() < 0.01
+
+
+def test_the_form_of_a_token(encoder):
+    by_id = forms(encoder)
+
+    def form(text: str) -> int:
+        return by_id[encoder.ids(text)[0]]
+
+    assert form(" the") == form(" house") != form("the")
+    assert len({form(text) for text in ("the", "The", " the", " The", " 7", "!")}) == 6
