@@ -12,8 +12,9 @@ in another way.
 With the code comes whether that token goes on with a word: a text must not end before it does.
 
 Training decides when it is right to copy: it can close those units, or outvote them. Two heads of
-the last block copy as exactly from wherever training makes them look, but never from a token that
-goes on with a word.
+block 3 copy as exactly from wherever training makes them look, but never from a token that goes on
+with a word. Where they look at several words at once, a sum of codes would be that of a word which
+is nowhere: a head of the last block puts the most alike code of the text in its place.
 
 How a token is written has entries of its own, in the embeddings and where the output layer reads:
 so that a word is found again as it has to be written here.
@@ -41,12 +42,15 @@ COPYING = (1, 0)
 LEARNING = ((1, 1), (2, 0))
 """Blocks and heads that start by the same comparison, and that training may move."""
 
-LAST = 3
-POINTING = (1, 2)
-"""Heads of the last block that copy from where training makes them look: at the first word of a
-topic above all."""
+POINTING = ((3, 1), (3, 2))
+"""Heads that copy from where training makes them look: at the first word of a topic above all."""
 
-_FADING = 0.72
+CLEARING = (4, 1)
+"""The head that puts in place of several codes at once the one in the text most like them."""
+
+LAST = 4
+
+_FADING = 0.66
 _PAST = 0.6
 """How loud the codes of earlier tokens are."""
 
@@ -74,7 +78,7 @@ _FORM = 1.5
 _WRITTEN = 0.6
 """How loud it is how a token is written, and how much the output layer goes by it."""
 
-_EARLY = 3.2
+_EARLY = 3.0
 """How much is preferred what stands further back, where all else is alike: what was asked, before
 what was answered so far."""
 
@@ -87,13 +91,20 @@ _ASKED = 6.0
 
 _WHOLE = 16.0
 _TELLING = 20.0
+_RESTING = 1.2
 """How firmly a pointing head looks away from tokens that go on with a word and from what the
-assistant said, and how well it can tell words that tell much."""
+assistant said, how well it can tell words that tell much, and how it rests at first."""
+
+_CLEARNESS = 7.0
+_UNCLEAR = 0.66
+_CLEARED = 1.0
+"""How firmly the code in the text is taken that is most like what is to be copied, how like it has
+to be (about an eighth of a whole code), and how loud it is then."""
 
 _COPIED = 0.4
 _OPEN = 0.7
 _GAIN = 2.0
-_CERTAINTY = 0.25
+_CERTAINTY = 0.2
 """How loud the code to be copied is at first, how far the units that make it louder are open, by
 how much they do, and how much the output layer goes by it."""
 
@@ -164,9 +175,10 @@ def wire_copying(wiring: Wiring, encoder: Encoder) -> None:
         wiring.fix(layer.weight, slice(alike, alike + CODE + 2))
     _wire_copy(wiring, *COPYING, _COPIED)
     _wire_joint(wiring)
-    for head in POINTING:  # where the stream has grown, and everything in it is fainter
-        _wire_copy(wiring, LAST, head, 3 * _COPIED)
-        _wire_pointing(wiring, head)
+    for number, head in POINTING:  # where the stream has grown, and everything in it is fainter
+        _wire_copy(wiring, number, head, 3 * _COPIED)
+        _wire_pointing(wiring, number, head)
+    _wire_clearing(wiring, *CLEARING)
     _wire_loudness(wiring)
 
 
@@ -244,19 +256,38 @@ def _wire_early(wiring: Wiring, number: int, head: int) -> None:
     block.attn_k.weight[row, constant] = -_EARLY
 
 
-def _wire_pointing(wiring: Wiring, head: int) -> None:
-    """Away from tokens that go on with a word, for good; and where training makes it ask, to those
-    that tell much."""
-    block, entries = wiring.model.blk[LAST], wiring.entries
+def _wire_pointing(wiring: Wiring, number: int, head: int) -> None:
+    """Away from tokens that go on with a word, for good; to the starts of turns, where there is
+    nothing to copy, at first; and to words that tell much, where training makes it ask."""
+    block, entries = wiring.model.blk[number], wiring.entries
     last = wiring.rows(head).stop - 1
     for layer in (block.attn_q, block.attn_k):
-        layer.weight[[last, last - 1]] = 0
+        layer.weight[[last, last - 1, last - 3]] = 0
         wiring.fix(layer.weight, last)
         wiring.fix(layer.weight, last - 2)
     block.attn_q.weight[last, entries.constant] = _WHOLE
     block.attn_k.weight[last, entries.joined] = -_WHOLE
     block.attn_k.weight[last - 1, entries.score] = _TELLING
-    _wire_asked(wiring, LAST, last - 2, _WHOLE)
+    block.attn_q.weight[last - 3, entries.constant] = _RESTING
+    block.attn_k.weight[last - 3, entries.turn] = _RESTING
+    _wire_asked(wiring, number, last - 2, _WHOLE)
+
+
+def _wire_clearing(wiring: Wiring, number: int, head: int) -> None:
+    """Looks for the token whose code is most like what is to be copied so far; where nothing is, at
+    the starts of turns."""
+    block, entries = wiring.model.blk[number], wiring.entries
+    rows, still = wiring.rows(head), wiring.still(head)
+    for layer in (block.attn_q, block.attn_k, block.attn_v):
+        layer.weight[rows] = 0
+        wiring.fix(layer.weight, rows)
+    alike = slice(still, still + CODE)
+    block.attn_q.weight[alike, entries.copied] = _CLEARNESS * torch.eye(CODE)
+    block.attn_k.weight[alike, entries.code] = _CLEARNESS / _QUIET * torch.eye(CODE)
+    block.attn_q.weight[alike.stop, entries.constant] = _UNCLEAR * _CLEARNESS
+    block.attn_k.weight[alike.stop, entries.turn] = _UNCLEAR * _CLEARNESS
+    _wire_asked(wiring, number, alike.stop + 1, _WHOLE)
+    _wire_copy(wiring, number, head, _CLEARED)
 
 
 def _wire_copy(wiring: Wiring, number: int, head: int, loudness: float) -> None:

@@ -29,7 +29,7 @@ class Config:
     width: int = 352
     heads: int = 6
     head_size: int = 64
-    layers: int = 4
+    layers: int = 5
     feed_forward: int = 512
     context: int = 1024
 

@@ -13,6 +13,10 @@ _PROSE = ("bullet", "numbered", "paragraph", "heading")
 """Formats with room for an action, a tool or code."""
 
 
+_ON_TEXTS = ("language", "literature", "summary", "translation", "writing")
+_ANY_FIELD = 0.5
+"""Domains whose instructions are about texts of any field, and how many of their topics are."""
+
 _THING = re.compile(r"\{p\}|\{w\}s?")
 _DOING = re.compile(r"\{v\}")
 _ARTICLES = ("a ", "an ", "the ")
@@ -155,6 +159,10 @@ def _subject(rng: Random, topics: Topics, domain: Domain) -> tuple[str, str, str
     second = topics.topic(rng, domain)
     while second.lower() == topic.lower():  # naming one thing twice ends in a loop
         second = topics.topic(rng, domain)
+    on_texts = kind == "domain" and domain.name in _ON_TEXTS and not topics.held_out
+    if on_texts and ("{t}" not in pattern or rng.random() < _ANY_FIELD):
+        any_field = WORDS.domains[rng.choice(tuple(WORDS.domains))]
+        topic = named or topics.topic(rng, any_field)
     if "{t}" not in pattern:
         pattern = _with_text(rng, pattern)
     elif "'{t}'" in pattern or rng.random() < _QUOTED:

@@ -9,7 +9,7 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("tokenizers")
 
-from builtin_model.copying import LAST, POINTING, forms  # noqa: E402
+from builtin_model.copying import POINTING, forms  # noqa: E402
 from builtin_model.domains import Telling  # noqa: E402
 from builtin_model.layout import Entries  # noqa: E402
 from builtin_model.model import Config, Model  # noqa: E402
@@ -115,7 +115,8 @@ def test_a_pointing_head_looks_at_no_piece_within_a_word(encoder, model, words):
     """However the rest of the stream has grown: what a topic starts with is the start of a word."""
     entries, size = Entries.of(model.config), model.config.head_size
     inputs = []
-    block = model.blk[LAST]
+    [number] = {number for number, _ in POINTING}
+    block = model.blk[number]
     handle = block.register_forward_pre_hook(lambda _block, told: inputs.append(told))
     predicted(model, asked_and_answering(encoder, words(60), words(3)))
     handle.remove()
@@ -131,7 +132,7 @@ def test_a_pointing_head_looks_at_no_piece_within_a_word(encoder, model, words):
             rotation(layer(normal).unflatten(-1, (-1, size)))
             for layer in (block.attn_q, block.attn_k)
         )
-    for head in POINTING:
+    for _, head in POINTING:
         looks = (query[0, -1, head] @ key[0, :, head].t() / size**0.5).softmax(-1)
         assert looks[joined].sum() < 0.01
 
