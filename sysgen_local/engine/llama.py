@@ -28,6 +28,8 @@ from sysgen_local.engine.sequence import Sequence
 from sysgen_local.engine.vocab import Vocab
 from sysgen_local.errors import SysgenError, UsageError
 
+_NO_GPU = " (llama-cpp-python was built without a GPU: see `sysgen doctor`)"
+
 
 class LlamaEngine:
     """Answers requests with one GGUF. Raises UsageError where the file cannot be used."""
@@ -35,7 +37,8 @@ class LlamaEngine:
     def __init__(self, path: Path, options: Options | None = None) -> None:
         options = options or Options()
         self.path = path
-        layers = gpu_layers(path) if options.gpu_layers is None else options.gpu_layers
+        layers = gpu_layers(path, options.gpu_layers)
+        self._hint = "" if layers or not options.gpu_layers else _NO_GPU
         self._model = weights.load(path, layers)
         self._layers = llama_cpp.llama_model_n_layer(self._model) if layers < 0 else layers
         template = self._template()
@@ -89,7 +92,7 @@ class LlamaEngine:
         """What was loaded and how it is laid out, in one line."""
         parameters = llama_cpp.llama_model_n_params(self._model)
         unit, size = ("B", 1e9) if parameters >= 1e9 else ("M", 1e6)
-        where = f"{self._layers} layers on the GPU" if self._layers else "on the CPU"
+        where = f"{self._layers} layers on the GPU" if self._layers else f"on the CPU{self._hint}"
         folded = "" if self.chat.has_system else ", system message in the user turn"
         return (
             f"{self.path.name}: {parameters / size:.1f}{unit} parameters, {self.slots} slots x "

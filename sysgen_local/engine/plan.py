@@ -49,10 +49,13 @@ class Options:
     threads: int | None = None
 
 
-def gpu_layers(path: Path) -> int:
-    """-1 (all) where the model fits into the GPUs' free memory, else as many layers as do."""
+def gpu_layers(path: Path, wanted: int | None) -> int:
+    """As many as wanted; else -1 (all) where the model fits into the GPUs' free memory, or as many
+    layers as do. None where llama.cpp was built without a GPU."""
     if not llama_cpp.llama_supports_gpu_offload():
         return 0
+    if wanted is not None:
+        return wanted
     with weights.head(path) as model:
         layers = llama_cpp.llama_model_n_layer(model)
     size = sum(part.stat().st_size for part in weights.parts(path))

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import llama_cpp
 import pytest
 
 from sysgen_local.engine.llama import LlamaEngine
@@ -55,6 +56,16 @@ def test_slots_and_batch_set_by_hand_change_no_answer(engine, builtin: Path):
     by_hand.close()
     want = answers(engine, requests)
     assert {i: c.text for i, c in got.items()} == {i: c.text for i, c in want.items()}
+
+
+@pytest.mark.skipif(llama_cpp.llama_supports_gpu_offload(), reason="this build has a GPU")
+def test_layers_that_no_gpu_takes_are_not_said_to_be_on_one(builtin):
+    engine = LlamaEngine(builtin, Options(slots=1, gpu_layers=-1))
+    assert "on the CPU (llama-cpp-python was built without a GPU" in engine.description
+    engine.close()
+    plain = LlamaEngine(builtin, Options(slots=1, gpu_layers=0))
+    assert plain.description.endswith("on the CPU")
+    plain.close()
 
 
 @pytest.mark.parametrize("flash", [True, False])
