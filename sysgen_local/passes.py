@@ -96,10 +96,10 @@ def named(model: Model) -> Model:
 
 def machine(
     *,
-    slots: int | None,
-    context: int | None,
-    gpu_layers: int | None,
-    threads: int | None,
+    slots: int | None = None,
+    context: int | None = None,
+    gpu_layers: int | None = None,
+    threads: int | None = None,
     batch: int | None = None,
     flash: bool | None = None,
     longest: int | None = None,

@@ -68,9 +68,7 @@ def bench(
 
     path = resolve(model).path
     check(path)
-    options = machine(
-        slots=None, context=None, gpu_layers=gpu_layers, threads=threads, batch=batch, flash=flash
-    )
+    options = machine(gpu_layers=gpu_layers, threads=threads, batch=batch, flash=flash)
     found: list[dict[str, Any]] = []
     if not as_json:
         click.echo("slots   reads tokens/s   writes tokens/s   rows/h")

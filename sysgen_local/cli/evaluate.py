@@ -76,13 +76,6 @@ LIMIT = click.option(
 )
 
 
-def machine(command: Any) -> Any:
-    """The options of the machine."""
-    for option in reversed(opt.MACHINE):
-        command = option(command)
-    return command
-
-
 SHOWING = [
     click.option("--json", "as_json", is_flag=True, help="Every number in full precision."),
     click.option("-q", "--quiet", is_flag=True, help="No view of the work; only the scores."),
@@ -122,6 +115,7 @@ def evaluate() -> None:
 @opt.options(MODELS, ASKING, [JUDGE_PROMPT, LIMIT], opt.MACHINE, SHOWING, database=DATABASE)
 @click.option("--structure", type=opt.PATH, help="Score verdicts made elsewhere: what was judged.")
 @click.option("--verdicts", type=opt.PATH, help="... and what was said of each criterion.")
+@opt.taking_machine
 def sysbench(
     dialogues: Path | None,
     structure: Path | None,
@@ -170,6 +164,7 @@ def sysbench(
     MODELS, ASKING, [JUDGE_PROMPT, SEES, SOURCES, LIMIT], opt.MACHINE, SHOWING, database=DATABASE
 )
 @click.option("--replies", type=opt.PATH, help="Score judge's replies that were made elsewhere.")
+@opt.taking_machine
 def multifacet(
     instances: Path | None,
     replies: Path | None,
@@ -249,12 +244,7 @@ def _examine(
     model: str | None,
     judge: str | None,
     db: Path,
-    slots: int | None,
-    context: int | None,
-    gpu_layers: int | None,
-    threads: int | None,
-    batch: int | None,
-    flash: bool | None,
+    machine: dict[str, Any],
     retry_failed: bool,
     quiet: bool,
     **given: Any,
@@ -268,20 +258,12 @@ def _examine(
     if model is None:
         raise click.UsageError("--model is missing: which model is to be evaluated?")
     view = view_for(sys.stderr, quiet=quiet)
-    machine = passes.machine(
-        slots=slots,
-        context=context,
-        gpu_layers=gpu_layers,
-        threads=threads,
-        batch=batch,
-        flash=flash,
-    )
     with Evaluation.open(db) as store:
         outcome = trial.run(
             trial.Trial(benchmark, model, judge or model, setting(**given)),
             store,
             [StatusFile(db), view],
-            machine,
+            passes.machine(**machine),
             retry_failed=retry_failed,
             announce=view.say,
         )
@@ -330,7 +312,8 @@ def _tell(scores: dict[str, Any], as_json: bool, table: Any) -> None:
 @click.option("--chat/--no-chat", default=False, help="Put prompts into the model's chat template.")
 @click.option("-o", "--output", type=opt.PATH, help="Write all of it as JSON.")
 @click.option("--json", "as_json", is_flag=True, help="Print all of it as JSON.")
-@machine
+@opt.options(opt.MACHINE, database=None)
+@opt.taking_machine
 def harness(
     tasks: tuple[str, ...],
     model: str,
@@ -340,7 +323,7 @@ def harness(
     chat: bool,
     output: Path | None,
     as_json: bool,
-    **layout: Any,
+    machine: dict[str, Any],
 ) -> None:
     """Unseen benchmarks: tasks of lm-evaluation-harness, to see that nothing else got worse.
 
@@ -367,7 +350,7 @@ def harness(
     found = resolve(model)
     check(found.path)
     results = runner.evaluate(
-        found.path, tasks, passes.machine(**layout), include=include, fewshot=fewshot,
+        found.path, tasks, passes.machine(**machine), include=include, fewshot=fewshot,
         limit=limit, chat=chat,
     )  # fmt: skip
     text = json.dumps({"model": found.name, **results}, ensure_ascii=False, indent=1, default=str)

@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -138,6 +138,7 @@ def _tell(rows: int) -> None:
 @opt.options(opt.MACHINE)
 @click.option("-q", "--quiet", is_flag=True, help="Only the figures.")
 @JSON
+@opt.taking_machine
 def judge(
     judge: str | None,
     prompts: str | None,
@@ -145,12 +146,7 @@ def judge(
     aligned: int,
     seed: int,
     db: Path,
-    slots: int | None,
-    context: int | None,
-    gpu_layers: int | None,
-    threads: int | None,
-    batch: int | None,
-    flash: bool | None,
+    machine: dict[str, Any],
     quiet: bool,
     as_json: bool,
 ) -> int:
@@ -192,10 +188,7 @@ def judge(
         finished = True
         if due:
             longest = max(len(p.system + p.instruction + p.old + p.new) for p in due)
-            options = passes.machine(
-                slots=slots, context=context, gpu_layers=gpu_layers, threads=threads,
-                batch=batch, flash=flash, longest=longest // 3 + 1024,
-            )  # fmt: skip
+            options = passes.machine(**machine, longest=longest // 3 + 1024)
             finished = passes.run(
                 [task], board, Progress(("judge",), rows=len(due)), [view], options,
                 announce=view.say,

@@ -151,16 +151,27 @@ WORKING = [
 
 def options(
     *groups: list[Callable[[Command], Command]],
-    database: Callable[[Command], Command] = database,
+    database: Callable[[Command], Command] | None = database,
 ) -> Callable[[Command], Command]:
-    """Several groups of options, in the order of the help text; after them `database`."""
+    """Several groups of options, in the order of the help text; after them `database`, if any."""
 
     def decorate(command: Command) -> Command:
         for option in reversed([option for group in groups for option in group]):
             command = option(command)
-        return database(command)
+        return database(command) if database else command
 
     return decorate
+
+
+def taking_machine(command: Command) -> Command:
+    """Gathers the options of `MACHINE` into the one argument, for `passes.machine`."""
+
+    @wraps(command)
+    def gather(**given: Any) -> Any:
+        names = ("slots", "context", "gpu_layers", "threads", "batch", "flash")
+        return command(machine={name: given.pop(name) for name in names}, **given)
+
+    return gather  # type: ignore[return-value]
 
 
 def taking_settings(command: Command) -> Command:

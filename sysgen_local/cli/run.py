@@ -27,6 +27,7 @@ INPUT = click.argument("inputs", nargs=-1, metavar="[INPUT]...")
     opt.MODEL, opt.READING, opt.EXISTING_SYSTEM, opt.SAMPLING, opt.VERIFYING, opt.ANSWERING,
     opt.MACHINE, opt.WORKING,
 )  # fmt: skip
+@opt.taking_machine
 @opt.taking_settings
 def run(phase: Phase | None, **given: Any) -> int:
     """The whole job: read INPUT, do the four phases, write the dataset.
@@ -50,6 +51,7 @@ def run(phase: Phase | None, **given: Any) -> int:
 @opt.options(
     opt.MODEL[::2], opt.READING, opt.EXISTING_SYSTEM, opt.SAMPLING, opt.MACHINE, opt.WORKING
 )
+@opt.taking_machine
 @opt.taking_settings
 def generate(**given: Any) -> int:
     """Phase 1 alone: the model writes phrases under eight tags.
@@ -78,6 +80,7 @@ def filter_(**given: Any) -> int:
 @click.command()
 @INPUT
 @opt.options(opt.MODEL, opt.READING, opt.VERIFYING, opt.MACHINE, opt.WORKING)
+@opt.taking_machine
 @opt.taking_settings
 def verify(**given: Any) -> int:
     """Phase 3 alone: each phrase is judged good, bad or none; S is composed of the good ones.
@@ -99,6 +102,7 @@ def verify(**given: Any) -> int:
     help="Answer anew also the rows whose system message a person edited in `sysgen review`.",
 )
 @opt.options(opt.MODEL[::2], opt.READING, opt.SAMPLING, opt.ANSWERING, opt.MACHINE, opt.WORKING)
+@opt.taking_machine
 @opt.taking_settings
 def respond(**given: Any) -> int:
     """Phase 4 alone: the rows are answered anew under their system messages.
@@ -152,12 +156,7 @@ def _work(
     settings: Settings | None = None,
     output: Path | None = None,
     edited: bool = False,
-    gpu_layers: int | None = None,
-    slots: int | None = None,
-    context: int | None = None,
-    threads: int | None = None,
-    batch: int | None = None,
-    flash: bool | None = None,
+    machine: dict[str, Any] | None = None,
 ) -> int:
     from sysgen_local import job, passes
     from sysgen_local.export import check, export
@@ -197,18 +196,11 @@ def _work(
             model=next((t.model.name for t in tasks if t.model), None),
             seed=settings.seed,
         )
-        machine = passes.machine(
-            slots=slots,
-            context=context,
-            gpu_layers=gpu_layers,
-            threads=threads,
-            batch=batch,
-            flash=flash,
-        )
         finished = False
         try:
             views = [StatusFile(db), view]
-            finished = job.run(tasks, store, views, machine, announce=view.say)
+            options = passes.machine(**machine or {})
+            finished = job.run(tasks, store, views, options, announce=view.say)
         finally:
             store.end_run(run_number, "done" if finished else "interrupted")
         counts = store.counts()

@@ -25,6 +25,7 @@ from sysgen_local.cli import options as opt
     [ev.SHOWING[1]],
     database=ev.DATABASE,
 )
+@opt.taking_machine
 def study(
     models: tuple[str, ...],
     sysbench: Path | None,
@@ -34,12 +35,7 @@ def study(
     db: Path,
     sources: Path | None,
     limit: int | None,
-    slots: int | None,
-    context: int | None,
-    gpu_layers: int | None,
-    threads: int | None,
-    batch: int | None,
-    flash: bool | None,
+    machine: dict[str, Any],
     retry_failed: bool,
     quiet: bool,
     **given: Any,
@@ -87,14 +83,7 @@ def study(
             ev.setting(**given),
             store,
             lambda: [StatusFile(db), view_for(sys.stderr, quiet=quiet)],
-            passes.machine(
-                slots=slots,
-                context=context,
-                gpu_layers=gpu_layers,
-                threads=threads,
-                batch=batch,
-                flash=flash,
-            ),
+            passes.machine(**machine),
             retry_failed=retry_failed,
             announce=view.say,
         )
