@@ -3,13 +3,13 @@
 Every token has a code. Heads of block 0 write the codes of the tokens before it beside each, the
 one m steps back turned m times and fainter by so much. A head of block 1 looks for the place before
 which the same stood as here, and writes the code of what stands at it; where nothing is alike it
-looks at the starts of turns, which have no code. It looks at nothing that the assistant said: what
-is to be copied was asked, and whoever copies himself ends in a loop. Units of the last block make
-that code loud where the output layer reads. Tokens that differ only in case, a leading space or an
-escape have codes that are nearly alike, so that a sentence is found again by its first word written
-in another way.
-
-With the code comes whether that token goes on with a word: a text must not end before it does.
+looks at the starts of turns, which have no code. It looks at nothing that is an answer, be it the
+one that the prompt shows or its own: what is to be copied was asked, answers take up the words of
+the question and lead astray, and whoever copies himself ends in a loop. Units of the last block
+make that code loud where the output layer reads. Tokens that differ only in case, a leading space
+or an escape have codes that are nearly alike, so that a sentence is found again by its first word
+written in another way. With the code comes whether that token goes on with a word: a text must not
+end before it does.
 
 Training decides when it is right to copy: it can close those units, or outvote them. Two heads of
 block 3 copy as exactly from wherever training makes them look, but never from a token that goes on
@@ -34,7 +34,7 @@ BACK = (1, 2, 3, 4)
 """How many tokens back the first heads of block 0 look."""
 
 SPEAKER = 4
-"""The head of block 0 that looks at whose turn it is."""
+"""The head of block 0 that looks whether this is asked or answered."""
 
 COPYING = (1, 0)
 """Block and head that copy what followed before."""
@@ -57,7 +57,7 @@ _PAST = 0.6
 _QUIET = 0.3
 """How much of codes the trained weights hear: they would drown what is free."""
 
-_OWN_WAY = 0.6
+_OWN_WAY = 0.8
 """What tells variants of a token apart, against what they share."""
 
 _PAIRS = 7
@@ -82,18 +82,20 @@ _EARLY = 3.0
 """How much is preferred what stands further back, where all else is alike: what was asked, before
 what was answered so far."""
 
-_LATEST = (8.0, 40.0)
-_ANY = 45.0
-"""How firmly the latest speaker is looked at, by the two slowest pairs, and any speaker at all."""
+_LATEST = (16.0, 80.0)
+_ANY = 90.0
+_ANSWER = 2.5
+"""How firmly the latest speaker is looked at, by the two slowest pairs, any speaker at all, and one
+that answers: where questions are short, it stands close behind who asks."""
 
-_ASKED = 6.0
-"""How firmly the copying head looks away from what the assistant said."""
+_ASKED = 8.0
+"""How firmly the copying head looks away from what was answered."""
 
 _WHOLE = 16.0
 _TELLING = 20.0
 _RESTING = 1.2
-"""How firmly a pointing head looks away from tokens that go on with a word and from what the
-assistant said, how well it can tell words that tell much, and how it rests at first."""
+"""How firmly a pointing head looks away from tokens that go on with a word and from what was
+answered, how well it can tell words that tell much, and how it rests at first."""
 
 _CLEARNESS = 7.0
 _UNCLEAR = 0.66
@@ -205,10 +207,10 @@ def _wire_previous(wiring: Wiring, head: int, back: int, turned: Tensor) -> None
 
 
 def _wire_speaker(wiring: Wiring, encoder: Encoder) -> None:
-    """A head of block 0 that looks at the latest speaker."""
+    """A head of block 0 that looks at the latest speaker, or mark of a question or an answer."""
     model, block, entries = wiring.model, wiring.model.blk[0], wiring.entries
-    model.token_embd.weight[encoder.speakers, entries.speaker] = 1
-    model.token_embd.weight[encoder.speakers[-1], entries.assistant] = 1
+    model.token_embd.weight[encoder.asking + encoder.answering, entries.speaker] = 1
+    model.token_embd.weight[encoder.answering, entries.assistant] = 1
     rows, still = wiring.rows(SPEAKER), wiring.still(SPEAKER)
     for layer in (block.attn_q, block.attn_k, block.attn_v):
         layer.weight[rows] = 0
@@ -217,6 +219,7 @@ def _wire_speaker(wiring: Wiring, encoder: Encoder) -> None:
     for row, nats in ((still - 4, _LATEST[0]), (still - 2, _LATEST[1]), (still, _ANY)):
         block.attn_q.weight[row, entries.constant] = size * nats
         block.attn_k.weight[row, entries.speaker] = 1
+    block.attn_k.weight[still, entries.assistant] = _ANSWER / _ANY
     block.attn_v.weight[rows.start, entries.assistant] = 1
     block.attn_output.weight[:, rows] = 0
     block.attn_output.weight[entries.answering, rows.start] = LOUDNESS[0]
@@ -224,7 +227,7 @@ def _wire_speaker(wiring: Wiring, encoder: Encoder) -> None:
 
 
 def _wire_asked(wiring: Wiring, number: int, row: int, firmness: float) -> None:
-    """In this row of a head, away from what the assistant said."""
+    """In this row of a head, away from what was answered."""
     block, entries = wiring.model.blk[number], wiring.entries
     for layer in (block.attn_q, block.attn_k):
         layer.weight[row] = 0

@@ -38,14 +38,14 @@ class Entries:
     """`constant`, `code`, `form`, `own` and `score` come with the embeddings: what all tokens
     share, which token it is, how it is written, what it tells of domains and how much that counts.
     `turn`, `speaker`, `opening`, `closing` and `joined` mark the tokens that start a turn, say
-    whose it is, stand before a phrase and after it, and go on with the word before them;
-    `assistant` is the speaker that the model itself is.
+    who speaks, stand before a phrase and after it, and go on with the word before them;
+    `assistant` marks the speakers that answer, `shown` the word before an answer in a prompt.
 
     Training writes `written`: the form that the next token is to have. What it learns of that holds
     for rare words too.
 
-    Circuits write the others: `past`, which tokens came before; `answering`, whether the assistant
-    speaks; `copied`, the code of the token to
+    Circuits write the others: `past`, which tokens came before; `answering`, whether this is an
+    answer; `copied`, the code of the token to
     be copied, and `going_on`, whether that one is joined; `mean`, what was told so far; `named`,
     what the next word is to tell; `inside`, whether a token stands in a phrase; `mark`, how alike
     it is with what was told before the phrase; `verdict`, the same of a whole phrase.
@@ -64,6 +64,7 @@ class Entries:
     turn: int
     speaker: int
     assistant: int
+    shown: int
     answering: int
     opening: int
     closing: int
@@ -90,8 +91,8 @@ class Entries:
             slices[name] = slice(end - size, end)
             end -= size
         names = (
-            "constant turn speaker assistant answering opening closing score inside mark verdict "
-            "joined going_on"
+            "constant turn speaker assistant shown answering opening closing score inside mark "
+            "verdict joined going_on"
         ).split()
         single = {name: end - number for number, name in enumerate(names, start=1)}
         end -= len(names)

@@ -6,11 +6,13 @@ into pieces, as words of real rows do.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
@@ -23,8 +25,15 @@ START, TURN, END, PAD = "<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|pad|>"
 SIZE = 10240
 
 _SPEAKERS = ("system", "user", "assistant")
+_ASKING = ("system", "user", "Instruction")
+_ANSWERING = ("assistant", "Answer")
+"""Words that say whether what follows was asked or answered: speakers, and the marks in prompts
+that show both."""
 
-FIRST = 34
+_GLUE = ('[{"', '":"', '","', '"},{"', '"}]', '{"', '":["', '"]}')
+"""What stands between the strings of JSON."""
+
+FIRST = 38
 """Tokens of an answer that count as its first: role and topic."""
 
 _SAMPLES = 20_000
@@ -55,7 +64,9 @@ class Encoder:
         self.turn = self._tokenizer.token_to_id(TURN)
         self.phrase = self.ids("Phrase")[0]
         self.tag = self.ids("Tag")[0]
-        self.speakers = [self.ids(speaker)[0] for speaker in _SPEAKERS]
+        self.asking = [self.ids(mark)[0] for mark in _ASKING]
+        self.answering = [self.ids(mark)[0] for mark in _ANSWERING]
+        self.answer = self.ids("Answer")[0]
 
     @property
     def texts(self) -> list[str]:
@@ -117,15 +128,36 @@ def train_tokenizer(path: Path) -> None:
     tokenizer.save(str(path))
 
 
+def _without_glue(text: str) -> list[str]:
+    """The strings of a JSON text by themselves: no token may hold both the end of a string and what
+    stands behind it, or the string could not be copied to its end."""
+    if not text.startswith(("[{", "{")):
+        return [text]
+    try:
+        parsed = json.loads(text)
+    except ValueError:
+        return [text]
+    return _strings(parsed)
+
+
+def _strings(value: Any) -> list[str]:
+    if isinstance(value, str):
+        return [json.dumps(value, ensure_ascii=False)[1:-1]]
+    if isinstance(value, dict):
+        return [text for pair in value.items() for part in pair for text in _strings(part)]
+    return [text for part in value for text in _strings(part)]
+
+
 def _texts() -> Iterator[str]:
     rng = Random(7)
     topics = Topics()
     for _ in range(_SAMPLES):
         sample = draw(rng, topics)
         if sample.task != "copy":
-            yield from (message.content for message in sample.messages)
+            for message in sample.messages:
+                yield from _without_glue(message.content)
     for _ in range(_REPEATS):
-        yield from _SPEAKERS * _WRITTEN
+        yield from (*_ASKING, *_ANSWERING, *_GLUE) * _WRITTEN
         for word in WORDS.nouns + WORDS.adjectives + WORDS.verbs:
             yield from (f" {word}", f" {word}s", word.capitalize())
         for domain in WORDS.domains.values():

@@ -104,9 +104,13 @@ class Topics:
 
     def topic(self, rng: Random, domain: Domain) -> str:
         topic = self._any_topic(rng, domain)
-        while not self.held_out and topic.lower() in _HELD_OUT:  # invented by chance
+        while self.keeps_back(topic):  # invented by chance
             topic = self._any_topic(rng, domain)
         return topic
+
+    def keeps_back(self, topic: str) -> bool:
+        """Whether a topic is one of those kept from training, and this is for training."""
+        return not self.held_out and topic.lower() in _HELD_OUT
 
     def _any_topic(self, rng: Random, domain: Domain) -> str:
         sort = rng.random()

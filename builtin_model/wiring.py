@@ -72,6 +72,7 @@ def _wire_words(wiring: Wiring, telling: Telling, encoder: Encoder) -> None:
     embeddings = model.token_embd.weight
     embeddings[:, entries.own] = _OWN * telling.vectors
     embeddings[:, entries.score] = _SCORE * telling.scores
+    embeddings[encoder.answer, entries.shown] = 1
     embeddings[encoder.phrase, entries.opening] = 1
     embeddings[encoder.tag, entries.opening] = 1.4  # from there on it is heard instead
     embeddings[encoder.tag, entries.closing] = 1
@@ -101,13 +102,18 @@ def _wire_mean(wiring: Wiring) -> None:
 
 def _wire_opening(wiring: Wiring) -> None:
     """Each word of a phrase fetches what was told before the phrase from the token that opens it,
-    and knows by that that it stands in one. All others fetch what was told before their turn."""
+    and knows by that that it stands in one. Behind an answer that a prompt shows, all fetch what
+    was told before it: answers speak of many things. All others fetch what was told before their
+    turn."""
     block, entries = wiring.model.blk[1], wiring.entries
     told = _clear(wiring, 1)
     near = wiring.rows(_HEAD).start + 2 * _NEAR
     block.attn_q.weight[[near, near + 2], entries.constant] = 7
     block.attn_k.weight[near, entries.opening] = 7
     block.attn_k.weight[near + 2, entries.turn] = 0.5
+    first = wiring.still(_HEAD)
+    block.attn_q.weight[first, entries.constant] = 7
+    block.attn_k.weight[first, entries.shown] = 6
     block.attn_v.weight[told, entries.mean] = torch.eye(SIZE)
     block.attn_v.weight[told.stop, entries.opening] = 1
     block.attn_v.weight[told.stop, entries.closing] = -4

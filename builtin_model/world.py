@@ -153,8 +153,9 @@ def _subject(rng: Random, topics: Topics, domain: Domain) -> tuple[str, str, str
     """Kind and pattern of an instruction, its task phrase where the pattern tells it, and what {t}
     and {u} stand for."""
     topic = topics.topic(rng, domain)
-    kind, pattern, task = _pattern(rng, domain, topics.held_out)
-    pattern, named = _marked(_without_slots(rng, domain, pattern))
+    kind, pattern, task, named = _pattern_and_topic(rng, domain, topics.held_out)
+    while topics.keeps_back(named):
+        kind, pattern, task, named = _pattern_and_topic(rng, domain, topics.held_out)
     topic = named or topic
     second = topics.topic(rng, domain)
     while second.lower() == topic.lower():  # naming one thing twice ends in a loop
@@ -171,6 +172,14 @@ def _subject(rng: Random, topics: Topics, domain: Domain) -> tuple[str, str, str
         quote = '"' if rng.random() < _DOUBLE else "'"
         pattern, topic = pattern.replace("'{t}'", "{t}"), f"{quote}{topic}{quote}"
     return kind, pattern, task, topic, second
+
+
+def _pattern_and_topic(rng: Random, domain: Domain, held_out: bool) -> tuple[str, str, str, str]:
+    """Kind, pattern with no slots but {t} and {u}, task phrase or nothing, and the topic where the
+    pattern has one of its own."""
+    kind, pattern, task = _pattern(rng, domain, held_out)
+    pattern, named = _marked(_without_slots(rng, domain, pattern))
+    return kind, pattern, task, named
 
 
 def _pattern(rng: Random, domain: Domain, held_out: bool) -> tuple[str, str, str]:

@@ -18,6 +18,7 @@ from builtin_model.muon import Muon  # noqa: E402
 from builtin_model.tokenizer import Encoder  # noqa: E402
 from builtin_model.topics import Topics, vocabulary_pieces  # noqa: E402
 from builtin_model.wiring import wire  # noqa: E402
+from builtin_model.words import WORDS  # noqa: E402
 
 SOUP = "My soup in the oven tastes of garlic."
 BED = "The leaves of my tomato plant turn yellow in this soil."
@@ -53,15 +54,19 @@ def model(wired) -> Model:
 
 
 def test_words_of_one_domain_point_alike(encoder, telling):
-    def vector(text: str) -> torch.Tensor:
-        return telling.vectors[encoder.ids(f" {text}")].mean(0)
+    """On the whole: a word that several domains use may point between them."""
 
-    def alike(one: str, other: str) -> float:
-        return float(torch.cosine_similarity(vector(one), vector(other), dim=0))
+    def vectors(domain: str) -> torch.Tensor:
+        ids = [encoder.ids(f" {word}") for word in WORDS.domains[domain].things]
+        whole = [token for token, *more in ids if not more]
+        return torch.nn.functional.normalize(telling.vectors[whole], dim=1)
 
     assert telling.vectors.shape == (encoder.size, domains.SIZE)
-    assert alike("recipe", "soup") > alike("recipe", "lawyer") + 0.3
-    assert alike("court", "lawyer") > alike("court", "guitar") + 0.3
+    cooking, law = vectors("cooking"), vectors("law")
+    assert min(len(cooking), len(law)) > 30
+    apart = (cooking @ law.t()).mean()
+    assert (cooking @ cooking.t()).mean() > apart + 0.3
+    assert (law @ law.t()).mean() > apart + 0.3
 
 
 def test_words_that_tell_count_for_more(encoder, telling):
