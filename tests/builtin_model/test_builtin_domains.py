@@ -65,8 +65,8 @@ def test_words_of_one_domain_point_alike(encoder, telling):
     cooking, law = vectors("cooking"), vectors("law")
     assert min(len(cooking), len(law)) > 30
     apart = (cooking @ law.t()).mean()
-    assert (cooking @ cooking.t()).mean() > apart + 0.3
-    assert (law @ law.t()).mean() > apart + 0.3
+    assert (cooking @ cooking.t()).mean() > apart + 0.2
+    assert (law @ law.t()).mean() > apart + 0.2
 
 
 def test_words_that_tell_count_for_more(encoder, telling):
