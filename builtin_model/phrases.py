@@ -11,6 +11,17 @@ ROLES = ("You are {r}.", "Act as {r}.", "You are a helpful {x}.")
 CONTENTS = ("The topic is {t}.", "Focus on {t}.", "The conversation is about {t}.")
 TOOLS = ("Use {x}.", "Use {x} if needed.")
 
+PLAIN = (
+    "You are a helpful assistant.",
+    "You are a helpful guide.",
+    "Be helpful.",
+    "Help the user.",
+)
+
+_PLAIN_ROLES = 0.15
+"""Part of the system messages whose role is that of anybody, where the instruction tells its
+domain."""
+
 _ALWAYS_KEPT = ("style", "background", "action", "tool", "format")
 """Phrases that an answer shows; without them it could not be learnt from the system message."""
 
@@ -45,8 +56,10 @@ def _subject(about: Latent) -> str:
 
 
 def system_message(rng: Random, about: Latent) -> str:
-    """A system message with some of the phrases; it may be empty."""
+    """A system message with some of the phrases; it may be empty. Some name no role that helps."""
     found = phrases(rng, about)
+    if about.kind == "domain" and rng.random() < _PLAIN_ROLES:
+        found["role"] = rng.choice(PLAIN)
     plain = about.format.name == "paragraph" and not about.code
     if plain and rng.random() < 0.4:
         del found["format"]

@@ -208,7 +208,7 @@ def greet(rng: Random, topics: Topics) -> Sample:
     questions, answer = rng.choice(_SMALL_TALK)
     question = rng.choice(questions)
     system = ""
-    if rng.random() < 0.5:
+    if rng.random() < 0.2:
         about = latent(rng, topics.training)
         system = system_message(rng, about) or "You are a helpful assistant."
     return Sample("greet", conversation(system, question, answer))

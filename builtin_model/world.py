@@ -21,6 +21,9 @@ _THING = re.compile(r"\{p\}|\{w\}s?")
 _DOING = re.compile(r"\{v\}")
 _ARTICLES = ("a ", "an ", "the ")
 
+_UNENDED = 0.15
+"""How many instructions lack the full stop."""
+
 _DOUBLE, _SAID, _QUOTED = 0.35, 0.3, 0.05
 """How many of the quoted topics have double quotes, how many are a whole sentence, and how many
 topics are quoted for no reason."""
@@ -74,6 +77,8 @@ def latent(rng: Random, topics: Topics, telling: bool = False) -> Latent:
     tool = rng.choice(domain.tools) if rng.random() < 0.3 and prose else None
     code = domain.name == "code" and prose and rng.random() < 0.5
     instruction = filled(pattern, topic, second)
+    if rng.random() < _UNENDED:
+        instruction = instruction.removesuffix(".")
     lower = rng.random() < 0.06
     if lower:
         instruction, topic, second = instruction.lower(), topic.lower(), second.lower()
