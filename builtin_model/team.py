@@ -28,6 +28,17 @@ class Member:
     def own(self) -> Tensor:
         return self.rows[self.rank]
 
+    @torch.no_grad()
+    def agree(self, parameters: Iterable[nn.Parameter]) -> None:
+        """All start from the first one's weights; the rows are used up."""
+        parameters = list(parameters)
+        if self.rank == 0:
+            self.own[:-1] = nn.utils.parameters_to_vector(parameters)
+        self.meet()
+        nn.utils.vector_to_parameters(self.rows[0, :-1].clone(), parameters)
+        self.meet()
+        self.own.zero_()
+
     def keep_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
         """From now on the gradients are parts of the own row, from its start."""
         offset = 0

@@ -80,6 +80,7 @@ def _work(rank: int, settings: Settings, members: list[Member]) -> None:
     fixed = wire(model, telling, encoder)
     if settings.start:
         model.load_state_dict(weights(settings.start))
+    members[rank].agree(model.parameters())
     own_seed = settings.seed * settings.processes + rank
     Trainer(model, fixed, settings, members[rank], Random(own_seed)).run()
 

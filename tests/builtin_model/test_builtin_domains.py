@@ -98,6 +98,18 @@ def test_a_wired_model_knows_in_its_answer_what_the_question_was_about(encoder, 
     assert cook @ (chef - lawyer) > sue @ (chef - lawyer)
 
 
+def test_an_answer_that_is_shown_does_not_change_what_was_told(encoder, telling, model):
+    mean = Entries.of(model.config).mean
+    role = [encoder.turn, *encoder.ids("assistant\nYou are a")]
+    told = [
+        seen(model, [encoder.turn, *encoder.ids(f"user\n{SOUP}\nAnswer: {shown}"), *role], 1)[
+            -1, mean
+        ]
+        for shown in ("Stir it.", COURT)
+    ]
+    assert torch.cosine_similarity(*told, dim=0) > 0.95
+
+
 @pytest.mark.parametrize("growth", [0, 0.3, 0.6])  # 0.6: as in a trained model
 def test_a_wired_model_marks_a_role_that_fits_however_much_the_stream_grows(encoder, model, growth):
     free = Entries.of(model.config).free

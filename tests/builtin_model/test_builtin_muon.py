@@ -47,12 +47,13 @@ def test_members_of_a_team_step_as_one_process_with_their_mean_gradient():
         parameter.grad = torch.stack(own).mean(0)
     Muon(alone, lr=0.1).step()
 
-    rows = torch.zeros(2, sum(start.numel() for start in starts))
+    rows = torch.zeros(2, 1 + sum(start.numel() for start in starts))
     meeting = Barrier(2)
-    copies = [[torch.nn.Parameter(start.clone()) for start in starts] for _ in range(2)]
+    copies = [[torch.nn.Parameter(start + rank) for start in starts] for rank in range(2)]
 
     def work(rank: int) -> None:
         member = Member(rank, rows, meeting)
+        member.agree(copies[rank])
         member.keep_gradients(copies[rank])
         for parameter, gradient in zip(copies[rank], gradients[rank], strict=True):
             parameter.grad.copy_(gradient)

@@ -48,3 +48,13 @@ def test_pieces_are_of_letters_only():
     pieces = vocabulary_pieces()
     assert len(pieces.starts) > 1000
     assert all(piece.isalpha() for piece in (*pieces.starts, *pieces.continuations))
+
+
+def test_the_tokenizer_learns_from_strings_of_json_without_what_stands_between_them():
+    pytest.importorskip("tokenizers")
+    from builtin_model.tokenizer import _without_glue
+
+    assert _without_glue('[{"tag":"role","text":"Say \\"hi\\"."}]') == [
+        "tag", "role", "text", 'Say \\"hi\\".'
+    ]  # fmt: skip
+    assert _without_glue("{a brace} begins it") == ["{a brace} begins it"]
