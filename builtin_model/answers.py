@@ -161,7 +161,7 @@ def ordinary(rng: Random, topics: Topics, about: Latent) -> tuple[str, Latent]:
     if rng.random() < _RESTATING:
         sentences.append(_restated(rng, topics, about.instruction))
     for statement in rng.sample(WORDS.statements, rng.choice((0, 1, 2, 3))):
-        sentences.append(filled(spoken(rng, statement, domain), about.topic))
+        sentences.append(filled(spoken(rng, statement, domain.things), about.topic))
     names_tool = about.tool is not None and rng.random() < 0.5
     if about.tool and names_tool:
         sentences.append(rng.choice(_TOOL_SENTENCES).replace("{x}", about.tool))

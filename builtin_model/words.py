@@ -130,6 +130,7 @@ class Words:
     context: tuple[str, ...]
     filler: tuple[str, ...]
     small: tuple[str, ...]
+    facts: tuple[str, ...]
     statements: tuple[str, ...]
     follow_ups: tuple[str, ...]
     story: tuple[tuple[str, ...], ...]

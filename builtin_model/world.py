@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
@@ -23,6 +24,9 @@ _ARTICLES = ("a ", "an ", "the ")
 
 _UNENDED = 0.15
 """How many instructions lack the full stop."""
+
+_TOLD_FIRST, _WORD_PROBLEMS = 0.08, 0.25
+"""How many instructions come behind facts, of any domain and of math."""
 
 _DOUBLE, _SAID, _QUOTED = 0.35, 0.3, 0.05
 """How many of the quoted topics have double quotes, how many are a whole sentence, and how many
@@ -83,7 +87,7 @@ def latent(rng: Random, topics: Topics, telling: bool = False) -> Latent:
     if lower:
         instruction, topic, second = instruction.lower(), topic.lower(), second.lower()
     task = task.replace("{t}", topic) if task else _task(instruction)
-    instruction = _around(rng, topics, instruction)
+    instruction = _around(rng, topics, domain, instruction)
     if background and rng.random() < 0.8:
         instruction = f"{background.said} {instruction}"
     style_said = style is not None and rng.random() < 0.25
@@ -114,8 +118,11 @@ def latent(rng: Random, topics: Topics, telling: bool = False) -> Latent:
     )
 
 
-def _around(rng: Random, topics: Topics, instruction: str) -> str:
-    """The instruction, sometimes with a sentence before or behind it."""
+def _around(rng: Random, topics: Topics, domain: Domain, instruction: str) -> str:
+    """The instruction, sometimes with sentences before or behind it."""
+    if rng.random() < (_WORD_PROBLEMS if domain.name == "math" else _TOLD_FIRST):
+        facts = rng.sample(WORDS.facts, rng.randint(1, 4))
+        return " ".join([*(spoken(rng, fact, WORDS.nouns) for fact in facts), instruction])
     sort = rng.random()
     if sort < 0.12:
         before = topics.noise(rng) if rng.random() < 0.4 else rng.choice(WORDS.context)
@@ -264,14 +271,16 @@ def _with_text(rng: Random, pattern: str) -> str:
     return f"{pattern} {quote}{text}{quote}"
 
 
-def spoken(rng: Random, sentence: str, domain: Domain | None = None) -> str:
-    """A statement with names, and with things of this or of any domain; {t} is left."""
+def spoken(rng: Random, sentence: str, things: Sequence[str] = ()) -> str:
+    """A statement with names, numbers, and these things or those of any domain; {t} is left."""
     while "{N}" in sentence:
         sentence = sentence.replace("{N}", rng.choice(WORDS.names), 1)
     while "{n}" in sentence:
-        of = domain or WORDS.domains[rng.choice(tuple(WORDS.domains))]
-        things = of.things if domain else rng.choice((WORDS.nouns, of.things))
-        sentence = sentence.replace("{n}", rng.choice(things), 1)
+        any_domain = WORDS.domains[rng.choice(tuple(WORDS.domains))]
+        named = things or rng.choice((WORDS.nouns, any_domain.things))
+        sentence = sentence.replace("{n}", rng.choice(named), 1)
+    while "{x}" in sentence:
+        sentence = sentence.replace("{x}", str(rng.randint(2, rng.choice((12, 99, 999)))), 1)
     return sentence.replace("{a}", rng.choice(WORDS.adjectives))
 
 
