@@ -88,8 +88,9 @@ _ANSWER = 2.5
 """How firmly the latest speaker is looked at, by the two slowest pairs, any speaker at all, and one
 that answers: where questions are short, it stands close behind who asks."""
 
-_ASKED = 8.0
-"""How firmly the copying head looks away from what was answered."""
+_ASKED = 20.0
+"""How firmly the copying head looks away from what was answered: more than four tokens that are
+alike weigh."""
 
 _WHOLE = 16.0
 _TELLING = 20.0
@@ -115,7 +116,7 @@ def codes(encoder: Encoder) -> Tensor:
     """[vocabulary, CODE], of mean square 1 each; none for the token that starts a turn."""
     generator = torch.Generator().manual_seed(0)
     groups: dict[str, int] = {}
-    group = torch.tensor([groups.setdefault(_plain(text), len(groups)) for text in encoder.texts])
+    group = torch.tensor([groups.setdefault(plain(text), len(groups)) for text in encoder.texts])
     shared = torch.randn(len(groups), CODE, generator=generator)[group]
     found = shared + _OWN_WAY * torch.randn(len(group), CODE, generator=generator)
     found /= found.square().mean(1, keepdim=True).sqrt()
@@ -140,8 +141,8 @@ def _form(text: str) -> int:
     return FORMS - 2 if word[:1].isdigit() else FORMS - 1
 
 
-def _plain(text: str) -> str:
-    """What variants of a token have in common."""
+def plain(text: str) -> str:
+    """What variants of a token have in common: all but case, leading spaces and escapes."""
     return text.strip(" \\").lower() or text
 
 

@@ -30,7 +30,7 @@ LOUDNESS = (0.38, 0.46)
 """The root mean square of the stream before blocks 0 and 1 when training starts: what it is divided
 by there."""
 
-Where = int | slice
+Where = int | slice | list[int]
 
 
 @dataclass(frozen=True, slots=True)

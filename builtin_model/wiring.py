@@ -28,6 +28,9 @@ _OWN = 0.5
 _SCORE = 0.15
 """How loud what a word tells is in its embedding, and how much it counts."""
 
+_SPEAKER = 64.0
+"""The sum of squares of the embedding of who speaks: about what training makes of it."""
+
 _MEAN = 0.12
 _TOLD = 6.0
 """How loud the mean so far is, and how many times as loud what was told before a phrase."""
@@ -59,6 +62,7 @@ def wire(model: Model, telling: Telling, encoder: Encoder) -> dict[str, Tensor]:
     wiring.fix(model.output_norm.weight, taken)
     wire_copying(wiring, encoder)
     _wire_words(wiring, telling, encoder)
+    _level_speakers(wiring, encoder)
     _wire_mean(wiring)
     _wire_opening(wiring)
     _wire_likeness(wiring)
@@ -79,6 +83,19 @@ def _wire_words(wiring: Wiring, telling: Telling, encoder: Encoder) -> None:
     named = _named(encoder)
     model.output.weight[named, entries.named] = _NAMING * telling.vectors[named]
     wiring.fix(model.output.weight, slice(None), entries.named)
+
+
+def _level_speakers(wiring: Wiring, encoder: Encoder) -> None:
+    """Those who speak are equally loud, and stay so: which of them is the latest is a small
+    difference in what a head of block 0 sees, and each is divided by its own loudness there."""
+    embeddings, entries = wiring.model.token_embd.weight, wiring.entries
+    speakers = encoder.asking + encoder.answering
+    rows = embeddings[speakers]
+    left = _SPEAKER - rows[:, entries.taken].square().sum(1)
+    free = rows[:, entries.free]
+    rows[:, entries.free] = free * (left / free.square().sum(1)).sqrt()[:, None]
+    embeddings[speakers] = rows
+    wiring.fix(embeddings, speakers)
 
 
 def _named(encoder: Encoder) -> list[int]:

@@ -146,6 +146,14 @@ def test_training_leaves_alone_what_is_wired(encoder, wired):
     model.zero_grad(set_to_none=True)
 
 
+def test_who_speaks_is_equally_loud_and_stays_so(encoder, wired):
+    model, fixed = wired
+    speakers = encoder.asking + encoder.answering
+    loudness = model.token_embd.weight[speakers].square().sum(1)
+    assert (loudness - loudness.mean()).abs().max() < 1e-3
+    assert fixed["token_embd.weight"][speakers].all()
+
+
 def test_a_step_of_muon_does_not_move_it_either(encoder, wired):
     model, fixed = wired
     model = copy.deepcopy(model)
