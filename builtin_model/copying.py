@@ -116,7 +116,7 @@ def codes(encoder: Encoder) -> Tensor:
     """[vocabulary, CODE], of mean square 1 each; none for the token that starts a turn."""
     generator = torch.Generator().manual_seed(0)
     groups: dict[str, int] = {}
-    group = torch.tensor([groups.setdefault(plain(text), len(groups)) for text in encoder.texts])
+    group = torch.tensor([groups.setdefault(_plain(text), len(groups)) for text in encoder.texts])
     shared = torch.randn(len(groups), CODE, generator=generator)[group]
     found = shared + _OWN_WAY * torch.randn(len(group), CODE, generator=generator)
     found /= found.square().mean(1, keepdim=True).sqrt()
@@ -141,7 +141,7 @@ def _form(text: str) -> int:
     return FORMS - 2 if word[:1].isdigit() else FORMS - 1
 
 
-def plain(text: str) -> str:
+def _plain(text: str) -> str:
     """What variants of a token have in common: all but case, leading spaces and escapes."""
     return text.strip(" \\").lower() or text
 

@@ -19,6 +19,7 @@ from torch import Tensor
 from builtin_model.batches import Batch, batches, collate, task_samples
 from builtin_model.domains import Telling, told_domains
 from builtin_model.export import weights
+from builtin_model.heart import copied_tokens, learn_alike, say_alike
 from builtin_model.layout import spare
 from builtin_model.model import Config, Model, Prediction
 from builtin_model.muon import Muon, fast_type
@@ -78,11 +79,13 @@ def _work(rank: int, settings: Settings, members: list[Member]) -> None:
     if not settings.start:
         telling = told_domains(encoder, topics, Random(settings.seed))
     fixed = wire(model, telling, encoder)
+    copied = copied_tokens(encoder, topics, Random(settings.seed))
+    say_alike(model, copied)
     if settings.start:
         model.load_state_dict(weights(settings.start))
     members[rank].agree(model.parameters())
     own_seed = settings.seed * settings.processes + rank
-    Trainer(model, fixed, settings, members[rank], Random(own_seed)).run()
+    Trainer(model, fixed, copied, settings, members[rank], Random(own_seed)).run()
 
 
 class Trainer:
@@ -92,12 +95,14 @@ class Trainer:
         self,
         model: Model,
         fixed: Mapping[str, Tensor],
+        copied: Tensor,
         settings: Settings,
         member: Member,
         rng: Random,
     ) -> None:
         self._model = model
         self._fixed = fixed
+        self._copied = copied
         self._settings = settings
         self._member = member
         self._leads = member.rank == 0
@@ -169,6 +174,7 @@ class Trainer:
         """One step with the mean gradient at this part of the peak rate; the common clock."""
         loss.backward()
         spare(self._model, self._fixed)
+        learn_alike(self._model, self._copied)
         elapsed = self._average()
         torch.nn.utils.clip_grad_norm_(self._parameters, 1.0)
         self._decay(rate)
