@@ -50,7 +50,7 @@ CLEARING = (4, 1)
 
 LAST = 4
 
-_FADING = 0.66
+_FADING = 0.6
 _PAST = 0.6
 """How loud the codes of earlier tokens are."""
 
@@ -100,7 +100,7 @@ answered, how well it can tell words that tell much, and how it rests at first."
 
 _CLEARNESS = 7.0
 _UNCLEAR = 0.66
-_CLEARED = 1.0
+_CLEARED = 3.0
 """How firmly the code in the text is taken that is most like what is to be copied, how like it has
 to be (about an eighth of a whole code), and how loud it is then."""
 

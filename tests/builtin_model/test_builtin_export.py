@@ -33,10 +33,15 @@ def model() -> Model:
 
 
 @pytest.fixture(scope="module")
-def llama(model: Model, tmp_path_factory: pytest.TempPathFactory) -> Llama:
+def exported(model: Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path: Path = tmp_path_factory.mktemp("export") / "untrained.gguf"
     export(model, path)
-    return Llama(str(path), n_ctx=1024, n_threads=2, logits_all=True, verbose=False)
+    return path
+
+
+@pytest.fixture(scope="module")
+def llama(exported: Path) -> Llama:
+    return Llama(str(exported), n_ctx=1024, n_threads=2, logits_all=True, verbose=False)
 
 
 def written(messages: tuple[Message, ...]) -> str:
@@ -52,14 +57,19 @@ def test_llama_cpp_splits_conversations_as_training_does(llama):
         assert llama.tokenize(text, add_bos=False, special=True) == encoder.encode(sample).ids
 
 
-def test_llama_cpp_predicts_as_the_model_does(llama, model):
-    ids = torch.randint(4, model.config.vocabulary, (1, 200))
-    with torch.no_grad():
-        expected = model(ids)[0].numpy()
-    llama.reset()
-    llama.eval(ids[0].tolist())
-    found = np.asarray(llama.scores[: ids.size(1)])
-    assert np.corrcoef(found.ravel(), expected.ravel())[0, 1] > 0.99
+def test_llama_cpp_predicts_as_the_model_does(llama, exported):
+    """In conversations as it is trained on, with the same weights, those of the file."""
+    encoder, rng, topics = Encoder(), Random(1), Topics(pieces=vocabulary_pieces())
+    model = Model(Config(vocabulary=encoder.size)).eval()
+    model.load_state_dict(weights(exported))
+    for _ in range(5):
+        ids = encoder.encode(draw(rng, topics)).ids[:500]
+        with torch.no_grad():
+            expected = model(torch.tensor([ids]))[0].numpy()
+        llama.reset()
+        llama.eval(ids)
+        found = np.asarray(llama.scores[: len(ids)])
+        assert np.corrcoef(found.ravel(), expected.ravel())[0, 1] > 0.99
 
 
 def test_the_wired_start_copies(model):
