@@ -95,12 +95,13 @@ def test_nothing_that_was_answered_is_copied(encoder, model, words):
 
 def test_every_token_knows_whether_the_assistant_speaks(encoder, model):
     answering = Entries.of(model.config).answering
-    turns = [("system", "Be kind."), ("user", "What is soup?" * 20), ("assistant", "A dish." * 30)]
-    turns += [("user", "Go on."), ("assistant", "It is hot.")]
-    for count in range(1, len(turns) + 1):
+    chat = [("system", "Be kind."), ("user", "What is soup?" * 20), ("assistant", "A dish." * 30)]
+    chat += [("user", "Go on."), ("assistant", "It is hot.")]
+    shown = [("system", "Be kind."), ("user", "Instruction: What is soup?\nAnswer: A dish.")]
+    for turns in (chat[:1], chat[:2], chat[:3], chat[:4], chat, shown):
         ids = [
             token
-            for speaker, text in turns[:count]
+            for speaker, text in turns
             for token in (encoder.turn, *encoder.ids(f"{speaker}\n{text}"))
         ]
         streams = []
@@ -108,7 +109,9 @@ def test_every_token_knows_whether_the_assistant_speaks(encoder, model):
         predicted(model, ids)
         handle.remove()
         speaks = float(streams[0][0, -1, answering])
-        assert (speaks > 0.7) if turns[count - 1][0] == "assistant" else (speaks < 0.3)
+        speaker, text = turns[-1]
+        answers = speaker == "assistant" or "Answer" in text
+        assert (speaks > 0.7) if answers else (speaks < 0.3), turns[-1]
 
 
 def test_a_pointing_head_looks_at_no_piece_within_a_word(encoder, model, words):
