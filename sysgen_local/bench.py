@@ -38,7 +38,9 @@ class Rates:
 
     @property
     def rows_an_hour(self) -> float:
-        """Of typical rows (READ, WRITTEN)."""
+        """Of typical rows (READ, WRITTEN); 0 of a model that wrote nothing."""
+        if not self.decode:
+            return 0.0
         return 3600 / (READ / self.prefill + WRITTEN / self.decode)
 
 
@@ -75,7 +77,7 @@ def _read(i: int) -> Request:
 
 def _write(i: int, tokens: int) -> Request:
     """A short prompt with a long answer."""
-    text = f"Count from {i + 1} to 1000 in words, without a break."
+    text = f"Explain step by step how rain number {i + 1} forms. Write a numbered list."
     return Request(f"{i}", "write", (_user(text),), max_tokens=tokens)
 
 
