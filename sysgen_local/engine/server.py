@@ -193,13 +193,23 @@ class ServerEngine:
 
 def _completion(request: Request, reply: Any) -> Completion:
     choice, usage = reply.choices[0], reply.usage
+    text = choice.message.content or ""
     return Completion(
         request.id,
-        choice.message.content or "",
+        _strict(text) if isinstance(request.constraint, Json) else text,
         "length" if choice.finish_reason == "length" else "stop",
         tokens_in=usage.prompt_tokens if usage else 0,
         tokens_out=usage.completion_tokens if usage else 0,
     )
+
+
+def _strict(text: str) -> str:
+    """JSON whose strings have no raw line breaks, which some servers' grammars let through; as it
+    is where it is none even so."""
+    try:
+        return json.dumps(json.loads(text, strict=False), ensure_ascii=False)
+    except ValueError:
+        return text
 
 
 def _in_writing(request: Request, labels: tuple[str, ...]) -> Request:

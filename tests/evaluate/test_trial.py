@@ -162,9 +162,7 @@ def test_a_server_is_evaluated_and_judges(tmp_path, server, dialogues):
     db = tmp_path / "e.duckdb"
     options = (dialogues, "--model", server, "--limit", 2, "--db", db, *SHORT)
     scores = json.loads(run("evaluate", "sysbench", *options).stdout)
-    questions = scores["questions"]
-    assert questions["judged"] >= 1  # over a server, a reason may run on until it is cut off
-    assert questions["judged"] + questions["failed"].get("judge_not_json", 0) == 2
+    assert scores["questions"]["judged"] == 2
     named = run("evaluate", "sysbench", *options, "--judge", "builtin").stdout
     assert json.loads(named)["questions"]["judged"] == 2
     with duckdb.connect(str(db), read_only=True) as con:
