@@ -175,3 +175,9 @@ engine.close()
     with serving(never) as url:
         command = [sys.executable, "-c", code, url]
         subprocess.run(command, check=True, timeout=4)
+
+
+def test_a_line_break_within_a_string_of_json_is_read():
+    found = ask(lambda _: said('{"reason":"one\ntwo","score":3}'), SCHEMA)
+    assert json.loads(found.text) == {"reason": "one\ntwo", "score": 3}
+    assert ask(lambda _: said("no\nJSON"), SCHEMA).text == "no\nJSON"
