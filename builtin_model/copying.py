@@ -50,7 +50,7 @@ CLEARING = (4, 1)
 
 LAST = 4
 
-_FADING = 0.6
+_FADING = 0.63
 _PAST = 0.6
 """How loud the codes of earlier tokens are."""
 
@@ -66,10 +66,13 @@ _PAIRS = 7
 _SHARPNESS = 1.6
 """How firmly it looks there and nowhere else."""
 
-_LIKENESS = 1.2
-_LEAST = 1.9
+_LIKENESS = 1.5
+_LEAST = 2.6
 """How much alike codes weigh in a comparison, and the starts of turns: somewhat more than one token
 that is alike."""
+
+_GOES_ON = 0.7
+"""How much of that a token has that goes on with a word: what was begun by one alone is ended."""
 
 _JOINED = 2.0
 """How loud it is that a token goes on with a word."""
@@ -78,7 +81,7 @@ _FORM = 1.5
 _WRITTEN = 0.6
 """How loud it is how a token is written, and how much the output layer goes by it."""
 
-_EARLY = 3.0
+_EARLY = 3.5
 """How much is preferred what stands further back, where all else is alike: what was asked, before
 what was answered so far."""
 
@@ -98,23 +101,26 @@ _RESTING = 1.2
 """How firmly a pointing head looks away from tokens that go on with a word and from what was
 answered, how well it can tell words that tell much, and how it rests at first."""
 
-_CLEARNESS = 7.0
+_CLEARNESS = 3.5
 _UNCLEAR = 0.66
-_CLEARED = 3.0
+_UNANSWERED = 32.0
+_CLEARED = 4.0
 """How firmly the code in the text is taken that is most like what is to be copied, how like it has
-to be (about an eighth of a whole code), and how loud it is then."""
+to be (about an eighth of a whole code), how firmly it is not one of an answer, even of one that is
+twice as loud, and how loud it is then: as loud in doubt as where all heads agree."""
 
 _COPIED = 0.4
 _OPEN = 0.7
+_OPENED = 1.0
 _GAIN = 2.0
 _CERTAINTY = 0.2
-"""How loud the code to be copied is at first, how far the units that make it louder are open, by
-how much they do, and how much the output layer goes by it."""
+"""How loud the code to be copied is at first, how far the units that make it louder are open, how
+much further within a word, by how much they do, and how much the output layer goes by it."""
 
 
 def codes(encoder: Encoder) -> Tensor:
     """[vocabulary, CODE], of mean square 1 each; none for the token that starts a turn."""
-    generator = torch.Generator().manual_seed(0)
+    generator = _luck(0)
     groups: dict[str, int] = {}
     group = torch.tensor([groups.setdefault(_plain(text), len(groups)) for text in encoder.texts])
     shared = torch.randn(len(groups), CODE, generator=generator)[group]
@@ -122,6 +128,12 @@ def codes(encoder: Encoder) -> Tensor:
     found /= found.square().mean(1, keepdim=True).sqrt()
     found[encoder.turn] = 0
     return found
+
+
+def _luck(number: int) -> torch.Generator:
+    """Chance that is alike in all trainings: how often codes are mistaken for others depends on
+    it, and of five turns this is the one with the fewest."""
+    return torch.Generator().manual_seed(number)
 
 
 def joined(encoder: Encoder) -> list[int]:
@@ -164,7 +176,7 @@ def wire_copying(wiring: Wiring, encoder: Encoder) -> None:
         for norm in (block.attn_norm, block.ffn_norm):
             for where in (entries.code, entries.past):
                 norm.weight[where] = _QUIET
-    turned = torch.linalg.qr(torch.randn(CODE, CODE))[0]
+    turned = torch.linalg.qr(torch.randn(CODE, CODE, generator=_luck(1)))[0]
     for head, back in enumerate(BACK):
         _wire_previous(wiring, head, back, turned)
     for number, head in (COPYING, *LEARNING):
@@ -175,10 +187,10 @@ def wire_copying(wiring: Wiring, encoder: Encoder) -> None:
     alike = wiring.still(head)
     _wire_asked(wiring, number, alike + CODE + 1, _ASKED)
     for layer in (model.blk[number].attn_q, model.blk[number].attn_k):
-        wiring.fix(layer.weight, slice(alike, alike + CODE + 2))
+        wiring.fix(layer.weight, wiring.rows(head))
     _wire_copy(wiring, *COPYING, _COPIED)
     _wire_joint(wiring)
-    for number, head in POINTING:  # where the stream has grown, and everything in it is fainter
+    for number, head in POINTING:
         _wire_copy(wiring, number, head, 3 * _COPIED)
         _wire_pointing(wiring, number, head)
     _wire_clearing(wiring, *CLEARING)
@@ -250,6 +262,7 @@ def _wire_comparison(wiring: Wiring, number: int, head: int, turned: Tensor) -> 
     block.attn_k.weight[alike, entries.past] = strength / _PAST / _FADING * turned.t()
     block.attn_q.weight[alike.stop, entries.constant] = _LEAST
     block.attn_k.weight[alike.stop, entries.turn] = _LEAST
+    block.attn_k.weight[alike.stop, entries.joined] = _GOES_ON * _LEAST
 
 
 def _wire_early(wiring: Wiring, number: int, head: int) -> None:
@@ -286,11 +299,12 @@ def _wire_clearing(wiring: Wiring, number: int, head: int) -> None:
         layer.weight[rows] = 0
         wiring.fix(layer.weight, rows)
     alike = slice(still, still + CODE)
+    wiring.free(block.attn_q.weight, alike.stop)
     block.attn_q.weight[alike, entries.copied] = _CLEARNESS * torch.eye(CODE)
     block.attn_k.weight[alike, entries.code] = _CLEARNESS / _QUIET * torch.eye(CODE)
     block.attn_q.weight[alike.stop, entries.constant] = _UNCLEAR * _CLEARNESS
     block.attn_k.weight[alike.stop, entries.turn] = _UNCLEAR * _CLEARNESS
-    _wire_asked(wiring, number, alike.stop + 1, _WHOLE)
+    _wire_asked(wiring, number, alike.stop + 1, _UNANSWERED)
     _wire_copy(wiring, number, head, _CLEARED)
 
 
@@ -326,6 +340,7 @@ def _wire_loudness(wiring: Wiring) -> None:
     units = slice(0, CODE)
     block.ffn_gate.weight[units] = 0
     block.ffn_gate.weight[units, entries.constant] = _OPEN
+    block.ffn_gate.weight[units, entries.going_on] = _OPENED
     block.ffn_up.weight[units] = 0
     block.ffn_up.weight[units, entries.copied] = torch.eye(CODE)
     block.ffn_down.weight[:, units] = 0

@@ -16,7 +16,7 @@ from builtin_model.domains import SIZE
 from builtin_model.model import Config, Model
 from builtin_model.rotary import FREQUENCIES
 
-CODE = 40
+CODE = 46
 """Entries of a token's code."""
 
 CONSTANT = 1.5
@@ -130,6 +130,10 @@ class Wiring:
         """
         name = self._names[weight]
         self._fixed.setdefault(name, torch.zeros_like(weight, dtype=torch.bool))[where] = True
+
+    def free(self, weight: nn.Parameter, *where: Where) -> None:
+        """Training may move these after all."""
+        self._fixed[self._names[weight]][where] = False
 
     @property
     def fixed(self) -> dict[str, Tensor]:

@@ -6,6 +6,7 @@ to be permuted at export.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,10 @@ from builtin_model.rotary import Rotation
 
 EPSILON = 1e-5
 
+_LOUD = 0.01
+"""The loss on how loud the stream is before the last block. What is wired is heard and copied there
+from prompts, of which nothing else is ever asked: training drowned it."""
+
 _MULTIPLE = 64
 """Of predictions: each number is another kernel for oneDNN to make, and to keep."""
 
@@ -26,7 +31,7 @@ class Config:
     """Sizes. The heads together may be wider than the residual stream, or narrower."""
 
     vocabulary: int = 8192
-    width: int = 352
+    width: int = 384
     heads: int = 6
     head_size: int = 64
     layers: int = 5
@@ -141,15 +146,20 @@ class Model(nn.Module):
             elif name == "output.weight":
                 parameter.mul_(0.5)
 
-    def hidden(self, ids: Tensor) -> Tensor:
-        """Last hidden states of ids[batch, time]."""
+    def streams(self, ids: Tensor) -> Iterator[Tensor]:
+        """The residual stream behind each block, for ids[batch, time]."""
         x = self.token_embd(ids)
         if torch.is_autocast_enabled("cpu"):
             x = x.to(torch.get_autocast_dtype("cpu"))
         rotation = self._rotation.cut(ids.size(1), x.dtype)
         for block in self.blk:
             x = block(x, rotation)
-        return self.output_norm(x)
+            yield x
+
+    def hidden(self, ids: Tensor) -> Tensor:
+        """Last hidden states of ids[batch, time]."""
+        *_, last = self.streams(ids)
+        return self.output_norm(last)
 
     def forward(self, ids: Tensor) -> Tensor:
         """Logits of ids[batch, time]."""
@@ -160,10 +170,11 @@ class Model(nn.Module):
         asked = (weights > 0).flatten().nonzero().squeeze(1)
         padding = asked.new_zeros(-len(asked) % _MULTIPLE)
         asked = torch.cat([asked, padding])
-        logits = self.output(self.hidden(ids).flatten(0, 1)[asked]).float()
+        *_, late, last = self.streams(ids)
+        logits = self.output(self.output_norm(last.flatten(0, 1)[asked])).float()
         targets = ids.roll(-1, 1).flatten()[asked]
         losses = functional.cross_entropy(logits, targets, reduction="none")
         weight = weights.flatten()[asked]
         weight[len(asked) - len(padding) :] = 0
-        loss = (losses * weight).sum() / weight.sum()
+        loss = (losses * weight).sum() / weight.sum() + _LOUD * late.float().square().mean()
         return Prediction(loss, logits.argmax(-1) == targets, targets, weight)

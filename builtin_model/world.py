@@ -28,6 +28,9 @@ _UNENDED = 0.15
 _TOLD_FIRST, _WORD_PROBLEMS = 0.08, 0.25
 """How many instructions come behind facts, of any domain and of math."""
 
+_ODD_START = 0.3
+"""How many loose instructions begin with an invented word."""
+
 _DOUBLE, _SAID, _QUOTED = 0.35, 0.3, 0.05
 """How many of the quoted topics have double quotes, how many are a whole sentence, and how many
 topics are quoted for no reason."""
@@ -165,9 +168,9 @@ def _subject(rng: Random, topics: Topics, domain: Domain) -> tuple[str, str, str
     """Kind and pattern of an instruction, its task phrase where the pattern tells it, and what {t}
     and {u} stand for."""
     topic = topics.topic(rng, domain)
-    kind, pattern, task, named = _pattern_and_topic(rng, domain, topics.held_out)
+    kind, pattern, task, named = _pattern_and_topic(rng, topics, domain)
     while topics.keeps_back(named):
-        kind, pattern, task, named = _pattern_and_topic(rng, domain, topics.held_out)
+        kind, pattern, task, named = _pattern_and_topic(rng, topics, domain)
     topic = named or topic
     second = topics.topic(rng, domain)
     while second.lower() == topic.lower():  # naming one thing twice ends in a loop
@@ -186,24 +189,24 @@ def _subject(rng: Random, topics: Topics, domain: Domain) -> tuple[str, str, str
     return kind, pattern, task, topic, second
 
 
-def _pattern_and_topic(rng: Random, domain: Domain, held_out: bool) -> tuple[str, str, str, str]:
+def _pattern_and_topic(rng: Random, topics: Topics, domain: Domain) -> tuple[str, str, str, str]:
     """Kind, pattern with no slots but {t} and {u}, task phrase or nothing, and the topic where the
     pattern has one of its own."""
-    kind, pattern, task = _pattern(rng, domain, held_out)
+    kind, pattern, task = _pattern(rng, topics, domain)
     pattern, named = _marked(_without_slots(rng, domain, pattern))
     return kind, pattern, task, named
 
 
-def _pattern(rng: Random, domain: Domain, held_out: bool) -> tuple[str, str, str]:
+def _pattern(rng: Random, topics: Topics, domain: Domain) -> tuple[str, str, str]:
     """Kind, pattern with all its slots, task phrase or nothing."""
-    if rng.random() < (0.6 if held_out else 0.4):
-        patterns = domain.held_out_patterns if held_out else domain.train_patterns
+    if rng.random() < (0.6 if topics.held_out else 0.4):
+        patterns = domain.held_out_patterns if topics.held_out else domain.train_patterns
         return "domain", rng.choice(patterns), ""
-    if held_out:
+    if topics.held_out:
         group = rng.choice([group for group in WORDS.general if group.held_out])
         return group.kind, rng.choice(group.held_out), ""
     if rng.random() < 0.4:
-        return "loose", _loose(rng), ""
+        return "loose", _loose(rng, topics), ""
     if rng.random() < 0.25:
         verb, middle, tail = (
             rng.choice(WORDS.verbs),
@@ -217,13 +220,16 @@ def _pattern(rng: Random, domain: Domain, held_out: bool) -> tuple[str, str, str
     return group.kind, rng.choice(group.patterns), ""
 
 
-def _loose(rng: Random) -> str:
+def _loose(rng: Random, topics: Topics) -> str:
     """Everyday words in any order with a few of a domain's among them: where no pattern helps, the
-    words have to tell."""
+    words have to tell. Some begin with a word that nobody knows, which is to be copied all the
+    same."""
     words = [rng.choice(WORDS.small) for _ in range(rng.randint(2, 10))]
     slots = ("{w}", "{w}s", "{v}", "{p}", "{a}", "{s}", "{s}", "{s}")
     for slot in ("{w}", *rng.choices(slots, k=rng.randint(0, 4))):
         words.insert(rng.randint(0, len(words)), slot)
+    if rng.random() < _ODD_START:
+        words.insert(0, topics.rare_word(rng))
     return capitalised(" ".join(words)) + rng.choice((".", "?", "?", "", "!"))
 
 

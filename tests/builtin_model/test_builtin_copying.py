@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from random import Random
 
 import pytest
@@ -9,25 +10,11 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("tokenizers")
 
-from builtin_model.copying import POINTING, forms  # noqa: E402
-from builtin_model.domains import Telling  # noqa: E402
+from builtin_model.copying import CLEARING, CODE, POINTING, forms, joined  # noqa: E402
 from builtin_model.layout import Entries  # noqa: E402
-from builtin_model.model import Config, Model  # noqa: E402
+from builtin_model.model import Model  # noqa: E402
+from builtin_model.rotary import FREQUENCIES  # noqa: E402
 from builtin_model.tokenizer import Encoder  # noqa: E402
-from builtin_model.wiring import wire  # noqa: E402
-
-
-@pytest.fixture(scope="module")
-def encoder() -> Encoder:
-    return Encoder()
-
-
-@pytest.fixture(scope="module")
-def model(encoder: Encoder) -> Model:
-    torch.manual_seed(0)
-    model = Model(Config(vocabulary=encoder.size)).eval()
-    wire(model, Telling.nothing(encoder.size), encoder)
-    return model
 
 
 class Words:
@@ -72,6 +59,42 @@ def test_after_one_word_its_place_is_found_often(encoder, model, words):
         ids = asked_and_answering(encoder, text, [*words(6), text[20]])
         hits += predicted(model, ids)[-1] == text[21]
     assert hits > 12
+
+
+def test_a_word_that_one_token_began_is_ended(encoder, model, words):
+    """A topic of which a pointing head brought only the start."""
+    going_on = joined(encoder)
+    rng, hits = Random(1), 0
+    for _ in range(40):
+        text = words(40)
+        text[20:22] = encoder.ids(" nurs")[0], rng.choice(going_on)
+        ids = asked_and_answering(encoder, text, [*words(6), text[20]])
+        hits += predicted(model, ids)[-1] == text[21]
+    assert hits > 34
+
+
+def test_training_can_close_what_clears(encoder, model, words):
+    """By the only row of that head which it may move."""
+    model = copy.deepcopy(model)
+    number, head = CLEARING
+    entries, size = Entries.of(model.config), model.config.head_size
+    row = head * size + 2 * len(FREQUENCIES) + CODE
+    text = words(30)
+    ids = asked_and_answering(encoder, text, text[:10])
+    loud = copied(model, ids)
+    with torch.no_grad():
+        model.blk[number].attn_q.weight[row, entries.constant] = 1e3
+    assert copied(model, ids) < 0.5 * loud
+
+
+def copied(model: Model, ids: list[int]) -> float:
+    """How loud the code to be copied is at last, before training may make it louder."""
+    streams: list[torch.Tensor] = []
+    norm = model.blk[CLEARING[0]].ffn_norm
+    handle = norm.register_forward_pre_hook(lambda _norm, told: streams.append(told[0]))
+    predicted(model, ids)
+    handle.remove()
+    return float(streams[0][0, -1, Entries.of(model.config).copied].norm())
 
 
 def test_of_two_places_the_earlier_is_copied(encoder, model, words):

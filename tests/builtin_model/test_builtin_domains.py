@@ -26,11 +26,6 @@ COURT = "My lawyer lost in court and I want to appeal."
 
 
 @pytest.fixture(scope="module")
-def encoder() -> Encoder:
-    return Encoder()
-
-
-@pytest.fixture(scope="module")
 def telling(encoder: Encoder) -> Telling:
     patch = pytest.MonkeyPatch()
     patch.setattr(domains, "_TEXTS", 60_000)  # enough for words as common as these

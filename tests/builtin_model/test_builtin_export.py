@@ -13,23 +13,11 @@ pytest.importorskip("tokenizers")
 
 from llama_cpp import Llama  # noqa: E402
 
-from builtin_model.domains import Telling  # noqa: E402
 from builtin_model.export import export, weights  # noqa: E402
 from builtin_model.model import Config, Model  # noqa: E402
 from builtin_model.sample import Message  # noqa: E402
 from builtin_model.tasks import draw  # noqa: E402
-from builtin_model.tokenizer import Encoder  # noqa: E402
 from builtin_model.topics import Topics, vocabulary_pieces  # noqa: E402
-from builtin_model.wiring import wire  # noqa: E402
-
-
-@pytest.fixture(scope="module")
-def model() -> Model:
-    torch.manual_seed(0)
-    encoder = Encoder()
-    model = Model(Config(vocabulary=encoder.size))
-    wire(model, Telling.nothing(encoder.size), encoder)
-    return model.eval()
 
 
 @pytest.fixture(scope="module")
@@ -48,8 +36,7 @@ def written(messages: tuple[Message, ...]) -> str:
     return "".join(f"<|im_start|>{m.role}\n{m.content}<|im_end|>\n" for m in messages)
 
 
-def test_llama_cpp_splits_conversations_as_training_does(llama):
-    encoder = Encoder()
+def test_llama_cpp_splits_conversations_as_training_does(llama, encoder):
     rng, topics = Random(1), Topics(pieces=vocabulary_pieces())
     for _ in range(50):
         sample = draw(rng, topics)
@@ -57,9 +44,9 @@ def test_llama_cpp_splits_conversations_as_training_does(llama):
         assert llama.tokenize(text, add_bos=False, special=True) == encoder.encode(sample).ids
 
 
-def test_llama_cpp_predicts_as_the_model_does(llama, exported):
+def test_llama_cpp_predicts_as_the_model_does(llama, exported, encoder):
     """In conversations as it is trained on, with the same weights, those of the file."""
-    encoder, rng, topics = Encoder(), Random(1), Topics(pieces=vocabulary_pieces())
+    rng, topics = Random(1), Topics(pieces=vocabulary_pieces())
     model = Model(Config(vocabulary=encoder.size)).eval()
     model.load_state_dict(weights(exported))
     for _ in range(5):
@@ -72,11 +59,11 @@ def test_llama_cpp_predicts_as_the_model_does(llama, exported):
         assert np.corrcoef(found.ravel(), expected.ravel())[0, 1] > 0.99
 
 
-def test_the_wired_start_copies(model):
+def test_the_wired_start_copies(model, encoder):
     """Before any training: what followed the last two tokens the first time they stood there, in
     texts of random tokens, and in one where words come again."""
     torch.manual_seed(1)
-    starts = torch.full((4, 1), Encoder().turn)
+    starts = torch.full((4, 1), encoder.turn)
     span, other = (torch.randint(4, model.config.vocabulary, (4, size)) for size in (60, 30))
     ids = torch.cat([starts, span, other, span], dim=1)
     with torch.no_grad():
@@ -84,8 +71,7 @@ def test_the_wired_start_copies(model):
     assert (told == ids[:, 93:151]).float().mean() > 0.97
 
 
-def test_it_goes_on_where_the_same_words_led_before_and_not_from_their_other_places(model):
-    encoder = Encoder()
+def test_it_goes_on_where_the_same_words_led_before_and_not_from_their_other_places(model, encoder):
     text = " Does my old dog see the same as my young cat or as my young dog does?"
     ids = [encoder.turn, *encoder.ids(f"user\n{text}"), encoder.turn, *encoder.ids(text)]
     with torch.no_grad():
@@ -95,9 +81,9 @@ def test_it_goes_on_where_the_same_words_led_before_and_not_from_their_other_pla
     assert told[-length:-2] == ids[1 - length : -1]
 
 
-def test_a_tokenizer_of_another_size_is_refused(tmp_path):
+def test_a_tokenizer_of_another_size_is_refused(tmp_path, encoder):
     small = Model(Config(vocabulary=512))
-    with pytest.raises(ValueError, match=f"has {Encoder().size} tokens, the model 512"):
+    with pytest.raises(ValueError, match=f"has {encoder.size} tokens, the model 512"):
         export(small, tmp_path / "small.gguf")
 
 

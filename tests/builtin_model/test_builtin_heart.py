@@ -18,11 +18,6 @@ from builtin_model.topics import Topics, vocabulary_pieces  # noqa: E402
 
 
 @pytest.fixture(scope="module")
-def encoder() -> Encoder:
-    return Encoder()
-
-
-@pytest.fixture(scope="module")
 def copied(encoder: Encoder) -> torch.Tensor:
     patch = pytest.MonkeyPatch()
     patch.setattr(heart, "_SAMPLES", 2_000)
