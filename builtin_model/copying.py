@@ -11,10 +11,13 @@ or an escape have codes that are nearly alike, so that a sentence is found again
 written in another way. With the code comes whether that token goes on with a word: a text must not
 end before it does.
 
-Training decides when it is right to copy: it can close those units, or outvote them. Two heads of
-block 3 copy as exactly from wherever training makes them look, but never from a token that goes on
-with a word. Where they look at several words at once, a sum of codes would be that of a word which
-is nowhere: a head of the last block puts the most alike code of the text in its place.
+Two heads of block 3 copy as exactly from wherever training makes them look, but never from a token
+that goes on with a word. Where they look at several words at once, a sum of codes would be that of
+a word which is nowhere: a head of the last block puts the most alike code of the text in its place.
+
+Training decides when it is right to copy, in the last block, where most is known: by one row of the
+head that clears, which can make it look at the starts of turns, and by those units. All earlier
+heads were left to find what they find: one that training could close was closed too often.
 
 How a token is written has entries of its own, in the embeddings and where the output layer reads:
 so that a word is found again as it has to be written here.
@@ -39,8 +42,11 @@ SPEAKER = 4
 COPYING = (1, 0)
 """Block and head that copy what followed before."""
 
-LEARNING = ((1, 1), (2, 0))
-"""Blocks and heads that start by the same comparison, and that training may move."""
+ENDING = (1, 1)
+"""The head that ends a word of which a token is there."""
+
+LEARNING = (2, 0)
+"""Block and head that start by the same comparison, and that training may move."""
 
 POINTING = ((3, 1), (3, 2))
 """Heads that copy from where training makes them look: at the first word of a topic above all."""
@@ -67,12 +73,16 @@ _SHARPNESS = 1.6
 """How firmly it looks there and nowhere else."""
 
 _LIKENESS = 1.5
-_LEAST = 2.6
-"""How much alike codes weigh in a comparison, and the starts of turns: somewhat more than one token
+_LEAST = 2.8
+"""How much alike codes weigh in a comparison, and the starts of turns: about as much as one token
 that is alike."""
 
-_GOES_ON = 0.7
-"""How much of that a token has that goes on with a word: what was begun by one alone is ended."""
+_NO_WORD = 3.6
+_GOING_ON = 2.1
+_FAINTER = 0.5
+"""How much the starts of turns weigh for the head that ends words: more than any token, but less
+than one that goes on with a word and is alike, by how much more that one weighs. And how loud that
+head is, against the one that has seen more tokens."""
 
 _JOINED = 2.0
 """How loud it is that a token goes on with a word."""
@@ -179,7 +189,7 @@ def wire_copying(wiring: Wiring, encoder: Encoder) -> None:
     turned = torch.linalg.qr(torch.randn(CODE, CODE, generator=_luck(1)))[0]
     for head, back in enumerate(BACK):
         _wire_previous(wiring, head, back, turned)
-    for number, head in (COPYING, *LEARNING):
+    for number, head in (COPYING, LEARNING):
         _wire_comparison(wiring, number, head, turned)
     _wire_speaker(wiring, encoder)
     number, head = COPYING
@@ -188,8 +198,10 @@ def wire_copying(wiring: Wiring, encoder: Encoder) -> None:
     _wire_asked(wiring, number, alike + CODE + 1, _ASKED)
     for layer in (model.blk[number].attn_q, model.blk[number].attn_k):
         wiring.fix(layer.weight, wiring.rows(head))
-    _wire_copy(wiring, *COPYING, _COPIED)
-    _wire_joint(wiring)
+    _wire_ending(wiring, turned)
+    for (number, head), loudness in ((COPYING, 1.0), (ENDING, _FAINTER)):
+        _wire_copy(wiring, number, head, loudness * _COPIED)
+        _wire_joint(wiring, number, head, loudness)
     for number, head in POINTING:
         _wire_copy(wiring, number, head, 3 * _COPIED)
         _wire_pointing(wiring, number, head)
@@ -262,7 +274,25 @@ def _wire_comparison(wiring: Wiring, number: int, head: int, turned: Tensor) -> 
     block.attn_k.weight[alike, entries.past] = strength / _PAST / _FADING * turned.t()
     block.attn_q.weight[alike.stop, entries.constant] = _LEAST
     block.attn_k.weight[alike.stop, entries.turn] = _LEAST
-    block.attn_k.weight[alike.stop, entries.joined] = _GOES_ON * _LEAST
+
+
+def _wire_ending(wiring: Wiring, turned: Tensor) -> None:
+    """Looks for the last token alone, and for nothing behind it but what goes on with its word:
+    there are few of those, so that this can be told."""
+    number, head = ENDING
+    block, entries = wiring.model.blk[number], wiring.entries
+    rows, still = wiring.rows(head), wiring.still(head)
+    alike = slice(still, still + CODE)
+    strength = _LIKENESS / _QUIET
+    for layer in (block.attn_q, block.attn_k):
+        layer.weight[rows] = 0
+        wiring.fix(layer.weight, rows)
+    block.attn_q.weight[alike, entries.code] = strength * torch.eye(CODE)
+    block.attn_k.weight[alike, entries.past] = strength / _PAST / _FADING * turned.t()
+    block.attn_q.weight[alike.stop, entries.constant] = _NO_WORD
+    block.attn_k.weight[alike.stop, entries.turn] = _NO_WORD
+    block.attn_k.weight[alike.stop, entries.joined] = _GOING_ON * _NO_WORD
+    _wire_asked(wiring, number, alike.stop + 1, 2 * _ASKED)
 
 
 def _wire_early(wiring: Wiring, number: int, head: int) -> None:
@@ -321,15 +351,14 @@ def _wire_copy(wiring: Wiring, number: int, head: int, loudness: float) -> None:
     wiring.fix(block.attn_output.weight, slice(None), value)
 
 
-def _wire_joint(wiring: Wiring) -> None:
+def _wire_joint(wiring: Wiring, number: int, head: int, loudness: float) -> None:
     """Whether what is copied goes on with a word."""
-    number, head = COPYING
     block, entries = wiring.model.blk[number], wiring.entries
     row = wiring.rows(head).start + CODE
     block.attn_v.weight[row] = 0
     block.attn_v.weight[row, entries.joined] = 1
     block.attn_output.weight[:, row] = 0
-    block.attn_output.weight[entries.going_on, row] = LOUDNESS[1]
+    block.attn_output.weight[entries.going_on, row] = loudness * LOUDNESS[1]
     wiring.fix(block.attn_v.weight, row)
     wiring.fix(block.attn_output.weight, slice(None), row)
 
