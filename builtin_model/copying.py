@@ -3,13 +3,13 @@
 Every token has a code. Heads of block 0 write the codes of the tokens before it beside each, the
 one m steps back turned m times and fainter by so much. A head of block 1 looks for the place before
 which the same stood as here, and writes the code of what stands at it; where nothing is alike it
-looks at the starts of turns, which have no code. It looks at nothing that is an answer, be it the
-one that the prompt shows or its own: what is to be copied was asked, answers take up the words of
-the question and lead astray, and whoever copies himself ends in a loop. Units of the last block
-make that code loud where the output layer reads. Tokens that differ only in case, a leading space
-or an escape have codes that are nearly alike, so that a sentence is found again by its first word
-written in another way. With the code comes whether that token goes on with a word: a text must not
-end before it does.
+looks at the starts of turns, which have no code. It looks at no answer, be it the one that the
+prompt shows or its own: what is to be copied was asked, answers take up the words of the question
+and lead astray, and whoever copies himself ends in a loop. Units of the last block make that code
+loud where the output layer reads. Tokens that differ only in case, a leading space or an escape
+have codes that are nearly alike, so that a sentence is found again by its first word written in
+another way. With the code comes whether that token goes on with a word: a text must not end before
+it does.
 
 Two heads of block 3 copy as exactly from wherever training makes them look, but never from a token
 that goes on with a word. Where they look at several words at once, a sum of codes would be that of
@@ -73,13 +73,13 @@ _SHARPNESS = 1.6
 """How firmly it looks there and nowhere else."""
 
 _LIKENESS = 1.5
-_LEAST = 2.8
+_LEAST = 2.6
 """How much alike codes weigh in a comparison, and the starts of turns: about as much as one token
 that is alike."""
 
 _NO_WORD = 3.6
 _GOING_ON = 2.1
-_FAINTER = 0.5
+_FAINTER = 0.8
 """How much the starts of turns weigh for the head that ends words: more than any token, but less
 than one that goes on with a word and is alike, by how much more that one weighs. And how loud that
 head is, against the one that has seen more tokens."""
@@ -364,12 +364,14 @@ def _wire_joint(wiring: Wiring, number: int, head: int, loudness: float) -> None
 
 
 def _wire_loudness(wiring: Wiring) -> None:
-    """Units of the last block, open at first, which training may close or open further."""
+    """Units of the last block, open at first, which training may close or open further: all alike,
+    or what comes out would be less like the code that went in than like some other."""
     block, entries = wiring.model.blk[LAST], wiring.entries
     units = slice(0, CODE)
     block.ffn_gate.weight[units] = 0
     block.ffn_gate.weight[units, entries.constant] = _OPEN
     block.ffn_gate.weight[units, entries.going_on] = _OPENED
+    wiring.share(block.ffn_gate.weight, units)
     block.ffn_up.weight[units] = 0
     block.ffn_up.weight[units, entries.copied] = torch.eye(CODE)
     block.ffn_down.weight[:, units] = 0

@@ -45,10 +45,10 @@ class Entries:
     for rare words too.
 
     Circuits write the others: `past`, which tokens came before; `answering`, whether this is an
-    answer; `copied`, the code of the token to
-    be copied, and `going_on`, whether that one is joined; `mean`, what was told so far; `named`,
-    what the next word is to tell; `inside`, whether a token stands in a phrase; `mark`, how alike
-    it is with what was told before the phrase; `verdict`, the same of a whole phrase.
+    answer; `copied`, the code of the token to be copied, and `going_on`, whether that one is
+    joined; `mean`, what was told so far; `named`, what the next word is to tell; `inside`, whether
+    a token stands in a phrase; `mark`, how alike it is with what was told before the phrase;
+    `verdict`, the same of a whole phrase.
     """
 
     free: slice
@@ -105,6 +105,15 @@ class Entries:
         return slice(self.written.stop, None)
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What training must not move, name of a parameter -> truth values of its shape; and rows of
+    parameters that it moves alike."""
+
+    fixed: Mapping[str, Tensor]
+    shared: tuple[tuple[str, slice], ...]
+
+
 class Wiring:
     """Sets weights of a model, and remembers those that training must not move."""
 
@@ -112,6 +121,7 @@ class Wiring:
         self.model = model
         self.entries = Entries.of(model.config)
         self._fixed: dict[str, Tensor] = {}
+        self._shared: list[tuple[str, slice]] = []
         self._names = {parameter: name for name, parameter in model.named_parameters()}
 
     def rows(self, head: int) -> slice:
@@ -135,16 +145,23 @@ class Wiring:
         """Training may move these after all."""
         self._fixed[self._names[weight]][where] = False
 
+    def share(self, weight: nn.Parameter, rows: slice) -> None:
+        """Training moves these rows alike."""
+        self._shared.append((self._names[weight], rows))
+
     @property
-    def fixed(self) -> dict[str, Tensor]:
-        """Name of a parameter -> what of it must not be moved."""
-        return self._fixed
+    def limits(self) -> Limits:
+        return Limits(self._fixed, tuple(self._shared))
 
 
-def spare(model: Model, fixed: Mapping[str, Tensor]) -> None:
-    """No gradient for what is wired. A rare word's few steps would undo what a bag of words learnt
-    from all of them; and Muon's steps are as large in directions that hardly matter yet, which
-    within minutes leaves nothing of a fine comparison."""
-    for name, parameter in model.named_parameters():
-        if name in fixed and parameter.grad is not None:
-            parameter.grad.masked_fill_(fixed[name], 0)
+def spare(model: Model, limits: Limits) -> None:
+    """No gradient for what is wired, and the mean one for rows that stay alike. A rare word's few
+    steps would undo what a bag of words learnt from all of them; and Muon's steps are as large in
+    directions that hardly matter yet, which within minutes leaves nothing of a fine comparison."""
+    gradients = {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
+    for name, gradient in gradients.items():
+        if name in limits.fixed:
+            gradient.masked_fill_(limits.fixed[name], 0)
+    for name, rows in limits.shared:
+        if name in gradients:
+            gradients[name][rows] = gradients[name][rows].mean(0)

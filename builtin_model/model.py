@@ -19,8 +19,8 @@ from builtin_model.rotary import Rotation
 EPSILON = 1e-5
 
 _LOUD = 0.01
-"""The loss on how loud the stream is before the last block. What is wired is heard and copied there
-from prompts, of which nothing else is ever asked: training drowned it."""
+"""The loss on how loud the stream is between blocks. What is wired is heard and copied there from
+prompts, of which nothing else is ever asked: training drowned it."""
 
 _MULTIPLE = 64
 """Of predictions: each number is another kernel for oneDNN to make, and to keep."""
@@ -170,11 +170,12 @@ class Model(nn.Module):
         asked = (weights > 0).flatten().nonzero().squeeze(1)
         padding = asked.new_zeros(-len(asked) % _MULTIPLE)
         asked = torch.cat([asked, padding])
-        *_, late, last = self.streams(ids)
+        *earlier, last = self.streams(ids)
+        loudness = sum(stream.float().square().mean() for stream in earlier)
         logits = self.output(self.output_norm(last.flatten(0, 1)[asked])).float()
         targets = ids.roll(-1, 1).flatten()[asked]
         losses = functional.cross_entropy(logits, targets, reduction="none")
         weight = weights.flatten()[asked]
         weight[len(asked) - len(padding) :] = 0
-        loss = (losses * weight).sum() / weight.sum() + _LOUD * late.float().square().mean()
+        loss = (losses * weight).sum() / weight.sum() + _LOUD * loudness
         return Prediction(loss, logits.argmax(-1) == targets, targets, weight)

@@ -6,7 +6,7 @@ seed; how many are seen, and so the weights, depends on the machine.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -20,7 +20,7 @@ from builtin_model.batches import Batch, batches, collate, task_samples
 from builtin_model.domains import Telling, told_domains
 from builtin_model.export import weights
 from builtin_model.heart import copied_tokens, learn_alike, say_alike
-from builtin_model.layout import spare
+from builtin_model.layout import Limits, spare
 from builtin_model.model import Config, Model, Prediction
 from builtin_model.muon import Muon, fast_type
 from builtin_model.tasks import TASKS
@@ -78,14 +78,14 @@ def _work(rank: int, settings: Settings, members: list[Member]) -> None:
     telling = Telling.nothing(encoder.size)
     if not settings.start:
         telling = told_domains(encoder, topics, Random(settings.seed))
-    fixed = wire(model, telling, encoder)
+    limits = wire(model, telling, encoder)
     copied = copied_tokens(encoder, topics, Random(settings.seed))
     say_alike(model, copied)
     if settings.start:
         model.load_state_dict(weights(settings.start))
     members[rank].agree(model.parameters())
     own_seed = settings.seed * settings.processes + rank
-    Trainer(model, fixed, copied, settings, members[rank], Random(own_seed)).run()
+    Trainer(model, limits, copied, settings, members[rank], Random(own_seed)).run()
 
 
 class Trainer:
@@ -94,14 +94,14 @@ class Trainer:
     def __init__(
         self,
         model: Model,
-        fixed: Mapping[str, Tensor],
+        limits: Limits,
         copied: Tensor,
         settings: Settings,
         member: Member,
         rng: Random,
     ) -> None:
         self._model = model
-        self._fixed = fixed
+        self._limits = limits
         self._copied = copied
         self._settings = settings
         self._member = member
@@ -150,7 +150,7 @@ class Trainer:
         """What is wired stays as it is."""
         factor = 1 - self._settings.decay * self._settings.rate * rate
         for name, matrix in self._matrices:
-            fixed = self._fixed.get(name)
+            fixed = self._limits.fixed.get(name)
             if fixed is None:
                 matrix.mul_(factor)
             else:
@@ -170,18 +170,25 @@ class Trainer:
         with torch.autocast("cpu", torch.bfloat16, enabled=self._dtype == torch.bfloat16):
             return self._model.predict(*batch)
 
+    def _shared_rows(self) -> list[Tensor]:
+        matrices = dict(self._matrices)
+        return [matrices[name].detach()[rows] for name, rows in self._limits.shared]
+
     def _update(self, loss: Tensor, rate: float) -> float:
         """One step with the mean gradient at this part of the peak rate; the common clock."""
         loss.backward()
-        spare(self._model, self._fixed)
+        spare(self._model, self._limits)
         learn_alike(self._model, self._copied)
         elapsed = self._average()
         torch.nn.utils.clip_grad_norm_(self._parameters, 1.0)
         self._decay(rate)
+        before = [(rows, rows.clone()) for rows in self._shared_rows()]
         for optimizer in self._optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = self._settings.rate * rate
             optimizer.step()
+        for rows, old in before:  # Muon takes rows that are alike for one, and parts its step
+            rows.copy_(torch.lerp(old, rows, len(rows) ** 0.5))
         self._member.own.zero_()
         return elapsed
 

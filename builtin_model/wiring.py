@@ -12,11 +12,10 @@ balance between two sizes: a product keeps its sign, and who wins an attention w
 from __future__ import annotations
 
 import torch
-from torch import Tensor
 
 from builtin_model.copying import wire_copying
 from builtin_model.domains import SIZE, Telling
-from builtin_model.layout import CONSTANT, LOUDNESS, Wiring
+from builtin_model.layout import CONSTANT, LOUDNESS, Limits, Wiring
 from builtin_model.model import Model
 from builtin_model.tokenizer import Encoder
 from builtin_model.words import WORDS
@@ -43,8 +42,8 @@ _NEAR = 6
 
 
 @torch.no_grad()
-def wire(model: Model, telling: Telling, encoder: Encoder) -> dict[str, Tensor]:
-    """Set the weights, in place; what of them `spare` is to leave alone."""
+def wire(model: Model, telling: Telling, encoder: Encoder) -> Limits:
+    """Set the weights, in place; what `spare` is to hold training to."""
     wiring = Wiring(model)
     entries = wiring.entries
     taken = entries.taken
@@ -68,7 +67,7 @@ def wire(model: Model, telling: Telling, encoder: Encoder) -> dict[str, Tensor]:
     _wire_likeness(wiring)
     _wire_verdict(wiring)
     _wire_naming(wiring)
-    return wiring.fixed
+    return wiring.limits
 
 
 def _wire_words(wiring: Wiring, telling: Telling, encoder: Encoder) -> None:

@@ -12,7 +12,7 @@ pytest.importorskip("tokenizers")
 
 from builtin_model import domains  # noqa: E402
 from builtin_model.domains import Telling, told_domains  # noqa: E402
-from builtin_model.layout import Entries, spare  # noqa: E402
+from builtin_model.layout import Entries, Limits, spare  # noqa: E402
 from builtin_model.model import Config, Model  # noqa: E402
 from builtin_model.muon import Muon  # noqa: E402
 from builtin_model.tokenizer import Encoder  # noqa: E402
@@ -36,8 +36,8 @@ def telling(encoder: Encoder) -> Telling:
 
 
 @pytest.fixture(scope="module")
-def wired(encoder: Encoder, telling: Telling) -> tuple[Model, dict[str, torch.Tensor]]:
-    """A model, and what training is to leave alone of it."""
+def wired(encoder: Encoder, telling: Telling) -> tuple[Model, Limits]:
+    """A model, and what training is held to."""
     torch.manual_seed(0)
     model = Model(Config(vocabulary=encoder.size)).eval()
     return model, wire(model, telling, encoder)
@@ -129,37 +129,41 @@ def test_a_wired_model_marks_a_role_that_fits_however_much_the_stream_grows(enco
 
 
 def test_training_leaves_alone_what_is_wired(encoder, wired):
-    model, fixed = wired
+    model, limits = wired
     ids = torch.tensor([encoder.ids(f"{SOUP}\nPhrase: You are a chef.")])
     model(ids).pow(3).sum().backward()
     entries = Entries.of(model.config)
     written, embedded = model.blk[1].ffn_down.weight.grad, model.token_embd.weight.grad
     assert all(grad.any() for grad in (written[entries.taken], embedded[:, entries.taken]))
-    spare(model, fixed)
+    spare(model, limits)
     assert not any(grad.any() for grad in (written[entries.taken], embedded[:, entries.taken]))
     assert all(grad.any() for grad in (written[entries.free], embedded[:, entries.free]))
     model.zero_grad(set_to_none=True)
 
 
 def test_who_speaks_is_equally_loud_and_stays_so(encoder, wired):
-    model, fixed = wired
+    model, limits = wired
     speakers = encoder.asking + encoder.answering
     loudness = model.token_embd.weight[speakers].square().sum(1)
     assert (loudness - loudness.mean()).abs().max() < 1e-3
-    assert fixed["token_embd.weight"][speakers].all()
+    assert limits.fixed["token_embd.weight"][speakers].all()
 
 
 def test_a_step_of_muon_does_not_move_it_either(encoder, wired):
-    model, fixed = wired
+    model, limits = wired
     model = copy.deepcopy(model)
     before = {name: weight.clone() for name, weight in model.state_dict().items()}
     matrices = {name: p for name, p in model.named_parameters() if p.dim() == 2 and "blk" in name}
     optimizer = Muon(matrices.values(), lr=0.02)
     model(torch.tensor([encoder.ids(SOUP)])).pow(2).sum().backward()
-    spare(model, fixed)
+    spare(model, limits)
     optimizer.step()
     for name, matrix in matrices.items():
         moved = matrix != before[name]
-        held = fixed.get(name, torch.zeros_like(moved))
+        held = limits.fixed.get(name, torch.zeros_like(moved))
         assert not moved[held].any()
         assert moved.any() or held.all()
+    for name, rows in limits.shared:
+        alike = matrices[name][rows]
+        assert (alike != before[name][rows]).any()
+        assert (alike - alike[0]).abs().max() < 1e-6
