@@ -56,7 +56,7 @@ CLEARING = (4, 1)
 
 LAST = 4
 
-_FADING = 0.63
+_FADING = 0.66
 _PAST = 0.6
 """How loud the codes of earlier tokens are."""
 
@@ -73,16 +73,14 @@ _SHARPNESS = 1.6
 """How firmly it looks there and nowhere else."""
 
 _LIKENESS = 1.5
-_LEAST = 2.6
+_LEAST = 2.7
 """How much alike codes weigh in a comparison, and the starts of turns: about as much as one token
 that is alike."""
 
 _NO_WORD = 3.6
 _GOING_ON = 2.1
-_FAINTER = 0.8
 """How much the starts of turns weigh for the head that ends words: more than any token, but less
-than one that goes on with a word and is alike, by how much more that one weighs. And how loud that
-head is, against the one that has seen more tokens."""
+than one that goes on with a word and is alike, by how much more that one weighs."""
 
 _JOINED = 2.0
 """How loud it is that a token goes on with a word."""
@@ -119,13 +117,17 @@ _CLEARED = 4.0
 to be (about an eighth of a whole code), how firmly it is not one of an answer, even of one that is
 twice as loud, and how loud it is then: as loud in doubt as where all heads agree."""
 
-_COPIED = 0.4
+_COPIED = 0.8
+_ENDED = 0.3
+_POINTED = 0.8
 _OPEN = 0.7
 _OPENED = 1.0
 _GAIN = 2.0
 _CERTAINTY = 0.2
-"""How loud the code to be copied is at first, how far the units that make it louder are open, how
-much further within a word, by how much they do, and how much the output layer goes by it."""
+"""How loud the code to be copied is at first, by the head that has seen most tokens, by the one
+that ends words and by those that point, where all in the stream is fainter; how far the units that
+make it louder are open, how much further within a word, by how much they do, and how much the
+output layer goes by it."""
 
 
 def codes(encoder: Encoder) -> Tensor:
@@ -199,11 +201,11 @@ def wire_copying(wiring: Wiring, encoder: Encoder) -> None:
     for layer in (model.blk[number].attn_q, model.blk[number].attn_k):
         wiring.fix(layer.weight, wiring.rows(head))
     _wire_ending(wiring, turned)
-    for (number, head), loudness in ((COPYING, 1.0), (ENDING, _FAINTER)):
-        _wire_copy(wiring, number, head, loudness * _COPIED)
-        _wire_joint(wiring, number, head, loudness)
+    for (number, head), loudness in ((COPYING, _COPIED), (ENDING, _ENDED)):
+        _wire_copy(wiring, number, head, loudness)
+        _wire_joint(wiring, number, head, loudness / _COPIED)
     for number, head in POINTING:
-        _wire_copy(wiring, number, head, 3 * _COPIED)
+        _wire_copy(wiring, number, head, _POINTED)
         _wire_pointing(wiring, number, head)
     _wire_clearing(wiring, *CLEARING)
     _wire_loudness(wiring)
