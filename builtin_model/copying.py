@@ -117,9 +117,9 @@ _CLEARED = 4.0
 to be (about an eighth of a whole code), how firmly it is not one of an answer, even of one that is
 twice as loud, and how loud it is then: as loud in doubt as where all heads agree."""
 
-_COPIED = 0.8
+_COPIED = 0.6
 _ENDED = 0.3
-_POINTED = 0.8
+_POINTED = 1.2
 _OPEN = 0.7
 _OPENED = 1.0
 _GAIN = 2.0
@@ -162,6 +162,8 @@ def _form(text: str) -> int:
     word = text.strip(" ")
     if word[:1].isalpha():
         return 2 * (text[0] == " ") + word[0].isupper()
+    if word[:1] == "\\":
+        return FORMS - 3
     return FORMS - 2 if word[:1].isdigit() else FORMS - 1
 
 

@@ -22,9 +22,9 @@ CODE = 46
 CONSTANT = 1.5
 """Value of the entry that is alike in all embeddings."""
 
-FORMS = 6
+FORMS = 7
 """Ways a token can be written: a word after a space, one with a capital letter, the same without a
-space, figures, and all others."""
+space, escaped, figures, and all others."""
 
 LOUDNESS = (0.38, 0.46)
 """The root mean square of the stream before blocks 0 and 1 when training starts: what it is divided

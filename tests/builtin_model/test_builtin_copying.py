@@ -170,4 +170,5 @@ def test_the_form_of_a_token(encoder):
         return by_id[encoder.ids(text)[0]]
 
     assert form(" the") == form(" house") != form("the")
-    assert len({form(text) for text in ("the", "The", " the", " The", " 7", "!")}) == 6
+    assert form(' \\"') == form('\\"')
+    assert len({form(text) for text in ("the", "The", " the", " The", " 7", "!", ' \\"')}) == 7
