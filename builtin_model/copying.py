@@ -284,19 +284,16 @@ def _wire_ending(wiring: Wiring, turned: Tensor) -> None:
     """Looks for the last token alone, and for nothing behind it but what goes on with its word:
     there are few of those, so that this can be told."""
     number, head = ENDING
+    _wire_comparison(wiring, number, head, turned)
     block, entries = wiring.model.blk[number], wiring.entries
-    rows, still = wiring.rows(head), wiring.still(head)
-    alike = slice(still, still + CODE)
-    strength = _LIKENESS / _QUIET
+    rest = wiring.still(head) + CODE
+    block.attn_q.weight[wiring.rows(head), entries.past] = 0
+    block.attn_q.weight[rest, entries.constant] = _NO_WORD
+    block.attn_k.weight[rest, entries.turn] = _NO_WORD
+    block.attn_k.weight[rest, entries.joined] = _GOING_ON * _NO_WORD
+    _wire_asked(wiring, number, rest + 1, 2 * _ASKED)
     for layer in (block.attn_q, block.attn_k):
-        layer.weight[rows] = 0
-        wiring.fix(layer.weight, rows)
-    block.attn_q.weight[alike, entries.code] = strength * torch.eye(CODE)
-    block.attn_k.weight[alike, entries.past] = strength / _PAST / _FADING * turned.t()
-    block.attn_q.weight[alike.stop, entries.constant] = _NO_WORD
-    block.attn_k.weight[alike.stop, entries.turn] = _NO_WORD
-    block.attn_k.weight[alike.stop, entries.joined] = _GOING_ON * _NO_WORD
-    _wire_asked(wiring, number, alike.stop + 1, 2 * _ASKED)
+        wiring.fix(layer.weight, wiring.rows(head))
 
 
 def _wire_early(wiring: Wiring, number: int, head: int) -> None:

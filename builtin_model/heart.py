@@ -48,7 +48,7 @@ def copied_tokens(encoder: Encoder, topics: Topics, rng: Random) -> Tensor:
 
 
 def _but_for_form(text: str) -> str:
-    """A token's text as the forms of `copying.py` leave it open; no form says what is escaped."""
+    """A token's text as the forms of `copying.py` leave it open; escapes are apart."""
     return text.strip(" ").lower() or text
 
 

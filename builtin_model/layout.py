@@ -6,7 +6,8 @@ so that what a circuit leaves in its entries is what the next one finds.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -165,3 +166,15 @@ def spare(model: Model, limits: Limits) -> None:
     for name, rows in limits.shared:
         if name in gradients:
             gradients[name][rows] = gradients[name][rows].mean(0)
+
+
+@contextmanager
+def full_steps(model: Model, limits: Limits) -> Iterator[None]:
+    """A step of Muon within is one for each of the rows that move alike: it takes them for one row,
+    and parts its step among them."""
+    weights = dict(model.named_parameters())
+    shared = [weights[name].detach()[rows] for name, rows in limits.shared]
+    before = [rows.clone() for rows in shared]
+    yield
+    for rows, old in zip(shared, before, strict=True):
+        rows.copy_(torch.lerp(old, rows, len(rows) ** 0.5))

@@ -20,7 +20,7 @@ from builtin_model.batches import Batch, batches, collate, task_samples
 from builtin_model.domains import Telling, told_domains
 from builtin_model.export import weights
 from builtin_model.heart import copied_tokens, learn_alike, say_alike
-from builtin_model.layout import Limits, spare
+from builtin_model.layout import Limits, full_steps, spare
 from builtin_model.model import Config, Model, Prediction
 from builtin_model.muon import Muon, fast_type
 from builtin_model.tasks import TASKS
@@ -170,10 +170,6 @@ class Trainer:
         with torch.autocast("cpu", torch.bfloat16, enabled=self._dtype == torch.bfloat16):
             return self._model.predict(*batch)
 
-    def _shared_rows(self) -> list[Tensor]:
-        matrices = dict(self._matrices)
-        return [matrices[name].detach()[rows] for name, rows in self._limits.shared]
-
     def _update(self, loss: Tensor, rate: float) -> float:
         """One step with the mean gradient at this part of the peak rate; the common clock."""
         loss.backward()
@@ -182,15 +178,16 @@ class Trainer:
         elapsed = self._average()
         torch.nn.utils.clip_grad_norm_(self._parameters, 1.0)
         self._decay(rate)
-        before = [(rows, rows.clone()) for rows in self._shared_rows()]
+        with full_steps(self._model, self._limits):
+            self._step(rate)
+        self._member.own.zero_()
+        return elapsed
+
+    def _step(self, rate: float) -> None:
         for optimizer in self._optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = self._settings.rate * rate
             optimizer.step()
-        for rows, old in before:  # Muon takes rows that are alike for one, and parts its step
-            rows.copy_(torch.lerp(old, rows, len(rows) ** 0.5))
-        self._member.own.zero_()
-        return elapsed
 
     def _average(self) -> float:
         """Average the gradients. The mean clock goes with them, so that all stop together."""

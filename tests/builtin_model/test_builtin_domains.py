@@ -12,7 +12,7 @@ pytest.importorskip("tokenizers")
 
 from builtin_model import domains  # noqa: E402
 from builtin_model.domains import Telling, told_domains  # noqa: E402
-from builtin_model.layout import Entries, Limits, spare  # noqa: E402
+from builtin_model.layout import Entries, Limits, full_steps, spare  # noqa: E402
 from builtin_model.model import Config, Model  # noqa: E402
 from builtin_model.muon import Muon  # noqa: E402
 from builtin_model.tokenizer import Encoder  # noqa: E402
@@ -167,3 +167,18 @@ def test_a_step_of_muon_does_not_move_it_either(encoder, wired):
         alike = matrices[name][rows]
         assert (alike != before[name][rows]).any()
         assert (alike - alike[0]).abs().max() < 1e-6
+
+
+def test_rows_that_move_alike_take_a_step_as_long_as_one_row_alone(wired):
+    model, limits = copy.deepcopy(wired)
+    [(name, rows)] = limits.shared
+    weight = model.get_parameter(name)
+    before = weight.clone()
+    count = rows.stop - rows.start
+    with torch.no_grad(), full_steps(model, limits):
+        weight[rows] += 1 / count**0.5  # what is one step in all
+        weight[rows.stop] += 1
+    moved = weight - before
+    assert torch.allclose(moved[rows], torch.ones(count, moved.size(1)), atol=1e-5)
+    assert torch.allclose(moved[rows.stop], torch.ones(moved.size(1)), atol=1e-5)
+    assert not moved[rows.stop + 1 :].any()
