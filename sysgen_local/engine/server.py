@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from threading import Thread
 from typing import Any
+from weakref import WeakSet
 
 from sysgen_local.engine.request import Choice, Completion, Json, Request
 from sysgen_local.errors import SysgenError, UsageError
@@ -27,6 +28,9 @@ LABEL_TOKENS = 64
 
 RETRIES = 5
 """As often a request is repeated, ever later, while the server is busy, failing or out of reach."""
+
+GRACE = 2.0
+"""Seconds that requests under way get to end when the engine is closed."""
 
 
 class ServerEngine:
@@ -42,6 +46,7 @@ class ServerEngine:
         key = os.environ.get("OPENAI_API_KEY") or "none"
         self._client = openai.OpenAI(base_url=url, api_key=key, max_retries=RETRIES, timeout=600)
         self._cancelled = False
+        self._asking: WeakSet[Thread] = WeakSet()
         self._old_schema = False
         self._no_logprobs = False
         self.model = model or self._first_model()
@@ -67,7 +72,9 @@ class ServerEngine:
                 while running < self._slots and (request := next(source, None)) is not None:
                     # Not a pool's threads: the interpreter waits for those before it ends, and an
                     # interrupt would last as long as the server's slowest answer.
-                    Thread(target=ask, args=(request,), name="server", daemon=True).start()
+                    thread = Thread(target=ask, args=(request,), name="server", daemon=True)
+                    thread.start()
+                    self._asking.add(thread)
                     running += 1
                 if not running:
                     return
@@ -87,6 +94,10 @@ class ServerEngine:
         self._cancelled = True
 
     def close(self) -> None:
+        # A connection that is made while the client closes would be nobody's to close.
+        until = time.monotonic() + GRACE
+        for thread in list(self._asking):
+            thread.join(max(0.0, until - time.monotonic()))
         self._client.close()
 
     def _first_model(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 
 import pytest
 
@@ -87,6 +88,8 @@ def test_closing_abandons_what_runs(engine):
     for _ in engine.complete(source()):
         engine.cancel()
     assert len(taken) < 10
+    engine.close()
+    assert not [thread for thread in threading.enumerate() if thread.name == "server"]
 
 
 def test_nobody_there_and_no_such_model_are_one_sentence(server, monkeypatch, free_port):
