@@ -57,7 +57,9 @@ class Member:
     def spread(self, own: Tensor) -> None:
         """This part of the own row, to the same place of all others."""
         start = own.storage_offset() - self.own.storage_offset()
-        self.rows[:, start : start + own.numel()] = own.flatten()
+        for rank, row in enumerate(self.rows):
+            if rank != self.rank:
+                row[start : start + own.numel()] = own.flatten()
 
     def meet(self) -> None:
         """Wait until all are here."""

@@ -38,18 +38,19 @@ def test_singular_values_become_about_one():
     assert values.max() < 1.3
 
 
-def test_members_of_a_team_step_as_one_process_with_their_mean_gradient():
+@pytest.mark.parametrize("count", [1, 2])
+def test_members_of_a_team_step_as_one_process_with_their_mean_gradient(count):
     torch.manual_seed(0)
     starts = [torch.randn(12, 20), torch.randn(20, 8)]
-    gradients = [[torch.randn_like(start) for start in starts] for _ in range(2)]
+    gradients = [[torch.randn_like(start) for start in starts] for _ in range(count)]
     alone = [torch.nn.Parameter(start.clone()) for start in starts]
     for parameter, *own in zip(alone, *gradients, strict=True):
         parameter.grad = torch.stack(own).mean(0)
     Muon(alone, lr=0.1).step()
 
-    rows = torch.zeros(2, 1 + sum(start.numel() for start in starts))
-    meeting = Barrier(2)
-    copies = [[torch.nn.Parameter(start + rank) for start in starts] for rank in range(2)]
+    rows = torch.zeros(count, 1 + sum(start.numel() for start in starts))
+    meeting = Barrier(count)
+    copies = [[torch.nn.Parameter(start + rank) for start in starts] for rank in range(count)]
 
     def work(rank: int) -> None:
         member = Member(rank, rows, meeting)
@@ -60,7 +61,7 @@ def test_members_of_a_team_step_as_one_process_with_their_mean_gradient():
         member.average()
         Muon(copies[rank], lr=0.1, member=member).step()
 
-    threads = [Thread(target=work, args=(rank,)) for rank in range(2)]
+    threads = [Thread(target=work, args=(rank,)) for rank in range(count)]
     for thread in threads:
         thread.start()
     for thread in threads:
