@@ -166,8 +166,10 @@ class Model(nn.Module):
         """Logits of ids[batch, time]."""
         return self.output(self.hidden(ids))
 
-    def predict(self, ids: Tensor, weights: Tensor) -> Prediction:
-        """Weighted mean loss; weights[b, t] is the weight of predicting ids[b, t + 1]."""
+    def predict(self, ids: Tensor, weights: Tensor, margins: Tensor) -> Prediction:
+        """Weighted mean loss; weights[b, t] is the weight of predicting ids[b, t + 1], and
+        margins[token] by how many logits that token has to win where it is the right one (additive
+        margin softmax, Wang et al., 2018)."""
         asked = (weights > 0).flatten().nonzero().squeeze(1)
         padding = asked.new_zeros(-len(asked) % _MULTIPLE)
         asked = torch.cat([asked, padding])
@@ -175,8 +177,10 @@ class Model(nn.Module):
         loudness = torch.stack([stream.float().square().mean() for stream in earlier])
         logits = self.output(self.output_norm(last.flatten(0, 1)[asked])).float()
         targets = ids.roll(-1, 1).flatten()[asked]
-        losses = functional.cross_entropy(logits, targets, reduction="none")
+        hits = logits.argmax(-1) == targets
+        handicapped = logits.scatter_add(1, targets[:, None], -margins[targets][:, None])
+        losses = functional.cross_entropy(handicapped, targets, reduction="none")
         weight = weights.flatten()[asked]
         weight[len(asked) - len(padding) :] = 0
         loss = (losses * weight).sum() / weight.sum() + (loudness @ loudness.new_tensor(_LOUD))
-        return Prediction(loss, logits.argmax(-1) == targets, targets, weight)
+        return Prediction(loss, hits, targets, weight)

@@ -20,6 +20,7 @@ from builtin_model.sample import Sample
 from builtin_model.tasks import TASKS, draw, exemplary
 from builtin_model.topics import TOKENIZER, Topics
 from builtin_model.words import WORDS
+from sysgen_local.records import LABELS
 
 START, TURN, END, PAD = "<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|pad|>"
 SIZE = 10240
@@ -29,6 +30,9 @@ _ASKING = ("system", "user", "Instruction")
 _ANSWERING = ("assistant", "Answer")
 """Words that say whether what follows was asked or answered: speakers, and the marks in prompts
 that show both."""
+
+_LABELS = (*LABELS, "A", "B", *"12345")
+"""Answers of one token, whose probabilities are asked for."""
 
 _GLUE = ('[{"', '":"', '","', '"},{"', '"}]', '{"', '":["', '"]}')
 """What stands between the strings of JSON."""
@@ -67,6 +71,7 @@ class Encoder:
         self.asking = [self.ids(mark)[0] for mark in _ASKING]
         self.answering = [self.ids(mark)[0] for mark in _ANSWERING]
         self.answer = self.ids("Answer")[0]
+        self.labels = [self.ids(label)[0] for label in _LABELS]
 
     @property
     def texts(self) -> list[str]:

@@ -34,6 +34,10 @@ _REPORT_SAMPLES = 32
 _BY_TOKEN = ("token_embd.weight", "output.weight")
 """Matrices that are lists of vectors, one a token."""
 
+_MARGIN = 3.0
+"""Logits by which a token has to win. In instructions unlike those of the corpus what is copied is
+fainter: without this, words known by heart won there. Not of labels, which tell probabilities."""
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -109,6 +113,8 @@ class Trainer:
         self._rng = rng
         self._encoder = Encoder(settings.tokenizer)
         self._topics = Topics(pieces=vocabulary_pieces(settings.tokenizer))
+        self._margins = torch.full((self._encoder.size,), _MARGIN)
+        self._margins[self._encoder.labels] = 0
         self._parameters = list(model.parameters())
         self._dtype = fast_type()
         self._matrices = [
@@ -168,7 +174,7 @@ class Trainer:
 
     def _predict(self, batch: Batch) -> Prediction:
         with torch.autocast("cpu", torch.bfloat16, enabled=self._dtype == torch.bfloat16):
-            return self._model.predict(*batch)
+            return self._model.predict(*batch, self._margins)
 
     def _update(self, loss: Tensor, rate: float) -> float:
         """One step with the mean gradient at this part of the peak rate; the common clock."""

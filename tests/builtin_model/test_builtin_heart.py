@@ -42,7 +42,7 @@ def test_tokens_that_are_only_copied_stay_alike(encoder, copied):
     optimizer = torch.optim.AdamW([model.output.weight], lr=0.01)
     for text in ("My soup tastes of garlic.", "Compare quartz with flint."):
         ids = torch.tensor([encoder.ids(text)])
-        model.predict(ids, torch.ones(ids.shape)).loss.backward()
+        model.predict(ids, torch.ones(ids.shape), torch.zeros(encoder.size)).loss.backward()
         learn_alike(model, copied)
         optimizer.step()
         optimizer.zero_grad()
