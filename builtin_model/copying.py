@@ -11,13 +11,15 @@ have codes that are nearly alike, so that a sentence is found again by its first
 another way. With the code comes whether that token goes on with a word: a text must not end before
 it does.
 
-Two heads of block 3 copy as exactly from wherever training makes them look, but never from a token
-that goes on with a word. Where they look at several words at once, a sum of codes would be that of
-a word which is nowhere: a head of the last block puts the most alike code of the text in its place.
+Two heads of block 3 point to what training makes them look at, but never to a token that goes on
+with a word. Where they look at several words at once, the sum of codes is that of a word which is
+nowhere: a head of the last block copies what has the most alike code of the text instead, and the
+output layer gets to see no more than a hint of the sum. As long as it saw all of it, training shut
+that head wherever it was unsure: a sum is not wholly wrong.
 
-Training decides when it is right to copy, in the last block, where most is known: by one row of the
-head that clears, which can make it look at the starts of turns, and by those units. All earlier
-heads were left to find what they find: one that training could close was closed too often.
+Training decides when it is right to copy: by where those two look, which may be the starts of
+turns, and by the units of the last block. All other heads were left to find what they find: one
+that training could close was closed too often.
 
 How a token is written has entries of its own, in the embeddings and where the output layer reads:
 so that a word is found again as it has to be written here.
@@ -52,13 +54,13 @@ POINTING = ((3, 1), (3, 2))
 """Heads that copy from where training makes them look: at the first word of a topic above all."""
 
 CLEARING = (4, 1)
-"""The head that puts in place of several codes at once the one in the text most like them."""
+"""The head that copies what in the text is most like the sum of what is pointed at."""
 
 LAST = 4
 
 _FADING = 0.66
-_PAST = 0.6
-"""How loud the codes of earlier tokens are."""
+_PAST = 0.15
+"""How loud the codes of earlier tokens are: faint, since what is pointed at comes to lie there."""
 
 _QUIET = 0.3
 """How much of codes the trained weights hear: they would drown what is free."""
@@ -109,25 +111,29 @@ _RESTING = 1.2
 """How firmly a pointing head looks away from tokens that go on with a word and from what was
 answered, how well it can tell words that tell much, and how it rests at first."""
 
-_CLEARNESS = 3.5
-_UNCLEAR = 0.66
+_CLEARNESS = 2.0
+_UNCLEAR = 1.45
 _UNANSWERED = 32.0
-_CLEARED = 4.0
-"""How firmly the code in the text is taken that is most like what is to be copied, how like it has
-to be (about an eighth of a whole code), how firmly it is not one of an answer, even of one that is
-twice as loud, and how loud it is then: as loud in doubt as where all heads agree."""
+_AGREED = 0.3
+_CLEARED = 2.0
+"""How firmly the code in the text is taken that is most like what is pointed at, how like it has to
+be (about a third of a whole code), how firmly it is not one of an answer, even of one that is twice
+as loud, how much the other heads have to say in it, and how loud it is then."""
 
-_COPIED = 0.6
-_ENDED = 0.3
 _POINTED = 1.2
+_HINTED = 0.3
+"""How loud the code that a head points to is for the head that clears, and where the output layer
+reads: without that, heads that point to nothing yet would learn nothing."""
+
+_COPIED = 0.8
+_ENDED = 0.8
 _OPEN = 0.7
 _OPENED = 1.0
 _GAIN = 2.0
 _CERTAINTY = 0.2
-"""How loud the code to be copied is at first, by the head that has seen most tokens, by the one
-that ends words and by those that point, where all in the stream is fainter; how far the units that
-make it louder are open, how much further within a word, by how much they do, and how much the
-output layer goes by it."""
+"""How loud the code to be copied is at first, by the head that has seen most tokens and by the one
+that ends words, where all in the stream is fainter; how far the units that make it louder are open,
+how much further within a word, by how much they do, and how much the output layer goes by it."""
 
 
 def codes(encoder: Encoder) -> Tensor:
@@ -204,10 +210,10 @@ def wire_copying(wiring: Wiring, encoder: Encoder) -> None:
         wiring.fix(layer.weight, wiring.rows(head))
     _wire_ending(wiring, turned)
     for (number, head), loudness in ((COPYING, _COPIED), (ENDING, _ENDED)):
-        _wire_copy(wiring, number, head, loudness)
+        _wire_copy(wiring, number, head, (entries.copied, loudness))
         _wire_joint(wiring, number, head, loudness / _COPIED)
     for number, head in POINTING:
-        _wire_copy(wiring, number, head, _POINTED)
+        _wire_copy(wiring, number, head, (entries.past, _POINTED), (entries.copied, _HINTED))
         _wire_pointing(wiring, number, head)
     _wire_clearing(wiring, *CLEARING)
     _wire_loudness(wiring)
@@ -322,32 +328,33 @@ def _wire_pointing(wiring: Wiring, number: int, head: int) -> None:
 
 
 def _wire_clearing(wiring: Wiring, number: int, head: int) -> None:
-    """Looks for the token whose code is most like what is to be copied so far; where nothing is, at
-    the starts of turns."""
+    """Looks for the token whose code is most like what is to be copied so far and what is pointed
+    at; where nothing is, at the starts of turns."""
     block, entries = wiring.model.blk[number], wiring.entries
     rows, still = wiring.rows(head), wiring.still(head)
     for layer in (block.attn_q, block.attn_k, block.attn_v):
         layer.weight[rows] = 0
         wiring.fix(layer.weight, rows)
     alike = slice(still, still + CODE)
-    wiring.free(block.attn_q.weight, alike.stop)
-    block.attn_q.weight[alike, entries.copied] = _CLEARNESS * torch.eye(CODE)
+    block.attn_q.weight[alike, entries.past] = _CLEARNESS / _QUIET * torch.eye(CODE)
+    block.attn_q.weight[alike, entries.copied] = _AGREED * _CLEARNESS * torch.eye(CODE)
     block.attn_k.weight[alike, entries.code] = _CLEARNESS / _QUIET * torch.eye(CODE)
     block.attn_q.weight[alike.stop, entries.constant] = _UNCLEAR * _CLEARNESS
     block.attn_k.weight[alike.stop, entries.turn] = _UNCLEAR * _CLEARNESS
     _wire_asked(wiring, number, alike.stop + 1, _UNANSWERED)
-    _wire_copy(wiring, number, head, _CLEARED)
+    _wire_copy(wiring, number, head, (entries.copied, _CLEARED))
 
 
-def _wire_copy(wiring: Wiring, number: int, head: int, loudness: float) -> None:
-    """The code of what is looked at goes to where the output layer reads."""
+def _wire_copy(wiring: Wiring, number: int, head: int, *places: tuple[slice, float]) -> None:
+    """The code of what is looked at goes to these entries, each time as loud as said."""
     block, entries = wiring.model.blk[number], wiring.entries
     first = wiring.rows(head).start
     value = slice(first, first + CODE)
     block.attn_v.weight[value] = 0
     block.attn_v.weight[value, entries.code] = torch.eye(CODE)
     block.attn_output.weight[:, value] = 0
-    block.attn_output.weight[entries.copied, value] = loudness / _QUIET * torch.eye(CODE)
+    for where, loudness in places:
+        block.attn_output.weight[where, value] = loudness / _QUIET * torch.eye(CODE)
     wiring.fix(block.attn_v.weight, value)
     wiring.fix(block.attn_output.weight, slice(None), value)
 

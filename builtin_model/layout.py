@@ -45,7 +45,8 @@ class Entries:
     Training writes `written`: the form that the next token is to have. What it learns of that holds
     for rare words too.
 
-    Circuits write the others: `past`, which tokens came before; `answering`, whether this is an
+    Circuits write the others: `past`, which tokens came before, and later what is pointed at;
+    `answering`, whether this is an
     answer; `copied`, the code of the token to be copied, and `going_on`, whether that one is
     joined; `mean`, what was told so far; `named`, what the next word is to tell; `inside`, whether
     a token stands in a phrase; `mark`, how alike it is with what was told before the phrase;
@@ -141,10 +142,6 @@ class Wiring:
         """
         name = self._names[weight]
         self._fixed.setdefault(name, torch.zeros_like(weight, dtype=torch.bool))[where] = True
-
-    def free(self, weight: nn.Parameter, *where: Where) -> None:
-        """Training may move these after all."""
-        self._fixed[self._names[weight]][where] = False
 
     def share(self, weight: nn.Parameter, rows: slice) -> None:
         """Training moves these rows alike."""
