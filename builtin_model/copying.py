@@ -15,11 +15,13 @@ Two heads of block 3 point to what training makes them look at, but never to a t
 with a word. Where they look at several words at once, the sum of codes is that of a word which is
 nowhere: a head of the last block copies what has the most alike code of the text instead, and the
 output layer gets to see no more than a hint of the sum. As long as it saw all of it, training shut
-that head wherever it was unsure: a sum is not wholly wrong.
+that head wherever it was unsure: a sum is not wholly wrong. Another head clears up likewise what
+the heads of block 1 bring, where they are split.
 
-Training decides when it is right to copy: by where those two look, which may be the starts of
-turns, and by the units of the last block. All other heads were left to find what they find: one
-that training could close was closed too often.
+Training decides when it is right to copy: by where the pointing heads look, which may be the starts
+of turns; and for what the others bring in the last block, where most is known: by one row of the
+head that clears it up, and by units. All earlier heads were left to find what they find: one that
+training could close was closed too often.
 
 How a token is written has entries of its own, in the embeddings and where the output layer reads:
 so that a word is found again as it has to be written here.
@@ -54,6 +56,9 @@ POINTING = ((3, 1), (3, 2))
 """Heads that copy from where training makes them look: at the first word of a topic above all."""
 
 CLEARING = (4, 1)
+"""The head that copies what in the text is most like the sum of what is to be copied so far."""
+
+CHOOSING = (4, 2)
 """The head that copies what in the text is most like the sum of what is pointed at."""
 
 LAST = 4
@@ -66,7 +71,12 @@ _QUIET = 0.3
 """How much of codes the trained weights hear: they would drown what is free."""
 
 _OWN_WAY = 0.8
-"""What tells variants of a token apart, against what they share."""
+_OWN_MARK = 1.6
+"""What tells variants of a word apart, against what they share, and those of a mark: behind a quote
+that closes there is no word, as there is behind one that opens."""
+
+_FIGURES, _ESCAPED, _OTHERS = 4, 5, 7
+"""Forms of what is no word; of the latter two, the next one is that after a space."""
 
 _PAIRS = 7
 """Rotary pairs, the fastest ones, by which a head knows how far back it looks."""
@@ -107,21 +117,22 @@ alike weigh."""
 
 _WHOLE = 16.0
 _TELLING = 20.0
-_RESTING = 1.2
+_RESTING = 1.6
 """How firmly a pointing head looks away from tokens that go on with a word and from what was
 answered, how well it can tell words that tell much, and how it rests at first."""
 
-_CLEARNESS = 2.0
-_UNCLEAR = 1.45
+_CLEARNESS, _UNCLEAR = 3.5, 0.66
+_FIRMNESS, _UNSURE = 2.0, 1.2
+"""How firmly the code in the text is taken that is most like what is to be copied, and most like
+what is pointed at, and how like it has to be (about an eighth and a quarter of a whole code)."""
+
 _UNANSWERED = 32.0
-_AGREED = 0.3
 _CLEARED = 2.0
-"""How firmly the code in the text is taken that is most like what is pointed at, how like it has to
-be (about a third of a whole code), how firmly it is not one of an answer, even of one that is twice
-as loud, how much the other heads have to say in it, and how loud it is then."""
+"""How firmly it is not one of an answer, even of one that is twice as loud, and how loud it is
+then."""
 
 _POINTED = 1.2
-_HINTED = 0.3
+_HINTED = 0.2
 """How loud the code that a head points to is for the head that clears, and where the output layer
 reads: without that, heads that point to nothing yet would learn nothing."""
 
@@ -142,7 +153,9 @@ def codes(encoder: Encoder) -> Tensor:
     groups: dict[str, int] = {}
     group = torch.tensor([groups.setdefault(_plain(text), len(groups)) for text in encoder.texts])
     shared = torch.randn(len(groups), CODE, generator=generator)[group]
-    found = shared + _OWN_WAY * torch.randn(len(group), CODE, generator=generator)
+    word = torch.tensor([any(letter.isalnum() for letter in text) for text in encoder.texts])
+    own_way = torch.where(word, _OWN_WAY, _OWN_MARK)[:, None]
+    found = shared + own_way * torch.randn(len(group), CODE, generator=generator)
     found /= found.square().mean(1, keepdim=True).sqrt()
     found[encoder.turn] = 0
     return found
@@ -165,12 +178,12 @@ def forms(encoder: Encoder) -> list[int]:
 
 
 def _form(text: str) -> int:
-    word = text.strip(" ")
+    word, spaced = text.strip(" "), text[:1] == " "
     if word[:1].isalpha():
-        return 2 * (text[0] == " ") + word[0].isupper()
-    if word[:1] == "\\":
-        return FORMS - 3
-    return FORMS - 2 if word[:1].isdigit() else FORMS - 1
+        return 2 * spaced + word[0].isupper()
+    if word[:1].isdigit():
+        return _FIGURES
+    return (_ESCAPED if word[:1] == "\\" else _OTHERS) + spaced
 
 
 def _plain(text: str) -> str:
@@ -186,6 +199,7 @@ def wire_copying(wiring: Wiring, encoder: Encoder) -> None:
     model.token_embd.weight[joined(encoder), entries.joined] = _JOINED
     model.output.weight[:, entries.copied] = _CERTAINTY * found
     wiring.fix(model.output.weight, slice(None), entries.copied)
+    wiring.fix(model.output.weight, slice(None), entries.past)
     written = functional.one_hot(torch.tensor(forms(encoder)), FORMS).float()
     model.token_embd.weight[:, entries.form] = _FORM * written
     model.token_embd.weight[:, entries.written] = 0
@@ -215,12 +229,15 @@ def wire_copying(wiring: Wiring, encoder: Encoder) -> None:
     for number, head in POINTING:
         _wire_copy(wiring, number, head, (entries.past, _POINTED), (entries.copied, _HINTED))
         _wire_pointing(wiring, number, head)
-    _wire_clearing(wiring, *CLEARING)
+    _wire_clearing(wiring, *CLEARING, entries.copied, _CLEARNESS, _UNCLEAR)
+    wiring.free(model.blk[CLEARING[0]].attn_q.weight, wiring.still(CLEARING[1]) + CODE)
+    _wire_clearing(wiring, *CHOOSING, entries.past, _FIRMNESS, _UNSURE)
     _wire_loudness(wiring)
 
 
 def _wire_previous(wiring: Wiring, head: int, back: int, turned: Tensor) -> None:
-    """A head of block 0 that looks so many tokens back, by position alone."""
+    """A head of block 0 that looks so many tokens back, by position alone; from where a turn starts
+    at that itself, which has no code: it is to be like nothing."""
     block, entries = wiring.model.blk[0], wiring.entries
     rows = wiring.rows(head)
     for layer in (block.attn_q, block.attn_k):
@@ -231,6 +248,9 @@ def _wire_previous(wiring: Wiring, head: int, back: int, turned: Tensor) -> None
         block.attn_k.weight[row, entries.constant] = _SHARPNESS
         block.attn_q.weight[row, entries.constant] = _SHARPNESS * torch.cos(back * angle)
         block.attn_q.weight[row + 1, entries.constant] = -_SHARPNESS * torch.sin(back * angle)
+        as_loud = _SHARPNESS * CONSTANT / CODE**0.5
+        block.attn_q.weight[row, entries.turn] = as_loud * (1 - torch.cos(back * angle))
+        block.attn_q.weight[row + 1, entries.turn] = as_loud * torch.sin(back * angle)
     value = slice(rows.start, rows.start + CODE)
     block.attn_v.weight[value] = 0
     block.attn_v.weight[value, entries.code] = torch.eye(CODE)
@@ -327,20 +347,22 @@ def _wire_pointing(wiring: Wiring, number: int, head: int) -> None:
     _wire_asked(wiring, number, last - 2, _WHOLE)
 
 
-def _wire_clearing(wiring: Wiring, number: int, head: int) -> None:
-    """Looks for the token whose code is most like what is to be copied so far and what is pointed
-    at; where nothing is, at the starts of turns."""
+def _wire_clearing(
+    wiring: Wiring, number: int, head: int, heard: slice, firmness: float, least: float
+) -> None:
+    """Looks for the token whose code is most like what lies in these entries; where nothing does,
+    at the starts of turns."""
     block, entries = wiring.model.blk[number], wiring.entries
     rows, still = wiring.rows(head), wiring.still(head)
     for layer in (block.attn_q, block.attn_k, block.attn_v):
         layer.weight[rows] = 0
         wiring.fix(layer.weight, rows)
     alike = slice(still, still + CODE)
-    block.attn_q.weight[alike, entries.past] = _CLEARNESS / _QUIET * torch.eye(CODE)
-    block.attn_q.weight[alike, entries.copied] = _AGREED * _CLEARNESS * torch.eye(CODE)
-    block.attn_k.weight[alike, entries.code] = _CLEARNESS / _QUIET * torch.eye(CODE)
-    block.attn_q.weight[alike.stop, entries.constant] = _UNCLEAR * _CLEARNESS
-    block.attn_k.weight[alike.stop, entries.turn] = _UNCLEAR * _CLEARNESS
+    as_loud = firmness / block.attn_norm.weight[heard][:, None]
+    block.attn_q.weight[alike, heard] = as_loud * torch.eye(CODE)
+    block.attn_k.weight[alike, entries.code] = firmness / _QUIET * torch.eye(CODE)
+    block.attn_q.weight[alike.stop, entries.constant] = least * firmness
+    block.attn_k.weight[alike.stop, entries.turn] = least * firmness
     _wire_asked(wiring, number, alike.stop + 1, _UNANSWERED)
     _wire_copy(wiring, number, head, (entries.copied, _CLEARED))
 

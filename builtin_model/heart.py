@@ -61,9 +61,9 @@ def say_alike(model: Model, copied: Tensor) -> None:
 
 @torch.no_grad()
 def learn_alike(model: Model, copied: Tensor) -> None:
-    """Each of these tokens learns what they learn on average: so they stay alike."""
+    """Each of these tokens learns what they learn on average: so they stay alike in all that is
+    not wired, where there is no gradient."""
     gradient = model.output.weight.grad
     assert gradient is not None
-    own = gradient[:, Entries.of(model.config).free]
-    mean = copied.to(own.dtype) @ own / copied.sum()
-    own.copy_(torch.where(copied[:, None], mean, own))
+    mean = copied.to(gradient.dtype) @ gradient / copied.sum()
+    gradient.copy_(torch.where(copied[:, None], mean, gradient))

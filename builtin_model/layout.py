@@ -23,9 +23,9 @@ CODE = 46
 CONSTANT = 1.5
 """Value of the entry that is alike in all embeddings."""
 
-FORMS = 7
-"""Ways a token can be written: a word after a space, one with a capital letter, the same without a
-space, escaped, figures, and all others."""
+FORMS = 9
+"""Ways a token can be written: a word, one with a capital letter, both after a space or without
+one; figures; what is escaped and all else, both after a space, as they open, or without one."""
 
 LOUDNESS = (0.38, 0.46)
 """The root mean square of the stream before blocks 0 and 1 when training starts: what it is divided
@@ -142,6 +142,10 @@ class Wiring:
         """
         name = self._names[weight]
         self._fixed.setdefault(name, torch.zeros_like(weight, dtype=torch.bool))[where] = True
+
+    def free(self, weight: nn.Parameter, *where: Where) -> None:
+        """Training may move these after all."""
+        self._fixed[self._names[weight]][where] = False
 
     def share(self, weight: nn.Parameter, rows: slice) -> None:
         """Training moves these rows alike."""
