@@ -68,7 +68,9 @@ _PAST = 0.15
 """How loud the codes of earlier tokens are: faint, since what is pointed at comes to lie there."""
 
 _QUIET = 0.3
-"""How much of codes the trained weights hear: they would drown what is free."""
+_QUIET_PAST = 1.2
+"""How much of codes the trained weights hear: they would drown what is free. Those of earlier
+tokens are fainter by themselves, until heads of block 3 write what they point at among them."""
 
 _OWN_WAY = 0.8
 _OWN_MARK = 1.6
@@ -206,10 +208,10 @@ def wire_copying(wiring: Wiring, encoder: Encoder) -> None:
     wiring.fix(model.token_embd.weight, slice(None), entries.written)
     model.output.weight[:, entries.written] = _WRITTEN * written
     wiring.fix(model.output.weight, slice(None), entries.written)
-    for block in model.blk:
+    for number, block in enumerate(model.blk):
         for norm in (block.attn_norm, block.ffn_norm):
-            for where in (entries.code, entries.past):
-                norm.weight[where] = _QUIET
+            norm.weight[entries.code] = _QUIET
+            norm.weight[entries.past] = _QUIET_PAST if number < POINTING[0][0] else _QUIET
     turned = torch.linalg.qr(torch.randn(CODE, CODE, generator=_luck(1)))[0]
     for head, back in enumerate(BACK):
         _wire_previous(wiring, head, back, turned)
@@ -296,12 +298,12 @@ def _wire_comparison(wiring: Wiring, number: int, head: int, turned: Tensor) -> 
     block, entries = wiring.model.blk[number], wiring.entries
     rows, still = wiring.rows(head), wiring.still(head)
     alike = slice(still, still + CODE)
-    strength = _LIKENESS / _QUIET
+    past = _LIKENESS / _QUIET_PAST / _PAST
     for layer in (block.attn_q, block.attn_k):
         layer.weight[rows] = 0
-    block.attn_q.weight[alike, entries.code] = strength * torch.eye(CODE)
-    block.attn_q.weight[alike, entries.past] = strength / _PAST * torch.eye(CODE)
-    block.attn_k.weight[alike, entries.past] = strength / _PAST / _FADING * turned.t()
+    block.attn_q.weight[alike, entries.code] = _LIKENESS / _QUIET * torch.eye(CODE)
+    block.attn_q.weight[alike, entries.past] = past * torch.eye(CODE)
+    block.attn_k.weight[alike, entries.past] = past / _FADING * turned.t()
     block.attn_q.weight[alike.stop, entries.constant] = _LEAST
     block.attn_k.weight[alike.stop, entries.turn] = _LEAST
 
