@@ -6,10 +6,8 @@ which the same stood as here, and writes the code of what stands at it; where no
 looks at the starts of turns, which have no code. It looks at no answer, be it the one that the
 prompt shows or its own: what is to be copied was asked, answers take up the words of the question
 and lead astray, and whoever copies himself ends in a loop. Units of the last block make that code
-loud where the output layer reads. Tokens that differ only in case, a leading space or an escape
-have codes that are nearly alike, so that a sentence is found again by its first word written in
-another way. With the code comes whether that token goes on with a word: a text must not end before
-it does.
+loud where the output layer reads. With the code comes whether that token goes on with a word: a
+text must not end before it does.
 
 Two heads of block 3 point to what training makes them look at, but never to a token that goes on
 with a word. Where they look at several words at once, the sum of codes is that of a word which is
@@ -33,6 +31,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from builtin_model.codes import codes, forms, joined, luck
 from builtin_model.layout import CODE, CONSTANT, FORMS, LOUDNESS, Wiring
 from builtin_model.rotary import angles
 from builtin_model.tokenizer import Encoder
@@ -53,7 +52,7 @@ LEARNING = (2, 0)
 """Block and head that start by the same comparison, and that training may move."""
 
 POINTING = ((3, 1), (3, 2))
-"""Heads that copy from where training makes them look: at the first word of a topic above all."""
+"""Heads that point where training makes them look: at the first word of a topic above all."""
 
 CLEARING = (4, 1)
 """The head that copies what in the text is most like the sum of what is to be copied so far."""
@@ -71,14 +70,6 @@ _QUIET = 0.3
 _QUIET_PAST = 1.2
 """How much of codes the trained weights hear: they would drown what is free. Those of earlier
 tokens are fainter by themselves, until heads of block 3 write what they point at among them."""
-
-_OWN_WAY = 0.8
-_OWN_MARK = 1.6
-"""What tells variants of a word apart, against what they share, and those of a mark: behind a quote
-that closes there is no word, as there is behind one that opens."""
-
-_FIGURES, _ESCAPED, _OTHERS = 4, 5, 7
-"""Forms of what is no word; of the latter two, the next one is that after a space."""
 
 _PAIRS = 7
 """Rotary pairs, the fastest ones, by which a head knows how far back it looks."""
@@ -119,14 +110,14 @@ alike weigh."""
 
 _WHOLE = 16.0
 _TELLING = 20.0
-_RESTING = 1.6
+_RESTING = 1.2
 """How firmly a pointing head looks away from tokens that go on with a word and from what was
 answered, how well it can tell words that tell much, and how it rests at first."""
 
 _CLEARNESS, _UNCLEAR = 3.5, 0.66
-_FIRMNESS, _UNSURE = 2.0, 1.2
+_FIRMNESS, _UNSURE = 2.0, 1.7
 """How firmly the code in the text is taken that is most like what is to be copied, and most like
-what is pointed at, and how like it has to be (about an eighth and a quarter of a whole code)."""
+what is pointed at, and how like it has to be (about an eighth and a half of a whole code)."""
 
 _UNANSWERED = 32.0
 _CLEARED = 2.0
@@ -134,7 +125,7 @@ _CLEARED = 2.0
 then."""
 
 _POINTED = 1.2
-_HINTED = 0.2
+_HINTED = 0.3
 """How loud the code that a head points to is for the head that clears, and where the output layer
 reads: without that, heads that point to nothing yet would learn nothing."""
 
@@ -147,50 +138,6 @@ _CERTAINTY = 0.2
 """How loud the code to be copied is at first, by the head that has seen most tokens and by the one
 that ends words, where all in the stream is fainter; how far the units that make it louder are open,
 how much further within a word, by how much they do, and how much the output layer goes by it."""
-
-
-def codes(encoder: Encoder) -> Tensor:
-    """[vocabulary, CODE], of mean square 1 each; none for the token that starts a turn."""
-    generator = _luck(0)
-    groups: dict[str, int] = {}
-    group = torch.tensor([groups.setdefault(_plain(text), len(groups)) for text in encoder.texts])
-    shared = torch.randn(len(groups), CODE, generator=generator)[group]
-    word = torch.tensor([any(letter.isalnum() for letter in text) for text in encoder.texts])
-    own_way = torch.where(word, _OWN_WAY, _OWN_MARK)[:, None]
-    found = shared + own_way * torch.randn(len(group), CODE, generator=generator)
-    found /= found.square().mean(1, keepdim=True).sqrt()
-    found[encoder.turn] = 0
-    return found
-
-
-def _luck(number: int) -> torch.Generator:
-    """Chance that is alike in all trainings: how often codes are mistaken for others depends on
-    it, and of five turns this is the one with the fewest."""
-    return torch.Generator().manual_seed(number)
-
-
-def joined(encoder: Encoder) -> list[int]:
-    """The tokens that go on with the word before them."""
-    return [number for number, text in enumerate(encoder.texts) if text[:1].isalnum()]
-
-
-def forms(encoder: Encoder) -> list[int]:
-    """The form of every token, by number."""
-    return [_form(text) for text in encoder.texts]
-
-
-def _form(text: str) -> int:
-    word, spaced = text.strip(" "), text[:1] == " "
-    if word[:1].isalpha():
-        return 2 * spaced + word[0].isupper()
-    if word[:1].isdigit():
-        return _FIGURES
-    return (_ESCAPED if word[:1] == "\\" else _OTHERS) + spaced
-
-
-def _plain(text: str) -> str:
-    """What variants of a token have in common: all but case, leading spaces and escapes."""
-    return text.strip(" \\").lower() or text
 
 
 def wire_copying(wiring: Wiring, encoder: Encoder) -> None:
@@ -212,7 +159,7 @@ def wire_copying(wiring: Wiring, encoder: Encoder) -> None:
         for norm in (block.attn_norm, block.ffn_norm):
             norm.weight[entries.code] = _QUIET
             norm.weight[entries.past] = _QUIET_PAST if number < POINTING[0][0] else _QUIET
-    turned = torch.linalg.qr(torch.randn(CODE, CODE, generator=_luck(1)))[0]
+    turned = torch.linalg.qr(torch.randn(CODE, CODE, generator=luck(1)))[0]
     for head, back in enumerate(BACK):
         _wire_previous(wiring, head, back, turned)
     for number, head in (COPYING, LEARNING):
