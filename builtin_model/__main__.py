@@ -6,7 +6,6 @@ The shipped `builtin.gguf` is replaced only where `--ship` asks for it.
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 from pathlib import Path
 
@@ -38,6 +37,8 @@ def main() -> None:
     if options.out.resolve() == _SHIPPED.resolve():
         parser.error(f"{_SHIPPED.name} is the shipped model: name another file, or use --ship")
     try:
+        from torch import cuda
+
         from builtin_model.export import export, weights
         from builtin_model.model import Config
         from builtin_model.tokenizer import Encoder, train_tokenizer
@@ -45,6 +46,8 @@ def main() -> None:
     except ModuleNotFoundError as error:
         parser.error(f"{error.name} is missing: pip install -e '.[builtin-model]'")
 
+    if options.device == "cuda" and not cuda.is_available():
+        parser.error("--device cuda: PyTorch finds no CUDA device here")
     if options.start:
         [size, width] = weights(options.start)["token_embd.weight"].shape
         wanted = (Encoder(options.tokenizer).size, Config().width)
@@ -57,13 +60,13 @@ def main() -> None:
     if tokenizer is None:
         tokenizer = options.out.with_suffix(".tokenizer.json")
         train_tokenizer(tokenizer)
-    settings = Settings(
+    settings = Settings.on(
+        options.device,
         seconds=60 * options.minutes,
         seed=options.seed,
         checkpoint=options.out.with_suffix(".pt"),
         tokenizer=tokenizer,
         start=options.start,
-        processes=min(2, os.cpu_count() or 1),
     )
     export(train(settings), options.out, tokenizer)
     print(f"{options.out}: {options.out.stat().st_size / 1e6:.2f} MB")
@@ -96,6 +99,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m builtin_model", description=__doc__)
     parser.add_argument(
         "--minutes", type=float, default=45.0, help="processor time of each of two processes (45)"
+    )
+    parser.add_argument(
+        "--device", default="cpu", choices=("cpu", "cuda"), help="where to train (default cpu)"
     )
     parser.add_argument("--seed", type=int, default=0, help="of weights and samples (default 0)")
     parser.add_argument(

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from random import Random
 
 import torch
 from torch import Tensor
+from torch.utils.data import IterableDataset, get_worker_info
 
 from builtin_model.tasks import TASKS, draw
 from builtin_model.tokenizer import Encoded, Encoder
-from builtin_model.topics import Topics
-
-BATCH_TOKENS = 1536
-"""Tokens of a batch, padding included: small batches learn most in a given time on a CPU."""
+from builtin_model.topics import Topics, vocabulary_pieces
 
 LONGEST = 640
 """Tokens of the longest conversation that is shown."""
@@ -49,22 +48,45 @@ def task_samples(
     return found
 
 
-def batches(rng: Random, topics: Topics, encoder: Encoder) -> Iterator[Batch]:
-    """The task mix without end; no conversation is shown twice but by chance."""
+class Stream(IterableDataset[Batch]):
+    """The task mix without end, written by a loader's workers or by the process itself.
+
+    All that is drawn hangs on the seed and on the number of those who write.
+    """
+
+    def __init__(self, seed: int, rank: int, processes: int, tokenizer: Path, tokens: int) -> None:
+        self._seed = seed
+        self._rank = rank
+        self._processes = processes
+        self._tokenizer = tokenizer
+        self._tokens = tokens
+
+    def __iter__(self) -> Iterator[Batch]:
+        worker = get_worker_info()
+        number, workers = (worker.id, worker.num_workers) if worker else (0, 1)
+        writers = self._processes * workers
+        rng = Random(self._seed * writers + self._rank * workers + number)
+        topics = Topics(pieces=vocabulary_pieces(self._tokenizer))
+        return batches(rng, topics, Encoder(self._tokenizer), self._tokens)
+
+
+def batches(rng: Random, topics: Topics, encoder: Encoder, tokens: int) -> Iterator[Batch]:
+    """The task mix without end, batches of so many tokens at most, padding included; no
+    conversation is shown twice but by chance."""
     while True:
         pool = [encoder.encode(draw(rng, topics)) for _ in range(_POOL)]
         pool = [item for item in pool if len(item.ids) <= LONGEST]
         pool.sort(key=lambda item: len(item.ids))
-        grouped = list(_grouped(pool))
+        grouped = list(_grouped(pool, tokens))
         rng.shuffle(grouped)
         for group in grouped:
             yield collate(group, encoder.pad)
 
 
-def _grouped(pool: list[Encoded]) -> Iterator[list[Encoded]]:
+def _grouped(pool: list[Encoded], tokens: int) -> Iterator[list[Encoded]]:
     group: list[Encoded] = []
     for item in pool:
-        if group and len(item.ids) * (len(group) + 1) > BATCH_TOKENS:
+        if group and len(item.ids) * (len(group) + 1) > tokens:
             yield group
             group = []
         group.append(item)

@@ -93,7 +93,7 @@ def _add_tensors(writer: gguf.GGUFWriter, model: Model) -> None:
 def weights(path: Path) -> dict[str, torch.Tensor]:
     """The weights of an exported GGUF or of a checkpoint, by the model's own names."""
     if path.suffix != ".gguf":
-        return torch.load(path, weights_only=True)
+        return torch.load(path, map_location="cpu", weights_only=True)
     found = {}
     for tensor in gguf.GGUFReader(path).tensors:
         if tensor.name != "rope_freqs.weight":

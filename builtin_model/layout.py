@@ -115,6 +115,9 @@ class Limits:
     fixed: Mapping[str, Tensor]
     shared: tuple[tuple[str, slice], ...]
 
+    def to(self, device: str) -> Limits:
+        return Limits({name: fixed.to(device) for name, fixed in self.fixed.items()}, self.shared)
+
 
 class Wiring:
     """Sets weights of a model, and remembers those that training must not move."""

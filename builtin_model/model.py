@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from builtin_model.rotary import Rotation
+from builtin_model.rotary import RotaryTable, Rotation
 
 EPSILON = 1e-5
 
@@ -101,7 +101,7 @@ class Block(nn.Module):
         key = _by_head(rotation(self.attn_k(y).unflatten(-1, self.split)))
         value = _by_head(self.attn_v(y).unflatten(-1, self.split))
         time = y.size(1)
-        later = torch.full((time, time), -torch.inf, dtype=query.dtype).triu(1)
+        later = query.new_full((time, time), -torch.inf).triu(1)
         scores = torch.baddbmm(later, query, key.transpose(1, 2), alpha=query.size(-1) ** -0.5)
         mixed = (scores.softmax(-1) @ value).unflatten(0, (-1, self.split[0]))
         return self.attn_output(mixed.transpose(1, 2).flatten(-2))
@@ -132,7 +132,7 @@ class Model(nn.Module):
         self.blk = nn.ModuleList(Block(config) for _ in range(config.layers))
         self.output_norm = RMSNorm(config.width)
         self.output = _linear(config.width, config.vocabulary)
-        self._rotation = Rotation.table(config.context, config.head_size)
+        self.rotary = RotaryTable(config.context, config.head_size)
         self._initialise()
 
     @torch.no_grad()
@@ -152,7 +152,7 @@ class Model(nn.Module):
         x = self.token_embd(ids)
         if torch.is_autocast_enabled("cpu"):
             x = x.to(torch.get_autocast_dtype("cpu"))
-        rotation = self._rotation.cut(ids.size(1), x.dtype)
+        rotation = self.rotary(ids.size(1), x.dtype)
         for block in self.blk:
             x = block(x, rotation)
             yield x

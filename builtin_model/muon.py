@@ -6,10 +6,11 @@ instructions for it does more than ten times as slowly as float32.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from builtin_model.team import Member
 
@@ -20,14 +21,18 @@ _ROUNDS = 5
 _TINY = 1e-7
 
 
-def fast_type() -> torch.dtype:
-    """The type in which this processor multiplies matrices fastest."""
+def fast_type(device: str = "cpu") -> torch.dtype:
+    """The type in which this device multiplies matrices fastest, of those that are exact enough."""
+    if device != "cpu":
+        return torch.float32
     wide = torch.backends.cpu.get_cpu_capability().startswith("AVX512")
     return torch.bfloat16 if wide else torch.float32
 
 
 class Muon(torch.optim.Optimizer):
     """For matrices only. The step's size is that of AdamW at the same rate (Liu et al., 2025).
+    Matrices of one shape are worked on together, since a GPU is done with one of them before the
+    next has been asked for.
 
     Members of a team with the same gradients share the work: each makes the steps of some matrices,
     and all get all. The gradients are used up.
@@ -54,31 +59,40 @@ class Muon(torch.optim.Optimizer):
                 size = 0.2 * max(matrix.shape) ** 0.5
                 matrix.add_(matrix.grad, alpha=-group["lr"] * size)
 
-    def _turn_gradients(self, matrices: list[Tensor], momentum: float) -> None:
+    def _turn_gradients(self, matrices: list[nn.Parameter], momentum: float) -> None:
         """Into the directions of the steps."""
         member = self._member
         if member:
             member.meet()  # nobody works on the own gradients any more
-        for number, matrix in enumerate(matrices):
-            if member and number % len(member.rows) != member.rank:
-                continue
-            gradient = matrix.grad
-            mean = self.state[matrix].setdefault("mean", torch.zeros_like(matrix))
-            mean.lerp_(gradient, 1 - momentum)
-            gradient.copy_(orthogonal(gradient.lerp(mean, momentum).to(self._dtype)))
-            if member:
-                member.spread(gradient)
+            matrices = matrices[member.rank :: len(member.rows)]
+        for group in _by_shape(matrices):
+            gradients = torch.stack([matrix.grad for matrix in group])
+            mean = self.state[group[0]].setdefault("mean", torch.zeros_like(gradients))
+            mean.lerp_(gradients, 1 - momentum)
+            steps = orthogonal(gradients.lerp(mean, momentum).to(self._dtype))
+            for matrix, step in zip(group, steps, strict=True):
+                matrix.grad.copy_(step)
+                if member:
+                    member.spread(matrix.grad)
         if member:
             member.meet()
 
 
-def orthogonal(matrix: Tensor) -> Tensor:
-    """Nearly the orthogonal matrix closest to this one, by Newton-Schulz rounds."""
-    tall = matrix.size(0) > matrix.size(1)
-    x = matrix.t() if tall else matrix
-    x = x / x.norm().clamp(min=_TINY)
+def _by_shape(matrices: list[nn.Parameter]) -> Iterable[list[nn.Parameter]]:
+    groups = defaultdict(list)
+    for matrix in matrices:
+        groups[matrix.shape].append(matrix)
+    return groups.values()
+
+
+def orthogonal(matrices: Tensor) -> Tensor:
+    """Nearly the orthogonal matrices closest to matrices[count, rows, columns], by Newton-Schulz
+    rounds."""
+    tall = matrices.size(1) > matrices.size(2)
+    x = matrices.mT if tall else matrices
+    x = x / x.norm(dim=(1, 2), keepdim=True).clamp(min=_TINY)
     a, b, c = _QUINTIC
     for _ in range(_ROUNDS):
-        square = x @ x.t()
-        x = a * x + (b * square + c * square @ square) @ x
-    return x.t() if tall else x
+        square = x @ x.mT
+        x = torch.baddbmm(x, torch.baddbmm(square, square, square, beta=b, alpha=c), x, beta=a)
+    return x.mT if tall else x

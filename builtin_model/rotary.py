@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 FREQUENCIES = (2.022, 1.146, 0.753, 0.526, 0.243, 0.1, 0.03, 0.01)
 """Radians a token, of the first pairs of each head."""
@@ -51,27 +51,36 @@ class _Rotate(torch.autograd.Function):
 
 @dataclass(frozen=True, slots=True)
 class Rotation:
-    """Tables for a number of positions; called on x[batch, time, head, size]."""
+    """Of the first positions of a text; called on x[batch, time, head, size]."""
 
     cosine: Tensor
     sine: Tensor
     turn: Tensor
 
-    @classmethod
-    def table(cls, positions: int, head_size: int) -> Rotation:
-        angle = torch.arange(positions).float()[:, None] * angles(head_size)
+    def __call__(self, x: Tensor) -> Tensor:
+        return _Rotate.apply(x, self.cosine, self.sine, self.turn)
+
+
+class RotaryTable(nn.Module):
+    """Cosines and sines of all positions of a context; nothing of it is saved."""
+
+    cosine: Tensor
+    sine: Tensor
+    turn: Tensor
+
+    def __init__(self, context: int, head_size: int) -> None:
+        super().__init__()
+        angle = torch.arange(context).float()[:, None] * angles(head_size)
         angle = angle.repeat_interleave(2, dim=1)[:, None]
         turn = torch.zeros(head_size, head_size)
         even = torch.arange(0, head_size, 2)
         turn[even + 1, even] = -1
         turn[even, even + 1] = 1
-        return cls(torch.cos(angle), torch.sin(angle), turn)
+        self.register_buffer("cosine", torch.cos(angle), persistent=False)
+        self.register_buffer("sine", torch.sin(angle), persistent=False)
+        self.register_buffer("turn", turn, persistent=False)
 
-    def cut(self, positions: int, dtype: torch.dtype) -> Rotation:
-        """The first positions, in the type of the activations."""
-        return Rotation(
-            self.cosine[:positions].to(dtype), self.sine[:positions].to(dtype), self.turn.to(dtype)
-        )
-
-    def __call__(self, x: Tensor) -> Tensor:
-        return _Rotate.apply(x, self.cosine, self.sine, self.turn)
+    def forward(self, positions: int, dtype: torch.dtype) -> Rotation:
+        """Of the first positions, in the type of the activations."""
+        cosine, sine = self.cosine[:positions], self.sine[:positions]
+        return Rotation(cosine.to(dtype), sine.to(dtype), self.turn.to(dtype))

@@ -7,7 +7,7 @@ took a fifth of all time.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Barrier
 
 import torch
@@ -39,6 +39,10 @@ class Member:
         self.meet()
         self.own.zero_()
 
+    def to(self, device: str) -> Member:
+        """A member with its rows there; on another device than these, nobody shares them."""
+        return replace(self, rows=self.rows.to(device))
+
     def keep_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
         """From now on the gradients are parts of the own row, from its start."""
         offset = 0
@@ -47,12 +51,16 @@ class Member:
             parameter.grad = part.view_as(parameter)
             offset += parameter.numel()
 
-    def average(self) -> None:
-        """Every row becomes the mean of all."""
+    def average(self, clock: float) -> float:
+        """Every row becomes the mean of all; the mean clock, by which all stop together."""
+        if len(self.rows) == 1:
+            return clock
+        self.own[-1] = clock
         self.meet()
         part = self.rows.tensor_split(len(self.rows), dim=1)[self.rank]
         part.copy_(part.mean(0).expand_as(part))
         self.meet()
+        return float(self.own[-1])
 
     def spread(self, own: Tensor) -> None:
         """This part of the own row, to the same place of all others."""

@@ -1,22 +1,26 @@
-"""Training on the CPU by processor time: processes of one thread each average their gradients.
+"""Training for a given time, on the CPU or on a GPU.
 
-On two cores that is 1.6 times as fast as one process of two threads. The samples are those of the
-seed; how many are seen, and so the weights, depends on the machine.
+On the CPU, processes of one thread each average their gradients: on two cores that is 1.6 times as
+fast as one process of two threads. On a GPU one process trains, and others write what it is shown.
+The samples are those of the seed; how many are seen, and so the weights, depends on the machine.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from time import process_time
+from time import monotonic, process_time
+from typing import Any
 
 import torch
 import torch.multiprocessing
 from torch import Tensor
+from torch.utils.data import DataLoader
 
-from builtin_model.batches import Batch, batches, collate, task_samples
+from builtin_model.batches import Batch, Stream, collate, task_samples
 from builtin_model.domains import Telling, told_domains
 from builtin_model.export import weights
 from builtin_model.heart import copied_tokens, learn_alike, say_alike
@@ -41,8 +45,8 @@ fainter: without this, words known by heart won there. Not of labels, which tell
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`seconds` are of processor time, of each process, reports included; `rate` is the peak
-    one."""
+    """`seconds` are of processor time of each process, on a GPU those that pass; reports are
+    included. `rate` is the peak one."""
 
     seconds: float
     seed: int
@@ -50,12 +54,32 @@ class Settings:
     tokenizer: Path
     start: Path | None = None
     """A checkpoint or GGUF to go on from."""
+    device: str = "cpu"
     processes: int = 2
+    writers: int = 0
+    """Processes that write what each of these is shown; none, and it writes itself."""
+    batch_tokens: int = 1536
+    """Of each process, padding included: small batches learn most in a given time on a CPU."""
     rate: float = 1.6e-3
     decay: float = 0.8
     """Of matrices, at the peak rate. Without it the residual stream grows a hundredfold, and what
     is wired can no longer be heard in it."""
     report_seconds: float = 120.0
+
+    @classmethod
+    def on(cls, device: str, **given: Any) -> Settings:
+        """What is fitting for this device."""
+        cores = os.cpu_count() or 1
+        if device == "cpu":
+            return cls(processes=min(2, cores), **given)
+        return cls(
+            device=device,
+            processes=1,
+            writers=min(4, max(1, cores - 1)),
+            batch_tokens=6144,
+            report_seconds=20.0,
+            **given,
+        )
 
 
 def train(settings: Settings) -> Model:
@@ -64,7 +88,7 @@ def train(settings: Settings) -> Model:
     model = Model(_config(settings))
     members = team(settings.processes, 1 + sum(p.numel() for p in model.parameters()))
     torch.multiprocessing.spawn(_work, (settings, members), nprocs=settings.processes)
-    model.load_state_dict(torch.load(settings.checkpoint, weights_only=True))
+    model.load_state_dict(weights(settings.checkpoint))
     return model
 
 
@@ -75,6 +99,8 @@ def _config(settings: Settings) -> Config:
 def _work(rank: int, settings: Settings, members: list[Member]) -> None:
     """One process; all start from the same weights and see different samples."""
     torch.set_num_threads(1)
+    if settings.device != "cpu":
+        torch.set_float32_matmul_precision("high")
     torch.manual_seed(settings.seed)
     model = Model(_config(settings))
     encoder = Encoder(settings.tokenizer)
@@ -87,9 +113,10 @@ def _work(rank: int, settings: Settings, members: list[Member]) -> None:
     say_alike(model, copied)
     if settings.start:
         model.load_state_dict(weights(settings.start))
-    members[rank].agree(model.parameters())
-    own_seed = settings.seed * settings.processes + rank
-    Trainer(model, limits, copied, settings, members[rank], Random(own_seed)).run()
+    model.to(settings.device)
+    member = members[rank].to(settings.device)
+    member.agree(model.parameters())
+    Trainer(model, limits, copied, settings, member).run()
 
 
 class Trainer:
@@ -102,23 +129,23 @@ class Trainer:
         copied: Tensor,
         settings: Settings,
         member: Member,
-        rng: Random,
     ) -> None:
         self._model = model
-        self._limits = limits
-        self._copied = copied
+        self._limits = limits.to(settings.device)
+        self._copied = copied.to(settings.device)
         self._settings = settings
         self._member = member
         self._leads = member.rank == 0
-        self._rng = rng
+        self._started = monotonic()
         self._encoder = Encoder(settings.tokenizer)
         self._topics = Topics(pieces=vocabulary_pieces(settings.tokenizer))
         self._margins = torch.full((self._encoder.size,), _MARGIN)
         self._margins[self._encoder.labels] = 0
+        self._margins = self._margins.to(settings.device)
         self._parameters = list(model.parameters())
-        self._dtype = fast_type()
+        self._dtype = fast_type(settings.device)
         self._matrices = [
-            (name, p)
+            (p, self._loose(name, p))
             for name, p in model.named_parameters()
             if p.dim() == 2 and name not in _BY_TOKEN
         ]
@@ -144,23 +171,24 @@ class Trainer:
     def _make_optimizers(self) -> list[torch.optim.Optimizer]:
         """Muon for matrices, AdamW for embeddings, output layer and norms."""
         rate = self._settings.rate
-        matrices = [p for _, p in self._matrices]
+        matrices = [p for p, _ in self._matrices]
         others = [p for p in self._parameters if not any(p is matrix for matrix in matrices)]
         return [
             Muon(matrices, lr=rate, dtype=self._dtype, member=self._member),
             torch.optim.AdamW(others, lr=rate, betas=(0.9, 0.97), weight_decay=0.0, fused=True),
         ]
 
+    def _loose(self, name: str, matrix: Tensor) -> Tensor:
+        """1 where training may move the matrix, else 0."""
+        fixed = self._limits.fixed.get(name)
+        return torch.ones_like(matrix) if fixed is None else (~fixed).to(matrix.dtype)
+
     @torch.no_grad()
     def _decay(self, rate: float) -> None:
         """What is wired stays as it is."""
-        factor = 1 - self._settings.decay * self._settings.rate * rate
-        for name, matrix in self._matrices:
-            fixed = self._limits.fixed.get(name)
-            if fixed is None:
-                matrix.mul_(factor)
-            else:
-                matrix.mul_(torch.where(fixed, 1.0, factor))
+        lost = self._settings.decay * self._settings.rate * rate
+        for matrix, loose in self._matrices:
+            matrix.addcmul_(matrix, loose, value=-lost)
 
     def _held_out_samples(self) -> dict[str, list[Encoded]]:
         rng, topics = Random(999), Topics(held_out=True, pieces=self._topics.pieces)
@@ -170,18 +198,28 @@ class Trainer:
         }
 
     def _batches(self) -> Iterator[Batch]:
-        return batches(self._rng, self._topics, self._encoder)
+        settings, member = self._settings, self._member
+        stream = Stream(
+            settings.seed, member.rank, len(member.rows), settings.tokenizer, settings.batch_tokens
+        )
+        writers = settings.writers
+        context = "spawn" if writers else None
+        loader = DataLoader(
+            stream, batch_size=None, num_workers=writers, multiprocessing_context=context
+        )
+        return iter(loader)
 
     def _predict(self, batch: Batch) -> Prediction:
+        ids, learnt = (part.to(self._settings.device) for part in batch)
         with torch.autocast("cpu", torch.bfloat16, enabled=self._dtype == torch.bfloat16):
-            return self._model.predict(*batch, self._margins)
+            return self._model.predict(ids, learnt, self._margins)
 
     def _update(self, loss: Tensor, rate: float) -> float:
         """One step with the mean gradient at this part of the peak rate; the common clock."""
         loss.backward()
         spare(self._model, self._limits)
         learn_alike(self._model, self._copied)
-        elapsed = self._average()
+        elapsed = self._member.average(self._clock())
         torch.nn.utils.clip_grad_norm_(self._parameters, 1.0)
         self._decay(rate)
         with full_steps(self._model, self._limits):
@@ -195,11 +233,11 @@ class Trainer:
                 group["lr"] = self._settings.rate * rate
             optimizer.step()
 
-    def _average(self) -> float:
-        """Average the gradients. The mean clock goes with them, so that all stop together."""
-        self._member.own[-1] = process_time()
-        self._member.average()
-        return float(self._member.own[-1])
+    def _clock(self) -> float:
+        """Seconds so far. Of the processor: other work beside it does not count."""
+        if self._settings.device == "cpu":
+            return process_time()
+        return monotonic() - self._started
 
     @torch.no_grad()
     def _report(self, title: str) -> None:

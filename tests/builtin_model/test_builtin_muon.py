@@ -33,7 +33,7 @@ def test_a_few_steps_end_where_those_of_pytorch_end(shape):
 
 def test_singular_values_become_about_one():
     torch.manual_seed(0)
-    values = torch.linalg.svdvals(orthogonal(torch.randn(20, 50)))
+    values = torch.linalg.svdvals(orthogonal(torch.randn(1, 20, 50)))
     assert values.min() > 0.6
     assert values.max() < 1.3
 
@@ -58,7 +58,7 @@ def test_members_of_a_team_step_as_one_process_with_their_mean_gradient(count):
         member.keep_gradients(copies[rank])
         for parameter, gradient in zip(copies[rank], gradients[rank], strict=True):
             parameter.grad.copy_(gradient)
-        member.average()
+        member.average(0.0)
         Muon(copies[rank], lr=0.1, member=member).step()
 
     threads = [Thread(target=work, args=(rank,)) for rank in range(count)]
