@@ -18,7 +18,13 @@ from sysgen_local.engine.request import Choice, Completion, Json, Request
 
 class Loop:
     def __init__(self, model: str) -> None:
-        self._llama = Llama(model, n_ctx=job.CONTEXT, n_threads=job.threads(), verbose=False)
+        self._llama = Llama(
+            model,
+            n_ctx=job.CONTEXT,
+            n_threads=job.threads(),
+            n_gpu_layers=-1,
+            verbose=False,
+        )
         self._verdict = LlamaGrammar.from_string(job.VERDICT, verbose=False)
         self.decode_seconds = 0.0
         self._decode = llama_cpp.llama_decode

@@ -12,24 +12,31 @@ from torch import Tensor
 from builtin_model.layout import CODE
 from builtin_model.tokenizer import Encoder
 
-_OWN_WAY = 0.8
+LEARNING_WAY = 0.65
+_OWN_WAY = 0.4
 _OWN_MARK = 1.6
-"""What tells variants of a word apart, against what they share, and those of a mark: behind a quote
-that closes there is no word, as there is behind one that opens."""
+"""What tells variants of a word apart, against what they share: while a model learns, and less in
+the end, so that a word which begins a phrase goes on as where it stood behind a space. And what
+tells those of a mark apart: behind a quote that closes there is no word, as there is behind one
+that opens."""
 
 _FIGURES, _ESCAPED, _OTHERS = 4, 5, 7
 """Forms of what is no word; of the latter two, the next one is that after a space."""
 
 
-def codes(encoder: Encoder) -> Tensor:
+def codes(encoder: Encoder, own_way: float = _OWN_WAY) -> Tensor:
     """[vocabulary, CODE], of mean square 1 each; none for the token that starts a turn."""
     generator = luck(0)
     groups: dict[str, int] = {}
     group = torch.tensor([groups.setdefault(_plain(text), len(groups)) for text in encoder.texts])
     shared = torch.randn(len(groups), CODE, generator=generator)[group]
+    speakers = encoder.asking + encoder.answering
+    named = torch.isin(group, group[speakers])  # behind 'The user' there is no turn
+    named[speakers] = False
+    shared[named] = 0
     word = torch.tensor([any(letter.isalnum() for letter in text) for text in encoder.texts])
-    own_way = torch.where(word, _OWN_WAY, _OWN_MARK)[:, None]
-    found = shared + own_way * torch.randn(len(group), CODE, generator=generator)
+    apart = torch.where(word, own_way, _OWN_MARK)[:, None]
+    found = shared + apart * torch.randn(len(group), CODE, generator=generator)
     found /= found.square().mean(1, keepdim=True).sqrt()
     found[encoder.turn] = 0
     return found

@@ -31,8 +31,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from builtin_model.codes import codes, forms, joined, luck
-from builtin_model.layout import CODE, CONSTANT, FORMS, LOUDNESS, Wiring
+from builtin_model.codes import LEARNING_WAY, codes, forms, joined, luck
+from builtin_model.layout import CODE, CONSTANT, FORMS, LOUDNESS, Entries, Wiring
+from builtin_model.model import Model
 from builtin_model.rotary import angles
 from builtin_model.tokenizer import Encoder
 
@@ -78,12 +79,13 @@ _SHARPNESS = 1.6
 """How firmly it looks there and nowhere else."""
 
 _LIKENESS = 1.5
-_LEAST = 2.7
-"""How much alike codes weigh in a comparison, and the starts of turns: about as much as one token
-that is alike."""
+_LEAST = 2.4
+"""How much alike codes weigh in a comparison, and the starts of turns: half as much as one token
+that is alike, and two thirds as soon as training has made the stream louder everywhere but there.
+"""
 
-_NO_WORD = 3.6
-_GOING_ON = 2.1
+_NO_WORD = 3.5
+_GOING_ON = 2.22
 """How much the starts of turns weigh for the head that ends words: more than any token, but less
 than one that goes on with a word and is alike, by how much more that one weighs."""
 
@@ -125,12 +127,12 @@ _CLEARED = 2.0
 then."""
 
 _POINTED = 1.2
-_HINTED = 0.3
+_HINTED = 0.2
 """How loud the code that a head points to is for the head that clears, and where the output layer
 reads: without that, heads that point to nothing yet would learn nothing."""
 
 _COPIED = 0.8
-_ENDED = 0.8
+_ENDED = 0.5
 _OPEN = 0.7
 _OPENED = 1.0
 _GAIN = 2.0
@@ -140,13 +142,19 @@ that ends words, where all in the stream is fainter; how far the units that make
 how much further within a word, by how much they do, and how much the output layer goes by it."""
 
 
+@torch.no_grad()
+def write_codes(model: Model, found: Tensor) -> None:
+    """Where they are read and where they are told."""
+    entries = Entries.of(model.config)
+    model.token_embd.weight[:, entries.code] = found
+    model.output.weight[:, entries.copied] = _CERTAINTY * found
+
+
 def wire_copying(wiring: Wiring, encoder: Encoder) -> None:
     model, entries = wiring.model, wiring.entries
-    found = codes(encoder)
-    model.token_embd.weight[:, entries.code] = found
+    write_codes(model, codes(encoder, LEARNING_WAY))
     model.token_embd.weight[encoder.turn, entries.turn] = CODE**0.5  # as loud as the others
     model.token_embd.weight[joined(encoder), entries.joined] = _JOINED
-    model.output.weight[:, entries.copied] = _CERTAINTY * found
     wiring.fix(model.output.weight, slice(None), entries.copied)
     wiring.fix(model.output.weight, slice(None), entries.past)
     written = functional.one_hot(torch.tensor(forms(encoder)), FORMS).float()
@@ -174,7 +182,7 @@ def wire_copying(wiring: Wiring, encoder: Encoder) -> None:
     _wire_ending(wiring, turned)
     for (number, head), loudness in ((COPYING, _COPIED), (ENDING, _ENDED)):
         _wire_copy(wiring, number, head, (entries.copied, loudness))
-        _wire_joint(wiring, number, head, loudness / _COPIED)
+        _wire_joint(wiring, number, head)
     for number, head in POINTING:
         _wire_copy(wiring, number, head, (entries.past, _POINTED), (entries.copied, _HINTED))
         _wire_pointing(wiring, number, head)
@@ -330,14 +338,14 @@ def _wire_copy(wiring: Wiring, number: int, head: int, *places: tuple[slice, flo
     wiring.fix(block.attn_output.weight, slice(None), value)
 
 
-def _wire_joint(wiring: Wiring, number: int, head: int, loudness: float) -> None:
+def _wire_joint(wiring: Wiring, number: int, head: int) -> None:
     """Whether what is copied goes on with a word."""
     block, entries = wiring.model.blk[number], wiring.entries
     row = wiring.rows(head).start + CODE
     block.attn_v.weight[row] = 0
     block.attn_v.weight[row, entries.joined] = 1
     block.attn_output.weight[:, row] = 0
-    block.attn_output.weight[entries.going_on, row] = loudness * LOUDNESS[1]
+    block.attn_output.weight[entries.going_on, row] = LOUDNESS[1]
     wiring.fix(block.attn_v.weight, row)
     wiring.fix(block.attn_output.weight, slice(None), row)
 

@@ -19,9 +19,7 @@ from builtin_model.verdicts import verify, verify_naming
 from builtin_model.words import WORDS
 from builtin_model.world import Latent, latent, some_points
 
-GENERATE = (
-    "List system message phrases for this instruction and answer. Reply with JSON: tag and text."
-)
+GENERATE = "List system message phrases as JSON."
 JUDGE = "Compare two answers. Reply with the better one: A or B."
 RECOGNISE = "Which field is the instruction of?"
 SCORE = "Rate the answer from 1 to 5. Reply with the number."

@@ -7,6 +7,7 @@ into pieces, as words of real rows do.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -36,6 +37,13 @@ _LABELS = (*LABELS, "A", "B", *"12345")
 
 _GLUE = ('[{"', '":"', '","', '"},{"', '"}]', '{"', '":["', '"]}')
 """What stands between the strings of JSON."""
+
+_BEYOND = "“”‘’–—…°×÷±½€£→•éèêàçüöäßñ"
+"""What is no ASCII and common all the same. Without tokens of their own these would be bytes, most
+of which they share."""
+
+_QUOTES = re.compile(r"""(?<=[^\w\s\\])(?=\\?["'])|(?<=["'])(?=[^\w\s])""")
+"""Between a quote, escaped or not, and the marks beside it."""
 
 FIRST = 38
 """Tokens of an answer that count as its first: role and topic."""
@@ -128,9 +136,17 @@ def train_tokenizer(path: Path) -> None:
         min_frequency=2,
         show_progress=False,
     )
-    tokenizer.train_from_iterator(_texts(), trainer)
+    tokenizer.train_from_iterator(_without_quotes(), trainer)
     path.parent.mkdir(parents=True, exist_ok=True)
     tokenizer.save(str(path))
+
+
+def _without_quotes() -> Iterator[str]:
+    """The texts, and what glues them together. No token may hold a quote and what stands beside it:
+    copied into JSON, where quotes are escaped, it would be another one."""
+    for text in _texts():
+        yield from _QUOTES.split(text)
+    yield from _GLUE * _REPEATS * _WRITTEN
 
 
 def _without_glue(text: str) -> list[str]:
@@ -162,7 +178,8 @@ def _texts() -> Iterator[str]:
             for message in sample.messages:
                 yield from _without_glue(message.content)
     for _ in range(_REPEATS):
-        yield from (*_ASKING, *_ANSWERING, *_GLUE) * _WRITTEN
+        yield from (*_ASKING, *_ANSWERING, *_BEYOND) * _WRITTEN
+        yield from (f" {mark}" for mark in _BEYOND)
         for word in WORDS.nouns + WORDS.adjectives + WORDS.verbs:
             yield from (f" {word}", f" {word}s", word.capitalize())
         for domain in WORDS.domains.values():

@@ -21,6 +21,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from builtin_model.batches import Batch, Stream, collate, task_samples
+from builtin_model.codes import LEARNING_WAY, codes
+from builtin_model.copying import write_codes
 from builtin_model.domains import Telling, told_domains
 from builtin_model.export import weights
 from builtin_model.heart import copied_tokens, learn_alike, say_alike
@@ -83,12 +85,14 @@ class Settings:
 
 
 def train(settings: Settings) -> Model:
-    """Train from the wired start, log on stdout, keep checkpoints; the finished model."""
+    """Train from the wired start, log on stdout, keep checkpoints; the finished model, in which
+    variants of a word are more alike than in those."""
     settings.checkpoint.parent.mkdir(parents=True, exist_ok=True)
     model = Model(_config(settings))
     members = team(settings.processes, 1 + sum(p.numel() for p in model.parameters()))
     torch.multiprocessing.spawn(_work, (settings, members), nprocs=settings.processes)
     model.load_state_dict(weights(settings.checkpoint))
+    write_codes(model, codes(Encoder(settings.tokenizer)))
     return model
 
 
@@ -113,6 +117,7 @@ def _work(rank: int, settings: Settings, members: list[Member]) -> None:
     say_alike(model, copied)
     if settings.start:
         model.load_state_dict(weights(settings.start))
+        write_codes(model, codes(encoder, LEARNING_WAY))
     model.to(settings.device)
     member = members[rank].to(settings.device)
     member.agree(model.parameters())

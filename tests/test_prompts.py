@@ -30,11 +30,7 @@ def test_the_compact_set_is_what_the_builtin_model_was_trained_on():
     prompts = PromptSet.load("compact")
     turns = [{"instruction": "Q", "answer": "A"}, {"instruction": "Q2", "answer": "A2"}]
     assert [(m.role, m.text) for m in prompts.messages("generate", turns=turns)] == [
-        (
-            "system",
-            "List system message phrases for this instruction and answer. "
-            "Reply with JSON: tag and text.",
-        ),
+        ("system", "List system message phrases as JSON."),
         ("user", "Instruction: Q\nAnswer: A\nInstruction: Q2\nAnswer: A2"),
     ]
     verify = prompts.messages("verify", instruction="Q", phrase="P", tag="role")

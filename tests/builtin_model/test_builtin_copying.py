@@ -10,7 +10,7 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("tokenizers")
 
-from builtin_model.codes import codes, forms, joined  # noqa: E402
+from builtin_model.codes import LEARNING_WAY, codes, forms, joined  # noqa: E402
 from builtin_model.copying import CHOOSING, CLEARING, ENDING, POINTING  # noqa: E402
 from builtin_model.layout import CODE, FORMS, Entries  # noqa: E402
 from builtin_model.model import Model  # noqa: E402
@@ -44,12 +44,12 @@ def asked_and_answering(encoder: Encoder, asked: list[int], answer: list[int]) -
     return [encoder.turn, *user, *asked, encoder.turn, *assistant, *answer]
 
 
-def test_words_that_come_a_second_time_are_copied(encoder, model, words):
+def test_words_that_come_a_second_time_are_copied(encoder, grown, words):
     hits = 0
     for _ in range(4):
         text = words(100)
         ids = asked_and_answering(encoder, text, text)
-        hits += sum(a == b for a, b in zip(predicted(model, ids)[-100:-1], text[1:], strict=True))
+        hits += sum(a == b for a, b in zip(predicted(grown, ids)[-100:-1], text[1:], strict=True))
     assert hits > 0.95 * 4 * 99
 
 
@@ -101,7 +101,7 @@ def test_the_start_of_a_turn_is_like_nothing(encoder, model, words):
 
 def test_of_what_is_pointed_at_only_the_loudest_is_copied(encoder, model, words):
     """A sum of codes is like those of words that are nowhere."""
-    entries, vectors = Entries.of(model.config), codes(encoder)
+    entries, vectors = Entries.of(model.config), codes(encoder, LEARNING_WAY)
     for _ in range(20):
         text = words(30)
         pointed = 0.8 * vectors[text[4]] + 0.5 * vectors[text[11]] + 0.5 * vectors[text[17]]
@@ -129,9 +129,9 @@ def test_training_can_close_what_clears(encoder, model, words):
     assert copied(model, ids)[-1] < 0.5 * loud
 
 
-def test_where_nothing_is_pointed_at_nothing_is_copied(encoder, model, words):
+def test_where_nothing_is_pointed_at_nothing_is_copied(encoder, grown, words):
     ids = asked_and_answering(encoder, words(40), words(10))
-    assert copied(model, ids)[-10:].median() < 0.7
+    assert copied(grown, ids)[-10:].median() < 0.7
 
 
 def copied(model: Model, ids: list[int]) -> torch.Tensor:
@@ -163,7 +163,9 @@ def test_nothing_that_was_answered_is_copied(encoder, model, words):
         assert predicted(model, asked_and_answering(encoder, words(30), answer))[-1] != after[0]
 
 
-def test_every_token_knows_whether_the_assistant_speaks(encoder, model):
+@pytest.mark.parametrize("which", ["model", "shipped"])
+def test_every_token_knows_whether_the_assistant_speaks(encoder, request, which):
+    model = request.getfixturevalue(which)
     answering = Entries.of(model.config).answering
     chat = [("system", "Be kind."), ("user", "What is soup?" * 20), ("assistant", "A dish." * 30)]
     chat += [("user", "Go on."), ("assistant", "It is hot.")]

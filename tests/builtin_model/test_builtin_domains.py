@@ -17,7 +17,7 @@ from builtin_model.model import Config, Model  # noqa: E402
 from builtin_model.muon import Muon  # noqa: E402
 from builtin_model.tokenizer import Encoder  # noqa: E402
 from builtin_model.topics import Topics, vocabulary_pieces  # noqa: E402
-from builtin_model.wiring import wire  # noqa: E402
+from builtin_model.wiring import _SCORE, wire  # noqa: E402
 from builtin_model.words import WORDS  # noqa: E402
 
 SOUP = "My soup in the oven tastes of garlic."
@@ -105,27 +105,48 @@ def test_an_answer_that_is_shown_does_not_change_what_was_told(encoder, telling,
     assert torch.cosine_similarity(*told, dim=0) > 0.95
 
 
+@pytest.fixture(scope="module")
+def knowing(encoder: Encoder, shipped: Model) -> Model:
+    """Wired, and words tell what they do in the shipped file."""
+    entries = Entries.of(shipped.config)
+    own, scores = (shipped.token_embd.weight.detach()[:, e] for e in (entries.own, entries.score))
+    torch.manual_seed(0)
+    model = Model(Config(vocabulary=encoder.size)).eval()
+    wire(model, Telling(own / own.square().mean().sqrt(), scores / _SCORE), encoder)
+    return model
+
+
 @pytest.mark.parametrize("growth", [0, 0.3, 0.6])  # 0.6: as in a trained model
-def test_a_wired_model_marks_a_role_that_fits_however_much_the_stream_grows(encoder, model, growth):
+def test_a_wired_model_marks_a_role_that_fits_however_much_the_stream_grows(
+    encoder, knowing, growth
+):
+    model = knowing
     free = Entries.of(model.config).free
 
     def grow(_block, _inputs, stream):
         stream[..., free] += growth * torch.randn_like(stream[..., free])
         return stream
 
-    def mark(instruction: str, role: str) -> float:
+    def marks(instruction: str, role: str) -> tuple[float, float]:
+        """Of the word, and of the whole phrase where the verdict is given."""
+        entries = Entries.of(model.config)
         before = encoder.ids(f"user\nInstruction: {instruction}\n")
         phrase = encoder.ids(f"Phrase: You are a {role}")
         after = encoder.ids(".\nTag: role")
+        ids = [encoder.turn, *before, *phrase, *after]
         handles = [block.register_forward_hook(grow) for block in model.blk[:2]]
-        stream = seen(model, [encoder.turn, *before, *phrase, *after], 2)
+        word = seen(model, ids, 1)[-1 - len(after), entries.mark]
+        whole = seen(model, ids, 2)[-1, entries.verdict]
         for handle in handles:
             handle.remove()
-        return float(stream[-1, Entries.of(model.config).verdict])
+        return float(word), float(whole)
 
     torch.manual_seed(1)
-    assert mark(SOUP, "chef") > mark(SOUP, "gardener") + 0.1
-    assert mark(BED, "gardener") > mark(BED, "chef") + 0.1
+    roles = {SOUP: "chef", BED: "gardener", COURT: "lawyer"}
+    for text, role in roles.items():
+        for other in {*roles.values()} - {role}:
+            assert marks(text, role)[0] > marks(text, other)[0] + 0.1, (text, other)
+    assert marks(SOUP, "chef")[1] > marks(SOUP, "gardener")[1] + 0.1
 
 
 def test_training_leaves_alone_what_is_wired(encoder, wired):

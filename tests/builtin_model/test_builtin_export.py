@@ -18,6 +18,7 @@ from builtin_model.model import Config, Model  # noqa: E402
 from builtin_model.sample import Message  # noqa: E402
 from builtin_model.tasks import draw  # noqa: E402
 from builtin_model.topics import Topics, vocabulary_pieces  # noqa: E402
+from sysgen_local.resources import resource  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -44,11 +45,16 @@ def test_llama_cpp_splits_conversations_as_training_does(llama, encoder):
         assert llama.tokenize(text, add_bos=False, special=True) == encoder.encode(sample).ids
 
 
-def test_llama_cpp_predicts_as_the_model_does(llama, exported, encoder):
-    """In conversations as it is trained on, with the same weights, those of the file."""
+@pytest.mark.parametrize("which", ["untrained", "shipped"])
+def test_llama_cpp_predicts_as_the_model_does(exported, shipped, encoder, which):
+    """In conversations as it is trained on, with the same weights, those of the file. Untrained
+    heads hesitate at times between two places, and then the least difference decides."""
     rng, topics = Random(1), Topics(pieces=vocabulary_pieces())
-    model = Model(Config(vocabulary=encoder.size)).eval()
-    model.load_state_dict(weights(exported))
+    path, model = resource("builtin_model/builtin.gguf"), shipped
+    if which == "untrained":
+        path, model = exported, Model(Config(vocabulary=encoder.size)).eval()
+        model.load_state_dict(weights(exported))
+    llama = Llama(str(path), n_ctx=1024, n_threads=2, logits_all=True, verbose=False)
     for _ in range(5):
         ids = encoder.encode(draw(rng, topics)).ids[:500]
         with torch.no_grad():
@@ -56,26 +62,37 @@ def test_llama_cpp_predicts_as_the_model_does(llama, exported, encoder):
         llama.reset()
         llama.eval(ids)
         found = np.asarray(llama.scores[: len(ids)])
-        assert np.corrcoef(found.ravel(), expected.ravel())[0, 1] > 0.99
+        alike = [np.corrcoef(a, b)[0, 1] for a, b in zip(found, expected, strict=True)]
+        assert np.median(alike) > 0.999
+        if which == "shipped":
+            assert np.corrcoef(found.ravel(), expected.ravel())[0, 1] > 0.99
 
 
-def test_the_wired_start_copies(model, encoder):
+def test_the_wired_start_copies(grown, encoder):
     """Before any training: what followed the last two tokens the first time they stood there, in
     texts of random tokens, and in one where words come again."""
     torch.manual_seed(1)
     starts = torch.full((4, 1), encoder.turn)
-    span, other = (torch.randint(4, model.config.vocabulary, (4, size)) for size in (60, 30))
+    span, other = (torch.randint(4, grown.config.vocabulary, (4, size)) for size in (60, 30))
     ids = torch.cat([starts, span, other, span], dim=1)
     with torch.no_grad():
-        told = model(ids)[:, 92:150].argmax(-1)
+        told = grown(ids)[:, 92:150].argmax(-1)
     assert (told == ids[:, 93:151]).float().mean() > 0.97
 
 
-def test_it_goes_on_where_the_same_words_led_before_and_not_from_their_other_places(model, encoder):
-    text = " Does my old dog see the same as my young cat or as my young dog does?"
+@pytest.mark.parametrize(
+    "text",
+    [
+        " Is my old dog as fast as your young dog, or is her small dog slower than his large dog?",
+        " We sold the red car and kept the blue car, since the green car was for the new owner.",
+    ],
+)
+def test_it_goes_on_where_the_same_words_led_before_and_not_from_their_other_places(
+    grown, encoder, text
+):
     ids = [encoder.turn, *encoder.ids(f"user\n{text}"), encoder.turn, *encoder.ids(text)]
     with torch.no_grad():
-        told = model(torch.tensor([ids]))[0].argmax(-1).tolist()
+        told = grown(torch.tensor([ids]))[0].argmax(-1).tolist()
     sure = 7  # from so many tokens on it is the same text beyond doubt
     length = len(encoder.ids(text)) - sure
     assert told[-length:-2] == ids[1 - length : -1]
