@@ -80,9 +80,8 @@ _SHARPNESS = 1.6
 
 _LIKENESS = 1.5
 _LEAST = 2.4
-"""How much alike codes weigh in a comparison, and the starts of turns: half as much as one token
-that is alike, and two thirds as soon as training has made the stream louder everywhere but there.
-"""
+"""How much alike codes weigh in a comparison, and the starts of turns: more than half as much as
+one token that is alike, and three quarters as soon as training has made texts louder than those."""
 
 _NO_WORD = 3.5
 _GOING_ON = 2.22
