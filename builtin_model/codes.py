@@ -30,16 +30,22 @@ def codes(encoder: Encoder, own_way: float = _OWN_WAY) -> Tensor:
     groups: dict[str, int] = {}
     group = torch.tensor([groups.setdefault(_plain(text), len(groups)) for text in encoder.texts])
     shared = torch.randn(len(groups), CODE, generator=generator)[group]
-    speakers = encoder.asking + encoder.answering
-    named = torch.isin(group, group[speakers])  # behind 'The user' there is no turn
-    named[speakers] = False
-    shared[named] = 0
+    shared[_named(encoder, group)] = 0
     word = torch.tensor([any(letter.isalnum() for letter in text) for text in encoder.texts])
     apart = torch.where(word, own_way, _OWN_MARK)[:, None]
     found = shared + apart * torch.randn(len(group), CODE, generator=generator)
     found /= found.square().mean(1, keepdim=True).sqrt()
     found[encoder.turn] = 0
     return found
+
+
+def _named(encoder: Encoder, group: Tensor) -> Tensor:
+    """The tokens that name a speaker in a text, as variants of those that start a turn: behind 'The
+    user' there stands nothing of what stands behind 'user'."""
+    speakers = encoder.asking + encoder.answering
+    named = torch.isin(group, group[speakers])
+    named[speakers] = False
+    return named
 
 
 def luck(number: int) -> torch.Generator:

@@ -44,6 +44,17 @@ def asked_and_answering(encoder: Encoder, asked: list[int], answer: list[int]) -
     return [encoder.turn, *user, *asked, encoder.turn, *assistant, *answer]
 
 
+def test_ways_to_write_a_word_have_codes_that_are_alike_but_for_who_speaks(encoder):
+    found = codes(encoder)
+
+    def alike(*texts: str) -> float:
+        one, other = (found[encoder.ids(text)[0]] for text in texts)
+        return float(torch.cosine_similarity(one, other, dim=0))
+
+    assert min(alike(" dog", "dog"), alike(" The", " the"), alike("Write", " write")) > 0.75
+    assert max(alike(" dog", " cat"), alike(" user", "user"), alike(" answer", "Answer")) < 0.5
+
+
 def test_words_that_come_a_second_time_are_copied(encoder, grown, words):
     hits = 0
     for _ in range(4):

@@ -58,3 +58,27 @@ def test_the_tokenizer_learns_from_strings_of_json_without_what_stands_between_t
         "tag", "role", "text", 'Say \\"hi\\".'
     ]  # fmt: skip
     assert _without_glue("{a brace} begins it") == ["{a brace} begins it"]
+
+
+def test_no_token_holds_a_quote_and_what_stands_beside_it():
+    """But for what holds JSON together, and the backslash of an escaped one."""
+    pytest.importorskip("tokenizers")
+    from builtin_model.tokenizer import _GLUE, Encoder
+
+    for text in Encoder().texts:
+        bare = text.strip(" ").removeprefix("\\")
+        marks = [mark for mark in bare if not (mark.isalnum() or mark.isspace())]
+        if len(marks) > 1 and not any(bare in glue for glue in _GLUE):
+            assert not {"'", '"'} & {*marks}, text
+
+
+def test_a_quote_is_escaped_token_by_token():
+    pytest.importorskip("tokenizers")
+    from builtin_model.tokenizer import Encoder
+
+    encoder = Encoder()
+    asked = 'Name a synonym for "happiness."'
+    told = json.dumps(asked)[1:-1]
+    plain = [encoder.texts[token] for token in encoder.ids(asked)]
+    escaped = [encoder.texts[token] for token in encoder.ids(told)]
+    assert [text.replace("\\", "") for text in escaped] == plain
