@@ -8,6 +8,7 @@ from itertools import islice
 import pytest
 
 torch = pytest.importorskip("torch")
+pytest.importorskip("tokenizers")
 
 from torch.utils.data import DataLoader  # noqa: E402
 
