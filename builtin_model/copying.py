@@ -95,7 +95,7 @@ _FORM = 1.5
 _WRITTEN = 0.6
 """How loud it is how a token is written, and how much the output layer goes by it."""
 
-_EARLY = 3.5
+_EARLY = 2.0
 """How much is preferred what stands further back, where all else is alike: what was asked, before
 what was answered so far."""
 

@@ -124,8 +124,7 @@ def latent(rng: Random, topics: Topics, telling: bool = False) -> Latent:
 def _around(rng: Random, topics: Topics, domain: Domain, instruction: str) -> str:
     """The instruction, sometimes with sentences before or behind it."""
     if rng.random() < (_WORD_PROBLEMS if domain.name == "math" else _TOLD_FIRST):
-        facts = rng.sample(WORDS.facts, rng.randint(1, 4))
-        return " ".join([*(spoken(rng, fact, WORDS.nouns) for fact in facts), instruction])
+        return f"{story(rng, instruction)} {instruction}"
     sort = rng.random()
     if sort < 0.12:
         before = topics.noise(rng) if rng.random() < 0.4 else rng.choice(WORDS.context)
@@ -135,6 +134,18 @@ def _around(rng: Random, topics: Topics, domain: Domain, instruction: str) -> st
     if sort < 0.27:
         return f"{instruction}\n\n{pasted(rng, topics)}"
     return instruction
+
+
+def story(rng: Random, instruction: str) -> str:
+    """Facts on two people and a few things. Those that the instruction names are among them: it is
+    to be copied though its words have stood before, and went on in another way."""
+    words = re.findall(r"\w+", instruction)
+    named = [word for word in words if word in WORDS.names]
+    counted = [word.removesuffix("s") for word in words if word.removesuffix("s") in WORDS.nouns]
+    names = list(dict.fromkeys([*named, *rng.sample(WORDS.names, 2)]))[:2]
+    things = [*counted, *rng.sample(WORDS.nouns, 3)][:3]
+    facts = rng.sample(WORDS.facts, rng.randint(1, 4))
+    return " ".join(spoken(rng, fact, things, names) for fact in facts)
 
 
 def pasted(rng: Random, topics: Topics) -> str:
@@ -277,10 +288,13 @@ def _with_text(rng: Random, pattern: str) -> str:
     return f"{pattern} {quote}{text}{quote}"
 
 
-def spoken(rng: Random, sentence: str, things: Sequence[str] = ()) -> str:
-    """A statement with names, numbers, and these things or those of any domain; {t} is left."""
-    while "{N}" in sentence:
-        sentence = sentence.replace("{N}", rng.choice(WORDS.names), 1)
+def spoken(
+    rng: Random, sentence: str, things: Sequence[str] = (), names: Sequence[str] = WORDS.names
+) -> str:
+    """A statement with some of these names, numbers, and these things or those of any domain; {t}
+    is left."""
+    for name in rng.sample(names, sentence.count("{N}")):
+        sentence = sentence.replace("{N}", name, 1)
     while "{n}" in sentence:
         any_domain = WORDS.domains[rng.choice(tuple(WORDS.domains))]
         named = things or rng.choice((WORDS.nouns, any_domain.things))

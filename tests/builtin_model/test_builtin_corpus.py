@@ -20,7 +20,7 @@ from builtin_model.tasks import TASKS, draw, exemplary, generate
 from builtin_model.topics import Topics, vocabulary_pieces
 from builtin_model.verdicts import draw_verdict, far_from
 from builtin_model.words import WORDS
-from builtin_model.world import filled, latent, some_points
+from builtin_model.world import filled, latent, some_points, story
 from sysgen_local.phases.tags import parse_json
 from sysgen_local.records import LABELS, TAGS
 
@@ -100,6 +100,14 @@ def test_every_task_ends_with_what_is_to_be_learnt(task):
         assert sample.target
         for message in sample.messages:
             assert not any(slot in message.content for slot in ("{t}", "{u}", "{x}", "{r}", "{n}"))
+
+
+def test_a_story_is_of_two_people_and_of_those_that_the_question_names():
+    told = [story(Random(seed), "How many juices does Ines have left?") for seed in range(100)]
+    people = [{name for name in WORDS.names if name in text} for text in told]
+    assert max(map(len, people)) == 2
+    assert sum("Ines" in text for text in told) > 30
+    assert sum("juice" in text for text in told) > 30
 
 
 def test_the_shares_are_a_whole():
