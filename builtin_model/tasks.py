@@ -234,14 +234,14 @@ class Task:
 
 
 TASKS: dict[str, Task] = {
-    "generate": Task(generate, 0.28, first_weight=3.0),
+    "generate": Task(generate, 0.27, first_weight=3.0),
     "recognise": Task(recognise, 0.03, weight=4.0),
-    "verify": Task(verify, 0.22, weight=4.0, shown_weight=2.0),
-    "verify_naming": Task(verify_naming, 0.04, weight=3.0),
+    "verify": Task(verify, 0.23, weight=5.0, shown_weight=2.0),
+    "verify_naming": Task(verify_naming, 0.05, weight=3.0),
     "respond": Task(respond, 0.19),
-    "dialogue": Task(dialogue, 0.05),
-    "judge": Task(judge, 0.06, weight=4.0, shown_weight=0.5),
-    "score": Task(score, 0.08, weight=4.0, shown_weight=0.5),
+    "dialogue": Task(dialogue, 0.04),
+    "judge": Task(judge, 0.05, weight=5.0, shown_weight=0.5),
+    "score": Task(score, 0.09, weight=5.0, shown_weight=0.5),
     "copy": Task(copy, 0.03),
     "greet": Task(greet, 0.01),
     "arithmetic": Task(arithmetic, 0.01),

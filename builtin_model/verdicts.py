@@ -16,7 +16,7 @@ SYSTEM = "Does the phrase fit its tag and the instruction? Reply good, bad or no
 SYSTEM_NAMING = "Which tag does the phrase fit? Reply with that tag, then good, bad or none."
 
 _EMPTY = ("", "-", "none", "N/A", "n/a", "None.", '""', "...", "null", "empty")
-_EXCHANGES = (1, 1, 3)
+_EXCHANGES = (1, 2, 4)
 _DEPENDENT = ("role", "content", "task")
 """Tags whose phrases fit one instruction and not another."""
 
@@ -61,7 +61,7 @@ def question(instruction: str, verdict: Verdict) -> str:
 
 
 def verify(rng: Random, topics: Topics) -> Sample:
-    """Verdicts on up to five phrases of one instruction."""
+    """Verdicts on up to four phrases of one instruction."""
     return _verify(rng, topics, naming=False)
 
 
