@@ -13,7 +13,7 @@ _FOLDER = Path(__file__).parent
 _SHIPPED = _FOLDER / "builtin.gguf"
 _TOKENIZER = _FOLDER / "tokenizer.json"
 _CACHE = _FOLDER / "cache"
-_MINUTES = {"cpu": 45.0, "cuda": 4.0}
+_MINUTES = {"cpu": 90.0, "cuda": 4.0}
 
 
 def main() -> None:

@@ -17,9 +17,7 @@ from builtin_model.team import Member
 _QUINTIC = (3.4445, -4.775, 2.0315)
 """Coefficients of x, x^3 and x^5, which drive singular values to about 1 (from the same source)."""
 
-ROUNDS = 5
-"""Of Newton and Schulz, in the source."""
-
+_ROUNDS = 5
 _TINY = 1e-7
 
 
@@ -47,12 +45,10 @@ class Muon(torch.optim.Optimizer):
         momentum: float = 0.95,
         dtype: torch.dtype = torch.float32,
         member: Member | None = None,
-        rounds: int = ROUNDS,
     ) -> None:
         super().__init__(matrices, {"lr": lr, "momentum": momentum})
         self._dtype = dtype
         self._member = member
-        self._rounds = rounds
 
     @torch.no_grad()
     def step(self) -> None:
@@ -73,7 +69,7 @@ class Muon(torch.optim.Optimizer):
             gradients = torch.stack([matrix.grad for matrix in group])
             mean = self.state[group[0]].setdefault("mean", torch.zeros_like(gradients))
             mean.lerp_(gradients, 1 - momentum)
-            steps = orthogonal(gradients.lerp(mean, momentum).to(self._dtype), self._rounds)
+            steps = orthogonal(gradients.lerp(mean, momentum).to(self._dtype))
             for matrix, step in zip(group, steps, strict=True):
                 matrix.grad.copy_(step)
                 if member:
@@ -89,14 +85,14 @@ def _by_shape(matrices: list[nn.Parameter]) -> Iterable[list[nn.Parameter]]:
     return groups.values()
 
 
-def orthogonal(matrices: Tensor, rounds: int = ROUNDS) -> Tensor:
+def orthogonal(matrices: Tensor) -> Tensor:
     """Nearly the orthogonal matrices closest to matrices[count, rows, columns], by Newton-Schulz
     rounds."""
     tall = matrices.size(1) > matrices.size(2)
     x = matrices.mT if tall else matrices
     x = x / x.norm(dim=(1, 2), keepdim=True).clamp(min=_TINY)
     a, b, c = _QUINTIC
-    for _ in range(rounds):
+    for _ in range(_ROUNDS):
         square = x @ x.mT
         x = torch.baddbmm(x, torch.baddbmm(square, square, square, beta=b, alpha=c), x, beta=a)
     return x.mT if tall else x

@@ -40,11 +40,6 @@ _REPORT_SAMPLES = 32
 _BY_TOKEN = ("token_embd.weight", "output.weight")
 """Matrices that are lists of vectors, one a token."""
 
-_MUON_ROUNDS = 3
-"""With five, as usual, a fifth of all time on a CPU went into them. At one and a half times the
-rate, a step teaches as much with three: most of a gradient is in one direction, and of the others
-not even five make much."""
-
 _MARGIN = 3.0
 """Logits by which a token has to win. In instructions unlike those of the corpus what is copied is
 fainter: without this, words known by heart won there. Not of labels, which tell probabilities."""
@@ -67,8 +62,8 @@ class Settings:
     """Processes that write what each of these is shown; none, and it writes itself."""
     batch_tokens: int = 1536
     """Of each process, padding included: small batches learn most in a given time on a CPU."""
-    rate: float = 2.4e-3
-    decay: float = 0.6
+    rate: float = 1.6e-3
+    decay: float = 0.8
     """Of matrices, at the peak rate. Without it the residual stream grows a hundredfold, and what
     is wired can no longer be heard in it."""
     report_seconds: float = 120.0
@@ -184,7 +179,7 @@ class Trainer:
         matrices = [p for p, _ in self._matrices]
         others = [p for p in self._parameters if not any(p is matrix for matrix in matrices)]
         return [
-            Muon(matrices, rate, dtype=self._dtype, member=self._member, rounds=_MUON_ROUNDS),
+            Muon(matrices, lr=rate, dtype=self._dtype, member=self._member),
             torch.optim.AdamW(others, lr=rate, betas=(0.9, 0.97), weight_decay=0.0, fused=True),
         ]
 
