@@ -29,7 +29,7 @@ def copied(encoder: Encoder) -> torch.Tensor:
 def test_what_only_the_corpus_says_is_known_by_heart(encoder, copied):
     for text in (" You", " helpful", "Answer", "tag", '":"', "good", " the", ".", ' \\"'):
         assert not copied[encoder.ids(text)].any(), text
-    for text in (" Felix", " quartz", " antonym"):
+    for text in (" Felix", " quartz", " varnish"):
         assert copied[encoder.ids(text)[0]], text
     assert copied.float().mean() > 0.7
 
