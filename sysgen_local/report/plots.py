@@ -22,7 +22,7 @@ _CONFIG = {
     "legend": {"labelColor": INK, "titleColor": INK},
     "text": {"color": INK},
 }  # fmt: skip
-WIDTH, HEIGHT = 420, 220
+WIDTH, HEIGHT, LINE = 420, 220, 14
 
 
 def funnel(stats: Mapping[str, Any]) -> str:
@@ -48,24 +48,36 @@ def funnel(stats: Mapping[str, Any]) -> str:
 def tags(shares: Sequence[tuple[str, str, float]]) -> str:
     """Share of each dataset's rows that have a good phrase under each tag."""
     found = {(dataset, tag): share for dataset, tag, share in shares}
+    datasets = tuple(dict.fromkeys(dataset for dataset, _, _ in shares))
     values = [
         {"dataset": dataset, "tag": tag, "share": found.get((dataset, tag), 0.0)}
-        for dataset in dict.fromkeys(dataset for dataset, _, _ in shares)
+        for dataset in datasets
         for tag in TAGS
     ]
     return _draw(
         values,
-        mark={"type": "rect"},
+        height=max(HEIGHT, LINE * len(datasets)),
         encoding={
             "x": {"field": "tag", "type": "nominal", "sort": None, "title": None,
                   "axis": {"labelAngle": -40}},
             "y": {"field": "dataset", "type": "nominal", "title": None},
-            "color": {
-                "field": "share", "type": "quantitative", "title": "of rows",
-                "scale": {"domain": [0, 1], "range": ["#88888822", BLUE]},
-                "legend": {"format": ".0%"},
-            },
         },
+        layer=[
+            {
+                "mark": {"type": "rect"},
+                "encoding": {
+                    "color": {
+                        "field": "share", "type": "quantitative", "title": "of rows",
+                        "scale": {"domain": [0, 1], "range": ["#88888822", BLUE]},
+                        "legend": {"format": ".0%"},
+                    },
+                },
+            },
+            {
+                "mark": {"type": "text"},
+                "encoding": {"text": {"field": "share", "type": "quantitative", "format": ".0%"}},
+            },
+        ],
     )  # fmt: skip
 
 
