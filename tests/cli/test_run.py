@@ -12,6 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from sysgen_local.records import TAGS
+from sysgen_local.resources import resource
+
 ROWS = [
     {"instruction": f"How do I {verb} {thing}?", "output": f"To {verb} {thing}, take your time."}
     for verb in ("paint", "clean", "draw", "fix")
@@ -53,6 +56,16 @@ def counts(folder: Path, *more: object) -> dict[str, int]:
 
 def adds_up(rows: dict[str, int]) -> bool:
     return rows["input"] == sum(rows[n] for n in ("final", "dropped", "rejected", "pending"))
+
+
+def test_the_example_shows_every_tag_and_the_readme_its_counts(tmp_path):
+    sysgen("run", resource("examples/questions.jsonl"), "-o", "out.jsonl", cwd=tmp_path)
+    stats = json.loads(sysgen("stats", "--json", cwd=tmp_path).stdout)
+    rows = stats["rows"]
+    assert adds_up(rows)
+    readme = resource("README.md").read_text()
+    assert f"{rows['input']} rows: {rows['final']} final" in readme
+    assert all(stats["tags"][tag]["good"] for tag in TAGS)
 
 
 def test_from_file_to_file(folder):
