@@ -21,19 +21,20 @@ class Device:
 
 
 def _ggml() -> Any:
-    from llama_cpp._ggml import libggml
-
-    libggml.ggml_backend_dev_get.restype = ctypes.c_void_p
-    libggml.ggml_backend_dev_count.restype = ctypes.c_size_t
+    """ggml as llama.cpp has loaded it. `llama_cpp._ggml` would load a second copy of it, with a
+    registry of its own."""
+    ggml = llama_cpp.llama_cpp._lib
+    ggml.ggml_backend_dev_get.restype = ctypes.c_void_p
+    ggml.ggml_backend_dev_count.restype = ctypes.c_size_t
     for name in ("name", "description"):
-        function = getattr(libggml, f"ggml_backend_dev_{name}")
+        function = getattr(ggml, f"ggml_backend_dev_{name}")
         function.restype = ctypes.c_char_p
         function.argtypes = [ctypes.c_void_p]
-    libggml.ggml_backend_dev_type.argtypes = [ctypes.c_void_p]
-    libggml.ggml_backend_dev_memory.argtypes = [ctypes.c_void_p] + 2 * [
+    ggml.ggml_backend_dev_type.argtypes = [ctypes.c_void_p]
+    ggml.ggml_backend_dev_memory.argtypes = [ctypes.c_void_p] + 2 * [
         ctypes.POINTER(ctypes.c_size_t)
     ]
-    return libggml
+    return ggml
 
 
 def devices() -> list[Device]:
