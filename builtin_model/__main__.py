@@ -102,7 +102,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--minutes",
         type=float,
-        help="processor time of each of two processes (45); on a GPU, time that passes (4)",
+        help="processor time of each of two processes (90); on a GPU, time that passes (4)",
     )
     parser.add_argument(
         "--device", default="cpu", choices=tuple(_MINUTES), help="where to train (default cpu)"
