@@ -20,6 +20,9 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @pytest.fixture(scope="session")
 def builtin() -> Path:
+    from sysgen_local.engine.amx import leave_out_if_it_fails
+
+    leave_out_if_it_fails()  # some tests give the file to `llama_cpp.Llama`
     return resource("builtin_model/builtin.gguf")
 
 
@@ -83,7 +86,11 @@ def server(builtin: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     """The address of the built-in model behind llama-cpp-python's own server."""
     pytest.importorskip("starlette_context", reason="llama-cpp-python[server] is not installed")
     port = _free_port()
-    command = [sys.executable, "-W", "ignore", "-m", "llama_cpp.server", "--model", builtin]
+    serve = (
+        "from runpy import run_module; from sysgen_local.engine.amx import leave_out_if_it_fails; "
+        "leave_out_if_it_fails(); run_module('llama_cpp.server', run_name='__main__')"
+    )
+    command = [sys.executable, "-W", "ignore", "-c", serve, "--model", builtin]
     command += ["--port", port, "--n_ctx", 1024, "--logits_all", True, "--n_threads", 1]
     log = tmp_path_factory.mktemp("server") / "log"  # a pipe that nobody reads would stop it
     with (

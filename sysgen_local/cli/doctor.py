@@ -8,6 +8,12 @@ import shutil
 
 import click
 
+_AMX = [
+    "This build's code for AMX ends the process, so AMX is left out. A newer compiler (GCC 14) "
+    "makes one that works:",
+    "  pip install --force-reinstall --no-cache-dir llama-cpp-python",
+]
+
 
 @click.command()
 def doctor() -> None:
@@ -26,6 +32,7 @@ def doctor() -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from sysgen_local.engine import amx
     from sysgen_local.engine.devices import cpu_features, devices
     from sysgen_local.resources import resource
 
@@ -53,7 +60,7 @@ def doctor() -> None:
     builtin = resource("builtin_model/builtin.gguf")
     table.add_row("built-in model", str(builtin) if builtin.exists() else "MISSING: reinstall")
     console.print(table, soft_wrap=True)
-    for line in _advice(offload):
+    for line in _advice(offload) + (_AMX if amx.fails() else []):
         console.print(line, soft_wrap=True, highlight=False)
 
 

@@ -10,6 +10,7 @@ import llama_cpp
 import numpy as np
 from numpy.typing import NDArray
 
+from sysgen_local.engine import amx
 from sysgen_local.errors import UsageError
 
 
@@ -18,6 +19,7 @@ class Embedder:
     are cut at its end. Raises UsageError for a model that is made for something else."""
 
     def __init__(self, path: Path, *, gpu_layers: int = 0, threads: int | None = None) -> None:
+        amx.leave_out_if_it_fails()
         try:
             self._model: Any = llama_cpp.Llama(
                 str(path),

@@ -15,6 +15,7 @@ from typing import Any
 import llama_cpp
 import psutil
 
+from sysgen_local.engine import amx
 from sysgen_local.engine.devices import gpus
 from sysgen_local.errors import SysgenError, UsageError
 
@@ -40,6 +41,7 @@ def load(path: Path, gpu_layers: int) -> Any:
     Raises SysgenError where it cannot fit into memory, UsageError where llama.cpp cannot take it.
     """
     require_room(path)
+    amx.leave_out_if_it_fails()
     return _load(path, gpu_layers=gpu_layers)
 
 
@@ -81,7 +83,7 @@ def parts(path: Path) -> list[Path]:
 def _load(path: Path, **settings: int) -> Any:
     llama_cpp.llama_log_set(_remember, ctypes.c_void_p(0))
     llama_cpp.llama_backend_init()
-    params = llama_cpp.llama_model_default_params()
+    params = llama_cpp.llama_cpp.llama_model_default_params()
     params.n_gpu_layers = settings.get("gpu_layers", 0)
     params.vocab_only = bool(settings.get("vocab_only"))
     _said.clear()
