@@ -82,7 +82,8 @@ def test_a_judge_of_its_own_makes_a_pass_of_its_own(store, builtin, tmp_path):
     judge = tmp_path / "judge.gguf"
     shutil.copy(builtin, judge)
     loaded: list[str] = []
-    tasks = plan(Settings(judge=str(judge)), store, PHASES)
+    settings = Settings(judge=str(judge), prompts="compact")  # what both were trained on
+    tasks = plan(settings, store, PHASES)
     agree(tasks, store)
     options = machine(slots=2, context=None, gpu_layers=0, threads=1)
     assert run(tasks, store, [], options, announce=loaded.append)
