@@ -12,8 +12,6 @@ from sysgen_local.engine.llama import LlamaEngine
 from sysgen_local.engine.plan import Options
 from sysgen_local.engine.request import Message, Request, Segment
 
-ABORTS = "import os; os.abort()"
-
 
 @pytest.fixture
 def fresh(monkeypatch):
@@ -24,16 +22,24 @@ def fresh(monkeypatch):
     amx.fails.cache_clear()
 
 
-def test_not_tried_where_it_is_not_built_in(fresh):
+def python_that(says, tmp_path):
+    script = tmp_path / "python"
+    script.write_text(f"#!/bin/sh\n{says}\n")
+    script.chmod(0o755)
+    return str(script)
+
+
+def test_not_tried_where_it_is_not_built_in(fresh, tmp_path):
     fresh.setattr(amx, "cpu_features", lambda: ["AVX2"])
-    fresh.setattr(amx, "_TRIAL", ABORTS)
+    fresh.setattr(sys, "executable", python_that("kill -ABRT $$", tmp_path))
     assert not amx.fails()
 
 
-def test_left_out_where_the_trial_dies(fresh, builtin):
+def test_left_out_where_the_trial_dies(fresh, builtin, tmp_path):
     fresh.setattr(amx, "cpu_features", lambda: ["AVX2", "AMX_INT8"])
-    fresh.setattr(amx, "_TRIAL", ABORTS)
-    assert amx.fails()
+    with fresh.context() as while_tried:
+        while_tried.setattr(sys, "executable", python_that("kill -ABRT $$", tmp_path))
+        assert amx.fails()
     engine = LlamaEngine(builtin, Options(slots=1))
     assert not llama_cpp.llama_cpp.llama_model_default_params().use_extra_bufts
     asked = Request("1", "", (Message("user", (Segment("What is tea?", trusted=False),)),), None)
@@ -41,14 +47,15 @@ def test_left_out_where_the_trial_dies(fresh, builtin):
     engine.close()
 
 
-def test_kept_where_the_trial_lives(fresh):
+def test_kept_where_the_trial_lives(fresh, tmp_path):
     fresh.setattr(amx, "cpu_features", lambda: ["AVX2", "AMX_INT8"])
-    fresh.setattr(amx, "_TRIAL", "")
+    fresh.setattr(sys, "executable", python_that("exit 0", tmp_path))
     amx.leave_out_if_it_fails()
     assert llama_cpp.llama_cpp.llama_model_default_params().use_extra_bufts
 
 
-def test_the_trial_decides_as_the_machine_does(fresh, builtin):
-    """Where AMX is not built in the trial has to live; where it is, either is an answer."""
-    tried = subprocess.run([sys.executable, "-c", amx._TRIAL, builtin], capture_output=True)
+def test_the_trial_decodes_a_batch_unless_amx_ends_it(tmp_path):
+    tried = subprocess.run(
+        [sys.executable, "-m", "sysgen_local.engine.amx", tmp_path], capture_output=True
+    )
     assert tried.returncode == 0 or (tried.returncode < 0 and "AMX_INT8" in cpu_features())
