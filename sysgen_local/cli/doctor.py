@@ -9,7 +9,7 @@ import shutil
 import click
 
 _AMX = [
-    "This build's code for AMX ends the process, so AMX is left out. A newer compiler (GCC 14) "
+    "This build's code for AMX failed when tried, so AMX is left out. A newer compiler (GCC 14) "
     "makes one that works:",
     "  pip install --force-reinstall --no-cache-dir llama-cpp-python",
 ]

@@ -34,7 +34,7 @@ class Jinja:
     def __init__(self, source: str) -> None:
         # Its own session: Ctrl-C is for the program, not for its helpers.
         self._process = subprocess.Popen(
-            [sys.executable, "-m", __name__],
+            [sys.executable, "-P", "-m", __name__],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -68,6 +68,19 @@ def test_the_example_shows_every_tag_and_the_readme_its_counts(tmp_path):
     assert all(stats["tags"][tag]["good"] for tag in TAGS)
 
 
+def test_python_files_beside_the_data_are_not_run(folder):
+    for name in ("jinja2", "gguf", "numpy"):
+        (folder / f"{name}.py").write_text("open('ran', 'w'); raise SystemExit(3)")
+    # As the installed command starts: it does not look for modules where it is called.
+    program = "from sysgen_local.cli.main import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", program, "run", "rows.jsonl", "--limit=1", "-o", "out.jsonl"],
+        cwd=folder, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert not (folder / "ran").exists()
+
+
 def test_from_file_to_file(folder):
     done = sysgen("run", "rows.jsonl", "-o", "out.jsonl", cwd=folder)
     assert done.stderr.count("model: builtin") == 1

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import tempfile
 
 import llama_cpp
 import pytest
@@ -45,6 +46,19 @@ def test_left_out_where_the_trial_dies(fresh, builtin, tmp_path):
     asked = Request("1", "", (Message("user", (Segment("What is tea?", trusted=False),)),), None)
     assert [completion.id for completion in engine.complete([asked])] == ["1"]
     engine.close()
+
+
+@pytest.mark.parametrize("says", ["kill -ILL $$", "exit 1"])
+def test_a_trial_that_does_not_come_through_has_failed(fresh, tmp_path, says):
+    fresh.setattr(amx, "cpu_features", lambda: ["AVX2", "AMX_INT8"])
+    fresh.setattr(sys, "executable", python_that(says, tmp_path))
+    assert amx.fails()
+
+
+def test_without_room_for_a_trial_it_is_left_out(fresh, tmp_path):
+    fresh.setattr(amx, "cpu_features", lambda: ["AVX2", "AMX_INT8"])
+    fresh.setattr(tempfile, "tempdir", str(tmp_path / "not there"))
+    assert amx.fails()
 
 
 def test_kept_where_the_trial_lives(fresh, tmp_path):
