@@ -4,7 +4,7 @@ import ast
 from pathlib import Path
 
 FLOORS = [
-    {"errors", "files", "resources", "records", "settings", "__init__"},
+    {"errors", "files", "resources", "records", "settings", "scripts", "language", "__init__"},
     {"engine"},
     {"prompts", "models", "stage", "progress"},
     {"sources"},
@@ -17,7 +17,7 @@ FLOORS = [
     {"cli"},
 ]
 PACKAGE = Path(__file__).resolve().parent.parent / "sysgen_local"
-HEAVY = {"llama_cpp", "duckdb", "numpy", "huggingface_hub", "gguf", "rich", "jinja2", "pydantic"}
+HEAVY = set("llama_cpp duckdb numpy huggingface_hub gguf rich jinja2 pydantic py3langid".split())
 
 
 def floor(name: str) -> int:

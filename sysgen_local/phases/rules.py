@@ -14,6 +14,7 @@ from functools import cached_property, lru_cache
 
 from sysgen_local.phases.tags import LONGEST
 from sysgen_local.records import TAGS, Conversation, Phrase
+from sysgen_local.scripts import UNSPACED, script_counts, script_shares
 
 VERSION = "1"
 """Part of the recipe: raised whenever a rule decides otherwise than before."""
@@ -100,7 +101,7 @@ def too_long(case: Case) -> bool:
 
 def too_short(case: Case) -> bool:
     """Fewer than two words; a script without spaces needs four characters."""
-    if not case.text.isascii() and script_shares(case.text) & _UNSPACED:
+    if not case.text.isascii() and script_shares(case.text) & UNSPACED:
         return len(case.text.strip()) < 4
     return len(case.text.split()) < 2 or len(case.text.strip()) < 5
 
@@ -206,34 +207,6 @@ def normal(text: str) -> str:
     return " ".join(_WORDS.findall(folded))
 
 
-def script_counts(text: str) -> Counter[str]:
-    """Letters of each script."""
-    if text.isascii():
-        letters = len(text.translate(_NO_LETTERS))
-        return Counter({"LATIN": letters} if letters else {})
-    counts: Counter[str] = Counter()
-    for letter, times in Counter(text).items():
-        if letter.isalpha():
-            counts[_script(letter)] += times
-    return counts
-
-
-def script_shares(text: str) -> frozenset[str]:
-    """Scripts with a tenth or more of the letters."""
-    if text.isascii():
-        return _LATIN if _LETTER.search(text) else frozenset()
-    counts = script_counts(text[:4000])
-    return frozenset(s for s, n in counts.items() if n * 10 >= counts.total())
-
-
-@lru_cache(maxsize=65536)
-def _script(letter: str) -> str:
-    """The script as the first word of the letter's Unicode name; CJK scripts taken together
-    would hide Japanese from Chinese, but not either from Latin, which is what matters."""
-    name = unicodedata.name(letter, "UNKNOWN").split(" ")[0]
-    return "CJK" if name in ("HIRAGANA", "KATAKANA", "IDEOGRAPHIC", "HALFWIDTH") else name
-
-
 def _copies(case: Case, source: str, tolerant: bool) -> bool:
     text = case.normal
     if not text or text not in source:
@@ -244,15 +217,11 @@ def _copies(case: Case, source: str, tolerant: bool) -> bool:
     return text == source or words >= 8 or len(text) >= 60
 
 
-_LATIN = frozenset({"LATIN"})
-_UNSPACED = frozenset({"CJK", "THAI", "LAO", "KHMER", "MYANMAR"})
 _WORDS = re.compile(r"\w+")
 # Most texts are ASCII, for which a table does the same many times as fast.
 _ASCII = [chr(i) for i in range(128)]
 _PUNCTUATION = {ord(c): " " for c in _ASCII if not _WORDS.match(c)}
-_NO_LETTERS = {ord(c): None for c in _ASCII if not c.isalpha()}
 _NOTHING = frozenset({"", "none", "n a", "na", "null", "empty", "nothing", "not applicable", "tbd"})
-_LETTER = re.compile(r"[A-Za-z]")
 _PLAIN = re.compile(r"[A-Za-z0-9]+(?:(?:[,.'!?;-] ?| )[A-Za-z0-9]+)*[.!?]?")
 """Words with a sign or a space between them, as most phrases are: no markup, control token or tag
 can be in them, so that most rules need not look."""

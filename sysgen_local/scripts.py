@@ -1,0 +1,49 @@
+"""Scripts that a text is written in. Knows nothing of languages.
+
+A script is named by the first word of its letters' Unicode names: LATIN, CYRILLIC, ARABIC, ...
+Han characters and kana are counted together as CJK.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from functools import lru_cache
+
+UNSPACED = frozenset({"CJK", "THAI", "LAO", "KHMER", "MYANMAR"})
+"""Scripts that set no spaces between words."""
+
+
+def script_counts(text: str) -> Counter[str]:
+    """Letters of each script."""
+    if text.isascii():
+        letters = len(text.translate(_NO_LETTERS))
+        return Counter({"LATIN": letters} if letters else {})
+    counts: Counter[str] = Counter()
+    for letter, times in Counter(text).items():
+        if letter.isalpha():
+            counts[script_of(letter)] += times
+    return counts
+
+
+def script_shares(text: str) -> frozenset[str]:
+    """Scripts with a tenth or more of the letters."""
+    if text.isascii():
+        return _LATIN if _LETTER.search(text) else frozenset()
+    counts = script_counts(text[:4000])
+    return frozenset(s for s, n in counts.items() if n * 10 >= counts.total())
+
+
+@lru_cache(maxsize=65536)
+def script_of(letter: str) -> str:
+    """The script as the first word of the letter's Unicode name; CJK scripts taken together
+    would hide Japanese from Chinese, but not either from Latin, which is what matters."""
+    name = unicodedata.name(letter, "UNKNOWN").split(" ")[0]
+    return "CJK" if name in ("HIRAGANA", "KATAKANA", "IDEOGRAPHIC", "HALFWIDTH") else name
+
+
+_LATIN = frozenset({"LATIN"})
+_LETTER = re.compile(r"[A-Za-z]")
+# Most texts are ASCII, for which a table does the same many times as fast.
+_NO_LETTERS = {i: None for i in range(128) if not chr(i).isalpha()}
