@@ -13,7 +13,7 @@ from functools import cache, lru_cache
 from typing import Any
 
 from sysgen_local.records import Conversation
-from sysgen_local.scripts import script_of
+from sysgen_local.scripts import script_counts, script_of, weighed
 
 NAMES: dict[str, str] = {
     "af": "Afrikaans", "am": "Amharic", "ar": "Arabic", "az": "Azerbaijani", "be": "Belarusian",
@@ -91,10 +91,7 @@ def _instruction(text: str, answer: str | None) -> str | None:
 def _told(text: str, least: float) -> str | None:
     """The language of plain words, if it is at least so likely."""
     letters = Counter(c for c in text if c.isalpha())
-    scripts: Counter[str] = Counter()
-    for letter, times in letters.items():
-        script = script_of(letter)
-        scripts[script] += times * _WEIGHTS.get(script, 1)
+    scripts = weighed(script_counts(text))
     if not scripts:
         return None
     script = scripts.most_common(1)[0][0]
@@ -156,9 +153,6 @@ _FEWEST = 4
 """Letters that a language can be told from, where the script does not decide."""
 _LONGEST = 4000
 """Characters of a turn that are looked at."""
-
-_WEIGHTS = {"CJK": 3, "HANGUL": 2}
-"""What a letter counts beside those of an alphabet, where it is a syllable or a word."""
 
 _FORMULAS = frozenset({"LATIN", "GREEK", "CYRILLIC"})
 """Scripts whose single letters are names in formulas."""

@@ -8,6 +8,7 @@ sandbox over marked values, so that row text stays known as row text and is neve
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field, replace
@@ -48,6 +49,7 @@ first, second: two answers to compare. user, answer: the turn that is judged; hi
 levels: a list of {score, text}."""
 
 _HEADING = re.compile(r"^# (system|user|assistant)[ \t]*$", re.MULTILINE)
+_TAG = re.compile(r"<<[^<>\n]{1,40}>>:?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,11 @@ class PromptFile:
 
     def messages(self, values: Mapping[str, Any]) -> tuple[Message, ...]:
         return tuple([part.fixed or self._message(part, values) for part in self._parts])
+
+    def demonstrations(self) -> tuple[str, ...]:
+        """The texts of the phrases that its fixed assistant messages show."""
+        shown = [p.fixed.text for p in self._parts if p.role == "assistant" and p.fixed]
+        return tuple(text for message in shown for text in _phrase_texts(message))
 
     @staticmethod
     def _message(part: _Part, values: Mapping[str, Any]) -> Message:
@@ -192,9 +199,27 @@ class PromptSet:
             question, own if own.is_file() else resource("prompts") / "default" / own.name
         )
 
+    def demonstrations(self, phase: str) -> tuple[str, ...]:
+        """The texts of all phrases that this phase's demonstrations show, in order."""
+        return tuple(text for file in self._of(phase) for text in file.demonstrations())
+
+    def _of(self, phase: str) -> tuple[PromptFile, ...]:
+        """The files of a phase."""
+        return (self._files[phase],)
+
     def fingerprint(self, phase: str) -> str:
         """Changes whenever the file's text does."""
         return self._files[phase].fingerprint
+
+
+def _phrase_texts(message: str) -> list[str]:
+    """The texts of phrases in a demonstration: a JSON list, or the paper's tagged form."""
+    try:
+        texts = [phrase["text"] for phrase in json.loads(message)]
+        return [text for text in texts if isinstance(text, str)]
+    except (ValueError, TypeError, KeyError):
+        _, *texts = _TAG.split(message)
+        return [text.strip() for text in texts if text.strip()]
 
 
 def _shape(value: Any, texts: list[str]) -> Hashable:

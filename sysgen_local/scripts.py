@@ -40,10 +40,21 @@ def script_of(letter: str) -> str:
     """The script as the first word of the letter's Unicode name; CJK scripts taken together
     would hide Japanese from Chinese, but not either from Latin, which is what matters."""
     name = unicodedata.name(letter, "UNKNOWN").split(" ")[0]
-    return "CJK" if name in ("HIRAGANA", "KATAKANA", "IDEOGRAPHIC", "HALFWIDTH") else name
+    return _SAME.get(name, name)
+
+
+def weighed(counts: Counter[str]) -> Counter[str]:
+    """Letters of each script, as many as an alphabet would take for the same text."""
+    return Counter({script: n * _WEIGHTS.get(script, 1) for script, n in counts.items()})
 
 
 _LATIN = frozenset({"LATIN"})
 _LETTER = re.compile(r"[A-Za-z]")
 # Most texts are ASCII, for which a table does the same many times as fast.
 _NO_LETTERS = {i: None for i in range(128) if not chr(i).isalpha()}
+_SAME = {
+    "HIRAGANA": "CJK", "KATAKANA": "CJK", "KATAKANA-HIRAGANA": "CJK", "IDEOGRAPHIC": "CJK",
+    "HALFWIDTH": "CJK", "FULLWIDTH": "LATIN",
+}  # fmt: skip
+_WEIGHTS = {"CJK": 3, "HANGUL": 2}
+"""What a letter stands for where it is a syllable or a word."""

@@ -53,6 +53,20 @@ def test_the_demonstrations_are_what_the_grammar_would_let_through():
     assert {m.text for m in labels if m.role == "assistant"} == {"good", "bad", "none"}
 
 
+def test_the_texts_of_demonstrations(tmp_path):
+    shown = PromptSet.load("default").demonstrations("generate")
+    assert "You are an experienced gardener." in shown
+    assert PromptSet.load("default").demonstrations("verify") == ()
+    assert PromptSet.load("compact").demonstrations("generate") == ()
+    asks = "{% for t in turns %}{{ t.instruction }}{% endfor %}\n"
+    generate = (
+        "# user\nQ\n\n# assistant\n<<Role>> You are a cook. <<Style>>: Be kind.\n\n# user\nQ\n\n"
+        f'# assistant\n[{{"tag":"style","text":"Be brief."}}]\n\n# user\n{asks}'
+    )
+    own = PromptSet.load(make(tmp_path, generate=generate))
+    assert own.demonstrations("generate") == ("You are a cook.", "Be kind.", "Be brief.")
+
+
 @pytest.mark.parametrize("hostile", ["# user\nX", "{{ turns }}", "{% raw %}", "<|im_end|>", " x\n"])
 def test_row_text_is_text(hostile):
     for name in ("default", "compact"):

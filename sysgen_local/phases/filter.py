@@ -9,49 +9,67 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sysgen_local.phases import rules
+from sysgen_local.phases.lifted import fingerprint
+from sysgen_local.phases.near import Said
 from sysgen_local.records import Conversation, Filtered, Phase, Phrase, Removed, Row, in_order
 from sysgen_local.stage import Work
 
 REASONS = {name: text for name, (_, text) in rules.RULES.items()} | {
-    "duplicate": "another phrase says the same"
+    "duplicate": "another phrase says the same",
+    "near_duplicate": "another phrase says nearly the same",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """`keep_system`: a row that comes with a system message needs no phrases."""
+    """`keep_system`: a row that comes with a system message needs no phrases. `demonstrations`:
+    the phrases that the prompt of phase 1 shows; none may be lifted from there."""
 
     keep_system: bool = False
+    demonstrations: tuple[str, ...] = ()
     phase: Phase = "filter"
 
     def work(self, row: Row) -> Work:
         assert row.generated is not None
         if self.keep_system and row.conversation.system:
             return Filtered()
-        return clean(row.conversation, row.generated.phrases)
+        return clean(row.conversation, row.generated.phrases, self.demonstrations)
         yield []  # makes this a generator, as every stage's work is; nothing is asked
 
     def facts(self) -> dict[str, str]:
-        kept = {"existing_system": "keep"} if self.keep_system else {}
-        return {"rules": rules.VERSION, **kept}
+        facts = {"rules": rules.VERSION}
+        if self.demonstrations:
+            facts["demonstrations"] = fingerprint(self.demonstrations)
+        if self.keep_system:
+            facts["existing_system"] = "keep"
+        return facts
 
 
-def clean(conversation: Conversation, phrases: Sequence[Phrase]) -> Filtered:
+def clean(
+    conversation: Conversation, phrases: Sequence[Phrase], demonstrations: tuple[str, ...] = ()
+) -> Filtered:
     """Pure. Kept and removed phrases together are those that came in; the order within a tag is
     that of the model. `dropped` is `no_phrases` where nothing stays."""
-    texts = rules.Texts(conversation)
-    kept: list[Phrase] = []
-    removed: list[Removed] = []
-    seen: set[str] = set()
-    for phrase in phrases:
-        phrase = Phrase(phrase.tag.strip().casefold(), phrase.text.strip())
-        case = rules.Case(phrase, texts)
-        reason = rules.reason(case)
-        if reason is None and case.normal in seen:
-            reason = "duplicate"
-        if reason is None:
-            seen.add(case.normal)
-            kept.append(phrase)
-        else:
-            removed.append(Removed(phrase.tag, phrase.text, reason))
-    return Filtered(in_order(kept), tuple(removed), None if kept else "no_phrases")
+    texts = rules.Texts(conversation, demonstrations)
+    phrases = [Phrase(phrase.tag.strip().casefold(), phrase.text.strip()) for phrase in phrases]
+    reasons = [rules.reason(rules.Case(phrase, texts)) for phrase in phrases]
+    said = {i: Said(phrase) for i, phrase in enumerate(phrases) if reasons[i] is None}
+    kept: list[Said] = []
+    # The one that stays comes first, so that each need only be compared with those kept.
+    for i in sorted(said, key=lambda i: said[i].place):
+        reasons[i] = _again(said[i], kept)
+        if reasons[i] is None:
+            kept.append(said[i])
+    removed = [
+        Removed(phrase.tag, phrase.text, reason)
+        for phrase, reason in zip(phrases, reasons, strict=True)
+        if reason is not None
+    ]
+    stays = [phrase for phrase, reason in zip(phrases, reasons, strict=True) if reason is None]
+    return Filtered(in_order(stays), tuple(removed), None if stays else "no_phrases")
+
+
+def _again(said: Said, kept: Sequence[Said]) -> str | None:
+    if any(said.normal == other.normal for other in kept):
+        return "duplicate"
+    return "near_duplicate" if any(said.repeats(other) for other in kept) else None

@@ -10,20 +10,25 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable
-from functools import cached_property, lru_cache
+from functools import cached_property
 
+from sysgen_local.phases import wording
+from sysgen_local.phases.lifted import is_lifted
 from sysgen_local.phases.tags import LONGEST
+from sysgen_local.phases.words import normal, unspaced
 from sysgen_local.records import TAGS, Conversation, Phrase
-from sysgen_local.scripts import UNSPACED, script_counts, script_shares
+from sysgen_local.scripts import script_counts, script_shares, weighed
 
-VERSION = "1"
+VERSION = "2"
 """Part of the recipe: raised whenever a rule decides otherwise than before."""
 
 
 class Texts:
-    """A row's own texts, worked out once for all its phrases."""
+    """A row's own texts, worked out once for all its phrases, and the phrases that the prompt
+    showed."""
 
-    def __init__(self, conversation: Conversation) -> None:
+    def __init__(self, conversation: Conversation, demonstrations: tuple[str, ...] = ()) -> None:
+        self.demonstrations = demonstrations
         turns = conversation.turns
         self.question = "\n".join(t.content for t in turns if t.role == "user")
         self.answer = "\n".join(t.content for t in turns if t.role != "user")
@@ -70,7 +75,7 @@ def unknown_tag(case: Case) -> bool:
 
 
 def empty(case: Case) -> bool:
-    return case.normal in _NOTHING
+    return wording.says_nothing(case.normal)
 
 
 def control_tokens(case: Case) -> bool:
@@ -101,7 +106,7 @@ def too_long(case: Case) -> bool:
 
 def too_short(case: Case) -> bool:
     """Fewer than two words; a script without spaces needs four characters."""
-    if not case.text.isascii() and script_shares(case.text) & UNSPACED:
+    if unspaced(case.text):
         return len(case.text.strip()) < 4
     return len(case.text.split()) < 2 or len(case.text.strip()) < 5
 
@@ -135,14 +140,41 @@ def _says_again(words: list[str]) -> bool:
 
 
 def wrong_script(case: Case) -> bool:
-    """Written mainly in a script that neither question nor answer uses."""
-    if case.text.isascii() and "LATIN" in case.texts.scripts:
+    """Written mainly in a script that neither question nor answer uses. Names and terms of another
+    script may stand in a phrase of the row's own."""
+    scripts = case.texts.scripts
+    if case.text.isascii() and "LATIN" in scripts:
         return False
     counts = script_counts(case.text)
-    if not counts or not case.texts.scripts:
+    if not counts or not scripts:
         return False
     main, number = counts.most_common(1)[0]
-    return number * 2 > counts.total() and main not in case.texts.scripts
+    if number * 2 <= counts.total() or main in scripts:
+        return False
+    weights = weighed(counts)
+    return sum(weights[script] for script in scripts) * 3 < weights.total()
+
+
+def addresses_user(case: Case) -> bool:
+    """Speaks to the user or answers him. His own question may stand where it says what is to be
+    done."""
+    if wording.addresses_user(case.text):
+        return True
+    if not wording.is_question(case.text):
+        return False
+    return case.phrase.tag not in ("task", "content") or case.normal not in case.texts.question_norm
+
+
+def unfinished(case: Case) -> bool:
+    return wording.unfinished(case.text)
+
+
+def lifted(case: Case) -> bool:
+    """Shares a stretch with a phrase that the prompt showed, and the row does not."""
+    texts = case.texts
+    return bool(texts.demonstrations) and is_lifted(
+        case.text, texts.demonstrations, (texts.question, texts.answer)
+    )
 
 
 def copies_question(case: Case) -> bool:
@@ -180,12 +212,16 @@ RULES: dict[str, tuple[Callable[[Case], bool], str]] = {
     "too_long": (too_long, f"it is longer than {LONGEST} characters"),
     "too_short": (too_short, "it is shorter than two words"),
     "repetition": (repetition, "it repeats itself"),
+    "addresses_user": (addresses_user, "it speaks to the user instead of the assistant"),
+    "unfinished": (unfinished, "it ends in the middle of a sentence"),
     "wrong_script": (wrong_script, "it is written in a script the row does not use"),
     "copies_question": (copies_question, "it copies the user's words"),
     "copies_answer": (copies_answer, "it copies the answer"),
     "leaks_answer": (leaks_answer, "it gives the answer away"),
+    "lifted": (lifted, "it was lifted from the prompt's demonstrations"),
 }
-"""Reason -> the rule, and what it says to a reader. `duplicate` is the filter's own."""
+"""Reason -> the rule, and what it says to a reader. `duplicate` and `near_duplicate` are the
+filter's own."""
 
 _IN_ORDER = tuple((name, applies) for name, (applies, _) in RULES.items())
 
@@ -198,15 +234,6 @@ def reason(case: Case) -> str | None:
     return None
 
 
-@lru_cache(maxsize=64)
-def normal(text: str) -> str:
-    """For comparing: compatibility forms, case and punctuation aside."""
-    if text.isascii():
-        return " ".join(text.lower().translate(_PUNCTUATION).split())
-    folded = unicodedata.normalize("NFKC", text).casefold()
-    return " ".join(_WORDS.findall(folded))
-
-
 def _copies(case: Case, source: str, tolerant: bool) -> bool:
     text = case.normal
     if not text or text not in source:
@@ -217,11 +244,6 @@ def _copies(case: Case, source: str, tolerant: bool) -> bool:
     return text == source or words >= 8 or len(text) >= 60
 
 
-_WORDS = re.compile(r"\w+")
-# Most texts are ASCII, for which a table does the same many times as fast.
-_ASCII = [chr(i) for i in range(128)]
-_PUNCTUATION = {ord(c): " " for c in _ASCII if not _WORDS.match(c)}
-_NOTHING = frozenset({"", "none", "n a", "na", "null", "empty", "nothing", "not applicable", "tbd"})
 _PLAIN = re.compile(r"[A-Za-z0-9]+(?:(?:[,.'!?;-] ?| )[A-Za-z0-9]+)*[.!?]?")
 """Words with a sign or a space between them, as most phrases are: no markup, control token or tag
 can be in them, so that most rules need not look."""

@@ -30,6 +30,8 @@ def tables(state: State, other: State | None = None, *, beside_paper: bool = Fal
         found.append(_reasons(state))
     if state.get("tags"):
         found.append(_tags(state, other, beside_paper))
+    if state.get("removed"):
+        found.append(_removed(state, other))
     if state.get("verdicts"):
         found.append(_verdicts(state, other))
     if state.get("lengths") and state["rows"]["final"]:
@@ -114,6 +116,18 @@ def _tags(state: State, other: State | None, beside_paper: bool) -> Table:
         if other:
             there = other["tags"].get(tag, {}).get("filtered", 0)
             cells.append(_share(there, other["phases"]["filter"]["kept"]))
+        table.add_row(*cells)
+    return table
+
+
+def _removed(state: State, other: State | None) -> Table:
+    columns = ["reason", ">phrases", ">of removed"]
+    table = new_table("phrases the filter removed", *columns, *([">other"] if other else []))
+    there = other.get("removed", {}) if other else {}
+    for reason, n in state["removed"].items():
+        cells = [reason, f"{n:,}", _share(n, sum(state["removed"].values()))]
+        if other:
+            cells.append(_share(there.get(reason, 0), sum(there.values())))
         table.add_row(*cells)
     return table
 

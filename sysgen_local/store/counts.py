@@ -93,6 +93,7 @@ def stats(db: Database) -> dict[str, Any]:
         "existing_system": existing_system(db),
         "reviews": reviews(db),
         "tags": tags(db),
+        "removed": removed(db),
         "verdicts": verdicts(db),
         "lengths": lengths(db),
         "datasets": datasets(db),
@@ -249,6 +250,16 @@ def tags(db: Database) -> dict[str, dict[str, int]]:
     if not any(table["other"].values()):
         del table["other"]
     return table
+
+
+def removed(db: Database) -> dict[str, int]:
+    """Reason -> phrases that the filter removed for it, most frequent first."""
+    return dict(
+        db.all(
+            "SELECT r.reason, count(*) FROM (SELECT unnest(removed) AS r FROM filtered) "
+            "GROUP BY 1 ORDER BY count(*) DESC, 1"
+        )
+    )
 
 
 def datasets(db: Database) -> dict[str, dict[str, Any]]:

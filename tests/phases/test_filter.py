@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sysgen_local.phases.filter import REASONS, clean
+from sysgen_local.phases.filter import REASONS, Filter, clean
+from sysgen_local.prompts import PromptSet
 from sysgen_local.records import TAGS, Conversation, Phrase, Turn
+
+QUALITY = Path(__file__).resolve().parents[3] / "shared" / "data" / "quality"
 
 
 def row(question: str, answer: str) -> Conversation:
@@ -55,6 +60,10 @@ def test_natural_phrases_stay(tag, text):
         ("N/A", "empty"),
         ("None.", "empty"),
         ("...", "empty"),
+        ("No specific tool is needed.", "empty"),
+        ("Here is your mint, enjoy", "addresses_user"),
+        ("What do you want to grow?", "addresses_user"),
+        ("Use a table with the columns", "unfinished"),
         ("Friendly", "too_short"),
         ("Be kind. " * 40, "too_long"),
         ("Be kind. <<Tool>> Use a map.", "tag_in_text"),
@@ -108,6 +117,55 @@ def test_scripts_of_the_row_are_allowed():
     assert reason("Отвечай кратко и вежливо", "style", mixed) is None
 
 
+@pytest.mark.parametrize(
+    ("question", "answer", "phrases"),
+    [
+        (
+            "如何种植薄荷？",
+            "把它种在花盆里。",
+            ["用简单的语言回答。", "使用 Python 和 JavaScript。"],
+        ),
+        (
+            "ミントの育て方は？",
+            "鉢に植えてください。",
+            ["簡潔に答えてください。", "スーパーマーケット風に。"],
+        ),
+        ("민트를 어떻게 키우나요?", "화분에 심으세요.", ["짧고 친절하게 답하세요."]),
+        ("كيف أزرع النعناع؟", "ازرعه في وعاء.", ["أجب بلغة بسيطة."]),
+        ("Как вырастить мяту?", "Посадите её в горшок.", ["Отвечай кратко и вежливо."]),
+        ("पुदीना कैसे उगाएँ?", "इसे गमले में लगाएँ।", ["सरल भाषा में उत्तर दें।"]),
+        ("Πώς φυτεύω μέντα;", "Βάλε τη σε γλάστρα.", ["Απάντησε σύντομα και απλά."]),
+        ("ปลูกสะระแหน่อย่างไร", "ปลูกในกระถาง", ["ตอบด้วยภาษาง่าย ๆ"]),
+        ("Translate 'thank you' into Japanese.", "ありがとう", ["丁寧な言葉で訳してください。"]),
+        ("Translate 'good day' into Greek.", "Καλημέρα", ["Χρησιμοποίησε απλή γλώσσα."]),
+        ("Translate 'dobryy den' into Russian.", "Добрый день", ["Use a polite form here."]),
+        ("把“谢谢你”翻译成英文。", "Thank you very much, my friend.", ["Use a polite form here."]),
+    ],
+)
+def test_a_phrase_in_a_script_of_the_row_is_right(question, answer, phrases):
+    assert [reason(text, "style", row(question, answer)) for text in phrases] == [None] * len(
+        phrases
+    )
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [
+        ("如何种植薄荷？", "把它种在花盆里。"),
+        ("ミントの育て方は？", "鉢に植えてください。"),
+        ("민트를 어떻게 키우나요?", "화분에 심으세요."),
+        ("كيف أزرع النعناع؟", "ازرعه في وعاء."),
+        ("Как вырастить мяту?", "Посадите её в горшок."),
+        ("पुदीना कैसे उगाएँ?", "इसे गमले में लगाएँ।"),
+        ("Πώς φυτεύω μέντα;", "Βάλε τη σε γλάστρα."),
+        ("ปลูกสะระแหน่อย่างไร", "ปลูกในกระถาง"),
+    ],
+)
+def test_another_script_is_wrong(question, answer):
+    assert reason("Use simple words here.", "style", row(question, answer)) == "wrong_script"
+    assert reason("Գրիր պարզ լեզվով։", "style", row(question, answer)) == "wrong_script"
+
+
 def test_copies():
     question = "Please tell me in great detail how one grows mint in a small pot on a balcony"
     conversation = row(question, "Take a pot with a hole. Fill it with loose soil from a bag.")
@@ -157,6 +215,122 @@ def test_duplicates_are_merged_and_the_order_is_canonical():
     assert [p.tag for p in result.phrases] == ["role", "role", "format"]
     assert [p.text for p in result.phrases[:2]] == ["You are a gardener.", "You know your herbs."]
     assert [(r.tag, r.reason) for r in result.removed] == [("style", "duplicate")]
+
+
+def kept(*phrases: tuple[str, str], conversation: Conversation = MINT) -> list[str]:
+    """The tags of the phrases that stay; the others go as near-duplicates."""
+    result = clean(conversation, [Phrase(*phrase) for phrase in phrases])
+    assert {r.reason for r in result.removed} <= {"near_duplicate"}
+    return [phrase.tag for phrase in result.phrases]
+
+
+@pytest.mark.parametrize(
+    ("phrases", "stay"),
+    [
+        # within a tag the first stays
+        ([("style", "Be clear and concise."), ("style", "Use clear, concise language.")], "style"),
+        # across tags the one whose text looks like its tag
+        ([("style", "Answer in three steps."), ("format", "Use three steps.")], "format"),
+        ([("content", "Plan a herb garden."), ("task", "Plan the garden of herbs.")], "task"),
+        ([("format", "Use friendly warm tone"), ("style", "Be friendly, warm tone")], "style"),
+        ([("style", "You may use a garden map."), ("tool", "You can use garden maps.")], "tool"),
+        ([("task", "You are a herb gardener."), ("role", "Act as a herb gardener.")], "role"),
+        ([("tool", "The user has a balcony."), ("background", "The user has balconies")],
+         "background"),
+        # else the earlier tag
+        ([("action", "Compare pots with beds."), ("content", "Show a comparison of pot, bed")],
+         "content"),
+        # a long one of another form is a near-duplicate too; instructions are the more frequent
+        ([("content", "Give ways of watering small balcony herb pots."),
+          ("background", "The user is watering the small herb pots of a balcony.")], "background"),
+        # without spaces
+        ([("style", "请用简洁清晰的语言回答。"), ("format", "请使用简洁清晰的语言回答")], "style"),
+    ],
+)  # fmt: skip
+def test_near_duplicates_go_and_the_better_tag_stays(phrases, stay):
+    conversation = row("How do I grow mint? 如何种植薄荷？", "Plant it. 把它种在花盆里，保持湿润。")
+    assert kept(*phrases, conversation=conversation) == [stay]
+    assert kept(*reversed(phrases), conversation=conversation) == [stay]
+
+
+@pytest.mark.parametrize(
+    "phrases",
+    [
+        [("role", "You are a party planner."), ("task", "Plan the party.")],
+        [("role", "You are a garden tool."), ("tool", "You may use a garden tool.")],
+        [("style", "Be clear and concise."), ("style", "Be clear and informative.")],
+        [("format", "Use three steps."), ("format", "End with a table.")],
+        [("task", "Explain the causes."), ("content", "Name the remedies.")],
+        [("style", "用简单的语言回答。"), ("format", "用表格列出优点和缺点。")],
+    ],
+)
+def test_what_says_something_else_stays(phrases):
+    conversation = row("How do I grow mint? 如何种植薄荷？", "Plant it. 把它种在花盆里，保持湿润。")
+    assert len(kept(*phrases, conversation=conversation)) == 2
+
+
+def test_a_duplicate_stays_under_the_tag_that_it_looks_like():
+    map_ = "You may use a map."
+    result = clean(MINT, [Phrase("style", map_), Phrase("tool", map_)])
+    assert result.phrases == (Phrase("tool", map_),)
+    assert [(r.tag, r.reason) for r in result.removed] == [("style", "duplicate")]
+
+
+SHOWN = (
+    "You are an experienced gardener.",
+    "You may use a calculator for divisions.",
+    "Say how to help plants that wilt.",
+    "The user grows vegetables at home.",
+    "请根据土壤湿度说明浇水时间。",
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "gone"),
+    [
+        ("You may use a calculator for divisions.", True),
+        ("YOU MAY USE A CALCULATOR, for division!", True),
+        ("Show how to help plants that wilt in the sun.", True),
+        ("请根据土壤湿度说明浇水时间和方法。", True),
+        ("You are an experienced cook.", False),  # says nothing of its own
+        ("You may use a map of the garden.", False),
+        ("The user grows herbs at home.", False),
+        ("请根据温度说明浇水方法。", False),
+    ],
+)
+def test_what_was_shown_is_lifted_unless_the_row_says_it(text, gone):
+    def reasons(conversation: Conversation) -> list[str]:
+        return [r.reason for r in clean(conversation, [Phrase("task", text)], SHOWN).removed]
+
+    mixed = row("How do I grow mint? 如何种植？", "In a pot. 种在花盆里，保持土壤湿润，常常修剪。")
+    assert reasons(mixed) == (["lifted"] if gone else [])
+    turns = (*mixed.turns, Turn("user", f"And now: {text} Well? {SHOWN[1]}"), mixed.turns[1])
+    assert "lifted" not in reasons(Conversation(turns, 1))
+    assert clean(mixed, [Phrase("task", text)]).removed == ()
+
+
+def test_the_recipe_knows_the_demonstrations():
+    assert "demonstrations" not in Filter().facts()
+    one, other = (Filter(demonstrations=shown).facts() for shown in (SHOWN, SHOWN[1:]))
+    assert one["demonstrations"] != other["demonstrations"]
+    assert one["rules"] == Filter().facts()["rules"]
+
+
+def test_of_labelled_phrases_the_good_stay():
+    if not (QUALITY / "phrases.jsonl").is_file():
+        pytest.skip("phrases.jsonl is not at hand")
+    shown = PromptSet.load("default").demonstrations("generate")
+    gone: Counter[tuple[str, str]] = Counter()
+    for line in (QUALITY / "phrases.jsonl").read_text("utf-8").splitlines():
+        of = json.loads(line)
+        demonstrations = shown if of["made_by"].endswith("prompts of 0.1.0") else ()
+        conversation = row(of["instruction"], of["answer"])
+        result = clean(conversation, [Phrase(of["tag"], of["text"])], demonstrations)
+        gone.update((r.reason, of["label"]) for r in result.removed)
+    assert gone["addresses_user", "good"] + gone["unfinished", "good"] + gone["empty", "good"] == 0
+    assert gone["addresses_user", "none"] + gone["unfinished", "none"] >= 8
+    # Those made with these demonstrations, on rows of the same kind, may fit all the same.
+    assert gone["lifted", "good"] <= 5 < gone["lifted", "bad"]
 
 
 def test_a_row_without_phrases_is_dropped():

@@ -1,0 +1,123 @@
+"""Phrases of one row that say nearly the same, and which of them stays.
+
+Knows nothing of the other rules.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cached_property
+from itertools import pairwise
+
+from sysgen_local.phases.words import alike, is_content, normal, unspaced
+from sysgen_local.records import TAGS, Phrase
+
+SIMILAR = 0.6
+"""Content words in common over all content words of both: from here on two phrases say the same."""
+MANY = 4
+"""Content words in common that make two phrases of different forms say the same."""
+
+
+class Said:
+    """What a phrase says: its content words, or pairs of characters where there are no spaces."""
+
+    def __init__(self, phrase: Phrase) -> None:
+        self.phrase = phrase
+        self.normal = normal(phrase.text)
+
+    @cached_property
+    def form(self) -> str | None:
+        """The tag whose form the text has: a role, what may be used or what is known."""
+        return next((tag for tag, form in _FORMS if form.match(self.phrase.text)), None)
+
+    @cached_property
+    def words(self) -> tuple[str, ...]:
+        if unspaced(self.phrase.text):
+            whole = self.normal.replace(" ", "")
+            return tuple(dict.fromkeys(map("".join, pairwise(whole))))
+        return tuple(w for w in dict.fromkeys(self.normal.split()) if is_content(w))
+
+    @cached_property
+    def starts(self) -> frozenset[str]:
+        """The words' beginnings: words that are alike begin alike."""
+        return frozenset(word[:3] for word in self.words)
+
+    @property
+    def place(self) -> tuple[bool, bool, int]:
+        """Sorts the phrase that stays before the others: it looks as phrases of its tag do, it is
+        no instruction, of which there are more than enough, or its tag comes first."""
+        return not fits(self.phrase), self.form is None, TAGS.index(self.phrase.tag)
+
+    def repeats(self, other: Said) -> bool:
+        """Whether both say nearly the same.
+
+        A role, what is known of the user, what may be used and an instruction seldom do: "You are
+        a party planner." and "Plan the party." are two things to say.
+        """
+        sizes = len(self.words) + len(other.words)
+        if not _similar(len(self.starts & other.starts), sizes, 1):
+            return False
+        least = 1 if self.form == other.form else MANY
+        left = list(other.words)
+        common = 0
+        for word in self.words:
+            if (same := next((w for w in left if alike(word, w)), None)) is not None:
+                left.remove(same)
+                common += 1
+        return _similar(common, sizes, least)
+
+
+def fits(phrase: Phrase) -> bool:
+    """Whether the text looks as phrases under its tag do. Told in English only."""
+    looks = _LOOKS.get(phrase.tag)
+    return looks is not None and looks.search(phrase.text) is not None
+
+
+def _similar(common: int, sizes: int, least: int) -> bool:
+    return common >= least and common >= SIMILAR * (sizes - common)
+
+
+_ROLE = r"^(you are|you're|act|behave|speak|imagine (that )?you|pretend|take (on )?the role|play)\b"
+_TOOL = (
+    r"^(you|the assistant) (may|can|could|might|should|have access|are allowed)\b|^use "
+    r"(an? |the |any )?[\w -]*\b(tools?|calculator|dictionary|search|engine|database|api|"
+    r"software|library|libraries|python|internet|web|resources?|references?|thesaurus|compiler|interpreter|editor)\b"
+)
+_BACKGROUND = (
+    r"^(the|this|these|users?|they|he|she|it|people|both|many|most) [\w' -]*?"
+    r"\b(is|are|was|were|has|have|wants?|needs?|knows?|lives?|works?|likes?|prefers?|owns?|asks?|"
+    r"plans?|learns?|stud(y|ies)|uses?|speaks?|does|do|may|might|will|would|cannot|can)\b"
+)
+_FORMAT = (
+    r"\b(lists?|bullets?|bulleted|numbered|steps?|tables?|columns?|sentences?|paragraphs?|json|"
+    r"markdown|csv|yaml|xml|html|headings?|headers?|sections?|lines?|words or|characters|format|"
+    r"code (block|snippet)|snippet|single word|one word|stanzas?|verses?|outline|layout|length|"
+    r"start(s|ing)? with|end(s|ing)? with|begin(s|ning)? with|\d+ words)\b"
+)
+_STYLE = (
+    r"^(be|sound|stay|remain)\b|\b(tone|manner|style|voice|language|friendly|formal|informal|"
+    r"clear(ly)?|concise(ly)?|simpl[ey]|plain|polite(ly)?|warm(ly)?|humou?r(ous)?|professional(ly)?|engaging|"
+    r"conversational|casual|patient(ly)?|encouraging|respectful(ly)?|brief(ly)?|vivid|lively)\b"
+)
+_ACTION = (
+    r"\b(first|before|after(wards)?|then|finally|step by step|carefully|check|verify|ask|avoid|"
+    r"consider|break (it )?down|start by|begin by|make sure|one at a time|if)\b"
+)
+_TASK = (
+    r"^(write|answer|explain|solve|translate|classify|summari[sz]e|generate|create|find|convert|help|"
+    r"analy[sz]e|describe|compare|design|suggest|predict|calculate|compute|rewrite|edit|correct|plan|"
+    r"compose|develop|identify|recommend|advise|teach|prove|draft|review|complete|determine)\b"
+)
+_CONTENT = (
+    r"^(include|cover|mention|name|list|show|state|discuss|provide|give|add|define|cite|quote|"
+    r"point out|refer|focus|address|present|touch)\b"
+)
+_LOOKS = {
+    tag: re.compile(pattern, re.IGNORECASE)
+    for tag, pattern in {
+        "role": _ROLE, "content": _CONTENT, "task": _TASK, "action": _ACTION, "style": _STYLE,
+        "background": _BACKGROUND, "tool": _TOOL, "format": _FORMAT,
+    }.items()
+}  # fmt: skip
+_FORMS = tuple((tag, _LOOKS[tag]) for tag in ("role", "tool", "background"))
+"""Forms that tell a phrase from an instruction."""
