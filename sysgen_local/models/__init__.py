@@ -1,6 +1,7 @@
 """Models by name: what `models.toml` knows, how a GGUF comes here, and whether it is sound.
 
-A name, `NAME:QUANT` or a path becomes a GGUF on this machine (`resolve`). Weights are never
+A name, `NAME:QUANT` or a path becomes a GGUF on this machine (`resolve`): in the Hugging Face
+cache, at a path, or in an installed Python package. Weights are never
 loaded here; the engine does that.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 from sysgen_local.models.catalogue import Catalogue, Entry, File, Sampling, load_catalogue
 from sysgen_local.models.gguf_file import Report, check, fingerprint
 from sysgen_local.models.hub import local_path
+from sysgen_local.models.package import installed
 from sysgen_local.models.resolve import (
     Model,
     ResolvedModel,
@@ -31,6 +33,7 @@ __all__ = [
     "check",
     "fingerprint",
     "identity",
+    "installed",
     "load_catalogue",
     "local_path",
     "locate",

@@ -11,7 +11,7 @@ import os
 import re
 import tomllib
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -57,6 +57,18 @@ def _one_whole_gguf(name: str) -> str:
     return name
 
 
+def _distribution(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9]([\w.-]*[A-Za-z0-9])?", name, re.ASCII):
+        raise ValueError("is not the name of a Python package")
+    return name
+
+
+def _inside_a_package(name: str) -> str:
+    if not name or ".." in PurePosixPath(name).parts or name.startswith("/"):
+        raise ValueError("is not a path inside the package")
+    return name
+
+
 class File(_Table):
     """One quantisation: a file of the repository, its size in gigabytes (10^9), its hash."""
 
@@ -66,7 +78,8 @@ class File(_Table):
 
 
 class Entry(_Table):
-    """One model. It has either `repo` and `files` (by quantisation) or a `path`."""
+    """One model. It has `repo` and `files` (by quantisation), or a `path`, or `package` and `file`:
+    the name of a Python distribution and the path or glob of a file that it installs."""
 
     name: str
     title: str = ""
@@ -76,6 +89,8 @@ class Entry(_Table):
     files: dict[str, File] = {}
     default: str = ""
     path: Path | None = None
+    package: Annotated[str, AfterValidator(_distribution)] | None = None
+    file: Annotated[str, AfterValidator(_inside_a_package)] | None = None
     license: str = "unknown"
     context: Annotated[int, Field(gt=0)] | None = None
     system_role: bool = True
@@ -104,8 +119,14 @@ class Entry(_Table):
 
     @model_validator(mode="after")
     def _has_a_file(self) -> Entry:
-        if (self.repo is None) == (self.path is None):
-            raise ValueError("give either repo and files, or path")
+        if [self.repo, self.path, self.package].count(None) != 2:
+            raise ValueError("give either repo and files, or path, or package and file")
+        if self.package is not None and self.file is None:
+            raise ValueError("package needs file: the path of the GGUF inside the package")
+        if self.package is None and self.file is not None:
+            raise ValueError("file needs package: the name of the Python package that has it")
+        if self.package is not None and self.files:
+            raise ValueError("files goes with repo; package needs file")
         if self.repo is not None and not self.files:
             raise ValueError("repo needs files: one GGUF for every quantisation")
         if self.files and self.default not in self.files:
@@ -114,7 +135,7 @@ class Entry(_Table):
 
     def quant(self, quant: str | None = None) -> str | None:
         """The quantisation meant by `quant` (None: the default). UsageError where it has none."""
-        if self.path is not None and quant is None:
+        if self.repo is None and quant is None:
             return None
         wanted = (quant or self.default).lower()
         if wanted not in self.files:
@@ -199,8 +220,8 @@ def _tables(file: Path) -> dict[str, dict[str, Any]]:
 
 def _merged(known: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
     """Key by key; a new place to get the file from replaces the old one altogether."""
-    if "path" in own or "repo" in own:
-        gone = ("path", "repo", "revision", "files", "default")
+    if own.keys() & {"path", "repo", "package"}:
+        gone = ("path", "repo", "revision", "files", "default", "package", "file")
         known = {key: value for key, value in known.items() if key not in gone}
     merged = {**known, **own}
     for key in ("files", "sampling"):

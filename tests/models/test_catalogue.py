@@ -78,6 +78,29 @@ def test_a_new_place_replaces_the_old_one(tmp_path: Path) -> None:
     assert entry.license == "mit"
 
 
+def test_a_package_replaces_a_repository_and_a_path_replaces_a_package(tmp_path: Path) -> None:
+    mine = write(
+        tmp_path / "mine.toml",
+        f"""
+        [models."phi-4"]
+        package = "phi-in-a-package"
+        file = "phi/*.gguf"
+        [models."smollm2-135m"]
+        path = "{BUILTIN}"
+        [models."smollm2-1.7b"]
+        default = "q8_0"
+        """,
+    )
+    entries = load_catalogue(mine).entries
+    phi, smol = entries["phi-4"], entries["smollm2-135m"]
+    assert (phi.package, phi.file, phi.repo, phi.files) == (
+        "phi-in-a-package", "phi/*.gguf", None, {},
+    )  # fmt: skip
+    assert phi.license == "mit"
+    assert (smol.path, smol.package, smol.file) == (BUILTIN, None, None)
+    assert smol.sampling.temperature == 0.2
+
+
 def test_where_the_users_file_is_looked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -137,6 +160,36 @@ def test_where_the_users_file_is_looked_for(
             "default must be one of its files: q8",
             "",
         ),
+        ('[models."x"]\npackage = "a"', "package needs file: the path of the GGUF inside", ""),
+        ('[models."x"]\npath = "a.gguf"\nfile = "b.gguf"', "file needs package", ""),
+        ('[models."phi-4"]\nfile = "b.gguf"', "file needs package", ""),
+        (
+            '[models."x"]\npackage = "a"\nfile = "b.gguf"\nrepo = "a/b"',
+            "give either repo and files, or path, or package and file",
+            "",
+        ),
+        (
+            '[models."x"]\npackage = "a"\nfile = "b.gguf"\npath = "b.gguf"',
+            "give either repo and files, or path, or package and file",
+            "",
+        ),
+        (
+            '[models."x"]\npackage = "a"\nfile = "b.gguf"\nfiles.q8.file = "b.gguf"',
+            "files goes with repo",
+            "",
+        ),
+        (
+            '[models."x"]\npackage = "a b"\nfile = "b.gguf"',
+            'models."x".package: is not the name of a Python package',
+            "",
+        ),
+        (
+            '[models."x"]\npackage = "a"\nfile = "a/../../b.gguf"',
+            'models."x".file: is not a path inside the package',
+            "",
+        ),
+        ('[models."x"]\npackage = "a"\nfile = "/b.gguf"', "is not a path inside the package", ""),
+        ('[models."x"]\npackage = "a"\nfile = ""', "is not a path inside the package", ""),
         ('[models."phi-4"]\nprompts = "tiny"', "prompts: input should be 'default' or", ""),
     ],
 )
