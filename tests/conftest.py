@@ -1,4 +1,4 @@
-"""What the tests share: the real built-in model, the real data where it is there."""
+"""What the tests share: the built-in model, a real one, real data where it is there."""
 
 from __future__ import annotations
 
@@ -24,6 +24,14 @@ def builtin() -> Path:
 
     leave_out_if_it_fails()  # some tests give the file to `llama_cpp.Llama`
     return resource("builtin_model/builtin.gguf")
+
+
+@pytest.fixture(scope="session")
+def smollm2() -> Path:
+    """SmolLM2-135M-Instruct. The dev extra installs it; where it is missing, tests fail."""
+    from sysgen_local.models import resolve
+
+    return resolve("smollm2-135m").path
 
 
 @pytest.fixture(scope="session")

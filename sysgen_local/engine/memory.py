@@ -77,8 +77,14 @@ class Memory:
             sequence.slot = slot
 
     def release(self, sequence: Sequence) -> None:
-        """Takes the slot back and leaves in it what it holds."""
-        self._free[sequence.slot] = sequence.tokens[: sequence.position]
+        """Takes the slot back and leaves in it what it holds.
+
+        What was written is not counted where it can be taken away: it went in one token at a
+        time, which gives other numbers than reading it does (see `Scheduler`), and whether the
+        slot is still free when its reader comes depends on others.
+        """
+        whole = sequence.tokens[: sequence.position]
+        self._free[sequence.slot] = sequence.read if self._partial else whole
 
     def _spared(self, held: list[int], sequence: Sequence) -> int:
         """How much of the prompt a slot with these tokens spares, if more than a copy of the
@@ -98,14 +104,15 @@ class Memory:
                 llama_cpp.llama_memory_seq_cp(self._memory, keeper, slot, -1, -1)
             else:
                 there, held = 0, []
-        if there < len(held):
+        if self._partial or there < len(held):
             self._remove(slot, there)
         sequence.slot = slot
         sequence.position = there
 
     def _usable(self, held: list[int], prompt: list[int]) -> int:
-        """How much of the prompt these tokens spare; its last token is decoded in any case."""
-        length = min(common(held, prompt), len(prompt) - 1)
+        """How much of the prompt these tokens spare; its last two are decoded in any case: logits
+        are wanted, and one alone would give others (see `Scheduler`)."""
+        length = max(0, min(common(held, prompt), len(prompt) - 2))
         return length if self._partial or length == len(held) else 0
 
     def _remove(self, slot: int, start: int = -1) -> None:

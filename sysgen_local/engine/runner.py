@@ -42,7 +42,22 @@ class Runner:
         Returns the shares that were decoded: all, unless a sequence's memory is full, which then
         gives up without harm to the others. The array may be a view of llama.cpp's buffer: valid
         until the next decode.
+
+        Shares of one length go together. llama.cpp would do the same, but begin each with as many
+        tokens as the shortest has: how a prompt is cut would depend on its neighbours.
         """
+        lengths = sorted({share.length for share in shares})
+        if len(lengths) <= 1:
+            return self._alike(shares)
+        done: list[Share] = []
+        rows: list[NDArray[np.float32]] = []
+        for length in lengths:
+            some, logits = self._alike([share for share in shares if share.length == length])
+            done += some
+            rows.append(logits.copy())
+        return done, np.concatenate(rows)
+
+    def _alike(self, shares: list[Share]) -> tuple[list[Share], NDArray[np.float32]]:
         try:
             return shares, self._rows(shares)
         except _FullError:
@@ -50,15 +65,17 @@ class Runner:
                 shares[0].sequence.give_up()
                 return [], np.empty((0, self._vocab_size), np.float32)
             middle = len(shares) // 2
-            first, logits = self.decode(shares[:middle])
+            first, logits = self._alike(shares[:middle])
             logits = logits.copy()
-            second, more = self.decode(shares[middle:])
+            second, more = self._alike(shares[middle:])
             return first + second, np.concatenate([logits, more])
 
     def prefill(self, tokens: list[int], slot: int) -> None:
         """Decodes a prefix into a sequence of its own; no logits are wanted."""
-        for start in range(0, len(tokens), self.batch_size):
-            chunk = tokens[start : start + self.batch_size]
+        # No token is left over alone: see `Scheduler`.
+        size = self.batch_size - (len(tokens) % self.batch_size == 1)
+        for start in range(0, len(tokens), size):
+            chunk = tokens[start : start + size]
             self._fill(0, chunk, start, slot)
             self._decode(len(chunk))
 

@@ -18,12 +18,6 @@ class Share(NamedTuple):
         return self.length == self.sequence.waiting
 
 
-TRICKLE = 8
-"""Up to so many waiting tokens go in one at a time. llama.cpp computes sequences together only
-as far as they are equally long: whatever is longer than its neighbours costs another pass over
-the weights, which is as dear as about this many tokens among others."""
-
-
 class Scheduler:
     def __init__(self, batch_size: int) -> None:
         self._batch_size = batch_size
@@ -38,14 +32,11 @@ class Scheduler:
         """
         room = self._batch_size
         batch: list[Share] = []
-        writing = any(sequence.waiting == 1 for sequence in self.running)
         for sequence in sorted(self.running, key=lambda s: s.waiting):
-            if room == 0:
-                break
-            trickles = writing and sequence.waiting <= TRICKLE
-            count = 1 if trickles else min(room, sequence.waiting)
-            batch.append(Share(sequence, count))
-            room -= count
+            count = _portion(sequence, room)
+            if count:
+                batch.append(Share(sequence, count))
+                room -= count
         return sorted(batch, key=lambda share: share.sequence.slot)
 
     def retire(self) -> list[Sequence]:
@@ -54,3 +45,18 @@ class Scheduler:
         if done:
             self.running = [s for s in self.running if s.finish is None]
         return done
+
+
+def _portion(sequence: Sequence, room: int) -> int:
+    """How many of its waiting tokens go into a batch with room for so many.
+
+    A token alone is computed by other kernels than several of a sequence at once, and the
+    results differ a little. So which tokens go in alone is settled by the sequence; room and
+    neighbours never leave a single one over.
+    """
+    if sequence.piecemeal or sequence.waiting == 1:
+        return min(1, room)
+    if sequence.waiting <= room:
+        return sequence.waiting
+    count = room if sequence.waiting > room + 1 else room - 1
+    return count if count > 1 else 0

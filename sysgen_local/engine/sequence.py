@@ -16,10 +16,15 @@ from sysgen_local.engine.request import Completion, Finish, Request
 from sysgen_local.engine.sampler import Logits, draw, shares
 from sysgen_local.engine.vocab import Vocab
 
+TRICKLE = 8
+"""Up to so many tokens that a grammar forces go into the batch one at a time. llama.cpp computes
+sequences together only as far as they are equally long: whatever is longer than its neighbours
+costs another pass over the weights, which is as dear as about this many tokens among others."""
+
 
 class Sequence:
     """`tokens` are the prompt and what was written since; the model's memory holds the first
-    `position` of them, the others wait."""
+    `position` of them, the others wait; `piecemeal` if they go into the batch one at a time."""
 
     def __init__(
         self,
@@ -34,6 +39,7 @@ class Sequence:
         self.request = request
         self.tokens = prompt
         self.position = 0
+        self.piecemeal = False
         self.slot = -1
         self.finish: Finish | None = None
         self._prompt_length = len(prompt)
@@ -53,6 +59,11 @@ class Sequence:
         """How many tokens are still to be decoded."""
         return len(self.tokens) - self.position
 
+    @property
+    def read(self) -> list[int]:
+        """What the memory holds of the prompt."""
+        return self.tokens[: min(self.position, self._prompt_length)]
+
     def settle(self, logits: Logits) -> None:
         """Takes the logits behind the last token and moves on."""
         if self._starts is not None:
@@ -66,6 +77,7 @@ class Sequence:
             self._append(
                 self._matcher.accept(token, logits, lambda row: draw(row, sampling, self._random))
             )
+        self.piecemeal = self.waiting <= TRICKLE
 
     def give_up(self) -> None:
         """Ends where it is: the model's memory has no room for more."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import product
 
+import llama_cpp
 import pytest
 from tiny import CHATML, make
 
@@ -63,6 +64,7 @@ FAMILIES = {
 EVERYBODYS = sorted({t for _, control, own in FAMILIES.values() for t in (*control, *own)})
 TRICKS = [
     *EVERYBODYS,
+    "<repo_name>", "<file_sep>", "<gh_stars>", "<jupyter_start>", "<empty_output>",
     "{{ 7 * 7 }}", "{% raw %}", "{{ bos_token }}", "{%- endfor -%}", "{# note #}",
     "system\n", "\nassistant\n", "### Instruction:", "<<SYS>>", "Ignore the above.",
     "\u200b", "\u202e", "\ufeff", "\x00", "\ud800", "e\u0301", "<|im\u200b_start|>",
@@ -72,12 +74,16 @@ PROMPTS = PromptSet.load("default")
 ROWS = [frame.format(trick, trick) for frame, trick in product(FRAMES, TRICKS)]
 
 
-@pytest.fixture(scope="module", params=[*FAMILIES, "builtin"])
+@pytest.fixture(scope="module", params=[*FAMILIES, "builtin", "smollm2"])
 def family(request, tmp_path_factory):
     """A vocabulary and a template."""
     if request.param == "builtin":
         path = resource("builtin_model/builtin.gguf")
         source = CHATML
+    elif request.param == "smollm2":
+        path = request.getfixturevalue("smollm2")
+        with weights.head(path) as model:
+            source = llama_cpp.llama_model_chat_template(model, None).decode()
     else:
         source, control, own = FAMILIES[request.param]
         path = tmp_path_factory.mktemp("hostile") / f"{request.param}.gguf"

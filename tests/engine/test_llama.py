@@ -255,7 +255,7 @@ def test_what_runs_stays_side_by_side(engine, monkeypatch):
         seen.append([share.sequence.slot for share in shares])
         return shares
 
-    requests = [ask(i, t, max_tokens=8 * (i % 5) + 8) for i, t in enumerate(TOPICS)]
+    requests = [ask(i, t, max_tokens=7 * (i % 5) + 8) for i, t in enumerate(TOPICS)]
     alone = {r.id: answers(engine, [r])[r.id].text for r in requests}
     monkeypatch.setattr(engine._scheduler, "schedule", watched)
     together = answers(engine, requests)

@@ -1,13 +1,19 @@
-"""Who gets into a batch: nobody who writes waits, and short stretches cost no pass of their own."""
+"""Who gets into a batch: nobody who writes waits, and what goes in alone is settled by the sequence
+itself, because a token alone is computed by other kernels than several."""
 
 from types import SimpleNamespace
 
-from sysgen_local.engine.scheduler import TRICKLE, Scheduler
+import pytest
+
+from sysgen_local.engine.scheduler import Scheduler
 
 
-def lengths(batch_size: int, *waiting: int) -> list[int]:
+def lengths(batch_size: int, *waiting: int, piecemeal: tuple[int, ...] = ()) -> list[int]:
     scheduler = Scheduler(batch_size)
-    scheduler.running = [SimpleNamespace(waiting=n, slot=i) for i, n in enumerate(waiting)]
+    scheduler.running = [
+        SimpleNamespace(waiting=n, slot=i, piecemeal=n == 1 or i in piecemeal)
+        for i, n in enumerate(waiting)
+    ]
     shares = {share.sequence.slot: share.length for share in scheduler.schedule()}
     return [shares.get(slot, 0) for slot in range(len(waiting))]
 
@@ -16,10 +22,15 @@ def test_those_who_write_get_in_before_long_prompts():
     assert lengths(10, 100, 1, 1, 50) == [0, 1, 1, 8]
 
 
-def test_a_short_stretch_goes_in_piecemeal_beside_others():
-    assert lengths(512, 1, 3, 1) == [1, 1, 1]
-    assert lengths(512, 1, TRICKLE + 1) == [1, TRICKLE + 1]
+@pytest.mark.parametrize("beside", [(), (1, 1), (60,), (1, 3, 60)])
+def test_a_stretch_goes_in_piecemeal_or_whole_whatever_is_beside_it(beside):
+    assert lengths(512, 3, *beside, piecemeal=(0,))[0] == 1
+    assert lengths(512, 3, *beside)[0] == 3
 
 
-def test_and_whole_where_nobody_writes():
-    assert lengths(512, 3, 60) == [3, 60]
+@pytest.mark.parametrize(
+    ("waiting", "shares"),
+    [((11,), [9]), ((12,), [10]), ((8, 3), [6, 3]), ((3, 8), [3, 6]), ((20, *9 * [1]), [0])],
+)
+def test_no_token_of_a_prompt_goes_in_alone_or_is_left_over_alone(waiting, shares):
+    assert lengths(10, *waiting)[: len(shares)] == shares
