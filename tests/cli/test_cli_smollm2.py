@@ -148,13 +148,13 @@ def test_sampled_rows_are_the_same_after_a_kill_and_beside_others(folder):
 
 
 def test_greedy_rows_are_the_same_one_at_a_time_and_beside_others(folder):
-    asked = [*MODEL, "--temperature", 0, "--prompts", "compact", "--limit", 3,
+    asked = [*MODEL, "--temperature", 0, "--prompts", "compact", "--limit", 4,
              "--max-answer-tokens", 16, "--keep-truncated"]  # fmt: skip
     sysgen("run", "rows.jsonl", *asked, "--slots", 1, "--db", "one.db", cwd=folder)
     sysgen("run", "rows.jsonl", *asked, "--slots", 8, "--db", "eight.db", cwd=folder)
     one = results(folder / "one.db")
     assert one == results(folder / "eight.db")
-    assert len(one["generate"]) == 3
+    assert len(one["generate"]) == 3  # one line of four is broken
     stats(folder, "one.db")
 
 
