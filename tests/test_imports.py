@@ -5,6 +5,7 @@ from pathlib import Path
 
 FLOORS = [
     {"errors", "files", "resources", "records", "settings", "scripts", "language", "__init__"},
+    {"checks"},
     {"engine"},
     {"prompts", "models", "stage", "progress"},
     {"sources"},
