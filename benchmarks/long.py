@@ -1,9 +1,9 @@
-"""A run as long as the paper's: 806,796 rows through all four phases, the model scripted.
+"""A run as long as the paper's: 806,796 rows through its four phases, the model scripted.
 
 Shows what the pipeline and the store cost a row, that this does not grow with the number of rows,
 how much memory it takes, how large the file becomes and how soon it is open again.
 
-python -m benchmarks.long [ROWS ...]
+python -m benchmarks.long [--check] [ROWS ...]     with --check, the answers are checked too
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from pathlib import Path
 
 from sysgen_local.engine.request import Choice, Completion, Json, Request
 from sysgen_local.job import progress_of
+from sysgen_local.phases.check import CheckAnswers
 from sysgen_local.phases.filter import Filter
 from sysgen_local.phases.generate import Generate
 from sysgen_local.phases.respond import Respond
@@ -25,6 +26,7 @@ from sysgen_local.phases.verify import Verify
 from sysgen_local.pipeline import Pipeline
 from sysgen_local.prompts import PromptSet
 from sysgen_local.records import Conversation, Source, Turn
+from sysgen_local.stage import Stage
 from sysgen_local.store import Store
 
 PHRASES = (
@@ -43,6 +45,7 @@ ANSWER = " ".join(
     ]
 )  # fmt: skip
 GOOD = {"good": 0.9, "bad": 0.08, "none": 0.02}
+YES = {"yes": 0.9, "no": 0.1}
 
 
 class Scripted:
@@ -61,6 +64,8 @@ class Scripted:
     def _answer(request: Request) -> Completion:
         if isinstance(request.constraint, Json):
             return Completion(request.id, PHRASES, "stop", 300, 90, 0.1)
+        if isinstance(request.constraint, Choice) and "yes" in request.constraint.labels:
+            return Completion(request.id, "yes", "stop", 200, 0, 0.1, YES)
         if isinstance(request.constraint, Choice):
             return Completion(request.id, "good", "stop", 60, 0, 0.1, GOOD)
         return Completion(request.id, ANSWER, "stop", 120, 160, 0.1)
@@ -74,13 +79,17 @@ def conversations(number: int) -> Iterator[Conversation]:
         yield Conversation((Turn("user", question), Turn("assistant", answer)), i + 1)
 
 
-def measure(number: int, folder: Path) -> None:
+def measure(number: int, folder: Path, check: bool) -> None:
     path = folder / f"{number}.duckdb"
     prompts = PromptSet.load("compact")
-    stages = [Generate(prompts), Filter(), Verify(prompts), Respond(prompts)]
+    respond = Respond(prompts)
+    stages: list[Stage] = [Generate(prompts), Filter(), Verify(prompts), respond]
     started = time.perf_counter()
     with Store.open(path) as store:
         store.ingest(Source("rows", "rows", "0" * 64), conversations(number))
+        if check:
+            store.set_recipe("check", "0" * 64, {})
+            stages.append(CheckAnswers(prompts, respond))
         read = time.perf_counter()
         Pipeline(store, stages, progress_of(store)).run(Scripted())
         done = time.perf_counter()
@@ -100,16 +109,20 @@ def measure(number: int, folder: Path) -> None:
     path.unlink()
 
 
-def main(numbers: list[int]) -> None:
-    print("| rows | read, a row | four phases, a row | peak memory | file | opened again |")
+def main(numbers: list[int], more: list[str]) -> None:
+    phases = "all phases" if more else "four phases"
+    print(f"| rows | read, a row | {phases}, a row | peak memory | file | opened again |")
     print("|---|---|---|---|---|---|", flush=True)
     for number in numbers:  # each in a process of its own, for its own peak of memory
-        subprocess.run([sys.executable, "-m", __spec__.name, "--one", str(number)], check=True)
+        command = [sys.executable, "-m", __spec__.name, "--one", str(number), *more]
+        subprocess.run(command, check=True)
 
 
 if __name__ == "__main__":
+    checking = [word for word in sys.argv if word == "--check"]
     if sys.argv[1:2] == ["--one"]:
         with tempfile.TemporaryDirectory() as temporary:
-            measure(int(sys.argv[2]), Path(temporary))
+            measure(int(sys.argv[2]), Path(temporary), bool(checking))
     else:
-        main([int(n) for n in sys.argv[1:]] or [8_000, 80_000, 806_796])
+        rows = [int(n) for n in sys.argv[1:] if n not in checking]
+        main(rows or [8_000, 80_000, 806_796], checking)

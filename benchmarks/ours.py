@@ -1,4 +1,5 @@
-"""(c) The job by sysgen-local: the command `sysgen run`, from rows in a file to rows in a file.
+"""(c) The job by sysgen-local: the command `sysgen run`, from rows in a file to rows in a file, as
+the others do it: the paper's four phases, the answers written without the original ones in view.
 
 python -m benchmarks.ours MODEL ROWS SLOTS SEED [PROMPT_SET]
 """
@@ -50,6 +51,7 @@ def main(model: str, number: int, slots: int, seed: int, prompts: str = "default
         path, db = Path(folder, "rows.jsonl"), Path(folder, "sysgen.duckdb")
         path.write_text("".join(json.dumps(row) + "\n" for row in job.rows(number)))
         command: list[object] = ["run", path, "--db", db, "-o", Path(folder, "out.jsonl"), "-q"]
+        command += ["--no-check", "--show-answer", "never"]
         command += ["--model", model, "--prompts", prompts, "--seed", seed]
         command += ["--temperature", job.SAMPLING.temperature, "--top-p", job.SAMPLING.top_p]
         command += ["--max-answer-tokens", job.MAX_ANSWER]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sysgen_local.engine.plan import Options
 
 READ, WRITTEN = 700, 330
-"""Tokens of a typical row over the four phases: an instruction and an answer of 300 tokens
+"""Tokens of a typical row over the paper's four phases: an instruction and an answer of 300 tokens
 together, seven phrases judged, an answer of 200 tokens. What prompts share costs nothing."""
 
 PROMPT, ANSWER = 300, 48

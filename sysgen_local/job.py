@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, TypeVar, cast
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from sysgen_local import passes
-from sysgen_local.engine.request import Sampling
+from sysgen_local.engine.request import Engine, Sampling
 from sysgen_local.errors import RecipeError, UsageError
-from sysgen_local.models import ResolvedModel, check, fingerprint, resolve
+from sysgen_local.models import ResolvedModel, fingerprint, resolve
+from sysgen_local.models import check as check_file
 from sysgen_local.passes import NAMES, Task
+from sysgen_local.phases.check import CheckAnswers
 from sysgen_local.phases.filter import Filter
 from sysgen_local.phases.generate import Generate
 from sysgen_local.phases.respond import Respond
@@ -27,7 +29,7 @@ from sysgen_local.phases.verify import Verify
 from sysgen_local.progress import Progress, View
 from sysgen_local.prompts import PromptSet
 from sysgen_local.records import PHASES, Generated, Phase
-from sysgen_local.settings import Settings, Turns
+from sysgen_local.settings import Settings, Shown, Turns
 from sysgen_local.stage import Stage
 from sysgen_local.store import Store
 
@@ -38,6 +40,12 @@ T = TypeVar("T")
 
 SAMPLING = Sampling(temperature=0.7, top_p=0.95)
 """For models whose vendor recommends nothing."""
+
+SHOWN: Shown = "always"
+"""Where the original answer is in view by default; see `benchmarks/README.md`."""
+
+TRIES = 3
+"""Answers a row may take until one passes the checks."""
 
 BYTES_PER_TOKEN = 3
 """Few tokenizers make more tokens than that of any language or code."""
@@ -57,8 +65,10 @@ class _Known:
         return next((f[name] for p in phases if name in (f := self._facts[p])), None)
 
 
-def plan(settings: Settings, store: Store, phases: Sequence[Phase]) -> list[Task]:
-    """The tasks for these phases.
+def plan(
+    settings: Settings, store: Store, phases: Sequence[Phase], redo: Phase | None = None
+) -> list[Task]:
+    """The tasks for these phases; `redo` is the phase whose results will be forgotten first.
 
     Raises UsageError for what cannot be found, does not fit or is no model that can chat, and
     SysgenError for a model file that is not whole.
@@ -73,57 +83,131 @@ def plan(settings: Settings, store: Store, phases: Sequence[Phase]) -> list[Task
     sampling = _sampling(settings, known, model)
     existing = settings.existing_system or known.get("existing_system", *PHASES) or "replace"
     keep = existing == "keep"
-    stages: dict[Phase, tuple[Stage, ResolvedModel | None]] = {
-        "generate": (Generate(prompts, sampling, seed, keep_system=keep), model),
-        "filter": (Filter(keep_system=keep), None),
-        "verify": (
-            Verify(
-                judging,
-                min_p_good=_first(
-                    settings.min_p_good, known.get("min_p_good", "verify"), float, 0.0
-                ),
-                keep_system=keep,
-            ),
-            judge,
+    language = _language(settings.language or known.get("language", "generate"))
+    verify = Verify(
+        judging,
+        min_p_good=_first(settings.min_p_good, known.get("min_p_good", "verify"), float, 0.0),
+        keep_system=keep,
+    )
+    respond = Respond(
+        prompts,
+        sampling,
+        seed,
+        max_tokens=_first(
+            settings.max_answer_tokens, known.get("max_tokens", "respond"), int, 1024
         ),
-        "respond": (
-            Respond(
-                prompts,
-                sampling,
-                seed,
-                max_tokens=_first(
-                    settings.max_answer_tokens, known.get("max_tokens", "respond"), int, 1024
-                ),
-                turns=cast(Turns, settings.turns or known.get("turns", "respond") or "all"),
-                keep_truncated=_first(
-                    settings.keep_truncated,
-                    known.get("keep_truncated", "respond"),
-                    lambda text: text == "True",
-                    False,
-                ),
-            ),
+        turns=cast(Turns, settings.turns or known.get("turns", "respond") or "all"),
+        keep_truncated=_first(
+            settings.keep_truncated,
+            known.get("keep_truncated", "respond"),
+            lambda text: text == "True",
+            False,
+        ),
+        shown=cast(Shown, settings.show_answer or known.get("shown", "respond") or _shown(store)),
+    )
+    check = CheckAnswers(
+        prompts, respond, tries=_first(settings.tries, known.get("tries", "check"), int, TRIES)
+    )
+    stages: dict[Phase, tuple[Stage, ResolvedModel | None]] = {
+        "generate": (
+            Generate(prompts, sampling, seed, keep_system=keep, language=language),
             model,
         ),
+        "filter": (Filter(keep, prompts.demonstrations("generate")), None),
+        "verify": (verify, judge),
+        "respond": (respond, model),
+        "check": (check, model),
     }
     tasks = []
     for phase in PHASES:
-        if phase in phases:
+        if phase in phases and (phase != "check" or _checks(settings, store, phases, redo)):
             stage, asked = stages[phase]
             facts = stage.facts()
             if asked is not None:
-                header = check(asked.path)
+                header = check_file(asked.path)
                 terms = asked.entry.license if asked.entry else header.license
                 facts |= {"model": _spelling(asked), "model_file": fingerprint(asked.path)}
                 facts |= {"model_license": terms or "unknown"}
+                facts |= {"model_parameters": str(header.parameters)}
                 facts |= {"prompt_set": judging.name if phase == "verify" else prompts.name}
             if phase == "verify":
                 facts["judge"] = judge_name
-            tasks.append(Task(stage, asked, facts))
+            prepare = _calibrating(verify, store, facts) if phase == "verify" else None
+            tasks.append(Task(stage, asked, facts, prepare))
     return tasks
 
 
-def agree(tasks: Sequence[Task], store: Store) -> None:
-    """Writes down the recipe of each task, or raises RecipeError where the store has another."""
+def lacking(tasks: Sequence[Task]) -> list[str]:
+    """A sentence for each thing that is left out because a prompt set of the user's own has no
+    file for it."""
+    said = []
+    for stage in (task.stage for task in tasks):
+        if not isinstance(stage, Respond | CheckAnswers) or stage.prompts.shipped:
+            continue
+        prompts = stage.prompts
+        if isinstance(stage, CheckAnswers):
+            lost = [f"{file}.md" for file in ("agree", "follow") if not prompts.has(file)]
+            left_out = "answers are checked by rule alone"
+        else:
+            lost = [] if stage.shown == "never" or prompts.has("rewrite") else ["rewrite.md"]
+            left_out = "answers are written without the original in view"
+        if lost:
+            said.append(f"{prompts.name} has no {' and no '.join(lost)}: {left_out}")
+    return said
+
+
+def _language(code: str | None) -> str | None:
+    """Raises UsageError for one that is not known."""
+    from sysgen_local.language import NAMES
+
+    if code is not None and code not in NAMES:
+        raise UsageError(
+            f"--language {code} is no code of a language", hint=f"name one of {', '.join(NAMES)}"
+        )
+    return code
+
+
+def _calibrating(
+    verify: Verify, store: Store, facts: dict[str, str]
+) -> Callable[[Engine, Store], None]:
+    """Calibrates the verdicts: by what the recipe holds where it is this one, else by asking the
+    model, and then the recipe keeps it."""
+    recipe = store.recipe("verify")
+    if recipe and recipe.fingerprint == Task.of(facts) and "calibration" in recipe.facts:
+        facts["calibration"] = recipe.facts["calibration"]
+        verify.calibration.read(facts["calibration"])
+
+    def calibrate(engine: Engine, store: Store) -> None:
+        def note(fact: str) -> None:
+            facts["calibration"] = fact
+            store.set_recipe("verify", Task.of(facts), facts)
+
+        verify.calibrate(engine, note)
+
+    return calibrate
+
+
+def _checks(settings: Settings, store: Store, phases: Sequence[Phase], redo: Phase | None) -> bool:
+    """Whether answers are checked: as asked for, else as the store's are. A store whose answers
+    were never checked (an older one, or one by --no-check) stays so. Raises RecipeError where
+    answers are there that were checked and are not to be."""
+    if settings.check is None:
+        alone = list(phases) == ["check"]
+        return alone or store.recipe("check") is not None or store.recipe("respond") is None
+    checked = "check" in store.phases and store.counts().phases["check"].done
+    if checked and not settings.check and redo is None:
+        raise RecipeError(
+            f"the answers in {store.path} were checked",
+            hint="leave --no-check off, or forget what the checks did: --no-check --redo check",
+        )
+    return settings.check
+
+
+def agree(tasks: Sequence[Task], store: Store, *, check: bool | None = None) -> None:
+    """Writes down the recipe of each task, or raises RecipeError where the store has another.
+    `check` False: the store's answers are final without being checked."""
+    if check is False:
+        store.forget_recipe("check")
     counts = store.counts()
     for task in tasks:
         phase = task.stage.phase
@@ -163,11 +247,17 @@ def progress_of(store: Store) -> Progress:
     """The progress as the store has it."""
     counts = store.counts()
     rows = counts.input - counts.rejected
-    progress = Progress(PHASES, rows=rows, rejected=counts.rejected)
-    for phase in PHASES:
-        state = counts.phases[phase]
+    progress = Progress(tuple(counts.phases), rows=rows, rejected=counts.rejected)
+    for phase, state in counts.phases.items():
         progress.phases[phase].done = state.kept
         progress.phases[phase].dropped.update(state.dropped)
+    progress.evidence = None if (seen := store.evidence(blank=True)).demonstration else seen
+    through = store.through()
+    for phase, size in store.waiting().items():
+        if phase in progress.phases:
+            progress.forecast.wait(phase, size)
+            done = counts.phases[phase]
+            progress.forecast.earlier(phase, done.done, done.tokens_out, through)
     return progress
 
 
@@ -176,6 +266,11 @@ def _spelling(model: ResolvedModel) -> str:
     if model.entry is None:
         return str(model.path.absolute())
     return f"{model.name}:{model.quant}" if model.quant else model.name
+
+
+def _shown(store: Store) -> Shown:
+    """Answers that are there by a recipe without a word of it were written as the paper does."""
+    return "never" if store.recipe("respond") else SHOWN
 
 
 def _prompts(settings: Settings, known: _Known, model: ResolvedModel, *phases: Phase) -> PromptSet:

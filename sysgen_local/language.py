@@ -8,10 +8,12 @@ answer.
 from __future__ import annotations
 
 import re
+import tempfile
 from collections import Counter
 from functools import cache, lru_cache
 from typing import Any
 
+from sysgen_local.errors import SysgenError
 from sysgen_local.records import Conversation
 from sysgen_local.scripts import script_counts, script_of, weighed
 
@@ -39,6 +41,16 @@ only, for short texts and code are taken for them too easily."""
 def name_of(code: str) -> str:
     """The language's English name; the code itself where the table has none. `pt-BR` is `pt`."""
     return NAMES.get(code.strip().lower().replace("_", "-").split("-")[0], code)
+
+
+def script_for(code: str) -> str | None:
+    """The script that a language is written in; None where it is not known."""
+    if code in ("zh", "ja"):
+        return "CJK"
+    for script, one in _ONLY.items():
+        if one == code:
+            return script
+    return next((script for script, codes in _BETWEEN.items() if code in codes), None)
 
 
 def language_of(text: str) -> str | None:
@@ -125,11 +137,19 @@ def _told(text: str, least: float) -> str | None:
 
 @cache
 def _identifier() -> Any:
-    """py3langid's model, limited to the languages that can be told. It takes 0.4 s to load."""
+    """py3langid's model, limited to the languages that can be told. It takes 0.4 s to load, and
+    py3langid unpacks it into a temporary file. Raises SysgenError where that cannot be written."""
     from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
     load: Any = LanguageIdentifier.from_model_file  # it is not typed
-    identifier = load(MODEL_FILE, norm_probs=True)
+    try:
+        identifier = load(MODEL_FILE, norm_probs=True)
+    except OSError as error:
+        where = tempfile.tempdir or "any temporary folder"
+        raise SysgenError(
+            f"what tells languages could not be unpacked in {where}: {error.strerror}",
+            hint="see whether the disk is full, or name a folder with 70 MB of room: TMPDIR=FOLDER",
+        ) from error
     identifier.set_languages(sorted({code for codes in _BETWEEN.values() for code in codes}))
     return identifier
 

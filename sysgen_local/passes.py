@@ -11,21 +11,23 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sysgen_local.engine.request import Engine
 from sysgen_local.models import Model, Server
 from sysgen_local.pipeline import Pipeline
-from sysgen_local.progress import Progress, View, shown
+from sysgen_local.progress import Pass, Progress, View, shown
 from sysgen_local.stage import Board, Stage
 
 if TYPE_CHECKING:
     from sysgen_local.engine.plan import Options
 
-NAMES = ("model", "model_license", "judge", "prompt_set")
-"""Facts that only name what another fact identifies: they may change, as a path does."""
+NAMES = ("model", "model_license", "judge", "prompt_set", "calibration", "model_parameters")
+"""Facts that only name what another fact identifies, as a path does, or follow from the others:
+they may change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,8 @@ class Task:
     stage: Stage
     model: Model | None
     facts: dict[str, str]
+    prepare: Callable[[Engine, Any], None] | None = None
+    """Asks the model what the stage must know before its first row."""
 
     @property
     def fingerprint(self) -> str:
@@ -56,17 +60,29 @@ def run(
     announce: Callable[[str], None] = lambda line: None,
 ) -> bool:
     """Runs the tasks over everything due. False if it was interrupted: it can be taken up again."""
-    progress.working = {task.stage.phase for task in tasks}
+    passes = [
+        (model, [task for _, task in group])
+        for model, group in groupby(_with_models(tasks), key=lambda pair: pair[0])
+    ]
+    progress.passes = [
+        Pass(tuple(task.stage.phase for task in its), _weight(model)) for model, its in passes
+    ]
     with shown(progress, views):
-        for model, group in groupby(_with_models(tasks), key=lambda pair: pair[0]):
-            stages = [task.stage for _, task in group]
+        for number, (model, its) in enumerate(passes):
+            stages = [task.stage for task in its]
             if not any(progress.waiting(stage.phase) for stage in stages):
                 continue
             pipeline = Pipeline(board, stages, progress)
             if model is None:
+                progress.passing(number, None)
                 pipeline.run(None)
-            elif not _run_on(model, options, pipeline, announce):
-                return False
+            else:
+                prepare: list[Callable[[Engine], None]] = [
+                    partial(_prepared, task.prepare, board) for task in its if task.prepare
+                ]
+                prepare.append(partial(progress.passing, number))
+                if not _run_on(model, options, pipeline, prepare, announce):
+                    return False
         return True
 
 
@@ -118,19 +134,38 @@ def machine(
     )
 
 
+def _prepared(prepare: Callable[[Engine, Any], None], board: Board, engine: Engine) -> None:
+    prepare(engine, board)
+
+
 def _run_on(
-    model: Model, options: Options, pipeline: Pipeline, announce: Callable[[str], None]
+    model: Model,
+    options: Options,
+    pipeline: Pipeline,
+    prepare: Sequence[Callable[[Engine], None]],
+    announce: Callable[[str], None],
 ) -> bool:
     """Loads the model and runs the pipeline on it. False if that was interrupted."""
     with _interruptible() as interruption:
         engine = interruption.engine = open_engine(model, options)
         try:
             announce(engine.description)
+            for ask in prepare:
+                if not interruption.came:
+                    ask(engine)
             if not interruption.came:
                 pipeline.run(engine)
         finally:
             engine.close()
     return not interruption.came
+
+
+def _weight(model: Model | None) -> float | None:
+    """What a token costs beside another model's: it grows with the weights. Those of a server are
+    not known."""
+    if model is None or isinstance(model, Server):
+        return None
+    return float(model.path.stat().st_size)
 
 
 def _with_models(tasks: Sequence[Task]) -> list[tuple[Model | None, Task]]:

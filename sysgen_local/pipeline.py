@@ -101,9 +101,12 @@ class Pipeline:
             if ready := next((q for q in reversed(self._ready) if q), None):
                 request, job = ready.popleft()
                 self._running[request.id] = job
+                self._progress.asked(job.row, self._stages[job.stage].phase, request.id)
                 yield request
             elif entry := next(due, None):
-                self._start(*entry)
+                row, index = entry
+                self._progress.begin(row, self._stages[index].phase)
+                self._start(row, index)
             elif self._running:
                 self._commit_if_due()
                 yield None
@@ -118,9 +121,7 @@ class Pipeline:
                 yield row, index
 
     def _start(self, row: Item, index: int) -> None:
-        stage = self._stages[index]
-        self._progress.phases[stage.phase].running += 1
-        self._advance(Job(row, index, stage.work(row)), None)
+        self._advance(Job(row, index, self._stages[index].work(row)), None)
 
     def _receive(self, completion: Completion) -> None:
         job = self._running.pop(completion.id)
@@ -145,9 +146,9 @@ class Pipeline:
         phase = self._stages[job.stage].phase
         row = job.row.after(phase, result)
         self._results.append((row.row, phase, result))
-        self._progress.phases[phase].running -= 1
-        self._progress.count(row, phase, result)
-        if result.dropped is None and job.stage + 1 < len(self._stages):
+        goes_on = result.dropped is None and job.stage + 1 < len(self._stages)
+        self._progress.count(row, phase, result, goes_on=goes_on)
+        if goes_on:
             self._start(row, job.stage + 1)
         self._commit_if_due()
 

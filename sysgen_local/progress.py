@@ -7,58 +7,85 @@ own: a run that waits for a slow model still shows that it lives.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from sysgen_local.engine.request import Completion
-from sysgen_local.records import Cost
+from sysgen_local.advice import FEWEST, Evidence, Finding, findings
+from sysgen_local.engine.request import Completion, Costs, Engine
+from sysgen_local.forecast import LONGEST, Forecast, Pace, Size
+from sysgen_local.records import Cost, Row
 from sysgen_local.stage import Item, Outcome
 
-WRITTEN = 4
-"""A written token takes as long as about so many that are read: 2 on a CPU, more on a GPU."""
+SPEAK_FROM = 0.04
+"""Share of a run's time from which on the time left is told."""
+
+SEEN = 24
+"""Rows after which it is told in any case."""
 
 
 @dataclass(slots=True)
 class PhaseProgress:
-    """`done` rows went on (or are final), `dropped` ended here by reason, `running` are in work.
-
-    `work` is what this run's `rows_here` rows took: tokens read, and WRITTEN times those written.
-    """
+    """`done` rows went on (or are final), `dropped` ended here by reason, `running` are in work."""
 
     done: int = 0
     dropped: Counter[str] = field(default_factory=Counter)
     running: int = 0
-    rows_here: int = 0
-    work: float = 0.0
 
     @property
     def through(self) -> int:
         return self.done + self.dropped.total()
 
 
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """Phases that one model does together. `weight`: what a token of it costs beside others; None
+    where that is not known."""
+
+    phases: tuple[str, ...]
+    weight: float | None = None
+
+
 class Progress:
     """Counts over the whole store, what earlier runs did included; `cost` is this run's.
 
-    `phases` are in their order: a row that one of them lets through waits for the next. `working`
-    are those that this run does.
+    `phases` are in their order: a row that one of them lets through waits for the next. `passes`
+    are those that this run does. `advice` follows from `evidence`, both of this run's rows.
     """
 
-    def __init__(self, phases: Sequence[str], *, rows: int = 0, rejected: int = 0) -> None:
+    def __init__(
+        self,
+        phases: Sequence[str],
+        *,
+        rows: int = 0,
+        rejected: int = 0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.rows = rows
         self.rejected = rejected
         self.phases = {phase: PhaseProgress() for phase in phases}
-        self.working = set(phases)
+        self.passes: Sequence[Pass] = (Pass(tuple(phases)),)
+        self.forecast = Forecast(phases)
         self.cost = Cost()
         self.finished_here = 0
         self.last: Item | None = None
-        self.started = time.monotonic()
-        self._first: float | None = None
-        self._before_first = 0.0
+        self.evidence: Evidence | None = None
+        self.advice: Sequence[Finding] = ()
+        self._results = 0
+        self._look_at = FEWEST
+        self._next: dict[str, str | None] = dict(zip(phases, [*phases[1:], None], strict=True))
+        self._clock = clock
+        self.started = clock()
+        self._pace = Pace(clock)
+        self._passing = 0
+        self._costs: dict[float | None, Costs] = {}
+        self._foretelling = threading.Lock()
+        self._told: tuple[float, float | None] = (-math.inf, None)
 
     @property
     def final(self) -> int:
@@ -74,7 +101,7 @@ class Progress:
 
     @property
     def seconds(self) -> float:
-        return time.monotonic() - self.started
+        return self._clock() - self.started
 
     def waiting(self, phase: str) -> int:
         """Rows this phase has yet to finish, of those that have reached it."""
@@ -85,6 +112,23 @@ class Progress:
             reached = state.done
         raise KeyError(phase)
 
+    def passing(self, number: int, engine: Engine | None) -> None:
+        """A pass begins, on this engine (None: no model is asked)."""
+        if now := self._pace.now():
+            self._costs[self.passes[self._passing].weight] = now.costs
+        self._passing = number
+        self._pace = Pace(self._clock, engine)
+
+    def begin(self, row: Item, phase: str) -> None:
+        """A row that waited for a phase is taken up."""
+        self.phases[phase].running += 1
+        self.forecast.begin(phase, row.row, size_of(row))
+
+    def asked(self, row: Item, phase: str, request: str) -> None:
+        """A request of a row goes to the engine."""
+        self.forecast.asked(phase, row.row, request)
+        self._pace.asked(request)
+
     def answered(self, phase: str, completion: Completion) -> None:
         """One request of a phase came back."""
         read, written = completion.tokens_in, completion.tokens_out
@@ -92,50 +136,94 @@ class Progress:
         self.cost = Cost(
             spent.tokens_in + read, spent.tokens_out + written, spent.seconds + completion.seconds
         )
-        self.phases[phase].work += read + WRITTEN * written
-        if self._first is None:
-            self._first = time.monotonic()
-            self._before_first = self._work
+        if completion.tokens_decoded is not None:
+            read = completion.tokens_decoded
+        self.forecast.answered(completion.id, read, written)
+        self._pace.answered(completion, read)
 
-    def count(self, row: Item, phase: str, result: Outcome) -> None:
-        """One row got through one phase; `row` already carries the result."""
+    def count(self, row: Item, phase: str, result: Outcome, *, goes_on: bool = False) -> None:
+        """One row got through one phase; `row` already carries the result. `goes_on`: the next
+        phase takes it up at once."""
         state = self.phases[phase]
-        state.rows_here += 1
+        state.running -= 1
         if result.dropped:
             state.dropped[result.dropped] += 1
         else:
             state.done += 1
-        is_last = phase == next(reversed(self.phases))
-        if result.dropped or is_last:
+        following = None if result.dropped else self._next[phase]
+        self.forecast.ended(phase, row.row, following, at_once=goes_on)
+        if following is None:
             self.finished_here += 1
-        if is_last and not result.dropped:
-            self.last = row
+            if not result.dropped:
+                self.last = row
+        elif goes_on:
+            self.phases[following].running += 1
+        if self.evidence is not None:
+            self.evidence.add(row, phase, result)
+            self._results += 1
+            if self._results >= self._look_at:
+                self.advice = findings(self.evidence)
+                self._look_at += max(FEWEST // 2, self._look_at // 20)
 
     @property
     def left(self) -> float | None:
-        """Seconds until nothing is pending; None until there is something to go by.
-
-        From tokens: what a phase's rows took so far, times the rows that will come to it. The
-        pace is counted from the first completion on, because what runs at its end ran then too.
-        """
-        if self._first is None or not self.pending:
+        """Seconds until this run has done all it can; None until there is something to go by.
+        Worked out once a second, whoever asks."""
+        if not self.pending:
             return None
-        pace = (self._work - self._before_first) / max(time.monotonic() - self._first, 1e-6)
-        if pace <= 0:
-            return None
-        coming = 0.0
-        ahead = 0.0
-        known = [s.work / s.rows_here for s in self.phases.values() if s.rows_here]
-        for phase, state in self.phases.items():
-            coming += self.waiting(phase)
-            each = state.work / state.rows_here if state.rows_here else max(known, default=0.0)
-            ahead += coming * each if phase in self.working else 0.0
-            coming *= state.done / state.through if state.through else 1.0
-        return ahead / pace if ahead else None
+        with self._foretelling:
+            at, told = self._told
+            if self._clock() - at >= 1:
+                told = self._foretold()
+                self._told = self._clock(), told
+            return told
 
-    @property
-    def _work(self) -> float:
-        return sum(phase.work for phase in self.phases.values())
+    def _foretold(self) -> float | None:
+        if (now := self._pace.now()) is None:
+            return None
+        counts = {
+            name: (
+                max(0, self.waiting(name) - state.running),
+                (state.done + 9.5) / (state.through + 10),
+            )
+            for name, state in self.phases.items()
+        }
+        passes = [of.phases for of in self.passes]
+        ahead = self.forecast.ahead(counts, passes, now.flights)
+        if ahead is None:
+            return None
+        left = sum(
+            work.seconds(self._costs_of(number, now.costs), now.slots)
+            for number, work in enumerate(ahead)
+        )
+        early = self.finished_here < SEEN and self.seconds < SPEAK_FROM * (self.seconds + left)
+        return None if early or not left else left
+
+    def _costs_of(self, number: int, now: Costs) -> Costs:
+        """What the steps of a pass cost: as now, as they did in an earlier pass of such a model, or
+        as now times what one model weighs beside the other."""
+        own, weight = self.passes[self._passing].weight, self.passes[number].weight
+        if number == self._passing or weight == own:
+            return now
+        if weight in self._costs:
+            return self._costs[weight]
+        return Costs(*(cost * weight / own for cost in now)) if weight and own else now
+
+
+def size_of(item: Item) -> Size:
+    """The lengths of a row's texts; of what is no conversation nothing is known."""
+    if not isinstance(item, Row):
+        return Size(1.0, 0.0, 0.0, 1.0)
+    asked = answered = answers = usable = 0
+    for role, text in item.conversation.turns:
+        length = len(text) if text.isascii() else len(text.encode(errors="surrogatepass"))
+        if role == "assistant":
+            answered += length
+            answers += 1
+            usable += min(length, LONGEST)
+        else:
+            asked += length
+    return Size(1.0, asked, answered, answers, usable)
 
 
 class View(Protocol):

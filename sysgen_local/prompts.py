@@ -1,8 +1,12 @@
 """Prompt sets: one readable file a phase, checked when it is loaded.
 
 A file holds messages under the headings `# system`, `# user` and `# assistant`; pairs of user and
-assistant before the last user message are demonstrations. The text is a Jinja template, run in a
-sandbox over marked values, so that row text stays known as row text and is never a template.
+assistant before the last user message are demonstrations. The heading `# group` divides them into
+groups, of which a prompt has one: other rows see other demonstrations. A group under `# group other
+languages` is for rows that are not in English, and for no others.
+
+The text is a Jinja template, run in a sandbox over marked values, so that row text stays known as
+row text and is never a template.
 """
 
 from __future__ import annotations
@@ -10,29 +14,45 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import tomllib
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sysgen_local.engine.request import Message, Segment
 from sysgen_local.engine.segments import Marks
 from sysgen_local.errors import UsageError
+from sysgen_local.records import Tag
 from sysgen_local.resources import resource
 
 if TYPE_CHECKING:
     from jinja2 import Template
 
 VARIABLES: dict[str, tuple[frozenset[str], frozenset[str]]] = {
-    "generate": (frozenset({"turns"}), frozenset()),
-    "verify": (frozenset({"phrase", "tag"}), frozenset({"instruction"})),
+    "generate": (frozenset({"turns"}), frozenset({"language"})),
+    "verify": (frozenset({"phrase"}), frozenset({"tag", "instruction", "turns"})),
     "respond": (frozenset({"system"}), frozenset()),
 }
 """Phase -> the variables its file must use, and those it may use.
 
 turns: a list of {instruction, answer}; instruction: the first user turn; phrase and tag: what is
-judged; system: the finished system message."""
+judged; system: the finished system message; language: the English name of the row's language,
+none where it is English or not known."""
+
+OPTIONAL: dict[str, tuple[frozenset[str], frozenset[str]]] = {
+    "rewrite": (frozenset({"system", "instruction", "answer"}), frozenset()),
+    "agree": (frozenset({"instruction", "answer", "new"}), frozenset()),
+    "follow": (frozenset({"answer", "phrase"}), frozenset({"instruction", "system"})),
+}
+"""The same of files that a set may lack: rewrite is `respond` with the original answer in view;
+agree and follow are what the checks ask of a new answer.
+
+answer: the original answer, for `follow` the new one; new: the new answer; instruction: what the
+user said in that turn."""
 
 JUDGING: dict[str, tuple[frozenset[str], frozenset[str]]] = {
     "prefer": (frozenset({"instruction", "first", "second"}), frozenset({"system"})),
@@ -48,7 +68,9 @@ first, second: two answers to compare. user, answer: the turn that is judged; hi
 {user, answer} before it; criteria: a list of {type, text}, for multifacet the rubric's question;
 levels: a list of {score, text}."""
 
-_HEADING = re.compile(r"^# (system|user|assistant)[ \t]*$", re.MULTILINE)
+_ALL = VARIABLES | OPTIONAL | JUDGING
+_FOREIGN = "group other languages"
+_HEADING = re.compile(rf"^# (system|user|assistant|{_FOREIGN}|group)[ \t]*$", re.MULTILINE)
 _TAG = re.compile(r"<<[^<>\n]{1,40}>>:?")
 
 
@@ -78,16 +100,32 @@ class PromptFile:
             ) from None
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(f"the prompt file {path} cannot be read: {error}") from error
-        self._parts = self._parse()
+        self.used: frozenset[str] = frozenset()
+        self._foreign: list[int] = []
+        self._groups = self._parse()
         self.fingerprint = hashlib.sha256(self._text.encode()).hexdigest()
 
-    def messages(self, values: Mapping[str, Any]) -> tuple[Message, ...]:
-        return tuple([part.fixed or self._message(part, values) for part in self._parts])
+    def groups(self, *, foreign: bool = False) -> list[int]:
+        """The groups of demonstrations for rows in English, or in another language (`foreign`);
+        [0] where the demonstrations are not divided."""
+        usual = [i for i in range(len(self._groups)) if i not in self._foreign]
+        return (self._foreign if foreign else usual) or list(range(len(self._groups)))
+
+    def messages(self, values: Mapping[str, Any], group: int = 0) -> tuple[Message, ...]:
+        """The prompt for these values, with this group of demonstrations. What the file may use
+        and is not given is none."""
+        values = dict.fromkeys(_ALL[self._phase][1]) | dict(values)
+        return tuple([part.fixed or self._message(part, values) for part in self._groups[group]])
 
     def demonstrations(self) -> tuple[str, ...]:
         """The texts of the phrases that its fixed assistant messages show."""
-        shown = [p.fixed.text for p in self._parts if p.role == "assistant" and p.fixed]
-        return tuple(text for message in shown for text in _phrase_texts(message))
+        return tuple(
+            text
+            for parts in self._groups
+            for part in parts
+            if part.role == "assistant" and part.fixed
+            for text in _phrase_texts(part.fixed.text)
+        )
 
     @staticmethod
     def _message(part: _Part, values: Mapping[str, Any]) -> Message:
@@ -109,7 +147,7 @@ class PromptFile:
         ]
         return Message(part.role, tuple(content))
 
-    def _parse(self) -> list[_Part]:
+    def _parse(self) -> list[list[_Part]]:
         head, *rest = _HEADING.split(self._text)
         if head.strip():
             raise self._wrong(1, "there is text before the first heading")
@@ -117,19 +155,37 @@ class PromptFile:
         if self._phase != "respond" and (not roles or roles[-1] != "user"):
             last = self._text.count("\n", 0, self._text.rfind(f"# {roles[-1]}")) + 1 if roles else 1
             raise self._wrong(last, "the last message must be `# user`")
-        parts = []
+        parts: list[_Part] = []
+        starts: list[int] = []
         used: set[str] = set()
         for match, role, text in zip(_HEADING.finditer(self._text), roles, rest[1::2], strict=True):
             line = self._text.count("\n", 0, match.end()) + 1
+            if role in ("group", _FOREIGN):
+                if text.strip() or starts[-1:] == [len(parts)]:
+                    raise self._wrong(line, "`# group` needs messages under headings of their own")
+                if role == _FOREIGN:
+                    self._foreign.append(len(starts))
+                starts.append(len(parts))
+                continue
             here = self._check(text, line)
             used |= here
             template = self._environment.from_string(text.strip())
             part = _Part(role, template)
             parts.append(part if here else replace(part, fixed=self._message(part, {})))
-        if missing := (VARIABLES | JUDGING)[self._phase][0] - used:
+        if missing := _ALL[self._phase][0] - used:
             names = " and ".join(f"{{{{ {name} }}}}" for name in sorted(missing))
             raise self._wrong(len(self._text.splitlines()) or 1, f"it never uses {names}")
-        return parts
+        self.used = frozenset(used)
+        if not starts:
+            return [parts]
+        if starts[-1] >= len(parts) - 1:
+            raise self._wrong(len(self._text.splitlines()), "the last `# group` is empty")
+        # What comes before the first group and the last message belong to all of them.
+        ends = [*starts[1:], len(parts) - 1]
+        return [
+            [*parts[: starts[0]], *parts[start:end], parts[-1]]
+            for start, end in zip(starts, ends, strict=True)
+        ]
 
     def _check(self, text: str, line: int) -> set[str]:
         """The variables a message uses, none of them unknown."""
@@ -139,7 +195,7 @@ class PromptFile:
             used = meta.find_undeclared_variables(self._environment.parse(text))
         except TemplateSyntaxError as error:
             raise self._wrong(line + error.lineno - 1, error.message or "syntax error") from error
-        needed, allowed = (VARIABLES | JUDGING)[self._phase]
+        needed, allowed = _ALL[self._phase]
         if unknown := sorted(used - needed - allowed):
             pattern = re.compile(rf"\{{[{{%][^}}]*\b{re.escape(unknown[0])}\b")
             found = pattern.search(text)
@@ -166,6 +222,16 @@ def judging(benchmark: str, path: Path | None = None) -> PromptFile:
     return PromptFile(benchmark, path or resource("prompts") / f"{benchmark}.md")
 
 
+class Nothing(BaseModel):
+    """What a judge is asked to learn what it says to nothing at all: requests without content,
+    and by tag phrases that would suit any request."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    requests: Annotated[list[str], Field(min_length=1)]
+    phrases: dict[Tag, Annotated[list[str], Field(min_length=1)]]
+
+
 class PromptSet:
     """The prompts of all phases that ask a model. `name` is what `load` takes."""
 
@@ -184,12 +250,46 @@ class PromptSet:
             raise UsageError(
                 f"there is no prompt set {name}", hint=f"name one of {sets}, or a folder"
             )
-        files = {phase: PromptFile(phase, folder / f"{phase}.md") for phase in VARIABLES}
+        there = [name for name in OPTIONAL if (folder / f"{name}.md").is_file()]
+        files = {phase: PromptFile(phase, folder / f"{phase}.md") for phase in (*VARIABLES, *there)}
         return cls(name, folder, files)
 
-    def messages(self, phase: str, **values: Any) -> tuple[Message, ...]:
+    @property
+    def shipped(self) -> bool:
+        """Whether the set comes with sysgen."""
+        return self._folder.parent == resource("prompts")
+
+    def has(self, phase: str) -> bool:
+        """Whether the set has this file: see `OPTIONAL`."""
+        return phase in self._files
+
+    def speaks(self, phase: str) -> bool:
+        """Whether this phase's prompt says in which language to write."""
+        return "language" in self._files[phase].used
+
+    def groups(self, phase: str, *, foreign: bool = False) -> list[int]:
+        """The groups of demonstrations that this phase has for such rows."""
+        return self._files[phase].groups(foreign=foreign)
+
+    def messages(self, phase: str, group: int = 0, **values: Any) -> tuple[Message, ...]:
         """The prompt for these values; strings in them, however deep, are row text."""
-        return self._files[phase].messages(values)
+        return self._files[phase].messages(values, group)
+
+    @property
+    def nothing(self) -> Nothing | None:
+        """Content-free verdict questions; None where the set has no `nothing.toml`: then the
+        model's verdicts are taken as they are."""
+        path = self._folder / "nothing.toml"
+        if not path.is_file():
+            return None
+        try:
+            return Nothing.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise UsageError(f"{path} cannot be read: {error}") from error
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"]))
+            raise UsageError(f"{path}: {where}: {first['msg']}") from error
 
     def judging(self, question: str) -> PromptFile:
         """How this set asks a judge to `prefer` or `align`; the shipped default's way where the
@@ -201,15 +301,11 @@ class PromptSet:
 
     def demonstrations(self, phase: str) -> tuple[str, ...]:
         """The texts of all phrases that this phase's demonstrations show, in order."""
-        return tuple(text for file in self._of(phase) for text in file.demonstrations())
-
-    def _of(self, phase: str) -> tuple[PromptFile, ...]:
-        """The files of a phase."""
-        return (self._files[phase],)
+        return self._files[phase].demonstrations()
 
     def fingerprint(self, phase: str) -> str:
-        """Changes whenever the file's text does."""
-        return self._files[phase].fingerprint
+        """Changes whenever the file's text does; "" where the set has no such file."""
+        return self._files[phase].fingerprint if self.has(phase) else ""
 
 
 def _phrase_texts(message: str) -> list[str]:

@@ -149,14 +149,79 @@ class Responded:
     cost: Cost = NOTHING
 
 
-Result = Generated | Filtered | Verified | Responded
-Phase = Literal["generate", "filter", "verify", "respond"]
+class Check(NamedTuple):
+    """One thing that was looked at in a new answer.
+
+    `turn` counts the assistant's turns from 1. `kind`: result, code, tool_claim, echo or phrase (by
+    rule); agrees or follows (by the model). `text` is what was looked for: the original's result,
+    or the phrase. `p` is the probability that it holds; a rule gives 0 or 1. `detail` says what
+    was understood or found.
+    """
+
+    turn: int
+    kind: str
+    text: str
+    by: str
+    p: float
+    detail: str
+
+
+KINDS: dict[str, str] = {
+    "result": "keeps the original's result",
+    "code": "its code parses",
+    "tool_claim": "claims no output of a tool that was not called",
+    "agrees": "agrees with the original, says the model",
+    "echo": "is more than its system message said again",
+    "phrase": "does what a phrase asks, by rule",
+    "follows": "does what a phrase asks, says the model",
+}
+"""Kind of check -> what it says of an answer that passes."""
+
+
+class Attempt(NamedTuple):
+    """A new answer that was not taken. `shown`: whether the original answer was in its prompt.
+    `agrees` and `obeys` as in `Checked` (None where nothing could be looked at); `fault` is why it
+    failed, "" where it passed and another was better."""
+
+    turn: int
+    content: str
+    shown: bool
+    agrees: float | None
+    obeys: float | None
+    fault: str
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """Phase 5: whether the new answers keep what the original ones had right and do as they are
+    told.
+
+    `turns` is the conversation with the best answers; empty where those of phase 4 stayed.
+    `checks` are those of the answers that were taken. `agrees`: whether they keep the results and
+    claims of the original (None: nothing could be looked at); `obeys`: the mean probability that a
+    phrase is followed, by turn the least (None likewise). `tries`: answers that were looked at,
+    in the turn that took most.
+    """
+
+    turns: tuple[Turn, ...] = ()
+    checks: tuple[Check, ...] = ()
+    attempts: tuple[Attempt, ...] = ()
+    agrees: bool | None = None
+    obeys: float | None = None
+    tries: int = 1
+    dropped: str | None = None
+    cost: Cost = NOTHING
+
+
+Result = Generated | Filtered | Verified | Responded | Checked
+Phase = Literal["generate", "filter", "verify", "respond", "check"]
 PHASES: tuple[Phase, ...] = get_args(Phase)
 TABLES: dict[Phase, str] = {
     "generate": "generated",
     "filter": "filtered",
     "verify": "verified",
     "respond": "responded",
+    "check": "checked",
 }
 """Phase -> the store's table for it, which is also the field of `Row`."""
 
@@ -170,6 +235,14 @@ class Row(NamedTuple):
     filtered: Filtered | None = None
     verified: Verified | None = None
     responded: Responded | None = None
+    checked: Checked | None = None
+
+    @property
+    def answers(self) -> tuple[Turn, ...]:
+        """The conversation with its new answers: those that the checks chose, else phase 4's."""
+        if self.checked is not None and self.checked.turns:
+            return self.checked.turns
+        return self.responded.turns if self.responded is not None else ()
 
     def after(self, phase: Phase, result: Result) -> Row:
         """The same row, one phase further."""

@@ -15,6 +15,19 @@ UNSPACED = frozenset({"CJK", "THAI", "LAO", "KHMER", "MYANMAR"})
 """Scripts that set no spaces between words."""
 
 
+LETTERS = {
+    "CJK": r"\u3041-\u30ff\u3400-\u9fff", "HANGUL": r"\uac00-\ud7a3",
+    "CYRILLIC": r"\u0400-\u04ff", "ARABIC": r"\u0620-\u06d3", "DEVANAGARI": r"\u0904-\u0939",
+    "GREEK": r"\u0370-\u03ff", "HEBREW": r"\u05d0-\u05ea", "THAI": r"\u0e01-\u0e46",
+    "BENGALI": r"\u0985-\u09b9", "TAMIL": r"\u0b85-\u0bb9", "TELUGU": r"\u0c05-\u0c39",
+    "KANNADA": r"\u0c85-\u0cb9", "MALAYALAM": r"\u0d05-\u0d39", "GUJARATI": r"\u0a85-\u0ab9",
+    "GURMUKHI": r"\u0a05-\u0a39", "SINHALA": r"\u0d85-\u0dc6", "KHMER": r"\u1780-\u17b3",
+    "LAO": r"\u0e81-\u0ec6", "MYANMAR": r"\u1000-\u102a", "GEORGIAN": r"\u10d0-\u10fa",
+    "ARMENIAN": r"\u0531-\u0587", "ETHIOPIC": r"\u1200-\u135a",
+}  # fmt: skip
+"""Script -> letters that begin words in it, as a regular expression's class has them."""
+
+
 def script_counts(text: str) -> Counter[str]:
     """Letters of each script."""
     if text.isascii():

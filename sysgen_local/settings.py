@@ -8,6 +8,10 @@ from typing import Literal
 Turns = Literal["all", "first"]
 """Which assistant turns are answered anew."""
 
+Shown = Literal["never", "exact", "always"]
+"""Whether the model sees the original answer when it writes the new one: never, where that one has
+a result or code that must not change, or always."""
+
 ExistingSystem = Literal["replace", "keep", "skip"]
 """What becomes of a row that comes with a system message: a new one is made, that one is answered
 under, or the row is rejected."""
@@ -28,5 +32,9 @@ class Settings:
     max_answer_tokens: int | None = None
     turns: Turns | None = None
     keep_truncated: bool | None = None
+    show_answer: Shown | None = None
+    check: bool | None = None
+    tries: int | None = None
+    language: str | None = None
     min_p_good: float | None = None
     existing_system: ExistingSystem | None = None

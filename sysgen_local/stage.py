@@ -1,8 +1,8 @@
 """What a stage is: the work for one row, as a generator of requests.
 
 `work` yields requests, is sent their completions in the same order, and returns the result. It
-knows nothing of llama.cpp, batches or SQL, so a test sends it completions by hand. The four
-phases are stages, and so is whatever else asks a model something for each of many rows.
+knows nothing of llama.cpp, batches or SQL, so a test sends it completions by hand. The phases
+are stages, and so is whatever else asks a model something for each of many rows.
 """
 
 from __future__ import annotations

@@ -1,8 +1,11 @@
-"""A store of finished and dropped rows that are full of markup."""
+"""A store of finished and dropped rows that are full of markup, checked or not."""
 
 from __future__ import annotations
 
 from sysgen_local.records import (
+    Attempt,
+    Check,
+    Checked,
     Conversation,
     Filtered,
     Generated,
@@ -22,7 +25,22 @@ ROLE = Phrase("role", "You are a cook.")
 TOOL = Phrase("tool", f"Use a scale. {EVIL}")
 
 
-def fill(path, rows):
+def checked(n):
+    """Every fourth row disagrees, every second has a better answer; the others are as they were."""
+    result = Check(1, "result", f"{n} {EVIL}", "rule", float(n % 4 > 0), f"number {EVIL}")
+    agrees = Check(1, "agrees", "", "model", 0.9375, "")
+    follows = Check(1, "follows", ROLE.text, "model", 0.875, "")
+    if n % 4 == 0:
+        worse = Attempt(1, f"Worse {n} {EVIL}", True, 0.0, None, "disagrees")
+        return Checked((), (result,), (worse,), False, None, 2, "disagrees")
+    if n % 2 == 0:
+        better = (Turn("user", f"Question {n}? {EVIL}"), Turn("assistant", f"Better {n} {EVIL}"))
+        first = Attempt(1, f"New {n} {EVIL}", False, None, 0.25, "disobeys")
+        return Checked(better, (result, follows), (first,), True, 0.875, 2)
+    return Checked((), (agrees,) if n % 3 else (), (), True if n % 3 else None, None, 1)
+
+
+def fill(path, rows, *, checks=False):
     with Store.open(path) as store:
         conversations = [
             Conversation((Turn("user", f"Question {n}? {EVIL}"), Turn("assistant", f"Old {n}")), n)
@@ -41,5 +59,10 @@ def fill(path, rows):
                 (n, "verify", Verified(verdicts, ROLE.text)),
                 (n, "respond", Responded(new, "looping" if n % 5 == 0 else None)),
             ]
+            if checks and n % 5:
+                results.append((n, "check", checked(n)))
         store.commit(results)
+        if checks:
+            facts = {"tries": "3", "min_agrees": "0.5", "min_follows": "0.5", "by_model": "True"}
+            store.set_recipe("check", "e" * 64, facts)
         store.set_recipe("generate", "f" * 64, {"model": EVIL, "seed": "0"})

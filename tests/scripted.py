@@ -46,6 +46,8 @@ def plain(request: Request) -> Completion:
             '[{"tag":"format","text":"Use a short list."},{"tag":"role","text":"You are a cook."}]'
         )
         return Completion(request.id, text, "stop", 10, 5, 0.1)
+    if isinstance(request.constraint, Choice) and "yes" in request.constraint.labels:
+        return Completion(request.id, "yes", "stop", 10, 0, 0.1, {"yes": 0.9, "no": 0.1})
     if isinstance(request.constraint, Choice):
         p = {"good": 0.9, "bad": 0.08, "none": 0.02}
         return Completion(request.id, "good", "stop", 10, 0, 0.1, p)

@@ -7,14 +7,14 @@ FLOORS = [
     {"errors", "files", "resources", "records", "settings", "scripts", "language", "__init__"},
     {"checks"},
     {"engine"},
-    {"prompts", "models", "stage", "progress"},
+    {"prompts", "models", "stage", "progress", "forecast", "advice"},
     {"sources"},
     {"store"},
     {"export", "report"},
     {"review"},
     {"evaluate"},
     {"phases"},
-    {"pipeline", "passes", "job", "bench", "trial", "study", "harness"},
+    {"pipeline", "passes", "job", "bench", "trial", "study", "harness", "tryout"},
     {"cli"},
 ]
 PACKAGE = Path(__file__).resolve().parent.parent / "sysgen_local"

@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 from scripted import ScriptedEngine, plain
 
+from sysgen_local.engine.request import Request
 from sysgen_local.errors import RecipeError, UsageError
 from sysgen_local.job import agree, import_phrases, plan, progress_of, run
-from sysgen_local.passes import machine
+from sysgen_local.passes import NAMES, Task, machine
 from sysgen_local.pipeline import Pipeline
-from sysgen_local.records import PHASES, Conversation, Source, Turn
+from sysgen_local.records import PHASES, TAGS, Conversation, Phase, Source, Turn
+from sysgen_local.resources import resource
 from sysgen_local.settings import Settings
 from sysgen_local.store import Store
 
@@ -112,3 +114,81 @@ def test_imported_phrases_are_checked_before_any_is_written(store, tmp_path):
     # What is left for phase 1 to do would mix recipes.
     with pytest.raises(RecipeError):
         agree(plan(Settings(), store, PHASES), store)
+
+
+def calibrated(store: Store, settings: Settings, *, answers: bool = True) -> list[Request]:
+    """Plans, agrees, and prepares the judge: the requests that this took."""
+    tasks = plan(settings, store, PHASES)
+    agree(tasks, store)
+    engine = ScriptedEngine(plain if answers else lambda request: pytest.fail(request.id))
+    [prepare] = [task.prepare for task in tasks if task.prepare]
+    prepare(engine)
+    return engine.seen
+
+
+def test_a_judge_is_asked_about_nothing_once_for_a_store(store):
+    settings = Settings(prompts="default")
+    assert len(calibrated(store, settings)) == 48
+    fact = store.recipe("verify").facts["calibration"]
+    assert json.loads(fact).keys() == set(TAGS)
+    assert calibrated(store, settings, answers=False) == []
+    assert calibrated(store, Settings(), answers=False) == []  # the store knows the set
+    assert store.recipe("verify").facts["calibration"] == fact
+    [verify] = [task.stage for task in plan(Settings(), store, ["verify"])]
+    assert verify.calibration.fact == fact
+    # Nor is it asked again once there are results.
+    Pipeline(store, [t.stage for t in plan(Settings(), store, PHASES)], progress_of(store)).run(
+        ScriptedEngine(plain)
+    )
+    assert store.counts().phases["verify"].done == 3
+    assert calibrated(store, Settings(), answers=False) == []
+    assert store.recipe("verify").facts["calibration"] == fact
+
+
+def test_another_judge_or_prompt_is_asked_anew(store, builtin, tmp_path):
+    calibrated(store, Settings(prompts="default"))
+    judge = tmp_path / "judge.gguf"
+    shutil.copy(builtin, judge)
+    moved = Settings(prompts="default", model=str(judge))
+    assert calibrated(store, moved, answers=False) == []  # the same file
+    with judge.open("ab") as file:
+        file.write(b"\0")
+    assert len(calibrated(store, moved)) == 48
+    own = tmp_path / "own"
+    shutil.copytree(resource("prompts") / "default", own)
+    with (own / "verify.md").open("a") as file:
+        file.write("\n")
+    assert len(calibrated(store, Settings(prompts=str(own), model=str(judge)))) == 48
+    (own / "nothing.toml").write_text('requests = ["?"]\n[phrases]\nrole = ["You are."]\n')
+    assert len(calibrated(store, Settings(prompts=str(own), model=str(judge)))) == 1
+    assert calibrated(store, Settings(prompts="compact", model=str(judge)), answers=False) == []
+    assert "calibration" not in store.recipe("verify").facts
+
+
+def test_a_calibration_only_follows_from_other_facts():
+    facts = {"prompts": "a", "model_file": "b"}
+    assert "calibration" in NAMES
+    assert Task.of(facts) == Task.of({**facts, "calibration": "{}"})
+    assert Task.of(facts) != Task.of({**facts, "prompts": "c"})
+
+
+def test_answers_are_checked_unless_the_store_has_unchecked_ones(store):
+    def phases(settings: Settings, *some: Phase, redo: Phase | None = None) -> list[Phase]:
+        return [task.stage.phase for task in plan(settings, store, some or PHASES, redo)]
+
+    assert phases(Settings()) == list(PHASES)
+    assert phases(Settings(check=False)) == list(PHASES[:4])
+    tasks = plan(Settings(check=False), store, PHASES)
+    agree(tasks, store, check=False)
+    Pipeline(store, [t.stage for t in tasks], progress_of(store)).run(ScriptedEngine(plain))
+    assert store.counts().rows()["final"] == 3
+    assert phases(Settings()) == list(PHASES[:4])  # it stays as it was
+    assert phases(Settings(), "check") == ["check"]
+    assert phases(Settings(check=True)) == list(PHASES)
+    made_with(store, Settings(check=True))
+    assert store.counts().phases["check"].done == 3
+    with pytest.raises(RecipeError, match="were checked"):
+        phases(Settings(check=False))
+    assert phases(Settings(check=False), redo="check") == list(PHASES[:4])
+    with pytest.raises(RecipeError, match="another recipe for check: tries was 3, now 5"):
+        agree(plan(Settings(tries=5), store, PHASES), store)

@@ -79,9 +79,9 @@ def test_a_later_turn_sees_the_new_answers_before_it(store):
 def test_depth_first_the_first_row_is_final_before_the_last_is_begun(store):
     engine = ScriptedEngine(plain, slots=4)
     run(store, engine)
-    groups = [r.group for r in engine.seen]
-    first_answer = groups.index("respond")
-    last_generate = len(groups) - 1 - groups[::-1].index("generate")
+    phases = [r.id.split(":")[1] for r in engine.seen]
+    first_answer = phases.index("respond")
+    last_generate = len(phases) - 1 - phases[::-1].index("generate")
     assert first_answer < 20 < last_generate
 
 

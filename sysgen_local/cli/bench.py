@@ -85,6 +85,7 @@ def bench(
     else:
         click.echo(
             f"rows/h: for rows that cost {measuring.READ} tokens read and {measuring.WRITTEN} "
-            "written over the four phases.\n`sysgen run --slots N` sets the slots by hand."
+            "written over the paper's four phases; checks come on top.\n"
+            "`sysgen run --slots N` sets the slots by hand."
         )
     return 0

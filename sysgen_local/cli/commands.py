@@ -26,9 +26,10 @@ def cli() -> None:
     """Give every row of an SFT dataset a fitting system message and an answer that obeys it.
 
     A model on your own machine writes a system message for each row as phrases under eight
-    functionality tags; the phrases are filtered, each is judged, and the row is answered anew
-    under what is left. Everything is kept in one DuckDB file, so a run can be stopped, looked
-    into, and taken up again.
+    functionality tags; the phrases are filtered, each is judged, the row is answered anew under
+    what is left, and every new answer is checked: does it keep what the original one had right,
+    does it do as it is told. Everything is kept in one DuckDB file, so a run can be stopped,
+    looked into, and taken up again.
 
     \b
     Begin with:
@@ -44,6 +45,7 @@ for command in (
     run.filter_,
     run.verify,
     run.respond,
+    run.check,
     run.import_tags,
     look.status,
     look.stats,

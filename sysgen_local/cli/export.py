@@ -42,7 +42,8 @@ EXPORTING = [
         default="messages",
         show_default=True,
         help="messages (OpenAI, TRL, Axolotl), sharegpt, alpaca with a system column, TRL's "
-        "prompt-completion, or dpo: the new answer chosen, the old one rejected.",
+        "prompt-completion, or dpo: the new answer chosen, and rejected one of the same row that "
+        "failed the checks, or the original one where none did.",
     ),
     click.option(
         "--variant",
@@ -65,6 +66,12 @@ EXPORTING = [
         help="Several files, as train=0.95,test=0.05; the same question is always in the same one.",
     ),
     opt.where,
+    click.option(
+        "--checks",
+        is_flag=True,
+        help="Columns that say what was checked of the new answers: agrees, obeys, and checks, a "
+        "list of {turn, kind, text, by, p, detail}. For messages and sharegpt.",
+    ),
     click.option(
         "--min-p-good",
         type=click.FloatRange(0, 1),
@@ -102,6 +109,7 @@ def export(output: Path, db: Path, card: bool, **wanted: Any) -> None:
       sysgen export -o train.parquet --db data.duckdb
       sysgen export -o data.jsonl --split train=0.95,test=0.05 --dedupe --exclude bench.jsonl
       sysgen export -o pairs.jsonl --format dpo
+      sysgen export -o best.jsonl --where "agrees and obeys > 0.8" --checks
       sysgen export -o gemma.jsonl --fold-system --where "turns = 1"
     """
     from sysgen_local.files import write
@@ -160,6 +168,7 @@ def _export(
     fold_system: bool,
     splits: dict[str, float] | None,
     where: str | None,
+    checks: bool,
     min_p_good: float,
     dedupe: bool,
     exclude: Sequence[Path],
@@ -167,11 +176,13 @@ def _export(
     name: str | None = None,
 ) -> tuple[list[Exported], str]:
     """Writes the files; they and the text of the card."""
-    from sysgen_local.export import Wish, card, check, generators, permit
+    from sysgen_local.export import Wish, can_tell, card, check, generators, permit
     from sysgen_local.export import export as write
     from sysgen_local.store import OUTSIDE, Selection
 
     check(output)
+    if checks:
+        can_tell(store, form, variant)
     stats = store.stats()
     without, notes = _left_out(store, dedupe, exclude)
     share = (0.0, min(1.0, sum(splits.values()))) if splits else (0.0, 1.0)
@@ -180,7 +191,7 @@ def _export(
         permit(lineage, generators(stats))
     for note in notes:
         say(note, err=True)
-    wish = Wish(form, variant, fold_system, where, min_p_good, without)
+    wish = Wish(form, variant, fold_system, where, min_p_good, without, checks)
     written = write(store, output, wish, splits=splits)
     if skipped := sum(of.skipped for of in written):
         notes.append(f"{skipped:,} rows have no place in {form}: {OUTSIDE[form]}")

@@ -60,7 +60,8 @@ def status(db: Path) -> None:
 @click.option("--paper", "beside_paper", is_flag=True, help="The SysGen paper's figures beside.")
 @opt.database
 def stats(as_json: bool, other: Path | None, beside_paper: bool, db: Path) -> None:
-    """Rows by phase and reason, phrases by tag, verdicts, lengths, datasets. It always adds up.
+    """Rows by phase and reason, phrases by tag, verdicts, checks, lengths, datasets, and what is
+    poor, with what to try. It always adds up.
 
     \b
     Examples:
@@ -103,14 +104,16 @@ def show(
     db: Path,
 ) -> None:
     """The story of ROW (its number in the store, from 1), or of some rows: from instruction to
-    new answer, with every phrase, verdict and probability, and what was dropped and why.
+    new answer, with every phrase, verdict, check and probability, the answers that were not
+    taken, and what was dropped and why.
 
     \b
     Examples:
       sysgen show 2
       sysgen show --sample 3 --tag tool
-      sysgen show --dropped --phase respond
+      sysgen show --dropped --phase check
       sysgen show --where "p_good < 0.6 AND len(instruction) > 200"
+      sysgen show --where "obeys < 0.7 OR tries > 2"
     """
     from rich.console import Console
 
@@ -139,10 +142,12 @@ def show(
         if row is not None and not found:
             raise UsageError(f"{db} has no row {row}", hint=f"its rows are 1 to {usable}")
         console = Console()
+        phases = store.phases
         for one in found:
             origin = store.origin(one.row)
             assert origin is not None
-            for part in story(one, origin, store.reviewed(one.row), stale=store.stale(one.row)):
+            review, stale = store.reviewed(one.row), store.stale(one.row)
+            for part in story(one, origin, review, phases=phases, stale=stale):
                 console.print(part)
     if not found:
         click.echo(f"no such row among the {usable:,} of {db}", err=True)

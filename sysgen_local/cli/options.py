@@ -15,8 +15,14 @@ from sysgen_local.settings import Settings
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 PATH = click.Path(path_type=Path, dir_okay=False)
-PHASE = click.Choice(["generate", "filter", "verify", "respond"])
+PHASE = click.Choice(["generate", "filter", "verify", "respond", "check"])
 TAG = click.Choice(["role", "content", "task", "action", "style", "background", "tool", "format"])
+
+DEMONSTRATION = (
+    "model: builtin, a small demonstration model without knowledge "
+    "(--model NAME for a real one; `sysgen models list`)"
+)
+"""Said where no model was named."""
 
 database = click.option(
     "--db",
@@ -29,8 +35,9 @@ database = click.option(
 where = click.option(
     "--where",
     metavar="SQL",
-    help="Rows that meet an SQL condition over row, dataset, turns, instruction, old_answer, "
-    "system, new_answer, tags, p_good, reason, state, ...",
+    help="Rows that meet an SQL condition over row, source, line, dataset, license, turns, "
+    "instruction, old_answer, old_system, system, new_answer, tags, p_good, agrees (none where "
+    "nothing could be checked), obeys, tries, checks, state, phase, reason, review, stale.",
 )
 
 MODEL = [
@@ -73,6 +80,35 @@ ANSWERING = [
         help="Keep answers that the token limit cut off.",
     ),
 ]
+LANGUAGE = [
+    click.option(
+        "--language",
+        metavar="CODE",
+        help="Write the phrases in this language, as de or zh.  [default: each row's own]",
+    ),
+]
+SHOWING = [
+    click.option(
+        "--show-answer",
+        type=click.Choice(["never", "exact", "always"]),
+        help="Let the model see the original answer: never (the paper's way), where that one has "
+        "a result or code that must not change, or always.  [default: always]",
+    ),
+]
+CHECKING = [
+    click.option(
+        "--tries",
+        type=click.IntRange(1, 20),
+        metavar="N",
+        help="Answers a row may take until one passes the checks.  [default: 3]",
+    ),
+]
+check = click.option(
+    "--check/--no-check",
+    default=None,
+    help="Check every new answer against the original and its system message, and answer again "
+    "where it fails; without, the paper's own four phases.  [default: check]",
+)
 gpu_layers = click.option(
     "--gpu-layers",
     type=int,

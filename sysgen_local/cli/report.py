@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 )
 @opt.database
 def report(output: Path, title: str | None, evaluation: Path | None, db: Path) -> None:
-    """One page that opens offline: funnel, tags, verdicts, lengths, speed, licences, and rows to
-    look through, with search and filters.
+    """One page that opens offline: funnel, tags, verdicts, checks, lengths, speed, licences, and
+    rows to look through, with search and filters.
 
     \b
     Example:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from sysgen_local.cli import options as opt
-from sysgen_local.records import PHASES, Conversation, Phase, Reject
+from sysgen_local.records import PHASES, Phase
 from sysgen_local.settings import Settings
 
 if TYPE_CHECKING:
@@ -23,14 +23,15 @@ INPUT = click.argument("inputs", nargs=-1, metavar="[INPUT]...")
 @INPUT
 @click.option("-o", "--output", type=opt.PATH, help="Write finished rows: .jsonl or .parquet.")
 @click.option("--phase", type=opt.PHASE, help="Do only this phase.")
+@opt.check
 @opt.options(
     opt.MODEL, opt.READING, opt.EXISTING_SYSTEM, opt.SAMPLING, opt.VERIFYING, opt.ANSWERING,
-    opt.MACHINE, opt.WORKING,
+    opt.LANGUAGE, opt.SHOWING, opt.CHECKING, opt.MACHINE, opt.WORKING,
 )  # fmt: skip
 @opt.taking_machine
 @opt.taking_settings
 def run(phase: Phase | None, **given: Any) -> int:
-    """The whole job: read INPUT, do the four phases, write the dataset.
+    """The whole job: read INPUT, do all phases, write the dataset.
 
     INPUT is a JSONL, JSON, Parquet or CSV file (plain, gzipped or zstd), a directory of such, or
     hf://datasets/OWNER/NAME. Without INPUT, what --db holds is taken up again; so is a run that
@@ -49,8 +50,9 @@ def run(phase: Phase | None, **given: Any) -> int:
 @click.command()
 @INPUT
 @opt.options(
-    opt.MODEL[::2], opt.READING, opt.EXISTING_SYSTEM, opt.SAMPLING, opt.MACHINE, opt.WORKING
-)
+    opt.MODEL[::2], opt.READING, opt.EXISTING_SYSTEM, opt.SAMPLING, opt.LANGUAGE, opt.MACHINE,
+    opt.WORKING,
+)  # fmt: skip
 @opt.taking_machine
 @opt.taking_settings
 def generate(**given: Any) -> int:
@@ -99,12 +101,16 @@ def verify(**given: Any) -> int:
 @click.option(
     "--edited",
     is_flag=True,
-    help="Answer anew also the rows whose system message a person edited in `sysgen review`.",
+    help="Answer anew also the rows whose system message a person edited in `sysgen review`, and "
+    "check them where the store's answers are checked.",
 )
-@opt.options(opt.MODEL[::2], opt.READING, opt.SAMPLING, opt.ANSWERING, opt.MACHINE, opt.WORKING)
+@opt.options(
+    opt.MODEL[::2], opt.READING, opt.SAMPLING, opt.ANSWERING, opt.SHOWING, opt.MACHINE,
+    opt.WORKING,
+)  # fmt: skip
 @opt.taking_machine
 @opt.taking_settings
-def respond(**given: Any) -> int:
+def respond(edited: bool, **given: Any) -> int:
     """Phase 4 alone: the rows are answered anew under their system messages.
 
     \b
@@ -113,7 +119,32 @@ def respond(**given: Any) -> int:
       sysgen respond --db rows.duckdb --redo respond --temperature 0 --max-answer-tokens 2048
       sysgen respond --db rows.duckdb --edited -o out.jsonl
     """
-    return _work(phases=["respond"], **given)
+    # Edited rows were final before, and are to be so again.
+    return _work(phases=["respond", "check"] if edited else ["respond"], edited=edited, **given)
+
+
+@click.command()
+@INPUT
+@click.option("-o", "--output", type=opt.PATH, help="Write finished rows: .jsonl or .parquet.")
+@opt.options(
+    opt.MODEL[::2], opt.READING, opt.SAMPLING, opt.ANSWERING, opt.SHOWING, opt.CHECKING,
+    opt.MACHINE, opt.WORKING,
+)  # fmt: skip
+@opt.taking_machine
+@opt.taking_settings
+def check(**given: Any) -> int:
+    """Phase 5 alone: new answers must keep what the original had right, and obey.
+
+    By rule where a rule can tell (final results, code, phrases that ask for something countable),
+    else by the model. An answer that fails is written again, up to --tries answers in all; where
+    none passes, the row is dropped as `disagrees` or `disobeys`.
+
+    \b
+    Examples:
+      sysgen check --db rows.duckdb -o out.jsonl
+      sysgen check --db rows.duckdb --redo check --tries 5
+    """
+    return _work(phases=["check"], **given)
 
 
 @click.command(name="import-tags")
@@ -160,7 +191,7 @@ def _work(
 ) -> int:
     from sysgen_local import job, passes
     from sysgen_local.export import check, export
-    from sysgen_local.report.live import view_for
+    from sysgen_local.report.live import note, view_for
     from sysgen_local.report.status import StatusFile
     from sysgen_local.store import Store
 
@@ -169,12 +200,11 @@ def _work(
     if output is not None:
         check(output)  # now rather than after hours of work
     with Store.open(db, create=bool(inputs)) as store:
-        tasks = job.plan(settings, store, phases)
+        tasks = job.plan(settings, store, phases, redo)
         if settings.model is None and any(t.model and t.model.name == "builtin" for t in tasks):
-            view.say(
-                "model: builtin, a small demonstration model without knowledge "
-                "(--model NAME for a real one; `sysgen models list`)"
-            )
+            view.say(opt.DEMONSTRATION)
+        for line in job.lacking(tasks):
+            view.say(line)
         _read(
             store,
             inputs,
@@ -188,7 +218,7 @@ def _work(
         job.need_rows(store)
         if redo:
             store.redo(redo)
-        job.agree(tasks, store)
+        job.agree(tasks, store, check=settings.check)
         if edited:
             view.say(f"{store.reopen():,} rows with an edited system message are answered anew")
         run_number = store.start_run(
@@ -204,6 +234,7 @@ def _work(
         finally:
             store.end_run(run_number, "done" if finished else "interrupted")
         counts = store.counts()
+        advice = store.advice()
         written = export(store, output)[0].rows if output else None
     click.echo(
         f"{counts.input:,} rows: {counts.final:,} final, {counts.dropped:,} dropped, "
@@ -212,6 +243,8 @@ def _work(
     )
     if written is not None:
         click.echo(f"{written:,} rows written to {output}", err=True)
+    for finding in advice:
+        view.say(note(finding.says))
     if not finished:
         click.echo("interrupted: the same command takes it up again", err=True)
         return 130
@@ -231,62 +264,23 @@ def _read(
 ) -> None:
     """Takes the inputs into the store; what was read before is not read again."""
     from sysgen_local.errors import UsageError
-    from sysgen_local.sources import explain_shapes, find, parse_map, read
+    from sysgen_local.sources import Tally, find, need_usable, parse_map, read, strictly
 
     keys = parse_map(mapping) if mapping else None
     sources = list(find(inputs, mapping=keys, license=license)) if inputs else []
     tallies = []
     for source in sources:
-        tally = _Tally()
+        tally = Tally(source.path)
         records = tally.count(read(source, skip_system=skip_system))
         if strict:
-            records = _strictly(source.path, records)
+            records = strictly(source.path, records)
         new = store.ingest(source, records, limit=limit)
         if new:
-            tallies.append((source.path, tally))
+            tallies.append(tally)
             why = f"`sysgen stats --db {store.path}` shows why"
             rejected = f", {tally.rejected:,} rejected ({why})" if tally.rejected else ""
             say(f"{source.path}: {tally.usable:,} rows{rejected}")
-    if tallies and not any(tally.usable for _, tally in tallies):
-        path, tally = tallies[0]
-        raise UsageError(
-            f"{path} has no usable row: {tally.first_reject}",
-            hint=f"understood are {explain_shapes()}; for others use --map",
-        )
+    if tallies:
+        need_usable(tallies)
     if sources and not store.counts().input:
         raise UsageError(f"{sources[0].path} is empty: there is no row in it")
-
-
-def _strictly(
-    path: str, records: Iterable[Conversation | Reject]
-) -> Iterator[Conversation | Reject]:
-    """The records up to the first that cannot be used. Raises UsageError there."""
-    from sysgen_local.errors import UsageError
-
-    for record in records:
-        if isinstance(record, Reject):
-            raise UsageError(
-                f"{path}, line {record.line}: {record.reason}, {record.detail}",
-                hint="mend the line, or leave --strict off: such rows are counted as rejected",
-            )
-        yield record
-
-
-class _Tally:
-    """Counts records on their way into the store."""
-
-    def __init__(self) -> None:
-        self.usable = 0
-        self.rejected = 0
-        self.first_reject = ""
-
-    def count(self, records: Iterable[Conversation | Reject]) -> Iterator[Conversation | Reject]:
-        for record in records:
-            if isinstance(record, Reject):
-                self.rejected += 1
-                self.first_reject = self.first_reject or (
-                    f"line {record.line}: {record.reason}, {record.detail}"
-                )
-            else:
-                self.usable += 1
-            yield record

@@ -19,9 +19,10 @@ import psutil
 from sysgen_local.engine import weights
 from sysgen_local.engine.chat import ChatTemplate
 from sysgen_local.engine.constraint import Grammars
-from sysgen_local.engine.memory import KEPT, Memory
+from sysgen_local.engine.memory import Memory
+from sysgen_local.engine.pace import ON_CPU, ON_GPU, StepTimes
 from sysgen_local.engine.plan import Options, gpu_layers, slots_and_room
-from sysgen_local.engine.request import Choice, Completion, Json, Request
+from sysgen_local.engine.request import Choice, Completion, Flight, Json, Load, Request
 from sysgen_local.engine.runner import Runner
 from sysgen_local.engine.scheduler import Scheduler, Share
 from sysgen_local.engine.sequence import Sequence
@@ -49,13 +50,16 @@ class LlamaEngine:
             eos=self.vocab.text_of(self.vocab.eos),
             name=path.name,
         )
-        self.slots, self.room = slots_and_room(self._model, options)
-        context = self._new_context(options)
+        self.slots, self.room, kept = slots_and_room(self._model, options)
+        context = self._new_context(options, kept)
         self._runner = Runner(context, self.vocab.size, options.batch)
         recurrent = llama_cpp.llama_model_is_recurrent(self._model)
         hybrid = llama_cpp.llama_model_is_hybrid(self._model)
-        self._memory = Memory(context, self.slots, self.room, partial=not (recurrent or hybrid))
+        self._memory = Memory(
+            context, self.slots, self.room, kept=kept, partial=not (recurrent or hybrid)
+        )
         self._scheduler = Scheduler(options.batch)
+        self._times = StepTimes(ON_GPU if self._layers else ON_CPU)
         self._starts: dict[Choice, list[list[int]]] = {}
         self._cancelled = False
 
@@ -68,7 +72,7 @@ class LlamaEngine:
                 if not self._scheduler.running:
                     return
                 self._memory.close_gaps(self._scheduler.running)
-                batch, logits = self._runner.decode(self._scheduler.schedule())
+                batch, logits = self._timed(self._scheduler.schedule())
                 yield from self._settle(batch, logits)
         finally:
             for sequence in self._scheduler.running:
@@ -97,6 +101,18 @@ class LlamaEngine:
         return (
             f"{self.path.name}: {parameters / size:.1f}{unit} parameters, {self.slots} slots x "
             f"{self.room} tokens, {where}{folded}"
+        )
+
+    def load(self) -> Load:
+        """See `Telling.load`."""
+        times, running = self._times, list(self._scheduler.running)
+        return Load(
+            times.steps,
+            times.read,
+            times.written,
+            self.slots,
+            tuple(Flight(one.request.id, one.read, one.written) for one in running),
+            times.costs,
         )
 
     @property
@@ -143,13 +159,17 @@ class LlamaEngine:
             tokens, shared = self.vocab.encode(pieces)
             left = self.room - len(tokens)
             if left < min(request.min_tokens, request.max_tokens):
-                yield Completion(request.id, "", "too_long", tokens_in=len(tokens))
+                yield Completion(
+                    request.id, "", "too_long", tokens_in=len(tokens), tokens_decoded=0
+                )
                 continue
             sequence = self._sequence(request, tokens, min(left, request.max_tokens))
             prefix = tokens[:shared]
             keeper = self._memory.keeper(request.group, prefix)
             if keeper is not None:
+                before = self._runner.seconds
                 self._runner.prefill(prefix, keeper)
+                self._times.add(len(prefix), 0, self._runner.seconds - before)
             newcomers.append(sequence)
         self._memory.take(newcomers)
         self._scheduler.running += newcomers
@@ -165,6 +185,15 @@ class LlamaEngine:
         return Sequence(
             request, tokens, limit=limit, vocab=self.vocab, matcher=matcher, starts=starts
         )
+
+    def _timed(self, batch: list[Share]) -> tuple[list[Share], np.ndarray[Any, Any]]:
+        """Decodes the batch, and notes what it took."""
+        read = sum(share.length for share in batch if share.sequence.reading)
+        written = sum(share.length for share in batch) - read
+        before = self._runner.seconds
+        decoded = self._runner.decode(batch)
+        self._times.add(read, written, self._runner.seconds - before)
+        return decoded
 
     def _settle(self, batch: list[Share], logits: np.ndarray[Any, Any]) -> Iterator[Completion]:
         if np.isnan(logits[:, :1]).any():
@@ -188,10 +217,10 @@ class LlamaEngine:
         kinds = llama_cpp.LLAMA_FLASH_ATTN_TYPE_DISABLED, llama_cpp.LLAMA_FLASH_ATTN_TYPE_ENABLED
         return int(kinds[bool(wanted)])
 
-    def _new_context(self, options: Options) -> Any:
+    def _new_context(self, options: Options, kept: int) -> Any:
         params = llama_cpp.llama_context_default_params()
         params.n_batch = params.n_ubatch = options.batch
-        params.n_seq_max = self.slots + KEPT
+        params.n_seq_max = self.slots + kept
         params.n_ctx = self.room * params.n_seq_max
         params.n_outputs_max = params.n_seq_max
         # A stream each: attention over one's own cells only, so neighbours change nothing.

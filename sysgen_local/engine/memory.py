@@ -17,21 +17,25 @@ import llama_cpp
 from sysgen_local.engine.sequence import Sequence
 from sysgen_local.engine.vocab import common
 
-KEPT = 3
-"""How many prefixes can be kept beside the slots; a stream each."""
+KEPT = 8
+"""How many prefixes are kept beside the slots where memory allows; a stream each. The default
+prompts have eight: five groups of demonstrations for phrases, one each for verdicts and for what
+the checks ask."""
 
 WORTH = 16
 """A shorter beginning is sooner decoded again than looked after."""
 
 
 class Memory:
-    def __init__(self, context: Any, slots: int, room: int, *, partial: bool) -> None:
-        """`room`: tokens a sequence may hold. `partial`: whether the end of a sequence can be
-        taken away (attention can; recurrent state has no parts)."""
+    def __init__(self, context: Any, slots: int, room: int, *, kept: int, partial: bool) -> None:
+        """`room`: tokens a sequence may hold. `kept`: prefixes that there is room for. `partial`:
+        whether the end of a sequence can be taken away (attention can; recurrent state has no
+        parts)."""
         self.room = room
         self._memory = llama_cpp.llama_get_memory(context)
         self._partial = partial
         self._slots = slots
+        self._most = kept
         self._kept: dict[str, tuple[int, list[int]]] = {}
         self._free: dict[int, list[int]] = {slot: [] for slot in range(slots)}  # slot -> tokens
 
@@ -42,7 +46,7 @@ class Memory:
 
     def keeper(self, group: str, shared: list[int]) -> int | None:
         """The id that should decode and keep this group's beginning, if one should."""
-        if group in self._kept or len(self._kept) >= KEPT or len(shared) < WORTH:
+        if group in self._kept or len(self._kept) >= self._most or len(shared) < WORTH:
             return None
         keeper = self._slots + len(self._kept)
         self._kept[group] = (keeper, shared)
@@ -84,7 +88,7 @@ class Memory:
         slot is still free when its reader comes depends on others.
         """
         whole = sequence.tokens[: sequence.position]
-        self._free[sequence.slot] = sequence.read if self._partial else whole
+        self._free[sequence.slot] = sequence.prompt_held if self._partial else whole
 
     def _spared(self, held: list[int], sequence: Sequence) -> int:
         """How much of the prompt a slot with these tokens spares, if more than a copy of the
@@ -107,7 +111,7 @@ class Memory:
         if self._partial or there < len(held):
             self._remove(slot, there)
         sequence.slot = slot
-        sequence.position = there
+        sequence.position = sequence.spared = there
 
     def _usable(self, held: list[int], prompt: list[int]) -> int:
         """How much of the prompt these tokens spare; its last two are decoded in any case: logits

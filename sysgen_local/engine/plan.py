@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import llama_cpp
 import psutil
@@ -25,6 +25,9 @@ SLOTS_ON_GPU = 48
 
 ENOUGH = 8
 """Slots that are not given up for the sake of rows longer than USUAL tokens."""
+
+FEW = 3
+"""Prefixes that are kept where memory is short."""
 
 USUAL = 4096
 
@@ -86,43 +89,60 @@ def cell_size(model: Any) -> int:
     return max(1, 2 * width * int(llama_cpp.llama_model_n_layer(model)))
 
 
-def slots_and_room(model: Any, options: Options) -> tuple[int, int]:
-    """(slots, tokens a slot) within half of the memory that the weights leave free. Raises
+class Layout(NamedTuple):
+    """Slots, tokens a slot (of a kept prefix too), and prefixes that can be kept."""
+
+    slots: int
+    room: int
+    kept: int
+
+
+def slots_and_room(model: Any, options: Options) -> Layout:
+    """The layout within half of the memory that the weights leave free. Raises
     SysgenError where what was set by hand takes more than the whole machine has: asked for it,
     llama.cpp takes memory for a minute before it fails, or the system ends the process."""
     cell = cell_size(model)
     on_gpu = llama_cpp.llama_supports_gpu_offload() and bool(gpus())
     free = sum(g.free for g in gpus()) if on_gpu else psutil.virtual_memory().available
-    slots, room = layout(
+    slots, room, kept = plan = layout(
         options,
         trained=llama_cpp.llama_model_n_ctx_train(model),
         cells=free // 2 // cell,
         slots=SLOTS_ON_GPU if on_gpu else SLOTS_ON_CPU,
     )
     counted = not (llama_cpp.llama_model_is_hybrid(model) or on_gpu)  # a hybrid has fewer cells
-    wanted, there = (slots + KEPT) * room * cell, psutil.virtual_memory().total
+    wanted, there = (slots + kept) * room * cell, psutil.virtual_memory().total
     if counted and wanted > there and (options.slots or options.context):
         raise SysgenError(
             f"{slots} slots x {room} tokens take {wanted / (1 << 30):,.0f} GiB of memory, and this "
             f"machine has {there / (1 << 30):,.0f} GiB",
             hint="try fewer slots (--slots) or a smaller context (--context)",
         )
-    return slots, room
+    return plan
 
 
-def layout(options: Options, *, trained: int, cells: int, slots: int) -> tuple[int, int]:
-    """(slots, tokens a slot) for a memory of `cells` tokens; `slots` are worth having.
+def layout(options: Options, *, trained: int, cells: int, slots: int) -> Layout:
+    """The layout for a memory of `cells` tokens; `slots` are worth having.
 
-    A slot holds the longest job if it can. Where memory is short, slots are given up for that
-    down to ENOUGH, then long jobs down to USUAL tokens, then the other slots.
+    A slot holds the longest job if it can. Where memory is short, prefixes are given up first,
+    down to FEW: reading some anew costs less than having no slots. Then slots go down to ENOUGH,
+    then long jobs down to USUAL tokens, then the other slots.
     """
+    whole = _layout(options, trained, cells, slots, KEPT)
+    wanted = options.context or min(trained, options.longest or USUAL)
+    if whole.slots >= min(slots, ENOUGH) and whole.room >= wanted:
+        return whole
+    return _layout(options, trained, cells, slots, FEW)
+
+
+def _layout(options: Options, trained: int, cells: int, slots: int, kept: int) -> Layout:
     wanted = options.longest or USUAL
     room = options.context or min(trained, max(1024, wanted))
     slots = options.slots or slots
     if options.context is None:
         least = min(room, USUAL)
-        room = max(least, min(room, cells // (min(slots, ENOUGH) + KEPT)))
+        room = max(least, min(room, cells // (min(slots, ENOUGH) + kept)))
     room = -(-room // 256) * 256  # llama.cpp rounds a stream up so
     if options.slots is None:
-        slots = max(1, min(slots, cells // room - KEPT))
-    return slots, room
+        slots = max(1, min(slots, cells // room - kept))
+    return Layout(slots, room, kept)

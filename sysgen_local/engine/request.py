@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 Finish = Literal["stop", "length", "too_long", "refused"]
 """stop: ended by itself; length: the token limit cut it off. Nothing was decoded: too_long,
@@ -83,7 +83,8 @@ class Request(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Completion:
     """The answer to one request. Token counts include what was shared; seconds are wall time
-    in the slot. `probabilities` maps every label of a `Choice` to its share, summing to 1."""
+    in the slot. `probabilities` maps every label of a `Choice` to its share, summing to 1.
+    `tokens_decoded`: those of the prompt that no memory held yet; None where that is not known."""
 
     id: str
     text: str
@@ -92,6 +93,35 @@ class Completion:
     tokens_out: int = 0
     seconds: float = 0.0
     probabilities: Mapping[str, float] | None = None
+    tokens_decoded: int | None = None
+
+
+class Costs(NamedTuple):
+    """Seconds of a step, beside what is in it; of a token that is read; of one that is written."""
+
+    fixed: float
+    read: float
+    written: float
+
+
+class Flight(NamedTuple):
+    """A request under way: how many tokens of its prompt were decoded so far, and were written."""
+
+    id: str
+    read: int
+    written: int
+
+
+class Load(NamedTuple):
+    """What an engine has done since it was loaded, in steps and decoded tokens, what it has in its
+    slots, and what its steps cost so far (None before the first ones)."""
+
+    steps: int
+    read: int
+    written: int
+    slots: int
+    flights: tuple[Flight, ...]
+    costs: Costs | None
 
 
 class Engine(Protocol):
@@ -116,3 +146,12 @@ class Engine(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class Telling(Protocol):
+    """An engine that tells how far it is with what it has in hand."""
+
+    def load(self) -> Load:
+        """May be called from another thread while `complete` goes on."""
+        ...

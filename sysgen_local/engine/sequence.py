@@ -24,7 +24,8 @@ costs another pass over the weights, which is as dear as about this many tokens 
 
 class Sequence:
     """`tokens` are the prompt and what was written since; the model's memory holds the first
-    `position` of them, the others wait; `piecemeal` if they go into the batch one at a time."""
+    `position` of them, the others wait; `piecemeal` if they go into the batch one at a time.
+    `spared` were in the slot when it was taken."""
 
     def __init__(
         self,
@@ -40,6 +41,7 @@ class Sequence:
         self.tokens = prompt
         self.position = 0
         self.piecemeal = False
+        self.spared = 0
         self.slot = -1
         self.finish: Finish | None = None
         self._prompt_length = len(prompt)
@@ -60,9 +62,24 @@ class Sequence:
         return len(self.tokens) - self.position
 
     @property
-    def read(self) -> list[int]:
+    def prompt_held(self) -> list[int]:
         """What the memory holds of the prompt."""
         return self.tokens[: min(self.position, self._prompt_length)]
+
+    @property
+    def reading(self) -> bool:
+        """Whether what waits is part of the prompt."""
+        return self.position < self._prompt_length
+
+    @property
+    def read(self) -> int:
+        """How many tokens of the prompt were decoded for it."""
+        return min(self.position, self._prompt_length) - self.spared
+
+    @property
+    def written(self) -> int:
+        """How many tokens were written."""
+        return len(self._written)
 
     def settle(self, logits: Logits) -> None:
         """Takes the logits behind the last token and moves on."""
@@ -114,4 +131,5 @@ class Sequence:
             tokens_out=len(self._written),
             seconds=time.perf_counter() - self._started,
             probabilities=probabilities,
+            tokens_decoded=self._prompt_length - self.spared,
         )

@@ -2,12 +2,13 @@
 
 from sysgen_local.export.card import card, generators, licences
 from sysgen_local.export.licences import Licence, licence, permit
-from sysgen_local.export.write import Exported, Wish, check, export, split_path
+from sysgen_local.export.write import Exported, Wish, can_tell, check, export, split_path
 
 __all__ = [
     "Exported",
     "Licence",
     "Wish",
+    "can_tell",
     "card",
     "check",
     "export",

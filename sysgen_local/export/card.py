@@ -10,6 +10,7 @@ from typing import Any
 from sysgen_local import __version__
 from sysgen_local.export.licences import Kind, Licence, licence
 from sysgen_local.export.write import Exported
+from sysgen_local.records import KINDS
 from sysgen_local.store import Part, Variant
 
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
@@ -27,6 +28,12 @@ _CITATION = """\
   journal = {arXiv preprint arXiv:2502.11330},
   year    = {2025}
 }"""
+
+
+_PREFERRED = (
+    ": the answer that stays is preferred over one of the same row that failed the checks, or over "
+    "the original one where none did"
+)
 
 
 def generators(stats: Mapping[str, Any]) -> dict[str, Licence]:
@@ -48,6 +55,7 @@ def card(
     """The whole card. `stats` is what `Store.stats` gives, `lineage` where the written rows come
     from, `notes` what was left out and why."""
     rows = sum(of.rows for of in written)
+    checked = "check" in stats["phases"] and variant == "full"
     lines = [
         "---",
         _head([*licences(stats, lineage).values()], written, rows, name).strip(),
@@ -58,12 +66,14 @@ def card(
         f"{rows:,} rows, {_HOLDS[variant]}. Made with sysgen-local {__version__} by the SysGen "
         "method (arXiv 2502.11330): a model wrote a system message for each row as phrases under "
         "eight functionality tags, the phrases were filtered, each was judged by a model, and the "
-        f"row was answered anew under what was left. The layout is `{layout}`.",
+        f"row was answered anew under what was left{', and checked' if checked else ''}. The "
+        f"layout is `{layout}`{_PREFERRED if layout == 'dpo' and checked else ''}.",
         "",
         *_table("Files", ("file", "rows"), [(f.path.name, f"{f.rows:,}") for f in written]),
         *(f"- {note}" for note in notes),
         *([""] if notes else []),
         *_funnel(stats),
+        *(_checks(stats) if checked else ()),
         *_sources(stats, lineage),
         *_recipe(stats),
         *_licences(stats, lineage),
@@ -110,6 +120,47 @@ def _funnel(stats: Mapping[str, Any]) -> list[str]:
     return _table("How many rows went through", ("step", "rows", "left out, and why"), body)
 
 
+def _checks(stats: Mapping[str, Any]) -> list[str]:
+    """What was looked at in the answers of all rows that came so far."""
+    of = stats["checks"]
+    facts = stats["recipes"].get("check", {}).get("facts", {})
+    lines = [
+        "## Checks",
+        "",
+        "A new answer has to keep what the original one had right and to do what the system "
+        "message asks: by rule where a rule can tell (final results, code, what can be counted), "
+        "else by the probability that a model gives it. One that fails is written again, the best "
+        "stays, and a row none of whose answers passes is dropped. The figures are of all rows "
+        "that were checked, dropped ones included.",
+        "",
+        f"- keeps what the original had right: {_reasons(_shares(of['agrees']))}",
+        f"- does what it was told: {_mean(of['obeys'])}",
+        f"- answers a row took: {_reasons({f'{n}:': rows for n, rows in of['tries'].items()})}",
+    ]
+    if of["faults"]:
+        lines.append(f"- answers that were not taken: {_reasons(of['faults'])}")
+    limits = {"tries": "answers a row may take", "min_agrees": "least probability that it agrees",
+              "min_follows": "that it follows a phrase"}  # fmt: skip
+    said = [f"{words} {facts[name]}" for name, words in limits.items() if name in facts]
+    if said:
+        lines.append(f"- limits: {', '.join(said)}")
+    body = [
+        (KINDS.get(kind, kind), f"{n['looked_at']:,}", f"{n['held'] / n['looked_at']:.1%}")
+        for kind, n in of["kinds"].items()
+    ]
+    table = _table("", ("an answer", "looked at", "held"), body)[1:] if body else [""]
+    return [*lines, *table]
+
+
+def _shares(agrees: Mapping[str, int]) -> dict[str, int]:
+    names = {"yes": "yes", "no": "no", "not_checkable": "nothing to look at"}
+    return {words: agrees[name] for name, words in names.items()}
+
+
+def _mean(obeys: float | None) -> str:
+    return "nothing to look at" if obeys is None else f"{obeys:.2f} in the mean (0 to 1)"
+
+
 def _sources(stats: Mapping[str, Any], lineage: Sequence[Part]) -> list[str]:
     here = {part.dataset: part.rows for part in lineage}
     body = [
@@ -129,6 +180,11 @@ def _recipe(stats: Mapping[str, Any]) -> list[str]:
         "min_p_good",
         "max_tokens",
         "turns",
+        "shown",
+        "tries",
+        "min_agrees",
+        "min_follows",
+        "by_model",
     )
     body = []
     for phase, recipe in stats["recipes"].items():

@@ -5,8 +5,11 @@ messages: {"messages": [{"role", "content"}, ...]}, the system message first, to
 "system"}. Both carry "tools", a JSON list as text, where any row has them. alpaca: system,
 instruction, input, output, history; rows with tool calls have no place in it and are skipped, and
 the first row with a history leads, so that readers see that column's type at once.
-prompt-completion: two lists of messages. dpo: {"prompt", "chosen", "rejected"}, the new first
-answer over the old one.
+prompt-completion: two lists of messages. dpo: {"prompt", "chosen", "rejected"}, an answer over one
+that failed the checks in its place, where there is none over the original one.
+
+With checks, messages and sharegpt have "agrees", "obeys" and "checks", a list of {"turn", "kind",
+"text", "by", "p", "detail"}; one that no row has is left out, and a row with all of them leads.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from pathlib import Path
 
 from sysgen_local.errors import UsageError
 from sysgen_local.files import whole
-from sysgen_local.store import Format, Selection, Store, Variant
+from sysgen_local.store import CHECKED_FORMATS, Format, Selection, Store, Variant
 
 _ENDINGS = (".jsonl", ".parquet")
 
@@ -36,7 +39,8 @@ class Exported:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What is to leave, and in what form; `without` are rows to leave out, ascending."""
+    """What is to leave, and in what form; `without` are rows to leave out, ascending. `checks`:
+    with what was checked of each row's answers."""
 
     format: Format = "messages"
     variant: Variant = "full"
@@ -44,6 +48,7 @@ class Wish:
     where: str | None = None
     min_p_good: float = 0.0
     without: tuple[int, ...] = ()
+    checks: bool = False
 
 
 def export(
@@ -57,11 +62,13 @@ def export(
 
     `splits` is name -> share: rows go into NAME-split files by a hash of their first instruction,
     so that the same question is always in the same split. Without finished rows a file is empty.
-    Raises UsageError for an ending, condition or folder that will not do, SysgenError where
-    writing fails.
+    Raises UsageError for an ending, condition or folder that will not do and for checks that
+    cannot be given, SysgenError where writing fails.
     """
     check(path)
     wish = wish or Wish()
+    if wish.checks:
+        can_tell(store, wish.format, wish.variant)
     if not splits:
         return [_write(store, path, wish, (0.0, 1.0), None)]
     written = []
@@ -83,9 +90,29 @@ def _write(
             variant=wish.variant,
             fold_system=wish.fold_system,
             selection=Selection(wish.where, wish.min_p_good, wish.without, share),
+            checks=wish.checks,
             parquet=path.suffix.lower() == ".parquet",
         )
     return Exported(rows, skipped, path, split)
+
+
+def can_tell(store: Store, form: Format, variant: Variant) -> None:
+    """Raises UsageError where it cannot be told what was checked of the answers written so."""
+    if form not in CHECKED_FORMATS:
+        raise UsageError(
+            f"{form} has no place for what was checked",
+            hint=f"--checks goes with --format {' or '.join(CHECKED_FORMATS)}",
+        )
+    if variant != "full":
+        raise UsageError(
+            f"--variant {variant} writes the original answers, and the new ones were checked",
+            hint="leave --checks or --variant off",
+        )
+    if "check" not in store.phases:
+        raise UsageError(
+            f"the answers in {store.path} were not checked",
+            hint=f"`sysgen check --db {store.path}` does it; or leave --checks off",
+        )
 
 
 def split_path(path: Path, split: str) -> Path:

@@ -1,41 +1,63 @@
 """Phase 1: the model writes a system message as phrases under functionality tags (section 3.1).
 
-Row -> one request constrained to compact JSON -> phrases. The whole conversation is shown.
+Row -> one request constrained to compact JSON -> phrases. The whole conversation is shown. Which
+group of demonstrations the prompt has is drawn by the run's seed and the row.
 """
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from functools import cache
 
 from sysgen_local.engine.request import GREEDY, Json, Request, Sampling
-from sysgen_local.phases.tags import SCHEMA, parse_json
+from sysgen_local.language import name_of, row_language, script_for
+from sysgen_local.phases.tags import SCHEMA, parse_json, schema_in
 from sysgen_local.prompts import PromptSet
 from sysgen_local.records import Conversation, Generated, Phase, Row
+from sysgen_local.scripts import LETTERS
 from sysgen_local.stage import Work, cost_of, seed_of
 
 _GRAMMAR = Json(json.dumps(SCHEMA, sort_keys=True))
 
 
+@cache
+def _grammar(code: str | None) -> Json:
+    """What may be written for a row in this language: where it has a script of its own, phrases
+    begin in that."""
+    letters = LETTERS.get(script_for(code) or "") if code else None
+    return Json(json.dumps(schema_in(letters), sort_keys=True)) if letters else _GRAMMAR
+
+
 @dataclass(frozen=True, slots=True)
 class Generate:
-    """`keep_system`: a row that comes with a system message needs no phrases."""
+    """`keep_system`: a row that comes with a system message needs no phrases. `language`: in which
+    phrases are written, as a code; None for each row's own."""
 
     prompts: PromptSet
     sampling: Sampling = GREEDY
     seed: int = 0
     max_tokens: int = 768
     keep_system: bool = False
+    language: str | None = None
     phase: Phase = "generate"
 
     def work(self, row: Row) -> Work:
         if self.keep_system and row.conversation.system:
             return Generated()
+        code = self._language(row.conversation)
+        groups = self.prompts.groups(self.phase, foreign=code is not None)
+        group = groups[seed_of(self.seed, row.row, self.phase, 1) % len(groups)]
         request = Request(
             id=f"{row.row}:{self.phase}",
-            group=self.phase,
-            messages=self.prompts.messages(self.phase, turns=exchanges(row.conversation)),
-            constraint=_GRAMMAR,
+            group=f"{self.phase}:{group}",
+            messages=self.prompts.messages(
+                self.phase,
+                group,
+                turns=exchanges(row.conversation),
+                language=name_of(code) if code else None,
+            ),
+            constraint=_grammar(code) if self.prompts.speaks(self.phase) else _GRAMMAR,
             sampling=self.sampling,
             max_tokens=self.max_tokens,
             min_tokens=min(self.max_tokens, 192),
@@ -59,8 +81,15 @@ class Generate:
             "max_tokens": str(self.max_tokens),
             "seed": str(self.seed),
             "grammar": _GRAMMAR.schema,
+            **({"scripts": json.dumps(LETTERS)} if self.prompts.speaks(self.phase) else {}),
             **({"existing_system": "keep"} if self.keep_system else {}),
+            **({"language": self.language} if self.language else {}),
         }
+
+    def _language(self, conversation: Conversation) -> str | None:
+        """The language's code; None for English, and where it cannot be told."""
+        code = self.language or row_language(conversation)
+        return None if code == "en" else code
 
 
 def exchanges(conversation: Conversation) -> list[dict[str, str]]:

@@ -1,7 +1,8 @@
 """Phase 4: the assistant's turns are written anew under the system message (section 3.4).
 
 Row -> one request a turn, each seeing the answers before it -> the new conversation. An answer
-that is no answer (cut off, empty, looping, full of chat markup) drops the row.
+that is no answer (cut off, empty, looping, full of chat markup) drops the row. The original
+answer can be shown to the model, with the system message repeated behind it.
 """
 
 from __future__ import annotations
@@ -9,13 +10,22 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from sysgen_local.engine.request import GREEDY, Completion, Message, Request, Sampling, Segment
+from sysgen_local.phases.evidence import exact
 from sysgen_local.prompts import PromptSet
 from sysgen_local.records import Phase, Responded, Row, Turn
-from sysgen_local.settings import Turns
+from sysgen_local.settings import Shown, Turns
 from sysgen_local.stage import Work, cost_of, seed_of
+
+ANEW = Sampling(temperature=0.7, top_p=0.95)
+"""For answering again where the first answer was greedy: it would come out the same."""
+
+_WORKINGS = re.compile(r"<<[^<>\n]{1,80}>>")
+"""A calculator's notes in the answers of GSM8K and sets made of it: no one should learn to write
+them, so a model that sees such an answer does not see them."""
 
 _THOUGHT = re.compile(r"^\s*<think>.*?</think>\s*", re.DOTALL)
 _ENDS = str.maketrans("!?\n", "...")
@@ -34,26 +44,32 @@ class Respond:
     max_tokens: int = 1024
     turns: Turns = "all"
     keep_truncated: bool = False
+    shown: Shown = "never"
     phase: Phase = "respond"
 
     def work(self, row: Row) -> Work:
         assert row.verified is not None
         assert row.verified.system is not None
-        messages = [*self.prompts.messages(self.phase, system=row.verified.system)]
         turns: list[Turn] = []
         spent: list[Completion] = []
         for turn in row.conversation.turns:
             if turn.role == "assistant" and (self.turns == "all" or not spent):
-                [completion] = yield [self._request(row, tuple(messages), len(spent))]
+                shown = self.shows(turn, turns)
+                [completion] = yield [self.request(row, turns, len(spent), shown=shown)]
                 spent.append(completion)
-                answer = _THOUGHT.sub("", completion.text).strip()
-                if reason := self._fault(completion, answer):
+                answer, reason = self.read(completion)
+                if reason:
                     # What was written is kept: `show` tells what went wrong.
                     return Responded((*turns, Turn("assistant", answer)), reason, cost_of(spent))
                 turn = Turn("assistant", answer)
             turns.append(turn)
-            messages.append(_message(turn))
         return Responded(tuple(turns), cost=cost_of(spent))
+
+    def shows(self, original: Turn, before: Sequence[Turn]) -> bool:
+        """Whether the first answer in place of `original` is written with that one in view."""
+        if self.shown == "never" or not self.prompts.has("rewrite") or before[-1].role != "user":
+            return False
+        return self.shown == "always" or exact(before[-1].content, original.content)
 
     def facts(self) -> dict[str, str]:
         return {
@@ -63,18 +79,44 @@ class Respond:
             "seed": str(self.seed),
             "turns": self.turns,
             "keep_truncated": str(self.keep_truncated),
+            **(
+                {}
+                if self.shown == "never"
+                else {"shown": self.shown, "rewrite": self.prompts.fingerprint("rewrite")}
+            ),
         }
 
-    def _request(self, row: Row, messages: tuple[Message, ...], part: int) -> Request:
+    def request(
+        self, row: Row, before: Sequence[Turn], part: int, *, shown: bool, phase: Phase = "respond"
+    ) -> Request:
+        """Asks for the answer to the turns `before`; with the original one in view where `shown`.
+        `part` tells the requests of a row and phase apart, and gives each its own seed."""
+        assert row.verified is not None
+        system = row.verified.system
+        if shown:
+            *head, last = self.prompts.messages(
+                "rewrite",
+                system=system,
+                instruction=before[-1].content,
+                answer=_WORKINGS.sub("", row.conversation.turns[len(before)].content),
+            )
+            messages = [*head, *map(_message, before[:-1]), last]
+        else:
+            messages = [*self.prompts.messages(self.phase, system=system), *map(_message, before)]
         return Request(
-            id=f"{row.row}:{self.phase}:{part}",
+            id=f"{row.row}:{phase}:{part}",
             group=self.phase,
-            messages=messages,
-            sampling=self.sampling,
+            messages=tuple(messages),
+            sampling=self.sampling if phase == self.phase or self.sampling.temperature else ANEW,
             max_tokens=self.max_tokens,
             min_tokens=min(self.max_tokens, 64),
-            seed=seed_of(self.seed, row.row, self.phase, part),
+            seed=seed_of(self.seed, row.row, phase, part),
         )
+
+    def read(self, completion: Completion) -> tuple[str, str | None]:
+        """The answer that a completion holds, and why it is none (None where it is one)."""
+        answer = _THOUGHT.sub("", completion.text).strip()
+        return answer, self._fault(completion, answer)
 
     def _fault(self, completion: Completion, answer: str) -> str | None:
         if completion.finish in ("too_long", "refused"):

@@ -29,6 +29,17 @@ class PhraseList(RootModel[Annotated[list[_Phrase], Field(min_length=1, max_leng
 
 SCHEMA: dict[str, Any] = PhraseList.model_json_schema()
 
+
+def schema_in(letters: str) -> dict[str, Any]:
+    """The schema for phrases that begin with one of these letters (a regular expression's class):
+    a model that begins in a script goes on in it."""
+    schema = PhraseList.model_json_schema()
+    text = schema["$defs"]["_Phrase"]["properties"]["text"]
+    del text["maxLength"]
+    text["pattern"] = f"^[{letters}].{{0,{LONGEST - 1}}}$"
+    return schema
+
+
 _TAG = re.compile(r"<<\s*(/?)\s*([A-Za-z][A-Za-z _-]{0,30}?)\s*>>:?")
 
 

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sysgen_local.records import Row, Turn
+from sysgen_local.records import Phase, Row, Turn
+from sysgen_local.report.standing import fault, standing, verdict
 from sysgen_local.store import Origin, Review
 
 
 def entry(
-    row: Row, origin: Origin, review: Review | None, *, stale: bool, longest: int | None = None
+    row: Row,
+    origin: Origin,
+    review: Review | None,
+    *,
+    phases: Sequence[Phase] | None = None,
+    stale: bool,
+    longest: int | None = None,
 ) -> dict[str, Any]:
     """The row's journey and what a person decided of it. Texts are cut after `longest` characters.
 
-    `stale`: the new answer was written under another system message than the row now has.
+    `phases` are those of the store (see `standing`). `stale`: the new answer was written under
+    another system message than the row now has.
     """
 
     def cut(text: str | None) -> str:
@@ -26,9 +34,9 @@ def entry(
     def turns(of: Iterable[Turn]) -> list[list[str]]:
         return [[turn.role, cut(turn.content)] for turn in of]
 
-    results = {"generate": row.generated, "filter": row.filtered, "verify": row.verified,
-               "respond": row.responded}  # fmt: skip
-    ended = next(((phase, r.dropped) for phase, r in results.items() if r and r.dropped), None)
+    stands = standing(row, phases)
+    checks = row.checked.checks if row.checked else ()
+    attempts = row.checked.attempts if row.checked else ()
     verdicts = row.verified.verdicts if row.verified else ()
     removed = row.filtered.removed if row.filtered else ()
     edited = review.phrases if review else None
@@ -36,15 +44,21 @@ def entry(
         "row": row.row,
         "dataset": origin.dataset or origin.path,
         "at": f"{origin.path}, line {origin.line}",
-        "state": "dropped" if ended else "final" if row.responded else "pending",
-        "why": " ".join(ended) if ended else "",
+        "state": stands.state,
+        "why": f"{stands.phase} {stands.reason}" if stands.state == "dropped" else "",
         "old_system": cut(row.conversation.system),
         "old": turns(row.conversation.turns),
-        "new": turns(row.responded.turns) if row.responded else [],
+        "new": turns(row.answers),
         "system": cut(row.verified.system if row.verified else None),
         "phrases": [[v.tag, cut(v.text), v.label, round(v.good, 3)] for v in verdicts],
         "removed": [[r.tag, cut(r.text), r.reason] for r in removed],
-        "decision": review.decision if review else None,
+        "checked": verdict(row.checked),
+        "checks": [
+            [c.turn, c.kind, cut(c.text), c.by, round(c.p, 3), cut(c.detail)] for c in checks
+        ],
+        "attempts": [[a.turn, fault(a), cut(a.content)] for a in attempts],
+        "decision": review.decision if review and not review.earlier else None,
+        "earlier": review.decision if review and review.earlier else None,
         "edited": None if edited is None else [[p.tag, cut(p.text)] for p in edited],
         "edited_system": cut(review.system if review else None),
         "stale": stale,

@@ -22,6 +22,10 @@ NARROW = 72
 """Columns below which the bars are left out."""
 
 
+MOST = 3
+"""Findings that are drawn; all of them come at the end."""
+
+
 class Teller(View, Protocol):
     """A view that can also be given a line to say, before or while it shows something."""
 
@@ -53,19 +57,27 @@ class Silent:
 
 
 class Plain:
-    """One line every ten seconds."""
+    """One line every ten seconds; advice once, when there is reason for it."""
 
     every = 10.0
 
     def __init__(self, stream: IO[str]) -> None:
         self._stream = stream
+        self._advised: set[str] = set()
 
     def say(self, line: str) -> None:
         print(line, file=self._stream, flush=True)
 
     def show(self, progress: Progress) -> None:
         if progress.seconds >= self.every:
+            self.advise(progress)
             self.close(progress)
+
+    def advise(self, progress: Progress) -> None:
+        for finding in progress.advice:
+            if finding.name not in self._advised:
+                self._advised.add(finding.name)
+                self.say(note(finding.says))
 
     def close(self, progress: Progress) -> None:
         Plain.say(self, self.line(progress))
@@ -118,7 +130,9 @@ def view(progress: Progress, width: int) -> RenderableType:
     from rich.text import Text
 
     pace = Text(" · ".join(speed(progress)), "bold")
-    return Group(_funnel(progress, width), pace, Text(memory(), "dim"), _last(progress))
+    advice = [Text(note(finding.says), "yellow") for finding in progress.advice[:MOST]]
+    memory_ = Text(memory(), "dim")
+    return Group(_funnel(progress, width), pace, memory_, _last(progress), *advice)
 
 
 def _funnel(progress: Progress, width: int) -> RenderableType:
@@ -168,9 +182,14 @@ def speed(progress: Progress) -> list[str]:
         f"{progress.cost.tokens_in / seconds:,.0f} tok/s in",
         f"{progress.cost.tokens_out / seconds:,.0f} out",
     ]
-    if progress.left is not None:
-        parts.append(f"{clock(progress.left)} left")
+    if (left := progress.left) is not None:
+        parts.append(f"{clock(left)} left")
     return parts
+
+
+def note(sentence: str) -> str:
+    """Advice as a line."""
+    return f"note: {sentence}"
 
 
 def memory() -> str:

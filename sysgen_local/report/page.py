@@ -9,6 +9,7 @@ from typing import Any
 from sysgen_local import __version__
 from sysgen_local.records import TAGS
 from sysgen_local.report import plots
+from sysgen_local.report.checks import checked
 from sysgen_local.report.entry import entry
 from sysgen_local.report.grid import Table
 from sysgen_local.report.html import html
@@ -44,6 +45,7 @@ def page(
         "Length of new answers": plots.lengths(store.ratios()),
         "Speed": plots.pace(store.pace()),
     }
+    checks = stats["checks"] if "check" in stats["phases"] else None
     return html(
         Path(__file__).parent,
         data=rows,
@@ -52,6 +54,8 @@ def page(
         stats=stats,
         usable=usable,
         plots={name: Markup(svg) for name, svg in drawn.items()},
+        checks=checked(checks) if checks else None,
+        check_plots={name: Markup(svg) for name, svg in _drawn(checks)} if checks else {},
         licences=licences,
         judgements=[*compared(stats["measures"]), *judged(judgements)],
         benchmarks=benchmarks,
@@ -60,10 +64,27 @@ def page(
     )
 
 
+def _drawn(checks: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Plots of what there is to plot."""
+    if any(checks["p_agrees"]):
+        yield (
+            "Does it agree with the original, says the model",
+            plots.tenths(checks["p_agrees"], "probability that it agrees", "answers"),
+        )
+    if any(checks["p_obeys"]):
+        yield (
+            "Does it do as it was told",
+            plots.tenths(checks["p_obeys"], "mean probability that a phrase is followed", "rows"),
+        )
+    if checks["tries"]:
+        yield "Answers a row took", plots.tries(checks["tries"])
+
+
 def _entries(store: Store, choice: Choice) -> Iterator[dict[str, Any]]:
+    phases = store.phases
     stale = {number for number, _ in store.queue(Choice(where="stale", limit=None))}
     for row in store.find(choice):
         origin = store.origin(row.row)
         assert origin is not None
         review = store.reviewed(row.row)
-        yield entry(row, origin, review, stale=row.row in stale, longest=TEXT)
+        yield entry(row, origin, review, phases=phases, stale=row.row in stale, longest=TEXT)

@@ -103,6 +103,34 @@ def verdicts(stats: Mapping[str, Any]) -> str:
     )  # fmt: skip
 
 
+def tenths(numbers: Sequence[int], title: str, what: str) -> str:
+    """How many there are in each tenth of [0, 1]."""
+    values = [{"p": i / 10 + 0.05, "n": n} for i, n in enumerate(numbers)]
+    return _draw(
+        values,
+        mark={"type": "bar", "color": BLUE},
+        encoding={
+            "x": {"field": "p", "type": "quantitative", "bin": {"step": 0.1, "extent": [0, 1]},
+                  "title": title},
+            "y": {"field": "n", "type": "quantitative", "aggregate": "sum", "title": what},
+        },
+    )  # fmt: skip
+
+
+def tries(counts: Mapping[str, int]) -> str:
+    """Rows by the number of answers they took."""
+    values = [{"tries": int(number), "rows": rows} for number, rows in counts.items()]
+    return _draw(
+        values,
+        mark={"type": "bar", "color": ORANGE},
+        encoding={
+            "x": {"field": "tries", "type": "ordinal", "title": "answers",
+                  "axis": {"labelAngle": 0}},
+            "y": {"field": "rows", "type": "quantitative", "title": "rows"},
+        },
+    )  # fmt: skip
+
+
 def lengths(ratios: Sequence[tuple[float, int]]) -> str:
     """How long new answers are, beside the old ones."""
     values = [{"from": low, "to": low + 0.1, "rows": rows} for low, rows in ratios]

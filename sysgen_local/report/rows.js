@@ -58,13 +58,31 @@ function systems(row) {
   return found;
 }
 
-// Old and new answers side by side, after the first instruction.
+// Old and new answers side by side, after the first instruction; after each what was checked of it.
 function answers(row) {
   const found = [];
+  let turn = 0;
   for (let i = 1; i < Math.max(row.old.length, row.new.length); i++) {
     const before = row.old[i], after = row.new[i];
-    if (before && after && before[1] === after[1]) { found.push(said(before[0], before[1])); continue; }
-    found.push(element("div", "pair", said("old answer", before ? before[1] : ""), said("new answer", after ? after[1] : "(none)")));
+    if (before && after && before[1] === after[1]) found.push(said(before[0], before[1]));
+    else found.push(element("div", "pair", said("old answer", before ? before[1] : ""), said("new answer", after ? after[1] : "(none)")));
+    if (after && after[0] === "assistant") found.push(...checks(row, ++turn));
+  }
+  return found;
+}
+
+// What was looked at in the answer of one turn, and the answers that were not taken there.
+function checks(row, turn) {
+  const found = [];
+  const table = element("table", "", element("tr", "", ...["check", "looked for", "by", "p", "found"].map((name) => element("th", "", name))));
+  const mine = row.checks.filter((check) => check[0] === turn);
+  for (const [, kind, text, by, p, detail] of mine) {
+    table.append(element("tr", p < 0.5 ? "rejected" : "", element("td", "", kind), element("td", "long", text),
+      element("td", "", by), element("td", "", p.toFixed(3)), element("td", "long", detail)));
+  }
+  if (mine.length) found.push(element("div", "scroll", table));
+  for (const [at, why, content] of row.attempts) {
+    if (at === turn) found.push(element("details", "", element("summary", "", why), said("", content)));
   }
   return found;
 }
@@ -80,7 +98,9 @@ function journey(row) {
 // What became of the row, and what a person decided of it.
 function marks(row) {
   const found = [element("span", "state " + row.state, row.why || row.state)];
+  if (row.checked) found.push(" ", element("span", "state", row.checked));
   if (row.decision) found.push(" ", element("span", "state " + row.decision, row.decision));
+  else if (row.earlier) found.push(" ", element("span", "state", row.earlier + " with an earlier answer"));
   if (row.edited) found.push(" ", element("span", "state", "edited"));
   return found;
 }

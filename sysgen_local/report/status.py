@@ -69,6 +69,7 @@ def state(progress: Progress) -> dict[str, Any]:
             }
             for phase, state in progress.phases.items()
         },
+        "advice": [{"name": of.name, "says": of.says} for of in progress.advice],
         "seconds": seconds,
         "seconds_left": progress.left,
         "tokens_in": progress.cost.tokens_in,

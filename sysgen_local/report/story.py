@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import zip_longest
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from sysgen_local.records import Row, Turn, Verdict
+from sysgen_local.records import Phase, Row, Turn, Verdict
 from sysgen_local.report.colours import colour
+from sysgen_local.report.standing import checks_of, fault, standing, verdict
 from sysgen_local.store import Origin, Review
 
 if TYPE_CHECKING:
@@ -15,10 +16,16 @@ if TYPE_CHECKING:
 
 
 def story(
-    row: Row, origin: Origin, review: Review | None = None, *, stale: bool = False
+    row: Row,
+    origin: Origin,
+    review: Review | None = None,
+    *,
+    phases: Sequence[Phase] | None = None,
+    stale: bool = False,
 ) -> Iterator[RenderableType]:
-    """From the instruction to the new answer, in the order in which it happened. `stale`: the
-    answer was written under another system message than the row now has."""
+    """From the instruction to the new answer, in the order in which it happened. `phases` are
+    those of the store (see `standing`). `stale`: the answer was written under another system
+    message than the row now has."""
     from rich.rule import Rule
     from rich.text import Text
 
@@ -36,7 +43,7 @@ def story(
         yield from _answers(row)
     if stale:
         yield Text("the answer was written before the system message was edited", style="yellow")
-    yield _end(row, review)
+    yield _end(row, review, phases)
 
 
 def _phrases(row: Row) -> Iterator[RenderableType]:
@@ -81,44 +88,66 @@ def _system(row: Row) -> RenderableType:
 
 
 def _answers(row: Row) -> Iterator[RenderableType]:
-    """Old and new side by side, turn by turn after the first; what others said across."""
+    """Old and new side by side, turn by turn after the first; what others said across. After each
+    answer what was checked of it."""
     from rich.table import Table
 
-    assert row.responded is not None
-    for old, new in zip_longest(row.conversation.turns[1:], row.responded.turns[1:]):
+    turn = 0
+    for old, new in zip_longest(row.conversation.turns[1:], row.answers[1:]):
+        answer = new is not None and new.role == "assistant"
+        turn += answer
         if old is not None and old == new:
             yield _panel(old.role, old.content, "dim")
+            if answer:
+                yield from _checks(row, turn)
             continue
         table = Table.grid(expand=True)
-        table.add_column(ratio=1)
-        table.add_column(ratio=1)
+        table.add_column(ratio=1, overflow="fold")
+        table.add_column(ratio=1, overflow="fold")
         table.add_row(
             _panel("old answer", _said(old), "dim"), _panel("new answer", _said(new), "green")
         )
         yield table
+        if answer:
+            yield from _checks(row, turn)
+
+
+def _checks(row: Row, turn: int) -> Iterator[RenderableType]:
+    from rich.table import Table
+    from rich.text import Text
+
+    checks, attempts = checks_of(row, turn)
+    if checks:
+        table = Table(title="checks", title_justify="left", show_edge=False, pad_edge=False)
+        for name in ("check", "looked for", "by", "p", "found"):
+            justify: Literal["left", "right"] = "right" if name == "p" else "left"
+            table.add_column(name, justify=justify, overflow="fold")
+        for c in checks:
+            style = "" if c.p >= 0.5 else "red"
+            cells = (Text(c.text), c.by, f"{c.p:.3f}", Text(c.detail))
+            table.add_row(c.kind, *cells, style=style)
+        yield table
+    for attempt in attempts:
+        yield _panel(fault(attempt), attempt.content, "dim red" if attempt.fault else "dim")
 
 
 def _said(turn: Turn | None) -> str:
     return turn.content if turn is not None else "(none)"
 
 
-def _end(row: Row, review: Review | None) -> RenderableType:
+def _end(row: Row, review: Review | None, phases: Sequence[Phase] | None) -> RenderableType:
     from rich.text import Text
 
     person = f", {review.decision} by a person" if review is not None else ""
-    results = {
-        "generate": row.generated,
-        "filter": row.filtered,
-        "verify": row.verified,
-        "respond": row.responded,
-    }
-    for phase, result in results.items():
-        if result is not None and result.dropped:
-            return Text(f"dropped in {phase}: {result.dropped}{person}", style="bold red")
-    if row.responded:
-        return Text(f"final{person}", style="bold green")
-    waits = next(phase for phase, result in results.items() if result is None)
-    return Text(f"pending: waits for {waits}{person}", style="yellow")
+    if review is not None and review.earlier:
+        person += " who saw an earlier answer"
+    state, phase, reason = standing(row, phases)
+    seen = f" ({found})" if (found := verdict(row.checked)) else ""
+    if state == "dropped":
+        return Text(f"dropped in {phase}: {reason}{seen}{person}", style="bold red")
+    if state == "final":
+        return Text(f"final{seen}{person}", style="bold green")
+    return Text(f"pending: waits for {phase}{person}", style="yellow")
 
 
 def _panel(title: str, text: str, style: str) -> RenderableType:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from sysgen_local.report import paper
+from sysgen_local.report.checks import checked
 from sysgen_local.report.colours import colour
 from sysgen_local.report.grid import new_table, plain
 from sysgen_local.report.judgements import compared, judged
@@ -34,6 +35,11 @@ def tables(state: State, other: State | None = None, *, beside_paper: bool = Fal
         found.append(_removed(state, other))
     if state.get("verdicts"):
         found.append(_verdicts(state, other))
+    if state.get("checks") and "check" in state["phases"]:
+        theirs = other["checks"] if other and "check" in other["phases"] else None
+        found.append(checked(state["checks"], theirs).rich())
+    if state.get("advice"):
+        found.insert(1, _advice(state))
     if state.get("lengths") and state["rows"]["final"]:
         found.append(_lengths(state, other))
     if state.get("measures"):
@@ -67,6 +73,14 @@ def _rows(state: State, other: State | None) -> Table:
     return table
 
 
+def _advice(state: State) -> Table:
+    table = new_table("what is poor, and what to try", "")
+    table.show_header = False
+    for of in state["advice"]:
+        table.add_row(plain(of["says"]))
+    return table
+
+
 def _phases(state: State, other: State | None, beside_paper: bool) -> Table:
     usable = state["rows"]["input"] - state["rows"]["rejected"]
     columns = ["phase", ">went on", ">dropped", ">of all"]
@@ -83,7 +97,8 @@ def _phases(state: State, other: State | None, beside_paper: bool) -> Table:
             cells += [_share(n, paper.ROWS) for n in survived] or [""] * len(paper.MODELS)
         if other:
             whole = other["rows"]["input"] - other["rows"]["rejected"]
-            cells.append(_share(other["phases"][phase]["kept"], whole))
+            there = other["phases"].get(phase)  # its answers may not be checked
+            cells.append(_share(there["kept"], whole) if there else "")
         table.add_row(*cells)
     return table
 

@@ -46,6 +46,7 @@ class Session:
         queue = store.queue(choice)
         self.rows = [row for row, _ in queue]
         self._decided = [decision for _, decision in queue]
+        self._phases = store.phases
         self._done: list[tuple[int, Review | None, Any]] = []
         self.made = 0
 
@@ -89,7 +90,7 @@ class Session:
             if before is None:
                 self._store.forget_review(number)
             else:
-                self._store.review(number, before.decision, before.phrases)
+                self._store.review(number, before.decision, before.phrases, at=before.at)
             self._done.pop()
             self._decided[position] = decision
             self.made -= 1
@@ -114,8 +115,9 @@ class Session:
         origin = self._store.origin(row.row)
         assert origin is not None
         review = self._store.reviewed(row.row)
+        stale = self._store.stale(row.row)
         return {
-            **entry(row, origin, review, stale=self._store.stale(row.row)),
+            **entry(row, origin, review, phases=self._phases, stale=stale),
             "position": position,
             "decision": self._decided[position],
             "earlier": review.decision if review else None,

@@ -2,5 +2,16 @@
 
 from sysgen_local.sources.read import find, read
 from sysgen_local.sources.shapes import REASONS, explain_shapes, parse_map, shape
+from sysgen_local.sources.tally import Tally, need_usable, strictly
 
-__all__ = ["REASONS", "explain_shapes", "find", "parse_map", "read", "shape"]
+__all__ = [
+    "REASONS",
+    "Tally",
+    "explain_shapes",
+    "find",
+    "need_usable",
+    "parse_map",
+    "read",
+    "shape",
+    "strictly",
+]

@@ -3,7 +3,16 @@
 Every SQL statement of the project lives in this package; it knows no model and no command line.
 """
 
-from sysgen_local.store.copying import FORMATS, OUTSIDE, VARIANTS, Format, Part, Selection, Variant
+from sysgen_local.store.copying import (
+    CHECKED_FORMATS,
+    FORMATS,
+    OUTSIDE,
+    VARIANTS,
+    Format,
+    Part,
+    Selection,
+    Variant,
+)
 from sysgen_local.store.counts import Counts, PhaseCounts
 from sysgen_local.store.file import LockedError
 from sysgen_local.store.journal import Recipe, Run
@@ -13,6 +22,7 @@ from sysgen_local.store.rows import Choice, State
 from sysgen_local.store.store import Origin, Store
 
 __all__ = [
+    "CHECKED_FORMATS",
     "FORMATS",
     "OUTSIDE",
     "VARIANTS",

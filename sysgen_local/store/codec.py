@@ -10,6 +10,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, get_type_hints
 
 from sysgen_local.records import (
+    Attempt,
+    Check,
+    Checked,
     Conversation,
     Cost,
     Filtered,
@@ -36,8 +39,17 @@ RESULT: dict[Phase, Columns] = {
     "filter": {"phrases": Phrase, "removed": Removed, "dropped": "VARCHAR"},
     "verify": {"verdicts": Verdict, "system": "VARCHAR", "dropped": "VARCHAR", **_COST},
     "respond": {"turns": Turn, "dropped": "VARCHAR", **_COST},
-}
+    "check": {
+        "turns": Turn, "checks": Check, "attempts": Attempt, "agrees": "BOOLEAN",
+        "obeys": "DOUBLE", "tries": "INTEGER", "dropped": "VARCHAR", **_COST,
+    },
+}  # fmt: skip
 """Columns of each phase's table between `row` and `at`, as `encode` and `decode` order them."""
+
+
+_LISTS: dict[Any, str] = {
+    int: "BIGINT[]", float: "DOUBLE[]", float | None: "DOUBLE[]", bool: "BOOLEAN[]"
+}  # fmt: skip
 
 
 def buffer(columns: Columns) -> dict[str, str]:
@@ -48,7 +60,7 @@ def buffer(columns: Columns) -> dict[str, str]:
             travelling[name] = of
         else:
             for field, kind in get_type_hints(of).items():
-                travelling[f"{name}_{field}"] = "DOUBLE[]" if kind is float else "VARCHAR[]"
+                travelling[f"{name}_{field}"] = _LISTS.get(kind, "VARCHAR[]")
     return travelling
 
 
@@ -77,6 +89,9 @@ def encode(phase: Phase, result: Result) -> Values:
             return *_lists(Verdict, verdicts), system, dropped, *_spent(cost)
         case "respond", Responded(turns, dropped, cost):
             return *_lists(Turn, turns), dropped, *_spent(cost)
+        case "check", Checked(turns, checks, attempts, agrees, obeys, tries, dropped, cost):
+            lists = (*_lists(Turn, turns), *_lists(Check, checks), *_lists(Attempt, attempts))
+            return *lists, agrees, obeys, tries, dropped, *_spent(cost)
     raise TypeError(f"{type(result).__name__} is no result of {phase}")
 
 
@@ -136,4 +151,8 @@ _DECODE: dict[Phase, Callable[..., Result]] = {
         _records(Verdict, verdicts), system, dropped, Cost(*cost)
     ),
     "respond": lambda turns, dropped, *cost: Responded(_records(Turn, turns), dropped, Cost(*cost)),
-}
+    "check": lambda turns, checks, attempts, agrees, obeys, tries, dropped, *cost: Checked(
+        _records(Turn, turns), _records(Check, checks), _records(Attempt, attempts),
+        agrees, obeys, tries, dropped, Cost(*cost),
+    ),
+}  # fmt: skip

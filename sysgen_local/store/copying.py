@@ -9,7 +9,7 @@ from __future__ import annotations
 import tempfile
 from bisect import bisect_left
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Literal, get_args
@@ -28,10 +28,10 @@ COMMON = "You are a helpful AI assistant."
 """The system message of the variant `common`."""
 
 _SAID: dict[Variant, str] = {
-    "full": "system, turns",
-    "system-only": "system, old_turns AS turns",
-    "common": f"'{COMMON}' AS system, old_turns AS turns",
-    "original": "old_system AS system, old_turns AS turns",
+    "full": "system, turns, failed",
+    "system-only": "system, old_turns AS turns, failed[:0] AS failed",
+    "common": f"'{COMMON}' AS system, old_turns AS turns, failed[:0] AS failed",
+    "original": "old_system AS system, old_turns AS turns, failed[:0] AS failed",
 }
 
 _FOLDED = """
@@ -53,6 +53,29 @@ _TOOLS = """
          WHEN json_type(tools) = 'OBJECT' THEN '[' || tools || ']' ELSE '[]' END"""
 """A JSON list in every row, as trainers read it; text that is no JSON defines no tool to them.
 Never null: readers that learn the columns' types from a file's head would expect null for good."""
+
+_ANSWERS = "[i FOR i IN range(1, len(turns) + 1) IF turns[i].role = 'assistant']"
+_FAILED = f"""
+    [f FOR f IN [{{'at': ({_ANSWERS})[a.turn], 'content': a.content}} FOR a IN failed]
+     IF f.content <> turns[f.at].content
+     AND NOT list_has_any([t.role FOR t IN turns[:f.at]], ['function_call', 'observation'])][1]"""
+_OLD = """
+    CASE WHEN turns[2].role = 'assistant' AND turns[2].content <> old_turns[2].content
+        THEN {'at': 2::BIGINT, 'content': old_turns[2].content} END"""
+_PAIR = f"coalesce({_FAILED}, {_OLD})"
+"""A preference: the place of the turn that is preferred, and the answer over which it is. That is
+the first new answer that failed the checks where no tool was called before; without one, of the
+first turn the original answer."""
+
+_CHECKS = {
+    "agrees": "agrees IS NOT NULL",
+    "obeys": "obeys IS NOT NULL",
+    "checks": "len(checks) > 0",
+}
+"""Column of what was checked -> the rows that have it."""
+
+CHECKED_FORMATS: tuple[Format, ...] = ("messages", "sharegpt")
+"""Those that can say what was checked."""
 
 _COLUMNS: dict[Format, dict[str, str]] = {
     "messages": {"messages": _MESSAGES},
@@ -77,9 +100,9 @@ _COLUMNS: dict[Format, dict[str, str]] = {
         "completion": f"({_MESSAGES})[-1:]",
     },
     "dpo": {
-        "prompt": f"({_MESSAGES})[:CASE WHEN system IS NULL THEN 1 ELSE 2 END]",
-        "chosen": "[{'role': 'assistant', 'content': turns[2].content}]",
-        "rejected": "[{'role': 'assistant', 'content': old_turns[2].content}]",
+        "prompt": f"({_MESSAGES})[:pair.at - CASE WHEN system IS NULL THEN 1 ELSE 0 END]",
+        "chosen": "[{'role': 'assistant', 'content': turns[pair.at].content}]",
+        "rejected": "[{'role': 'assistant', 'content': pair.content}]",
     },
 }
 
@@ -87,14 +110,15 @@ _PLACE: dict[Format, str] = {
     # Alpaca knows question and answer only: anything but user, assistant, user, ... is left.
     "alpaca": "[t.role FOR t IN turns] = "
     "flatten([['user', 'assistant'] FOR i IN range(len(turns) // 2)])",
-    # A preference is between answers to one prompt: of a longer conversation its first answer.
-    "dpo": "turns[2].role = 'assistant' AND turns[2].content <> old_turns[2].content",
+    # A preference is between answers to one prompt.
+    "dpo": "pair IS NOT NULL",
 }
 """Format -> the rows that have a place in it, where that is not all."""
 
 OUTSIDE: dict[Format, str] = {
     "alpaca": "it knows question and answer only, and these call tools",
-    "dpo": "their first turn calls a tool, or the new first answer is the old one",
+    "dpo": "no new answer failed the checks, and their first turn calls a tool, or the new first "
+    "answer is the old one",
 }
 """Format -> why other rows have none."""
 
@@ -120,12 +144,13 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """What is to be written, and how."""
+    """What is to be written, and how. `checks`: with what was checked of each row's answers."""
 
     layout: Format
     variant: Variant
     fold_system: bool
     selection: Selection
+    checks: bool = False
 
     def write(self, db: Database, path: Path, *, parquet: bool) -> tuple[int, int]:
         """Write the rows to `path` in ascending order; how many were written, and skipped.
@@ -144,22 +169,45 @@ class Copy:
             columns["tools"] = _TOOLS
         if self.fold_system:
             columns.pop("system", None)
+        leading = {"history": "len(turns) > 2"} if self.layout == "alpaca" else {}
+        if self.checks:
+            there = self._there(db, _CHECKS)
+            columns |= {name: name for name in there}
+            leading |= there
         write = _write_parquet if parquet else _write_json
         slices = _slices(last, _PARQUET_SLICE if parquet else _JSON_SLICE)
         sources: Iterator[str] = (
             f"{self._source(low, high)} WHERE {where}" for low, high in slices
         )
-        if self.layout == "alpaca" and (leader := self._leader(db, where)):
-            others = (f'{source} AND "row" <> {leader}' for source in sources)
-            sources = chain([f"{self._source(leader, leader)} WHERE {where}"], others)
+        if leaders := self._leaders(db, where, leading):
+            first = (f"{self._source(leader, leader)} WHERE {where}" for leader in leaders)
+            numbers = ", ".join(map(str, leaders))
+            sources = chain(first, (f'{each} AND "row" NOT IN ({numbers})' for each in sources))
         write(db, path, columns, sources)
         return kept, rows - kept
 
-    def _leader(self, db: Database, where: str) -> int | None:
-        """The first row with a history. It leads the file: readers that learn the columns' types
-        from a file's head would otherwise take `history` for a list of nothing."""
-        several = f"{self._source(0, 1 << 62)} WHERE {where} AND len(turns) > 2"
-        return next(iter(db.numbers(f'SELECT "row" FROM {several} ORDER BY "row" LIMIT 1')), None)
+    def _there(self, db: Database, columns: dict[str, str]) -> dict[str, str]:
+        """Those of these columns that a row has: one of all splits, which so have the same."""
+        if not columns:
+            return {}
+        whole = replace(self, selection=replace(self.selection, share=(0.0, 1.0)))
+        counted = ", ".join(f"count(*) FILTER ({such})" for such in columns.values())
+        [found] = db.all(f"SELECT {counted} FROM {whole._source(0, 1 << 62)}")
+        return {name: of for (name, of), rows in zip(columns.items(), found, strict=True) if rows}
+
+    def _leaders(self, db: Database, where: str, columns: dict[str, str]) -> list[int]:
+        """The first row that has all of these columns, or the first rows that have one each. They
+        lead the file: readers that learn the columns' types from a file's head would otherwise
+        take them for columns of nothing."""
+        every = " AND ".join(f"({such})" for such in columns.values())
+        found: dict[int, None] = {}
+        for such in (every, *columns.values()) if columns else ():
+            source = f"{self._source(0, 1 << 62)} WHERE {where} AND {such}"
+            rows = db.numbers(f'SELECT "row" FROM {source} ORDER BY "row" LIMIT 1')
+            found |= dict.fromkeys(rows)
+            if such is every and rows:
+                break
+        return list(found)
 
     def _source(self, low: int, high: int) -> str:
         """The rows from `low` to `high` that are asked for, as a subquery."""
@@ -180,10 +228,13 @@ class Copy:
         if asked.share != (0.0, 1.0):
             low_share, high_share = asked.share
             parts.append(f"{_SHARE} >= {low_share!r} AND {_SHARE} < {high_share!r}")
-        said = f'SELECT "row", source, dataset, license, tools, old_turns, {_SAID[self.variant]}'
+        whole = '"row", source, dataset, license, tools, old_turns, agrees, obeys, checks'
+        said = f"SELECT {whole}, {_SAID[self.variant]}"
         source = f"({said} FROM released WHERE {' AND '.join(parts)})"
         if self.fold_system:
-            source = f'(SELECT "row", tools, old_turns, {_FOLDED} FROM {source})'
+            source = f"(SELECT * EXCLUDE (system, turns), {_FOLDED} FROM {source})"
+        if self.layout == "dpo":
+            source = f"(SELECT *, {_PAIR} AS pair FROM {source})"
         return source
 
 

@@ -35,7 +35,8 @@ class PhaseCounts:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """The whole store. `rejects` is reason -> records, most frequent first."""
+    """The whole store. `rejects` is reason -> records, most frequent first; `phases` has `check`
+    only where the store's answers are checked."""
 
     rejects: Mapping[str, int]
     phases: Mapping[Phase, PhaseCounts]
@@ -48,7 +49,7 @@ class Counts:
     @property
     def final(self) -> int:
         """Rows that passed every phase."""
-        return self.phases["respond"].kept
+        return list(self.phases.values())[-1].kept
 
     @property
     def dropped(self) -> int:
@@ -77,10 +78,16 @@ def count(db: Database) -> Counts:
     )
     ((coming,),) = db.all("SELECT count(*) FROM conversations")
     phases: dict[Phase, PhaseCounts] = {}
-    for phase in PHASES:
+    for phase in phases_of(db):
         phases[phase] = _phase(db, phase, coming)
         coming = phases[phase].kept
     return Counts(dict(rejects), phases)
+
+
+def phases_of(db: Database) -> tuple[Phase, ...]:
+    """The phases a row passes before it is final: `check` only where answers are checked."""
+    [(checking,)] = db.all('SELECT "on" FROM checking')
+    return PHASES if checking else PHASES[:-1]
 
 
 def stats(db: Database) -> dict[str, Any]:
@@ -95,6 +102,7 @@ def stats(db: Database) -> dict[str, Any]:
         "tags": tags(db),
         "removed": removed(db),
         "verdicts": verdicts(db),
+        "checks": checks(db),
         "lengths": lengths(db),
         "datasets": datasets(db),
     }
@@ -158,6 +166,48 @@ def verdicts(db: Database) -> dict[str, dict[str, Any]]:
     return table
 
 
+def checks(db: Database) -> dict[str, Any]:
+    """What was looked at in the answers of rows that passed or failed the checks.
+
+    `kinds`: kind of check -> how many there were of the answers that were taken, and how many held
+    (p of a half or more); `faults`: why other answers were not taken -> how many; `tries`: number
+    of answers looked at -> rows; `agrees`: rows whose answers keep what the original had right, do
+    not, and that gave nothing to look at; `obeys`: mean over rows. `p_agrees`: answers by tenths of
+    the model's probability that they agree; `p_obeys`: rows by tenths of `obeys`.
+    """
+    kinds = db.all(
+        "SELECT k.kind, count(*), count(*) FILTER (k.p >= 0.5) "
+        "FROM (SELECT unnest(checks) AS k FROM checked) GROUP BY ALL ORDER BY 1"
+    )
+    faults = db.all(
+        "SELECT a.fault, count(*) FROM (SELECT unnest(attempts) AS a FROM checked) "
+        "WHERE a.fault <> '' GROUP BY ALL ORDER BY count(*) DESC, 1"
+    )
+    tries = db.all("SELECT tries, count(*) FROM checked GROUP BY tries ORDER BY tries")
+    [(yes, no, unknown, obeys)] = db.all(
+        "SELECT count(*) FILTER (agrees), count(*) FILTER (NOT agrees), "
+        "count(*) FILTER (agrees IS NULL), avg(obeys) FROM checked"
+    )
+    agreeing = "SELECT unnest([c.p FOR c IN checks IF c.kind = 'agrees']) AS p FROM checked"
+    return {
+        "kinds": {kind: {"looked_at": seen, "held": held} for kind, seen, held in kinds},
+        "faults": dict(faults),
+        "tries": {str(number): rows for number, rows in tries},
+        "agrees": {"yes": yes, "no": no, "not_checkable": unknown},
+        "obeys": obeys,
+        "p_agrees": _tenths(db, agreeing),
+        "p_obeys": _tenths(db, "SELECT obeys AS p FROM checked WHERE obeys IS NOT NULL"),
+    }
+
+
+def _tenths(db: Database, sql: str) -> list[int]:
+    """How many of these probabilities `p` lie in each tenth of [0, 1]."""
+    found = dict(
+        db.all(f"SELECT least(floor(p * 10), 9)::INTEGER, count(*) FROM ({sql}) GROUP BY ALL")
+    )
+    return [found.get(tenth, 0) for tenth in range(10)]
+
+
 _LENGTHS = {
     "instruction": "len(instruction)",
     "old_answer": "len(old_answer)",
@@ -210,7 +260,9 @@ def pace(db: Database, points: int) -> list[tuple[float, int, int]]:
         WITH done AS (
             SELECT "at", tokens_out, 0 AS rows FROM generated
             UNION ALL SELECT "at", tokens_out, 0 FROM verified
-            UNION ALL SELECT "at", tokens_out, 1 FROM responded
+            UNION ALL SELECT "at", tokens_out, 1 - (SELECT "on" FROM checking)::INTEGER
+                FROM responded
+            UNION ALL SELECT "at", tokens_out, 1 FROM checked
         ), moments AS (
             SELECT "at", sum(tokens_out) AS tokens, sum(rows) AS rows FROM done GROUP BY "at"
         ), worked AS (
@@ -268,7 +320,7 @@ def datasets(db: Database) -> dict[str, dict[str, Any]]:
     found = db.all(
         """
         WITH ended AS (
-            SELECT "row", 1 AS final FROM responded WHERE dropped IS NULL
+            SELECT "row", 1 AS final FROM journey WHERE state = 'final'
             UNION ALL SELECT "row", 0 FROM dropped
         ), usable AS (
             SELECT c.source, count(*) AS records,

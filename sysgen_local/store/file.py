@@ -74,6 +74,16 @@ def connect(
     return con
 
 
+def connect_to_memory() -> DuckDBPyConnection:
+    """A database of its own without a file, with the tables of a `Store`. Never on disk, not even
+    where it grows large."""
+    import duckdb
+
+    con = duckdb.connect(":memory:", config={**_CONFIG, "temp_directory": ""})
+    schema.migrate(con)
+    return con
+
+
 def _prepare(path: Path, maker: str, *, create: bool) -> None:
     """Refuse what DuckDB would report less clearly."""
     if path.is_dir():

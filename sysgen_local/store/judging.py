@@ -228,6 +228,13 @@ def means(db: Database) -> dict[str, dict[str, tuple[float, int]]]:
     return table
 
 
+def outdated(db: Database, numbers: Sequence[int]) -> None:
+    """Take out, within a transaction, what was measured and said of answers of these rows that
+    others have replaced."""
+    for table in ("measures", "judged"):
+        db.do(f'DELETE FROM {table} WHERE "row" IN (SELECT unnest($1::BIGINT[]))', list(numbers))
+
+
 def forget(db: Database) -> None:
     """Take out all that was measured and said of new answers, within a transaction."""
     db.do("DELETE FROM measures")

@@ -7,11 +7,14 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from sysgen_local.errors import UsageError
-from sysgen_local.records import PHASES, TABLES, Phase, Result, Row
-from sysgen_local.store import codec, reviews
+from sysgen_local.records import PHASES, TABLES, Checked, Phase, Result, Row
+from sysgen_local.store import codec, judging, reviews
 from sysgen_local.store.database import Database
 from sysgen_local.store.file import first_line
 from sysgen_local.store.schema import now
+
+_UNDER_SYSTEM = ("respond", "check")
+"""Phases that work under the finished system message, as a person may have edited it."""
 
 State = Literal["final", "dropped", "pending"]
 
@@ -67,7 +70,7 @@ def due(db: Database, phase: Phase, page: int) -> Iterator[Row]:
         for start in range(0, len(found), page):
             numbers = found[start : start + page]
             rows = load(db, numbers, before)
-            yield from _as_edited(db, rows, numbers) if phase == "respond" else rows
+            yield from _as_edited(db, rows, numbers) if phase in _UNDER_SYSTEM else rows
 
 
 def _as_edited(db: Database, rows: Iterator[Row], numbers: list[int]) -> Iterator[Row]:
@@ -104,9 +107,20 @@ def commit(db: Database, results: Sequence[tuple[int, Phase, Result]]) -> None:
                 db.append(TABLES[phase], columns, rows)
             if rows and phase == "respond":
                 reviews.answered(db, [row[0] for row in rows])
+            if rows and phase == "check":
+                _replace(db, [(n, r) for n, _, r in results if isinstance(r, Checked)])
             passed = {
                 number for number, of, result in results if of == phase and not result.dropped
             }
+
+
+def _replace(db: Database, results: Sequence[tuple[int, Checked]]) -> None:
+    """What was said of answers goes with them, within a transaction: where the checks chose others,
+    and where they let none pass."""
+    if gone := [number for number, result in results if result.turns or result.dropped]:
+        judging.outdated(db, gone)
+    if replaced := [number for number, result in results if result.turns]:
+        reviews.answered(db, reviews.replaced(db, replaced))
 
 
 def _check(db: Database, before: Phase | None, numbers: set[int]) -> None:
@@ -158,10 +172,10 @@ def queue(db: Database, choice: Choice) -> list[tuple[int, reviews.Decision | No
     """See `Store.queue`."""
     order = "" if choice.seed is None else f'hash("row", {int(choice.seed)}), '
     sql = (
-        'SELECT q."row", CASE WHEN w."at" >= r."at" THEN w.decision END FROM (SELECT "row" '
+        f'SELECT q."row", CASE WHEN {reviews.SEEN} THEN w.decision END FROM (SELECT "row" '
         f'FROM journey WHERE {choice.condition()} ORDER BY {order}"row" LIMIT $1) q '
         'LEFT JOIN reviews w ON w."row" = q."row" LEFT JOIN responded r ON r."row" = q."row" '
-        'ORDER BY q."row"'
+        'LEFT JOIN checked k ON k."row" = q."row" ORDER BY q."row"'
     )
     return chosen(db, sql, choice.where, choice.limit)
 

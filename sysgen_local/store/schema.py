@@ -18,6 +18,13 @@ _REMOVED = 'STRUCT(tag VARCHAR, "text" VARCHAR, reason VARCHAR)[]'
 _VERDICTS = (
     'STRUCT(tag VARCHAR, "text" VARCHAR, label VARCHAR, good DOUBLE, bad DOUBLE, "none" DOUBLE)[]'
 )
+_CHECKS = (
+    'STRUCT(turn BIGINT, kind VARCHAR, "text" VARCHAR, "by" VARCHAR, p DOUBLE, detail VARCHAR)[]'
+)
+_ATTEMPTS = (
+    "STRUCT(turn BIGINT, content VARCHAR, shown BOOLEAN, agrees DOUBLE, obeys DOUBLE, "
+    "fault VARCHAR)[]"
+)
 _COST = "tokens_in BIGINT NOT NULL, tokens_out BIGINT NOT NULL, seconds DOUBLE NOT NULL"
 
 _FIRST = f"""
@@ -176,11 +183,80 @@ CREATE TABLE judged (
 );
 """
 
+# With checks, a row is final once they let it through. A run that makes them notes their recipe
+# before it begins; without it (an older store, --no-check) phase 4 is the last.
+_CHECKED = f"""
+CREATE TABLE checked (
+    "row" BIGINT PRIMARY KEY, turns {_TURNS} NOT NULL, checks {_CHECKS} NOT NULL,
+    attempts {_ATTEMPTS} NOT NULL, agrees BOOLEAN, obeys DOUBLE, tries INTEGER NOT NULL,
+    dropped VARCHAR, {_COST}, "at" TIMESTAMP NOT NULL
+);
+CREATE VIEW checking AS
+    SELECT EXISTS (SELECT 1 FROM recipes WHERE phase = 'check') OR EXISTS (SELECT 1 FROM checked)
+        AS "on";
+CREATE OR REPLACE VIEW dropped AS
+    SELECT "row", 'generate' AS phase, dropped AS reason FROM generated WHERE dropped IS NOT NULL
+    UNION ALL
+    SELECT "row", 'filter', dropped FROM filtered WHERE dropped IS NOT NULL
+    UNION ALL
+    SELECT "row", 'verify', dropped FROM verified WHERE dropped IS NOT NULL
+    UNION ALL
+    SELECT "row", 'respond', dropped FROM responded WHERE dropped IS NOT NULL
+    UNION ALL
+    SELECT "row", 'check', dropped FROM checked WHERE dropped IS NOT NULL;
+CREATE OR REPLACE VIEW final AS
+    SELECT r."row", s.path AS source, c.line, s.dataset, s.license,
+        v.system, CASE WHEN len(k.turns) > 0 THEN k.turns ELSE r.turns END AS turns,
+        c.system AS old_system, c.turns AS old_turns, c.tools,
+        coalesce([a FOR a IN k.attempts IF a.fault IN ('disagrees', 'disobeys')], []) AS failed,
+        k.agrees, k.obeys, coalesce(k.checks, []) AS checks
+    FROM responded r
+    JOIN verified v ON v."row" = r."row"
+    JOIN conversations c ON c."row" = r."row"
+    JOIN sources s ON s.source = c.source
+    LEFT JOIN checked k ON k."row" = r."row"
+    WHERE r.dropped IS NULL AND k.dropped IS NULL
+        AND (k."row" IS NOT NULL OR NOT (SELECT "on" FROM checking));
+CREATE OR REPLACE VIEW released AS
+    SELECT f."row", f.source, f.line, f.dataset, f.license, coalesce(w.system, f.system) AS system,
+        f.turns, f.old_system, f.old_turns, f.tools, f.failed, f.agrees, f.obeys, f.checks
+    FROM final f LEFT JOIN reviews w ON w."row" = f."row"
+    WHERE w.decision IS DISTINCT FROM 'rejected';
+CREATE OR REPLACE VIEW journey AS
+    SELECT c."row", s.path AS source, c.line, coalesce(s.dataset, s.path) AS dataset, s.license,
+        len([t FOR t IN c.turns IF t."role" = 'user']) AS turns,
+        c.turns[1].content AS instruction, c.turns[-1].content AS old_answer,
+        c.system AS old_system, coalesce(w.system, v.system) AS system,
+        CASE WHEN len(k.turns) > 0 THEN k.turns ELSE r.turns END[-1].content AS new_answer,
+        [p FOR p IN v.verdicts IF p.label = 'good'] AS good,
+        [p.tag FOR p IN good] AS tags,
+        list_min([p.good FOR p IN good]) AS p_good,
+        k.agrees, k.obeys, k.tries, k.checks,
+        coalesce(g.dropped, f.dropped, v.dropped, r.dropped, k.dropped) AS reason,
+        CASE WHEN reason IS NOT NULL THEN 'dropped'
+            WHEN r."row" IS NULL OR (k."row" IS NULL AND (SELECT "on" FROM checking))
+            THEN 'pending' ELSE 'final' END AS state,
+        CASE WHEN g.dropped IS NOT NULL THEN 'generate' WHEN f.dropped IS NOT NULL THEN 'filter'
+            WHEN v.dropped IS NOT NULL THEN 'verify' WHEN r.dropped IS NOT NULL THEN 'respond'
+            WHEN k.dropped IS NOT NULL THEN 'check' END AS phase,
+        w.decision AS review,
+        r."row" IS NOT NULL
+            AND coalesce(w.system, v.system) IS DISTINCT FROM coalesce(r.system, v.system) AS stale
+    FROM conversations c JOIN sources s ON s.source = c.source
+    LEFT JOIN generated g ON g."row" = c."row"
+    LEFT JOIN filtered f ON f."row" = c."row"
+    LEFT JOIN verified v ON v."row" = c."row"
+    LEFT JOIN responded r ON r."row" = c."row"
+    LEFT JOIN checked k ON k."row" = c."row"
+    LEFT JOIN reviews w ON w."row" = c."row";
+"""
+
 MIGRATIONS: tuple[tuple[str, str], ...] = (
     ("first tables", _FIRST),
     ("reviews", _REVIEWS),
     ("answers to edited rows", _EDITED),
     ("answers compared and judged", _JUDGED),
+    ("answers checked", _CHECKED),
 )
 """(name, SQL) of every migration; its number is its place, from 1."""
 

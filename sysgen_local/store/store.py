@@ -9,10 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from sysgen_local.advice import Evidence, Finding, findings
+from sysgen_local.forecast import Size
 from sysgen_local.records import (
     PHASES,
     TABLES,
@@ -24,9 +27,19 @@ from sysgen_local.records import (
     Row,
     Source,
 )
-from sysgen_local.store import copying, counts, intake, journal, judging, reviews, rows
+from sysgen_local.store import (
+    copying,
+    counts,
+    evidence,
+    intake,
+    journal,
+    judging,
+    reviews,
+    rows,
+    sizes,
+)
 from sysgen_local.store.database import Database
-from sysgen_local.store.file import connect, first_line
+from sysgen_local.store.file import connect, connect_to_memory, first_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +62,11 @@ class Store:
     def open(cls, path: Path, *, create: bool = True, read_only: bool = False) -> Self:
         """Open the file, or make it. Raises UsageError, or LockedError where it is in use."""
         return cls(Database(connect(path, create=create, read_only=read_only), path))
+
+    @classmethod
+    def in_memory(cls) -> Self:
+        """A store without a file: nothing is left of it, however the process ends."""
+        return cls(Database(connect_to_memory(), Path(":memory:")))
 
     @property
     def path(self) -> Path:
@@ -109,12 +127,25 @@ class Store:
         """Delete what this phase and all later ones did, with their recipes and what people
         decided of it. Phrases that people edited outlive only new answers, which follow them."""
         with self._db.transaction():
-            kept = "phrases IS NOT NULL" if phase == "respond" else "false"
+            kept = "phrases IS NOT NULL" if phase in ("respond", "check") else "false"
             self._db.do(f"DELETE FROM reviews WHERE NOT ({kept})")
+            reviews.unsee(self._db)
             judging.forget(self._db)
             for later in PHASES[PHASES.index(phase) :]:
                 self._db.do(f"DELETE FROM {TABLES[later]}")
                 self._db.do("DELETE FROM recipes WHERE phase = $1", later)
+
+    @property
+    def phases(self) -> tuple[Phase, ...]:
+        """The phases a row passes before it is final: `check` only where answers are checked."""
+        return counts.phases_of(self._db)
+
+    def forget_recipe(self, phase: Phase) -> None:
+        """As if this phase had never been asked for. ValueError where it has results."""
+        with self._db.transaction():
+            if self._db.all(f"SELECT 1 FROM {TABLES[phase]} LIMIT 1"):
+                raise ValueError(f"{phase} has results")
+            self._db.do("DELETE FROM recipes WHERE phase = $1", phase)
 
     def recipe(self, phase: Phase) -> journal.Recipe | None:
         """What this phase's results were made with; None before the first."""
@@ -152,14 +183,20 @@ class Store:
         return list(rows.find(self._db, choice))
 
     def review(
-        self, number: int, decision: reviews.Decision, phrases: Sequence[Phrase] | None = None
+        self,
+        number: int,
+        decision: reviews.Decision,
+        phrases: Sequence[Phrase] | None = None,
+        *,
+        at: datetime | None = None,
     ) -> None:
         """Note what a person decided of a row, beside what the model did; the last word counts.
 
         `phrases` are the row's as the person would have them, put in canonical order here; None
-        leaves them alone. Raises ValueError for a tag that is none of the eight.
+        leaves them alone. `at` is when it was decided (UTC), now unless given. Raises ValueError
+        for a tag that is none of the eight.
         """
-        reviews.review(self._db, number, decision, phrases)
+        reviews.review(self._db, number, decision, phrases, at)
 
     def reviewed(self, number: int) -> reviews.Review | None:
         """What a person decided of this row; None where nobody did."""
@@ -211,6 +248,22 @@ class Store:
         )
         return int(longest)
 
+    def evidence(self, *, blank: bool = False) -> Evidence:
+        """Counts from which it can be told that data is poor; `blank`: before any row."""
+        return evidence.blank(self._db) if blank else evidence.evidence(self._db)
+
+    def advice(self) -> list[Finding]:
+        """What is poor about the data, and what to try."""
+        return findings(self.evidence())
+
+    def waiting(self) -> dict[Phase, Size]:
+        """Phase -> lengths of the rows that wait for it."""
+        return sizes.waiting(self._db)
+
+    def through(self) -> Size:
+        """Lengths of the rows that phase 1 has done."""
+        return sizes.through(self._db)
+
     def instructions(self) -> Iterator[tuple[int, str]]:
         """Every finished row's number and first instruction, ascending."""
         return copying.instructions(self._db)
@@ -230,6 +283,7 @@ class Store:
         recipes = {phase: self.recipe(phase) for phase in PHASES}
         return {
             **counts.stats(self._db),
+            "advice": [{"name": of.name, "says": of.says} for of in self.advice()],
             "measures": judging.means(self._db),
             "recipes": {
                 phase: {"fingerprint": recipe.fingerprint, "facts": dict(recipe.facts)}
@@ -278,13 +332,15 @@ class Store:
         variant: copying.Variant = "full",
         fold_system: bool = False,
         selection: copying.Selection | None = None,
+        checks: bool = False,
         parquet: bool = False,
     ) -> tuple[int, int]:
         """Write the finished rows to a file; how many were written, and had no place in it.
+        `checks`: with the columns agrees, obeys and checks, as far as any row has them.
         Raises OSError where it cannot be written."""
         import duckdb
 
-        copy = copying.Copy(layout, variant, fold_system, selection or copying.Selection())
+        copy = copying.Copy(layout, variant, fold_system, selection or copying.Selection(), checks)
         try:
             return copy.write(self._db, path, parquet=parquet)
         except duckdb.Error as error:

@@ -66,13 +66,25 @@ def small_files():
 def test_a_full_disk_loses_nothing_that_was_committed(folder):
     many = "\n".join(json.dumps({**row, "instruction": f"{i}"}) for i in range(60) for row in ROWS)
     (folder / "many.jsonl").write_text(many)
+    options = ("--language", "en", "--no-check")  # else other files are written first
     complains(
-        sysgen("run", "many.jsonl", cwd=folder, preexec_fn=small_files),
+        sysgen("run", "many.jsonl", *options, cwd=folder, preexec_fn=small_files),
         "sysgen.duckdb", "could not be written", "disk is full",
     )  # fmt: skip
     done = sysgen("run", "many.jsonl", "--phase", "filter", cwd=folder)
     assert done.returncode == 0, done.stderr
     assert "720 rows" in done.stderr
+
+
+def test_a_full_temporary_folder_is_named(folder):
+    """What tells languages is unpacked there."""
+    complains(
+        sysgen("run", "rows.jsonl", cwd=folder, preexec_fn=small_files),
+        "languages could not be unpacked in", "disk is full", "TMPDIR", code=(1,),
+    )  # fmt: skip
+    done = sysgen("run", "rows.jsonl", "-o", "out.jsonl", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert (folder / "out.jsonl").read_text()
 
 
 FULL_DISK = """

@@ -60,7 +60,8 @@ def adds_up(rows: dict[str, int]) -> bool:
 
 
 def test_the_example_shows_every_tag_and_the_readme_its_counts(tmp_path):
-    sysgen("run", resource("examples/questions.jsonl"), "-o", "out.jsonl", cwd=tmp_path)
+    done = sysgen("run", resource("examples/questions.jsonl"), "-o", "out.jsonl", cwd=tmp_path)
+    assert "note: " not in done.stderr  # nobody expects good data of the built-in model
     stats = json.loads(sysgen("stats", "--json", cwd=tmp_path).stdout)
     rows = stats["rows"]
     assert adds_up(rows)
@@ -132,8 +133,12 @@ def test_phases_alone_end_where_the_whole_job_ends(folder):
     assert counts(folder)["pending"] == 5
     sysgen("filter", cwd=folder)
     sysgen("verify", cwd=folder)
-    sysgen("respond", "-o", "parts.jsonl", cwd=folder)
+    sysgen("respond", cwd=folder)
+    sysgen("check", "-o", "parts.jsonl", cwd=folder)
     assert (folder / "parts.jsonl").read_text() == (folder / "whole.jsonl").read_text()
+    sysgen("run", "--no-check", "--redo", "check", "-o", "four.jsonl", cwd=folder)
+    assert "check" not in json.loads(sysgen("stats", "--json", cwd=folder).stdout)["phases"]
+    assert counts(folder)["pending"] == 0
     assert (folder / "parts.jsonl").read_text().count("\n") >= 3
 
 

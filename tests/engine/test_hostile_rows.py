@@ -108,7 +108,10 @@ def prompts(text: str) -> list[tuple[Message, ...]]:
     ]
     return [
         PROMPTS.messages("generate", turns=exchanges(conversation)),
-        PROMPTS.messages("verify", instruction=text, phrase=text, tag="role"),
+        PROMPTS.messages("verify", turns=exchanges(conversation), phrase=text, tag="role"),
+        PROMPTS.messages("rewrite", system=text, instruction=text, answer=text),
+        PROMPTS.messages("agree", instruction=text, answer=text, new=text),
+        PROMPTS.messages("follow", instruction=text, answer=text, phrase=text),
         (*PROMPTS.messages("respond", system=text), *answered, answered[0]),
     ]  # fmt: skip
 

@@ -49,6 +49,30 @@ def test_batched_equals_one_at_a_time(engine):
     assert {i: c.text for i, c in together.items()} == {i: c.text for i, c in alone.items()}
 
 
+def test_it_tells_what_it_has_decoded_and_what_is_under_way(builtin: Path):
+    engine = LlamaEngine(builtin, Options(slots=4))
+    assert engine.load().costs is None
+    work = engine.complete([ask(i, topic) for i, topic in enumerate(TOPICS)])
+    first = next(work)
+    during = engine.load()
+    assert 0 < len(during.flights) < 4  # the slot of the first one is not taken yet
+    assert all(flight.read > 0 and 0 < flight.written <= 60 for flight in during.flights)
+    done = [first, *work]
+    load = engine.load()
+    assert load.flights == ()
+    assert load.slots == 4
+    assert load.read + load.written == engine.decoded_tokens
+    # What prompts share is decoded once, for the first of them.
+    kept = load.read - sum(c.tokens_decoded for c in done)
+    assert kept > 0
+    assert all(0 < c.tokens_decoded <= c.tokens_in - kept for c in done)
+    # Each written token but the last is decoded as well.
+    assert load.written <= sum(c.tokens_out for c in done)
+    # How well costs explain steps is tested on steps of known times: those here are the machine's.
+    assert min(load.costs) > 0
+    engine.close()
+
+
 def test_slots_and_batch_set_by_hand_change_no_answer(engine, builtin: Path):
     requests = [ask(i, topic, max_tokens=16) for i, topic in enumerate(2 * TOPICS)]
     by_hand = LlamaEngine(builtin, Options(slots=40, batch=32))

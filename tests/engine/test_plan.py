@@ -2,7 +2,8 @@ import pytest
 from tiny import HEAD, HEADS, LAYERS, make
 
 from sysgen_local.engine import weights
-from sysgen_local.engine.plan import Options, cell_size, layers_that_fit, layout
+from sysgen_local.engine.memory import KEPT
+from sysgen_local.engine.plan import ENOUGH, FEW, Options, cell_size, layers_that_fit, layout
 
 GB = 10**9
 
@@ -38,7 +39,10 @@ def test_as_many_layers_go_to_the_gpu_as_fit(size, layers, free, fit):
     ],
 )
 def test_slots_and_their_length_follow_memory_and_jobs(options, trained, cells, plan):
-    assert layout(options, trained=trained, cells=cells, slots=16) == plan
+    slots, room, kept = layout(options, trained=trained, cells=cells, slots=16)
+    assert (slots, room) == plan
+    assert kept == (KEPT if slots >= ENOUGH and room >= (options.longest or 0) else FEW)
+    assert options.context or slots == 1 or (slots + kept) * room <= cells
 
 
 @pytest.mark.parametrize(

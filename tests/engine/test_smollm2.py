@@ -99,7 +99,9 @@ def test_no_phase_asks_under_the_templates_own_system_message(real, name):
     turns = exchanges(Conversation((Turn("user", "Why?"), Turn("assistant", "So.")), 1))
     asked = [
         prompts.messages("generate", turns=turns),
-        prompts.messages("verify", instruction="Why?", phrase="Be brief.", tag="style"),
+        prompts.messages(
+            "verify", instruction="Why?", turns=turns, phrase="Be brief.", tag="style"
+        ),
         prompts.messages("respond", system="Be brief."),
     ]
     for chat in asked:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import importlib
 import json
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,9 @@ import pytest
 
 from sysgen_local.export import Wish, export
 from sysgen_local.records import (
+    Attempt,
+    Check,
+    Checked,
     Conversation,
     Filtered,
     Generated,
@@ -51,6 +56,23 @@ def turns(*said: tuple[str, str]) -> tuple[Turn, ...]:
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Rows of one turn, of several, and with tools."""
+    with filled(tmp_path_factory.mktemp("store")) as store:
+        yield store
+
+
+@pytest.fixture(scope="module")
+def checked(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The same after checks: of every conversation the last answer failed once."""
+    with filled(tmp_path_factory.mktemp("checked")) as store:
+        for row in store.due("check"):
+            turn = sum(t.role == "assistant" for t in row.answers)
+            failed = Attempt(turn, f"Wrong: {row.row}.", False, 0.1, None, "disagrees")
+            store.commit([(row.row, "check", Checked((), (), (failed,), True, 0.5, 2))])
+        yield store
+
+
+@contextmanager
+def filled(folder: Path) -> Iterator[Store]:
     conversations = []
     for n in range(8):
         ask, say = ("user", f"What is {n}?"), ("assistant", f"It is {n}.")
@@ -59,7 +81,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Any:
         kinds = [(turns(ask, say), None), (turns(ask, say, *again), None),
                  (turns(ask, *call, say), TOOL)]  # fmt: skip
         conversations.append(Conversation(kinds[n % 3][0], n + 1, None, kinds[n % 3][1]))
-    with Store.open(tmp_path_factory.mktemp("store") / "s.duckdb") as store:
+    with Store.open(folder / "s.duckdb") as store:
         store.ingest(Source("x", "x", "0"), conversations)
         role = Phrase("role", "You count.")
         for row in store.due("generate"):
@@ -78,10 +100,12 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Any:
         yield store
 
 
-def loaded(store: Store, folder: Path, form: Any, ending: str = "jsonl", **more: Any) -> Any:
+def loaded(
+    store: Store, folder: Path, form: Any, ending: str = "jsonl", checks: bool = False, **more: Any
+) -> Any:
     """The export as `datasets` reads it, all rows there."""
     load = need("datasets").load_dataset
-    [written] = export(store, folder / f"{form}.{ending}", Wish(form))
+    [written] = export(store, folder / f"{form}.{ending}", Wish(form, checks=checks))
     kind = "json" if ending == "jsonl" else "parquet"
     data = load(
         kind, data_files=str(written.path), split="train", cache_dir=str(folder / "cache"), **more
@@ -98,8 +122,14 @@ def test_datasets_reads_every_format(store: Store, tmp_path: Path, form: Any, en
     assert list(data) == [json.loads(line) for line in lines]
 
 
-@pytest.mark.parametrize("form", ["messages", "sharegpt", "alpaca"])
-def test_types_do_not_hang_on_which_rows_come_first(tmp_path: Path, form: Any) -> None:
+@pytest.mark.parametrize(
+    ("form", "checks"),
+    [("messages", False), ("messages", True), ("sharegpt", False), ("sharegpt", True),
+     ("alpaca", False)],
+)  # fmt: skip
+def test_types_do_not_hang_on_which_rows_come_first(
+    tmp_path: Path, form: Any, checks: bool
+) -> None:
     """`datasets` takes the types from the first piece of a file; here the pieces are small."""
     long = turns(("user", "q " * 4000), ("assistant", "a"))
     several = turns(("user", "q"), ("assistant", "a"), ("user", "r"), ("assistant", "b"))
@@ -115,8 +145,18 @@ def test_types_do_not_hang_on_which_rows_come_first(tmp_path: Path, form: Any) -
                     (row.row, "respond", Responded(row.conversation.turns)),
                 ]
             )
-        data = loaded(store, tmp_path, form, chunksize=1 << 14)
-    assert data.column_names[-1] == ("history" if form == "alpaca" else "tools")
+        seen = Checked((), (Check(1, "code", "", "rule", 1.0, ""),), agrees=True, obeys=0.5)
+        if checks:
+            store.commit([(n, "check", seen if n == 9 else Checked()) for n in range(1, 10)])
+        data = loaded(store, tmp_path, form, checks=checks, chunksize=1 << 14)
+        again = loaded(store, tmp_path, form, "parquet", checks=checks)
+    asked = ["agrees", "obeys", "checks"] if checks else []
+    first = "history" if form == "alpaca" else "tools"
+    assert data.column_names[-1 - len(asked) :] == [first, *asked]
+    assert list(data) == list(again)
+    if checks:
+        kinds = [[check["kind"] for check in row["checks"]] for row in data]
+        assert sorted(kinds) == [*[[]] * 8, ["code"]]
 
 
 def tokenizer() -> Any:
@@ -156,8 +196,10 @@ def test_trl_fine_tunes(store: Store, tmp_path: Path, form: Any) -> None:
     assert math.isfinite(trainer.train().training_loss)
 
 
-def test_trl_learns_preferences(store: Store, tmp_path: Path) -> None:
+@pytest.mark.parametrize("rows", ["store", "checked"])
+def test_trl_learns_preferences(rows: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     trl = need("trl")
+    store = request.getfixturevalue(rows)
     trainer = trl.DPOTrainer(
         model=model(), ref_model=model(), args=trl.DPOConfig(**options(tmp_path)),
         processing_class=tokenizer(), train_dataset=loaded(store, tmp_path, "dpo"),
@@ -222,6 +264,18 @@ def test_axolotl_reads_alpaca_and_preferences(store: Store, tmp_path: Path) -> N
     assert "<|im_start|>system\nYou count from 1.<|im_end|>" in pair["prompt"]
     assert pair["chosen"].startswith("New: It is 0.")
     assert pair["rejected"].startswith("It is 0.")
+
+
+def test_axolotl_reads_preferences_over_answers_that_failed(checked: Store, tmp_path: Path) -> None:
+    preferences = need("axolotl.prompt_strategies.dpo.chat_template")
+    transform, _ = preferences.default(Config(AXOLOTL, datasets=[{"field_messages": "prompt"}]))
+    pairs = [transform(row, tokenizer=tokenizer()) for row in loaded(checked, tmp_path, "dpo")]
+    one, several = pairs[:2]
+    assert one["chosen"].startswith("New: It is 0.")
+    assert one["rejected"].startswith("Wrong: 1.")
+    assert "New: It is 1.<|im_end|>" in several["prompt"]
+    assert several["chosen"].startswith("New: Then comes 2.")
+    assert several["rejected"].startswith("Wrong: 2.")
 
 
 LLAMA_FACTORY = {

@@ -14,6 +14,9 @@ import pytest
 from sysgen_local.errors import UsageError
 from sysgen_local.export import Wish, export
 from sysgen_local.records import (
+    Attempt,
+    Check,
+    Checked,
     Conversation,
     Filtered,
     Generated,
@@ -224,3 +227,161 @@ def test_odd_file_names(store: Store, tmp_path: Path) -> None:
     path = tmp_path / 'it\'s "50%" é *.jsonl'
     assert export(store, path)[0].rows == 1
     assert len(read(path)) == 1
+
+
+def attempt(turn: int, content: str, fault: str) -> Attempt:
+    return Attempt(turn, content, False, 0.2, 0.3, fault)
+
+
+def pairs(store: Store, path: Path, **more: Any) -> list[tuple[list[str], str, str]]:
+    export(store, path, Wish("dpo", **more))
+    return [
+        (
+            [m["content"] for m in row["prompt"]],
+            *(row[k][0]["content"] for k in ("chosen", "rejected")),
+        )
+        for row in read(path)
+    ]
+
+
+def test_preferences_are_over_an_answer_that_failed_the_checks(
+    store: Store, tmp_path: Path
+) -> None:
+    """In the place where it failed; over the original answer where none did."""
+    call = turns(("user", "q"), ("assistant", "a"), ("user", "r"), ("function_call", "f()"),
+                 ("observation", "42"), ("assistant", "b"))  # fmt: skip
+    finish(
+        store,
+        *(Conversation(SINGLE, n) for n in (1, 2, 3, 4)),
+        *(Conversation(MULTI, n) for n in (5, 6)),
+        *(Conversation(TOOLS, n) for n in (7, 8)),
+        *(Conversation(call, n) for n in (9, 10)),
+    )
+    new = f"new {NASTY}"
+
+    def checked(*attempts: Attempt) -> Checked:
+        return Checked(attempts=attempts)
+
+    better = turns(("user", "q1"), ("assistant", "b1"), ("user", "q2"), ("assistant", "b2"),
+                   ("user", "q3"), ("assistant", "b3"))  # fmt: skip
+    results = [
+        checked(attempt(1, "bad", "disagrees"), attempt(1, "worse", "disobeys")),
+        checked(attempt(1, "", "empty"), attempt(1, "cut", "cut_off"), attempt(1, "as good", "")),
+        checked(attempt(1, new, "disobeys"), attempt(1, NASTY, "disobeys")),
+        checked(),
+        Checked(better, (), (attempt(2, "bad", "disobeys"), attempt(3, "x", "disobeys"))),
+        Checked(better),
+        checked(attempt(1, "bad", "disagrees")),
+        checked(),
+        checked(attempt(2, "bad", "disagrees")),
+        Checked((call[0], Turn("assistant", "n"), *call[2:]), (), (attempt(2, "x", "disagrees"),)),
+    ]
+    store.commit([(n, "check", result) for n, result in enumerate(results, 1)])
+    [of] = export(store, tmp_path / "o.jsonl", Wish("dpo"))
+    assert (of.rows, of.skipped) == (7, 3)  # no answer to compare in 7, 8, 9
+    assert sum(part.rows for part in store.lineage("dpo")) == 7
+    single = [f"S{{}} {NASTY}", NASTY]
+    wanted = [
+        (1, single, new, "bad"),
+        (2, single, new, "old"),
+        (3, single, new, NASTY),
+        (4, single, new, "old"),
+        (5, [single[0], "q1", "b1", "q2"], "b2", "bad"),
+        (6, [single[0], "q1"], "b1", "a1"),
+        (10, [single[0], "q"], "n", "a"),
+    ]
+    assert pairs(store, tmp_path / "o.jsonl") == [
+        ([text.format(n) if n else text for text in prompt], chosen, rejected)
+        for n, prompt, chosen, rejected in wanted
+    ]
+    folded = pairs(store, tmp_path / "o.jsonl", fold_system=True)
+    assert folded[4] == ([f"S5 {NASTY}\n\nq1", "b1", "q2"], "b2", "bad")
+    assert [pair[1:] for pair in folded] == [tuple(line[2:]) for line in wanted]
+    for variant in ("system-only", "common", "original"):
+        assert pairs(store, tmp_path / "o.jsonl", variant=variant) == []
+
+
+RULED = Check(1, "result", f"4 {NASTY}", "rule", 1.0, "number")
+ASKED = Check(1, "follows", "Be brief.", "model", 0.75, "")
+
+
+@pytest.mark.parametrize("form", ["messages", "sharegpt"])
+def test_what_was_checked_leaves_with_the_rows(store: Store, tmp_path: Path, form: Any) -> None:
+    finish(store, *(Conversation(SINGLE, n) for n in (1, 2, 3, 4)))
+    results = [
+        Checked(),
+        Checked(checks=(ASKED,), obeys=0.75),
+        Checked(checks=(RULED, ASKED), agrees=True, obeys=1.0),
+        Checked(agrees=False, dropped="disagrees"),
+    ]
+    store.commit([(n, "check", result) for n, result in enumerate(results, 1)])
+    path = tmp_path / "o.jsonl"
+    export(store, path, Wish(form))
+    plain = read(path)
+    export(store, path, Wish(form, checks=True))
+    rows = read(path)
+    # The row that has all of it leads; then they stand in order.
+    assert [list(row)[-3:] for row in rows] == [["agrees", "obeys", "checks"]] * 3
+    assert [(row.pop("agrees"), row.pop("obeys"), row.pop("checks")) for row in rows] == [
+        (True, 1.0, [RULED._asdict(), ASKED._asdict()]),
+        (None, None, []),
+        (None, 0.75, [ASKED._asdict()]),
+    ]
+    assert rows == [plain[2], plain[0], plain[1]]
+    export(store, tmp_path / "o.parquet", Wish(form, checks=True))
+    made = duckdb.read_parquet(str(tmp_path / "o.parquet"))
+    types = dict(zip(made.columns, map(str, made.types), strict=True))
+    assert (types["agrees"], types["obeys"]) == ("BOOLEAN", "DOUBLE")
+    export(store, path, Wish(form, checks=True))
+    assert [dict(zip(made.columns, values, strict=True)) for values in made.fetchall()] == read(
+        path
+    )
+    some = Wish(form, checks=True, where="agrees IS NULL")
+    export(store, path, some)
+    assert [set(row) & {"agrees", "obeys", "checks"} for row in read(path)] == [
+        {"obeys", "checks"}
+    ] * 2
+    export(store, path, Wish(form, where="agrees and obeys > 0.8"))
+    assert read(path) == [plain[2]]
+
+
+def test_rows_lead_that_together_have_all_that_was_checked(store: Store, tmp_path: Path) -> None:
+    finish(store, *(Conversation(SINGLE, n) for n in (1, 2, 3)))
+    store.commit([(1, "check", Checked()), (2, "check", Checked(obeys=0.5, checks=(ASKED,)))])
+    store.commit([(3, "check", Checked(agrees=True, checks=(RULED,)))])
+    [of] = export(store, tmp_path / "o.jsonl", Wish(checks=True))
+    rows = read(tmp_path / "o.jsonl")
+    assert of.rows == len(rows) == 3
+    assert [(row["agrees"], row["obeys"]) for row in rows] == [
+        (True, None),
+        (None, 0.5),
+        (None, None),
+    ]
+
+
+def test_all_splits_have_the_same_columns(store: Store, tmp_path: Path) -> None:
+    asked = [turns(("user", f"q{n}"), ("assistant", "a")) for n in range(20)]
+    finish(store, *(Conversation(said, n) for n, said in enumerate(asked)))
+    store.commit([(n, "check", Checked(agrees=True if n == 7 else None)) for n in range(1, 21)])
+    splits = {"one": 0.5, "two": 0.5}
+    files = export(store, tmp_path / "o.jsonl", Wish(checks=True), splits=splits)
+    assert sum(of.rows for of in files) == 20
+    assert min(of.rows for of in files) > 0
+    rows = [read(of.path) for of in files]
+    assert {tuple(row) for of in rows for row in of} == {("messages", "agrees")}
+    assert sorted(of[0]["agrees"] is True for of in rows) == [False, True]
+
+
+def test_checks_that_cannot_be_told_are_refused(store: Store, tmp_path: Path) -> None:
+    finish(store, Conversation(SINGLE, 1))
+    path = tmp_path / "o.jsonl"
+    with pytest.raises(UsageError, match="were not checked"):
+        export(store, path, Wish(checks=True))
+    store.commit([(1, "check", Checked())])
+    with pytest.raises(UsageError, match="alpaca has no place"):
+        export(store, path, Wish("alpaca", checks=True))
+    with pytest.raises(UsageError, match="system-only writes the original answers"):
+        export(store, path, Wish(variant="system-only", checks=True))
+    assert not path.exists()
+    assert export(store, path, Wish(checks=True))[0].rows == 1
+    assert list(read(path)[0]) == ["messages"]  # nothing could be looked at

@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sysgen_local.phases.filter import REASONS, Filter, clean
-from sysgen_local.prompts import PromptSet
 from sysgen_local.records import TAGS, Conversation, Phrase, Turn
 
 QUALITY = Path(__file__).resolve().parents[3] / "shared" / "data" / "quality"
@@ -316,14 +315,29 @@ def test_the_recipe_knows_the_demonstrations():
     assert one["rules"] == Filter().facts()["rules"]
 
 
+OF_0_1_0 = (
+    "You are an experienced gardener.",
+    "Find out what is wrong with the user's plants and say how to help them.",
+    "Name the likely cause before the remedies.",
+    "The user grows vegetables at home in a hot climate.",
+    "Give the remedies as short numbered steps.",
+    "You are a patient maths tutor.",
+    "Show the formula that is used, with its units.",
+    "Solve word problems about motion.",
+    "Explain in plain words, as to a pupil.",
+    "You may use a calculator for divisions.",
+    "End with the result in a full sentence.",
+)
+"""The phrases that the prompt of version 0.1.0 showed to who made the labelled ones."""
+
+
 def test_of_labelled_phrases_the_good_stay():
     if not (QUALITY / "phrases.jsonl").is_file():
         pytest.skip("phrases.jsonl is not at hand")
-    shown = PromptSet.load("default").demonstrations("generate")
     gone: Counter[tuple[str, str]] = Counter()
     for line in (QUALITY / "phrases.jsonl").read_text("utf-8").splitlines():
         of = json.loads(line)
-        demonstrations = shown if of["made_by"].endswith("prompts of 0.1.0") else ()
+        demonstrations = OF_0_1_0 if of["made_by"].endswith("prompts of 0.1.0") else ()
         conversation = row(of["instruction"], of["answer"])
         result = clean(conversation, [Phrase(of["tag"], of["text"])], demonstrations)
         gone.update((r.reason, of["label"]) for r in result.removed)

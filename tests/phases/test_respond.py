@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from sysgen_local.engine.request import Completion
+from sysgen_local.engine.request import Completion, Request
 from sysgen_local.phases.respond import Respond, looping
 from sysgen_local.prompts import PromptSet
 from sysgen_local.records import Conversation, Filtered, Generated, Row, Turn, Verified
 
 PROMPTS = PromptSet.load("default")
+COMPACT = PromptSet.load("compact")
 
 
 def row(*turns: Turn) -> Row:
@@ -130,3 +131,73 @@ def test_lists_tables_and_poems_do_not_loop(text):
 )
 def test_what_loops(text):
     assert looping(text)
+
+
+EGGS = (Turn("user", "She has 48 eggs and sells half of them. How many are left?"),
+        Turn("assistant", "She sells 48/2 = <<48/2=24>>24, so 24 are left.\n#### 24"))  # fmt: skip
+TALK = (Turn("user", "Why does it rain?"), Turn("assistant", "Drops fall down from clouds."))
+CODE = (Turn("user", "How do I print 1?"), Turn("assistant", "So:\n```python\nprint(1)\n```"))
+
+
+def shows_original(request: Request) -> bool:
+    return "written without your instructions" in request.messages[-1].text
+
+
+@pytest.mark.parametrize(
+    ("shown", "seen"),
+    [
+        ("never", [False, False, False]),
+        ("exact", [True, False, True]),
+        ("always", [True, True, True]),
+    ],
+)
+def test_where_the_original_answer_is_in_view(shown, seen):
+    stage = Respond(PROMPTS, shown=shown)
+    requests = [drive(stage, row(*turns), ("new", "stop"))[1][0] for turns in (EGGS, TALK, CODE)]
+    assert [shows_original(request) for request in requests] == seen
+    # A set that cannot show it does not.
+    [request] = drive(Respond(COMPACT, shown=shown), row(*EGGS), ("new", "stop"))[1]
+    assert [m.text for m in request.messages] == ["You are a cook.", EGGS[0].content]
+
+
+def test_the_prompt_with_the_original_in_view():
+    _, [request] = drive(Respond(PROMPTS, shown="exact"), row(*EGGS), ("new", "stop"))
+    system, last = request.messages
+    assert (system.role, system.text) == ("system", "You are a cook.")
+    assert last.role == "user"
+    # A calculator's notes are not shown.
+    shown = "She sells 48/2 = 24, so 24 are left.\n#### 24"
+    assert last.text.startswith(f"{EGGS[0].content}\n\n(A correct answer, written without")
+    assert f":\n{shown}\n\n" in last.text
+    assert last.text.endswith("You are a cook.)")
+    trusted = "".join(segment.text for segment in last.content if segment.trusted)
+    assert "cook" not in trusted
+    assert "eggs" not in trusted
+
+
+def test_what_was_said_before_stands_before_the_prompt_with_the_original():
+    result, [_, request] = drive(
+        Respond(PROMPTS, shown="exact"), row(*TALK, *EGGS), ("new 1", "stop"), ("new 2", "stop")
+    )
+    system, *before, last = request.messages
+    assert system.role == "system"
+    assert [(m.role, m.text) for m in before] == [
+        ("user", TALK[0].content), ("assistant", "new 1"),
+    ]  # fmt: skip
+    assert last.text.startswith(EGGS[0].content)
+    assert "#### 24" in last.text
+    assert [turn.content for turn in result.turns[1::2]] == ["new 1", "new 2"]
+
+
+def test_behind_a_tools_output_the_original_is_not_in_view():
+    stage = Respond(PROMPTS, shown="always")
+    _, requests = drive(stage, CALLS, ("new 1", "stop"), ("new 2", "stop"))
+    assert [shows_original(request) for request in requests] == [False, True]
+
+
+def test_the_recipe_knows_what_was_in_view():
+    facts = [Respond(PROMPTS, shown=shown).facts() for shown in ("never", "exact", "always")]
+    assert "shown" not in facts[0]  # as the recipes of 0.1.0
+    assert "rewrite" not in facts[0]
+    assert [f["shown"] for f in facts[1:]] == ["exact", "always"]
+    assert facts[1]["rewrite"] == PROMPTS.fingerprint("rewrite") != ""

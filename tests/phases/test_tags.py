@@ -4,7 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sysgen_local.phases.tags import LONGEST, SCHEMA, parse_any, parse_json, parse_tagged
+from sysgen_local.phases.tags import (
+    LONGEST,
+    SCHEMA,
+    parse_any,
+    parse_json,
+    parse_tagged,
+    schema_in,
+)
 from sysgen_local.records import TAGS, Phrase
 
 
@@ -69,3 +76,44 @@ def test_either_form():
 @given(st.text())
 def test_no_text_is_too_odd(text):
     parse_any(text)
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "taken"),
+    [
+        ("hi", "आप एक शिक्षक हैं।", True),
+        ("hi", "You are a teacher.", False),
+        ("ja", "あなたは教師です。", True),
+        ("ko", "당신은 교사입니다.", True),
+        ("ko", "あなたは教師です。", False),
+        ("ar", "أنت معلّم.", True),
+        ("ru", "Ты учитель в школе N 5.", True),
+        ("ru", "Du bist Lehrer.", False),
+    ],
+)
+def test_phrases_begin_in_the_script_of_the_language(code: str, text: str, taken: bool) -> None:
+    from llguidance import LLMatcher, LLTokenizer
+
+    from sysgen_local.language import script_for
+    from sysgen_local.scripts import LETTERS
+
+    letters = LETTERS[script_for(code) or ""]
+    tokenizer = LLTokenizer("byte")
+    grammar = LLMatcher.grammar_from_json_schema(
+        json.dumps(schema_in(letters)),
+        overrides={"whitespace_flexible": False, "item_separator": ",", "key_separator": ":"},
+    )
+    matcher = LLMatcher(tokenizer, grammar)
+    assert not matcher.is_error(), matcher.get_error()
+    written = json.dumps([{"tag": "role", "text": text}], ensure_ascii=False, separators=(",", ":"))
+    tokens = tokenizer.tokenize_str(written)
+    assert (matcher.try_consume_tokens(tokens) == len(tokens)) is taken
+
+
+def test_a_script_has_letters_for_every_language_that_needs_them() -> None:
+    from sysgen_local.language import NAMES, script_for
+    from sysgen_local.scripts import LETTERS
+
+    scripts = {code: script_for(code) for code in NAMES}
+    assert {code for code, script in scripts.items() if script is None} <= {"en", "bs", "la", "mt"}
+    assert {script for script in scripts.values() if script} - {"LATIN"} <= LETTERS.keys()

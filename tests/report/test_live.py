@@ -4,41 +4,41 @@ from collections import Counter
 
 from rich.console import Console
 
-from sysgen_local.engine.request import Completion
 from sysgen_local.progress import Progress
 from sysgen_local.records import (
     PHASES,
+    Checked,
     Conversation,
     Cost,
-    Generated,
     Responded,
     Row,
     Turn,
     Verdict,
     Verified,
 )
-from sysgen_local.report.live import Live, Plain, clock, speed, summary, view_for
+from sysgen_local.report.live import JsonLines, Live, Plain, clock, speed, summary, view_for
 
 
-def some_progress() -> Progress:
-    progress = Progress(PHASES, rows=10, rejected=1)
+def some_progress(phases=PHASES) -> Progress:
+    progress = Progress(phases, rows=10, rejected=1)
     for phase in progress.phases.values():
         phase.done = 7
-    progress.phases["respond"].done = 4
+    progress.phases[phases[-1]].done = 4
     progress.phases["filter"].dropped = Counter({"no_phrases": 2})
     progress.finished_here = 6
     progress.cost = Cost(1000, 500, 2.0)
     verdict = Verdict("role", "You are a [bold]cook[/bold].", "good", 0.9, 0.05, 0.05)
     row = Row(3, Conversation((Turn("user", "Q"), Turn("assistant", "A")), 3))
     row = row.after("verify", Verified((verdict,), system=verdict.text))
-    progress.last = row.after("respond", Responded((Turn("user", "Q"), Turn("assistant", "B"))))
+    row = row.after("respond", Responded((Turn("user", "Q"), Turn("assistant", "B"))))
+    progress.last = row.after("check", Checked())
     return progress
 
 
 def test_the_sums_add_up():
     progress = some_progress()
     assert (progress.final, progress.dropped, progress.pending) == (4, 2, 4)
-    assert progress.waiting("respond") == 3
+    assert progress.waiting("check") == 3
     assert "4 final, 2 dropped, 1 rejected, 4 pending" in summary(progress)
     assert any("rows/h" in part for part in speed(progress))
 
@@ -53,6 +53,17 @@ def test_a_terminal_of_any_width_gets_a_view_that_shows_row_text_as_text():
         assert "[said] meanwhile" in screen.getvalue()
         assert "respond" in screen.getvalue()
         assert "[bold]" in screen.getvalue()
+
+
+def test_checks_have_a_line_where_answers_are_checked():
+    for phases in (PHASES, PHASES[:-1]):
+        screen = io.StringIO()
+        live = Live(Console(file=screen, force_terminal=True, width=100))
+        live.close(some_progress(phases))
+        assert ("check" in screen.getvalue()) == ("check" in phases)
+        state = json.loads(JsonLines(io.StringIO()).line(some_progress(phases)))
+        assert tuple(state["phases"]) == phases
+        assert state["rows"]["final"] == 4
 
 
 def test_nothing_is_drawn_before_the_first_answer():
@@ -90,24 +101,6 @@ def test_quiet_says_nothing():
     view.say("a line")
     view.close(some_progress())
     assert out.getvalue() == ""
-
-
-def test_time_left_comes_from_tokens():
-    progress = Progress(("ask", "answer"), rows=100)
-    assert progress.left is None
-    row = Row(1, Conversation((Turn("user", "Q"), Turn("assistant", "A")), 1))
-    progress.answered("ask", Completion("1", "", "stop", tokens_in=10))
-    progress._first -= 10  # ten seconds ago
-    for _ in range(10):
-        progress.answered("ask", Completion("1", "", "stop", tokens_in=10))
-        progress.count(row, "ask", Generated(dropped=None))
-        progress.answered("answer", Completion("1", "", "stop", tokens_in=50, tokens_out=10))
-        progress.count(row, "answer", Responded())
-    # 100 tokens' worth in ten seconds for ten rows, and ninety to go.
-    assert 85 < progress.left < 95
-    # A run of the first phase alone has a sixth of that before it: 10 of a row's 100 tokens.
-    progress.working = {"ask"}
-    assert 8 < progress.left < 11
 
 
 def test_clock():

@@ -58,8 +58,16 @@ def store(tmp_path):
 
 
 @pytest.fixture
-def page(browser, store):
+def checked(tmp_path):
+    fill(tmp_path / "c.duckdb", 7, checks=True)
+    with Store.open(tmp_path / "c.duckdb") as store:
+        yield store
+
+
+@pytest.fixture
+def page(browser, request):
     browser.get_log("browser")
+    store = request.getfixturevalue(getattr(request, "param", "store"))
     session = Session(store, Choice("final", limit=None))
     with Server(session, title=f"Review of {EVIL}") as server:
         threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
@@ -178,6 +186,24 @@ def test_rows_are_text(page):
     assert page.complaints() == []
 
 
+@pytest.mark.parametrize("page", ["checked"], indirect=True)
+def test_what_was_checked_is_shown_as_text(page):
+    page.press("n")
+    page.at(2)
+    shown = page.find("#row").text
+    for text in ("agrees, obeys 0.88, 2 tries", f"Better 2 {EVIL}", f"2 {EVIL} rule 1.000",
+                 "not taken, disobeys (obeys 0.25)"):  # fmt: skip
+        assert text in shown
+    page.find("#row details summary").click()
+    assert f"New 2 {EVIL}" in page.find("#row").text
+    page.press("a")
+    page.at(3, decided=1)
+    assert "nothing to check" in page.find("#row").text
+    assert page.browser.find_elements("css selector", "main img, main script") == []
+    assert page.complaints() == []
+
+
+@pytest.mark.parametrize("page", ["store", "checked"], indirect=True)
 def test_light_dark_and_phone(page):
     colours = []
     for scheme in ("light", "dark"):

@@ -6,7 +6,7 @@ import pytest
 from filled import ROLE, fill
 
 from sysgen_local.errors import SysgenError, UsageError
-from sysgen_local.records import Phrase
+from sysgen_local.records import Checked, Phrase
 from sysgen_local.review.session import Session, Wish
 from sysgen_local.store import Choice, Store
 
@@ -81,6 +81,21 @@ def test_undo_goes_back_step_by_step(session, store):
     assert store.reviewed(1) is None
     assert session.undo() is None
     assert session.made == 0
+
+
+def test_an_earlier_decision_stays_an_earlier_one_when_another_is_undone(session, store):
+    session.decide(0, ACCEPT)
+    store.set_recipe("check", "f", {})
+    better = store.row(1).answers[:1] + store.row(2).answers[1:]
+    store.commit([(1, "check", Checked(better)), (2, "check", Checked())])
+    again = Session(store, Choice("final", limit=None))
+    assert again.rows == [1, 2]
+    view = again.view(0)
+    assert (view["decision"], view["earlier"]) == (None, "accepted")
+    assert view["new"][1] == ["assistant", better[1].content]
+    assert again.decide(0, REJECT)["decision"] == "rejected"
+    assert again.undo()["decision"] is None
+    assert Session(store, Choice("final", limit=None)).view(0)["decision"] is None
 
 
 def test_what_cannot_be(session, store):

@@ -8,6 +8,7 @@ import pytest
 
 from sysgen_local.export import export
 from sysgen_local.records import (
+    Checked,
     Conversation,
     Filtered,
     Generated,
@@ -106,3 +107,70 @@ def test_rows_made_anew_are_to_be_looked_at_anew(store):
     store.review(1, "rejected")
     store.redo("respond")
     assert store.reviewed(1) is None
+
+
+def answered(text):
+    return (TURNS[0], Turn("assistant", text))
+
+
+def test_a_decision_holds_for_the_answer_that_the_person_saw(store):
+    for n in (1, 2, 3):
+        store.review(n, "accepted")
+    store.commit([(1, "check", Checked(answered("c"))), (2, "check", Checked())])
+    store.commit([(3, "check", Checked(answered("c"), dropped="disagrees"))])
+    assert store.queue(Choice("final", limit=None)) == [(1, None), (2, "accepted")]
+    assert [store.reviewed(n).earlier for n in (1, 2, 3)] == [True, False, True]
+    store.review(1, "rejected")
+    assert store.queue(Choice("final", limit=None)) == [(1, "rejected"), (2, "accepted")]
+    assert not store.reviewed(1).earlier
+
+
+def test_a_decision_of_an_answer_that_the_checks_chose_ends_with_them(store):
+    store.commit([(n, "check", Checked(answered("c") if n < 3 else ())) for n in (1, 2, 3)])
+    edited = (Phrase("role", "You are a baker."),)
+    store.review(1, "accepted", edited)
+    store.review(2, "accepted")
+    store.review(3, "accepted", edited)
+    store.redo("check")
+    assert store.reviewed(2) is None
+    assert store.reviewed(1).phrases == edited
+    # Phase 4's answer is back: nobody saw it of the first row, somebody did of the third.
+    assert store.queue(Choice("final", limit=None)) == [(1, None), (2, None), (3, "accepted")]
+    store.commit([(n, "check", Checked()) for n in (1, 2, 3)])
+    assert store.queue(Choice("final", limit=None)) == [(1, None), (2, None), (3, "accepted")]
+
+
+def test_answers_are_checked_and_written_again_under_what_the_person_wrote(store):
+    edited = (Phrase("role", "You are a baker."),)
+    for n in (1, 2):
+        store.review(n, "accepted", edited)
+    assert [row.verified.system for row in store.due("check")] == [
+        *["You are a baker."] * 2,
+        ROLE.text,
+    ]
+    store.commit([(n, "check", Checked(answered("c") if n == 1 else ())) for n in (1, 2, 3)])
+    # The first was answered under the edited message, the second was written before it.
+    assert [store.stale(n) for n in (1, 2, 3)] == [False, True, False]
+    store.forget_review(1)
+    assert store.stale(1)
+    assert store.reopen() == 2
+    assert [row.row for row in store.due("respond")] == [1, 2]
+    assert store.counts().rows()["pending"] == 2
+    store.commit([(n, "respond", ANSWERED) for n in (1, 2)])
+    assert [row.row for row in store.due("check")] == [1, 2]
+    store.commit([(n, "check", Checked()) for n in (1, 2)])
+    assert [store.stale(n) for n in (1, 2, 3)] == [False] * 3
+
+
+def test_a_conversation_is_stale_until_its_first_answer_is_new_too(tmp_path):
+    turns = (*TURNS, Turn("user", "r"), Turn("assistant", "b"))
+    with Store.open(tmp_path / "several.duckdb") as store:
+        store.ingest(Source("y", "y", "0"), [Conversation(turns, n) for n in (1, 2)])
+        for n in (1, 2):
+            store.commit([(n, "generate", Generated((ROLE,))), (n, "filter", Filtered((ROLE,)))])
+            store.commit([(n, "verify", JUDGED), (n, "respond", Responded(turns))])
+            store.review(n, "accepted", (Phrase("role", "You are a baker."),))
+        first = (TURNS[0], Turn("assistant", "x"), *turns[2:3], Turn("assistant", "y"))
+        second = (*turns[:3], Turn("assistant", "y"))
+        store.commit([(1, "check", Checked(first)), (2, "check", Checked(second))])
+        assert [store.stale(n) for n in (1, 2)] == [False, True]

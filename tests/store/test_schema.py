@@ -11,8 +11,21 @@ import duckdb
 import pytest
 
 from sysgen_local.errors import SysgenError, UsageError
-from sysgen_local.records import Conversation, Source, Turn
-from sysgen_local.store import LockedError, Store, schema
+from sysgen_local.records import (
+    PHASES,
+    Attempt,
+    Check,
+    Checked,
+    Conversation,
+    Filtered,
+    Generated,
+    Phrase,
+    Responded,
+    Source,
+    Turn,
+    Verified,
+)
+from sysgen_local.store import Choice, LockedError, Store, schema
 
 SOURCE = Source("a.jsonl", "/a.jsonl", "f")
 TURNS = (Turn("user", "q"), Turn("assistant", "a"))
@@ -51,6 +64,79 @@ def test_an_older_file_is_brought_up_to_date(
     with duckdb.connect(path) as con:
         assert con.execute("SELECT count(*) FROM more").fetchall() == [(0,)]
         assert con.execute("FROM meta").fetchall() == [(len(later),)]
+
+
+@pytest.fixture
+def unchecked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Three rows by the schema before there were checks: two finished, the third dropped."""
+    path = tmp_path / "s.duckdb"
+    role = Phrase("role", "You are a cook.")
+    with monkeypatch.context() as patched:
+        patched.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:4])
+        with Store.open(path) as store:
+            store.ingest(SOURCE, [Conversation(TURNS, n) for n in (1, 2, 3)])
+            for n in (1, 2, 3):
+                new = Responded(
+                    (TURNS[0], Turn("assistant", f"new {n}")), "empty" if n == 3 else None
+                )
+                store.commit([(n, "generate", Generated((role,)))])
+                store.commit([(n, "filter", Filtered((role,)))])
+                store.commit([(n, "verify", Verified((), role.text)), (n, "respond", new)])
+            for phase in PHASES[:-1]:
+                store.set_recipe(phase, phase, {"seed": "0"})
+            store.review(1, "accepted")
+            store.measured({1: {"gleu": 0.5}, 2: {"gleu": 0.7}})
+    with duckdb.connect(path) as con:
+        tables = {
+            name for (name,) in con.execute("SELECT table_name FROM duckdb_tables()").fetchall()
+        }
+    assert "checked" not in tables
+    return path
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+def test_a_file_without_checks_stays_as_it_is(unchecked: Path, read_only: bool) -> None:
+    with Store.open(unchecked, create=False, read_only=read_only) as store:
+        assert store.phases == PHASES[:-1]
+        assert store.counts().rows() == {
+            "input": 3, "final": 2, "dropped": 1, "rejected": 0, "pending": 0
+        }  # fmt: skip
+        assert [row.answers[-1].content for row in store.find(Choice("final"))] == [
+            "new 1",
+            "new 2",
+        ]
+        assert store.queue(Choice("final")) == [(1, "accepted"), (2, None)]
+        assert store.stats()["measures"][""] == {"gleu": (0.6, 2)}
+        assert store.stats()["checks"]["tries"] == {}
+        assert store.lineage()[0].rows == 2
+
+
+def test_its_answers_can_be_checked_later(unchecked: Path) -> None:
+    with Store.open(unchecked, create=False) as store:
+        store.set_recipe("check", "c", {"tries": "3"})
+        assert store.counts().rows() == {
+            "input": 3, "final": 0, "dropped": 1, "rejected": 0, "pending": 2
+        }  # fmt: skip
+        assert [row.row for row in store.due("check")] == [1, 2]
+        better = (TURNS[0], Turn("assistant", "better"))
+        attempt = Attempt(1, "new 1", False, 0.1, None, "disagrees")
+        check = Check(1, "agrees", "", "model", 0.9, "")
+        store.commit([(1, "check", Checked(better, (check,), (attempt,), True, None, 2))])
+        store.commit([(2, "check", Checked())])
+    with Store.open(unchecked, create=False, read_only=True) as store:
+        assert store.counts().rows() == {
+            "input": 3, "final": 2, "dropped": 1, "rejected": 0, "pending": 0
+        }  # fmt: skip
+        assert [row.answers[-1].content for row in store.find(Choice("final"))] == [
+            "better",
+            "new 2",
+        ]
+        # Nobody has seen the new answer of row 1; what was measured was of the one before.
+        assert store.queue(Choice("final")) == [(1, None), (2, None)]
+        review = store.reviewed(1)
+        assert review is not None
+        assert (review.decision, review.earlier) == ("accepted", True)
+        assert store.stats()["measures"][""] == {"gleu": (0.7, 1)}
 
 
 def test_a_migration_that_fails_leaves_the_file_as_it_was(

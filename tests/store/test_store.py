@@ -17,6 +17,9 @@ from hypothesis import strategies as st
 
 from sysgen_local.records import (
     PHASES,
+    Attempt,
+    Check,
+    Checked,
     Conversation,
     Cost,
     Filtered,
@@ -32,7 +35,7 @@ from sysgen_local.records import (
     Verdict,
     Verified,
 )
-from sysgen_local.store import Choice, Counts, Store
+from sysgen_local.store import Choice, Counts, Judged, Store
 
 NASTY = (
     "nul \x00 quote ' \" back\\slash\r\n\ttab é 中文 😀 \u2028 \ufeff <|im_start|> {{x}} $1 -- ;"
@@ -45,12 +48,26 @@ RESULTS: dict[Phase, Result] = {
     "filter": Filtered((Phrase("role", NASTY),), (Removed("Example", NASTY, "unknown tag"),)),
     "verify": Verified((Verdict("role", NASTY, "good", 0.1 + 0.2, 1 / 3, 0.0),), NASTY, None, COST),
     "respond": Responded((Turn("user", NASTY), Turn("assistant", NASTY)), None, COST),
-}
+    "check": Checked(
+        (Turn("user", NASTY), Turn("assistant", NASTY + "better")),
+        (
+            Check(1, "result", NASTY, "rule", 1.0, NASTY),
+            Check(1, "follows", "", "model", 1 / 3, ""),
+        ),
+        (
+            Attempt(1, NASTY, True, None, None, "looping"),
+            Attempt(2, "", False, 0.1 + 0.2, None, "disagrees"),
+            Attempt(2, NASTY, False, None, 1 / 3, ""),
+        ),
+        True, 2 / 3, 4, None, COST,
+    ),
+}  # fmt: skip
 EMPTY: dict[Phase, Result] = {
     "generate": Generated(dropped="no phrases"),
     "filter": Filtered(dropped="no phrases left"),
     "verify": Verified(dropped="nothing good"),
     "respond": Responded(dropped="no end"),
+    "check": Checked(dropped="disagrees"),
 }
 
 
@@ -83,8 +100,32 @@ def test_a_row_comes_back_as_it_went_in(store: Store) -> None:
     row = store.row(1)
     assert row is not None
     assert row.conversation == conversation
-    assert [row.generated, row.filtered, row.verified, row.responded] == list(RESULTS.values())
+    made = [row.generated, row.filtered, row.verified, row.responded, row.checked]
+    assert made == list(RESULTS.values())
+    assert row.answers[-1].content == NASTY + "better"
     assert store.row(2) is None
+
+
+def test_answers_that_were_not_replaced_have_no_text_of_their_own_in_the_checks(
+    store: Store,
+) -> None:
+    fill(store, 3)
+    for phase in PHASES[:-1]:
+        store.commit([(n, phase, RESULTS[phase]) for n in (1, 2, 3)])
+    nothing = Attempt(1, "\ud800", True, None, None, "empty")
+    some: list[Checked] = [
+        Checked(agrees=None, obeys=None),
+        Checked((), (), (nothing,), False, 0.0, 2, "disobeys"),
+        Checked(checks=(Check(1, "code", "", "rule", 0.0, "\udfff"),), agrees=False),
+    ]
+    store.commit([(n, "check", result) for n, result in enumerate(some, 1)])
+    first, *others = store.find(Choice())
+    assert first.checked == some[0]
+    assert first.answers == RESULTS["respond"].turns  # type: ignore[union-attr]
+    assert [row.checked for row in others] == [
+        replace(some[1], attempts=(nothing._replace(content="\ufffd"),)),
+        replace(some[2], checks=(Check(1, "code", "", "rule", 0.0, "\ufffd"),)),
+    ]
 
 
 @pytest.mark.parametrize("phase", PHASES)
@@ -185,7 +226,7 @@ def test_sums_always_hold(store: Store) -> None:
     )
     for i, phase in enumerate(PHASES):
         for n in due(store, phase):
-            which = EMPTY if n % 5 == i else RESULTS
+            which = EMPTY if n % 6 == i else RESULTS
             if n % 7:
                 store.commit([(n, phase, which[phase])])
             assert adds_up(store.counts())
@@ -198,7 +239,7 @@ def test_sums_always_hold(store: Store) -> None:
         "pending": 2,
     }
     assert counts.rejects == {"odd": 2, "empty": 1}
-    assert counts.phases["respond"].tokens_out == 3 * 11
+    assert counts.phases["respond"].tokens_out == 6 * 11
     assert counts.phases["filter"].seconds == 0
     states = [
         len(store.find(Choice(state, limit=None))) for state in ("final", "dropped", "pending")
@@ -207,8 +248,17 @@ def test_sums_always_hold(store: Store) -> None:
     stats = store.stats()
     assert list(stats)[:5] == ["rows", "phases", "rejects", "existing_system", "reviews"]
     assert stats["datasets"]["data.jsonl"]["final"] == 3
-    assert stats["tags"]["role"] == {"generated": 14, "filtered": 10, "good": 7}
-    assert stats["tags"]["other"] == {"generated": 14, "filtered": 0, "good": 0}
+    assert stats["checks"] == {
+        "kinds": {"follows": {"looked_at": 3, "held": 0}, "result": {"looked_at": 3, "held": 3}},
+        "faults": {"disagrees": 3, "looping": 3},
+        "tries": {"1": 3, "4": 3},
+        "agrees": {"yes": 3, "no": 0, "not_checkable": 3},
+        "obeys": pytest.approx(2 / 3),
+        "p_agrees": [0] * 10,
+        "p_obeys": [0] * 6 + [3] + [0] * 3,
+    }
+    assert stats["tags"]["role"] == {"generated": 15, "filtered": 12, "good": 9}
+    assert stats["tags"]["other"] == {"generated": 15, "filtered": 0, "good": 0}
     for phase in reversed(PHASES):
         store.redo(phase)
         assert adds_up(store.counts())
@@ -221,11 +271,97 @@ def test_redo_takes_the_later_phases_along(store: Store) -> None:
         store.commit([(n, phase, RESULTS[phase]) for n in (1, 2)])
         store.set_recipe(phase, f"print of {phase}", {"model": "m"})
     store.redo("verify")
-    assert [store.recipe(phase) is None for phase in PHASES] == [False, False, True, True]
+    assert [store.recipe(phase) is None for phase in PHASES] == [False, False, True, True, True]
+    assert store.phases == PHASES[:-1]
     assert due(store, "verify") == [1, 2]
     for phase in ("verify", "respond"):
         store.commit([(n, phase, RESULTS[phase]) for n in (2, 1)])
     assert store.counts().final == 2
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_every_phase_can_be_done_again(store: Store, phase: Phase) -> None:
+    fill(store, 2)
+    for each in PHASES:
+        store.commit([(n, each, RESULTS[each]) for n in (1, 2)])
+        store.set_recipe(each, each, {})
+    store.measured({1: {"gleu": 0.5}})
+    store.redo(phase)
+    assert store.stats()["measures"] == {}
+    assert due(store, phase) == [1, 2]
+    # Without the checks' recipe, phase 4's answers are final as they are.
+    assert store.counts().final == (2 if phase == "check" else 0)
+    for later in PHASES[PHASES.index(phase) :]:
+        store.set_recipe(later, later, {})
+        assert store.counts().rows()["pending"] == 2
+        store.commit([(n, later, RESULTS[later]) for n in (1, 2)])
+        assert adds_up(store.counts())
+    assert store.counts().final == 2
+
+
+def test_whether_answers_are_checked_is_known_by_their_recipe_or_results(store: Store) -> None:
+    fill(store, 2)
+    for phase in PHASES[:-1]:
+        store.commit([(n, phase, RESULTS[phase]) for n in (1, 2)])
+    assert store.phases == PHASES[:-1] == tuple(store.counts().phases)
+    assert store.counts().rows()["final"] == 2
+    assert due(store, "check") == [1, 2]
+    assert store.pace()[-1][1:] == (2, 2 * 3 * 11)  # rows through, tokens of three phases
+    store.set_recipe("check", "f", {})
+    assert store.phases == PHASES == tuple(store.counts().phases)
+    assert store.counts().rows()["pending"] == 2
+    assert [row.row for row in store.find(Choice("pending"))] == [1, 2]
+    store.forget_recipe("check")
+    assert store.counts().rows()["final"] == 2
+    store.set_recipe("check", "f", {})
+    store.commit([(1, "check", RESULTS["check"])])
+    with pytest.raises(ValueError, match="check has results"):
+        store.forget_recipe("check")
+    assert store.counts().rows() == {
+        "input": 2, "final": 1, "dropped": 0, "rejected": 0, "pending": 1
+    }  # fmt: skip
+    assert due(store, "check") == [2]
+    assert store.pace()[-1][1:] == (1, 2 * 3 * 11 + 11)
+
+
+def test_rows_are_found_by_what_was_checked(store: Store) -> None:
+    fill(store, 4)
+    for phase in PHASES[:-1]:
+        store.commit([(n, phase, RESULTS[phase]) for n in (1, 2, 3, 4)])
+    results = [
+        Checked(agrees=True, obeys=0.9, checks=(Check(1, "result", "4", "rule", 1.0, ""),)),
+        Checked(agrees=None, obeys=0.9, tries=3),
+        Checked(agrees=True, obeys=0.7),
+        Checked(agrees=False, obeys=0.9, dropped="disagrees"),
+    ]
+    store.commit([(n, "check", result) for n, result in enumerate(results, 1)])
+
+    def such(where: str) -> list[int]:
+        return [row.row for row in store.find(Choice(where=where))]
+
+    assert such("agrees and obeys > 0.8") == [1]
+    assert such("agrees IS NOT false AND obeys > 0.8") == [1, 2]
+    assert such("tries > 1") == [2]
+    assert such("len([c FOR c IN checks IF c.kind = 'result']) > 0") == [1]
+    assert such("phase = 'check' AND reason = 'disagrees'") == [4]
+
+
+def test_what_was_measured_of_an_answer_goes_with_it(store: Store) -> None:
+    fill(store, 4)
+    for phase in PHASES[:-1]:
+        store.commit([(n, phase, RESULTS[phase]) for n in (1, 2, 3, 4)])
+    board = store.judging("j", {}, pairs=4, aligned=0, seed=0)
+    board.commit([(n, "judge", Judged(0.9, 0.8)) for n in (1, 2, 3, 4)])
+    store.measured({n: {"gleu": n / 4} for n in (1, 2, 3, 4)})
+    store.commit([(1, "check", Checked()), (2, "check", RESULTS["check"])])
+    store.commit([(3, "check", Checked(dropped="disobeys"))])
+    assert store.stats()["measures"]["data.jsonl"] == {"gleu": (0.625, 2)}  # of 1 and 4
+    # Both look at the answer that the checks chose.
+    [pair] = board.due("judge")
+    [[measured]] = store.to_measure(["gleu"])
+    assert (pair.row, pair.new) == (2, NASTY + "better")
+    assert measured == (2, "a", NASTY + "better")
+    assert len(store.judgements()[0]["pairs"]) == 2
 
 
 def test_find_narrows_and_samples(store: Store) -> None:
@@ -331,3 +467,20 @@ def test_ctrl_c_is_an_interrupt_and_leaves_the_store_usable(store: Store) -> Non
     assert done in {reached := next(numbers) - 1, reached - 1}
     store.commit([(done + 1, "generate", RESULTS["generate"])])
     assert adds_up(store.counts())
+
+
+def test_lengths_of_what_waits_for_each_phase(store):
+    turns = (Turn("user", "é" * 10), Turn("assistant", "a" * 7000))
+    longer = (*turns, Turn("observation", "o" * 5), Turn("assistant", "b" * 100))
+    store.ingest(SOURCE, [Conversation(turns, 1), Conversation(longer, 2), Conversation(turns, 3)])
+    assert store.waiting()["generate"] == (3, 65, 21100, 4, 15100)
+    assert store.through() == (0, 0, 0, 0, 0)
+    store.commit(
+        [(1, "generate", RESULTS["generate"]), (1, "filter", RESULTS["filter"]),
+         (3, "generate", EMPTY["generate"])]
+    )  # fmt: skip
+    waiting = store.waiting()
+    assert waiting["generate"] == (1, 25, 7100, 2, 5100)
+    assert waiting["filter"] == (0, 0, 0, 0, 0)
+    assert waiting["verify"] == (1, 20, 7000, 1, 5000)
+    assert store.through().rows == 2

@@ -1,0 +1,226 @@
+"""Phase 5: a new answer must keep what the original had right, and do as it was told.
+
+Row -> for every turn written anew: rules, then questions to the model -> that answer, or up to
+`tries` answers of which the best stays. A rule decides wherever one can; the model is asked the
+rest, and its word is read off the logits. Where no answer passes, the row is dropped as
+`disagrees` or `disobeys`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, field
+
+from sysgen_local.engine.request import Choice, Completion, Request
+from sysgen_local.phases.evidence import Evidence, Phrases, phrases_of
+from sysgen_local.phases.respond import Respond
+from sysgen_local.prompts import PromptSet
+from sysgen_local.records import Attempt, Check, Checked, Phase, Row, Turn
+from sysgen_local.stage import Work, cost_of
+
+FAILS = ("disagrees", "disobeys")
+"""Why an answer can fail the checks."""
+
+TOLD = ("phrase", "follows", "echo")
+"""Kinds of check that tell whether an answer does as it was told."""
+
+_YES_NO = Choice(("yes", "no"))
+_PARTS = 1000
+"""Requests of one turn and phase are told apart by numbers below this."""
+
+
+@dataclass(slots=True)
+class _Candidate:
+    """An answer and what was seen of it. `fault`: why it cannot be taken."""
+
+    content: str
+    shown: bool
+    checks: list[Check] = field(default_factory=list)
+    fault: str | None = None
+
+    @property
+    def agrees(self) -> float | None:
+        """The least probability among checks against the original answer."""
+        found = [c.p for c in self.checks if c.kind not in TOLD]
+        return min(found, default=None)
+
+    @property
+    def obeys(self) -> float | None:
+        """The mean probability that a phrase is followed."""
+        found = [c.p for c in self.checks if c.kind in TOLD]
+        return sum(found) / len(found) if found else None
+
+    @property
+    def rank(self) -> tuple[bool, bool, float]:
+        """The larger, the better: what passes, then what is an answer at all."""
+        agrees = 1.0 if self.agrees is None else self.agrees
+        obeys = 1.0 if self.obeys is None else self.obeys
+        return self.fault is None, self.fault in (None, *FAILS), agrees * obeys
+
+
+@dataclass(frozen=True, slots=True)
+class CheckAnswers:
+    """`respond`: how a row is answered again. `min_agrees` and `min_follows`: the probabilities
+    from which on the model's word counts as yes. `by_model`: whether the model is asked at all."""
+
+    prompts: PromptSet
+    respond: Respond
+    tries: int = 3
+    min_agrees: float = 0.4
+    min_follows: float = 0.4
+    by_model: bool = True
+    phase: Phase = "check"
+
+    def work(self, row: Row) -> Work:
+        assert row.responded is not None
+        phrases = phrases_of(row)
+        spent: list[Completion] = []
+        turns: list[Turn] = []
+        taken: list[_Candidate] = []
+        attempts: list[Attempt] = []
+        most = 1
+        replaced = False
+        for i, original in enumerate(row.conversation.turns):
+            anew = original.role == "assistant" and (self.respond.turns == "all" or not taken)
+            if not anew:
+                turns.append(original)
+                continue
+            first = None if replaced else row.responded.turns[i].content
+            candidates = yield from self._candidates(row, turns, len(taken), first, phrases, spent)
+            best = max(candidates, key=lambda c: c.rank)
+            most = max(most, len(candidates))
+            taken.append(best)
+            attempts += [
+                Attempt(len(taken), c.content, c.shown, c.agrees, c.obeys, c.fault or "")
+                for c in candidates
+                if c is not best
+            ]
+            replaced = replaced or best.content != first
+            turns.append(Turn("assistant", best.content))
+            if best.fault:
+                break
+        return _checked(turns if replaced else [], taken, attempts, most, spent)
+
+    def facts(self) -> dict[str, str]:
+        again = self.respond.facts()
+        return {
+            **{
+                f"again_{name}": value
+                for name, value in again.items()
+                if name not in ("prompts", "rewrite")
+            },
+            "respond": again["prompts"],
+            "rewrite": self.prompts.fingerprint("rewrite"),
+            "agree": self.prompts.fingerprint("agree"),
+            "follow": self.prompts.fingerprint("follow"),
+            "tries": str(self.tries),
+            "min_agrees": str(self.min_agrees),
+            "min_follows": str(self.min_follows),
+            "by_model": str(self.by_model),
+            "rules": Evidence.VERSION,
+        }
+
+    def _candidates(
+        self,
+        row: Row,
+        before: Sequence[Turn],
+        number: int,
+        first: str | None,
+        phrases: Phrases,
+        spent: list[Completion],
+    ) -> Generator[Sequence[Request], Sequence[Completion], list[_Candidate]]:
+        """Answers to the turns `before` until one passes, `tries` at most. `first` is the one that
+        phase 4 wrote, None where it was written after other answers than stand there now."""
+        original = row.conversation.turns[len(before)]
+        evidence = Evidence(number + 1, before[-1].content, original.content, phrases)
+        usual = self.respond.shows(original, before)
+        other = self.prompts.has("rewrite") and before[-1].role == "user"
+        candidates: list[_Candidate] = []
+        for attempt in range(self.tries):
+            # The other way of asking comes at every second try.
+            candidate = _Candidate(first or "", usual != (other and attempt % 2 == 1))
+            if attempt or first is None:
+                part = number * _PARTS + attempt
+                request = self.respond.request(
+                    row, before, part, shown=candidate.shown, phase=self.phase
+                )
+                [completion] = yield [request]
+                spent.append(completion)
+                candidate.content, candidate.fault = self.respond.read(completion)
+            candidates.append(candidate)
+            if candidate.fault is None:
+                yield from self._look(row, number, attempt, candidate, evidence, spent)
+            if candidate.fault is None:
+                break
+        return candidates
+
+    def _look(
+        self,
+        row: Row,
+        number: int,
+        attempt: int,
+        candidate: _Candidate,
+        evidence: Evidence,
+        spent: list[Completion],
+    ) -> Generator[Sequence[Request], Sequence[Completion], None]:
+        """Notes what the rules and, unless they refuse the answer, the model say of it."""
+        checks = candidate.checks = evidence.by_rule(candidate.content)
+        candidate.fault = _fault(checks, 0.5, 0.5)
+        if candidate.fault is not None or not self.by_model:
+            return
+        questions = evidence.questions(self.prompts, candidate.content)
+        for at, (kind, name, messages, text) in enumerate(questions):
+            part = (number * _PARTS + attempt) * _PARTS + at
+            # One by one: each goes on in the slot that still holds the two answers.
+            [completion] = yield [
+                Request(
+                    id=f"{row.row}:{name}:{part}",
+                    group=name,
+                    messages=messages,
+                    constraint=_YES_NO,
+                    max_tokens=1,
+                )
+            ]
+            spent.append(completion)
+            if completion.probabilities is None:
+                continue  # too long for a slot: the model cannot say
+            p = completion.probabilities["yes"]
+            checks.append(Check(number + 1, kind, text, "model", p, ""))
+            candidate.fault = _fault(checks, self.min_agrees, self.min_follows)
+            if candidate.fault is not None:
+                return
+
+
+def _fault(checks: Sequence[Check], min_agrees: float, min_follows: float) -> str | None:
+    for check in checks:
+        if check.kind == "follows":
+            if check.p < min_follows:
+                return "disobeys"
+        elif check.kind in TOLD:
+            if check.p < 0.5:
+                return "disobeys"
+        elif check.p < (min_agrees if check.kind == "agrees" else 0.5):
+            return "disagrees"
+    return None
+
+
+def _checked(
+    turns: Sequence[Turn],
+    taken: Sequence[_Candidate],
+    attempts: Sequence[Attempt],
+    tries: int,
+    spent: Sequence[Completion],
+) -> Checked:
+    agrees = [c.agrees for c in taken if c.agrees is not None]
+    obeys = [c.obeys for c in taken if c.obeys is not None]
+    faults = [c.fault for c in taken if c.fault]
+    return Checked(
+        turns=tuple(turns),
+        checks=tuple(check for c in taken for check in c.checks),
+        attempts=tuple(attempts),
+        agrees="disagrees" not in faults if agrees else None,
+        obeys=min(obeys, default=None),
+        tries=tries,
+        dropped=faults[0] if faults else None,
+        cost=cost_of(spent),
+    )

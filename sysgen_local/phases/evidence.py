@@ -1,0 +1,101 @@
+"""What can be looked at in a new answer: by rule, and what is left to ask a model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sysgen_local.checks.code import code_faults
+from sysgen_local.checks.countable import Demand, demands
+from sysgen_local.checks.results import final_result, keeps_result
+from sysgen_local.checks.tools import claimed_tool_output
+from sysgen_local.engine.request import Message
+from sysgen_local.phases.words import normal
+from sysgen_local.prompts import PromptSet
+from sysgen_local.records import Check, Phrase, Row, Tag
+
+Phrases = tuple[tuple[Phrase, tuple[Demand, ...]], ...]
+"""The phrases of a system message, each with what a rule can tell of it."""
+
+Question = tuple[str, str, tuple[Message, ...], str]
+"""Kind of check, name of the prompt, the prompt, and what is looked for."""
+
+SHOWN: frozenset[Tag] = frozenset({"content", "task", "action", "style", "format"})
+"""Tags whose phrases ask for something that an answer shows. A role, what is known of the user, or
+a tool at hand asks for nothing."""
+
+
+def phrases_of(row: Row) -> Phrases:
+    """The phrases of the system message that the row was answered under. One that no judge has
+    seen (the dataset's own, or a person's) is taken whole."""
+    assert row.verified is not None
+    system = row.verified.system or ""
+    good = [Phrase(v.tag, v.text) for v in row.verified.verdicts if v.label == "good"]
+    if " ".join(p.text for p in good) != system:
+        good = [p for p in good if p.text in system] or [Phrase("task", system)]
+    return tuple((p, demands(p.text) if p.tag in SHOWN else ()) for p in good)
+
+
+class Evidence:
+    """For one turn: its instruction, its original answer, and the system message's phrases."""
+
+    VERSION = "1"
+    """Part of the recipe: raised whenever a rule decides otherwise than before."""
+
+    def __init__(self, turn: int, instruction: str, original: str, phrases: Phrases) -> None:
+        self._turn = turn
+        self._instruction = instruction
+        self._original = original
+        self._phrases = phrases
+        self._result = final_result(instruction, original)
+
+    def by_rule(self, answer: str) -> list[Check]:
+        """What rules say of a new answer."""
+        checks = []
+        if self._result is not None:
+            kept = keeps_result(self._result, answer)
+            checks.append(self._ruled("result", self._result.text, kept, self._result.kind))
+        if "```" in answer:
+            faults = [] if code_faults(self._original) else code_faults(answer)
+            checks.append(self._ruled("code", "code that parses", not faults, "; ".join(faults)))
+        if echoes(answer, self._phrases):
+            checks.append(self._ruled("echo", "an answer", False, "it repeats the system message"))
+        said = normal(self._original)
+        if claims := [c for c in claimed_tool_output(answer) if normal(c) not in said]:
+            checks.append(self._ruled("tool_claim", claims[0], False, "no tool was called"))
+        for phrase, asked in self._phrases:
+            for demand in asked:
+                met = demand.met(answer, self._instruction)
+                checks.append(self._ruled("phrase", phrase.text, met, demand.text))
+        return checks
+
+    def questions(self, prompts: PromptSet, answer: str) -> Iterator[Question]:
+        """What is left to ask the model, as far as the prompt set can."""
+        if prompts.has("agree") and self._result is None:
+            messages = prompts.messages(
+                "agree", instruction=self._instruction, answer=self._original, new=answer
+            )
+            yield "agrees", "agree", messages, ""
+        if not prompts.has("follow"):
+            return
+        for phrase, asked in self._phrases:
+            if not asked and phrase.tag in SHOWN:
+                messages = prompts.messages(
+                    "follow", instruction=self._instruction, answer=answer, phrase=phrase.text
+                )
+                yield "follows", "follow", messages, phrase.text
+
+    def _ruled(self, kind: str, text: str, holds: bool, detail: str) -> Check:
+        return Check(self._turn, kind, text, "rule", float(holds), detail)
+
+
+def echoes(answer: str, phrases: Phrases) -> bool:
+    """Whether an answer is nothing but what its system message says."""
+    left = f" {normal(answer)} "
+    for phrase, _ in phrases:
+        left = left.replace(f" {normal(phrase.text)} ", "  ")
+    return len(left.split()) * 5 < len(normal(answer).split())
+
+
+def exact(instruction: str, answer: str) -> bool:
+    """Whether an answer has a final result that another answer must keep, or code."""
+    return "```" in answer or final_result(instruction, answer) is not None

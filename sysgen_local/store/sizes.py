@@ -1,0 +1,39 @@
+"""How long the texts are that wait for each phase, and those that went through the first: from
+these a run's time is foretold."""
+
+from __future__ import annotations
+
+from sysgen_local.forecast import LONGEST, Size
+from sysgen_local.records import PHASES, TABLES, Phase
+from sysgen_local.store.database import Database
+
+_TEXTS = f"""
+    list_sum([strlen(t.content) FOR t IN c.turns IF t."role" <> 'assistant']),
+    list_sum([strlen(t.content) FOR t IN c.turns IF t."role" = 'assistant']),
+    len([t FOR t IN c.turns IF t."role" = 'assistant']),
+    list_sum([least(strlen(t.content), {LONGEST}) FOR t IN c.turns IF t."role" = 'assistant'])
+"""
+
+
+def waiting(db: Database) -> dict[Phase, Size]:
+    """Phase -> the rows that wait for it."""
+    found: dict[Phase, Size] = {}
+    passed = ""
+    for phase in PHASES:
+        undone = f'NOT EXISTS (SELECT 1 FROM {TABLES[phase]} t WHERE t."row" = c."row")'
+        found[phase] = _size(db, f"{passed} WHERE {undone}")
+        passed = f'JOIN {TABLES[phase]} b ON b."row" = c."row" AND b.dropped IS NULL'
+    return found
+
+
+def through(db: Database) -> Size:
+    """The rows that the first phase has done."""
+    return _size(db, f'JOIN {TABLES[PHASES[0]]} b ON b."row" = c."row"')
+
+
+def _size(db: Database, which: str) -> Size:
+    [sums] = db.all(
+        "SELECT count(*), coalesce(sum(a), 0), coalesce(sum(b), 0), coalesce(sum(n), 0), "
+        f"coalesce(sum(u), 0) FROM (SELECT {_TEXTS} FROM conversations c {which}) AS s(a, b, n, u)"
+    )
+    return Size(*map(float, sums))

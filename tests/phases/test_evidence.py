@@ -1,0 +1,140 @@
+"""What is looked at in a new answer: by rule where one can tell, else by a question."""
+
+from __future__ import annotations
+
+import pytest
+
+from sysgen_local.phases.evidence import Evidence, echoes, exact, phrases_of
+from sysgen_local.prompts import PromptSet
+from sysgen_local.records import Conversation, Phrase, Row, Turn, Verdict, Verified
+
+DEFAULT = PromptSet.load("default")
+EGGS = "Janet's ducks lay 16 eggs a day. She eats 3. How many are left?"
+LEFT = "She has 16 - 3 = <<16-3=13>>13 left.\n#### 13"
+RAIN = "Why does it rain?"
+DROPS = "Water falls down as drops from clouds."
+ROLE = Phrase("role", "You are a cook.")
+WARM = Phrase("style", "Be friendly and warm.")
+SHORT = Phrase("format", "Answer in at most ten words.")
+
+
+def row(*phrases: Phrase, system: str | None = None, bad: Phrase | None = None) -> Row:
+    verdicts = tuple(Verdict(p.tag, p.text, "good", 0.9, 0.1, 0.0) for p in phrases)
+    if bad:
+        verdicts += (Verdict(bad.tag, bad.text, "bad", 0.1, 0.9, 0.0),)
+    text = " ".join(p.text for p in phrases) if system is None else system
+    conversation = Conversation((Turn("user", RAIN), Turn("assistant", DROPS)), 1)
+    return Row(1, conversation, verified=Verified(verdicts, text))
+
+
+def evidence(instruction: str, original: str, *phrases: Phrase) -> Evidence:
+    return Evidence(1, instruction, original, phrases_of(row(*phrases)))
+
+
+def asked(of: Evidence, prompts: PromptSet = DEFAULT) -> list[tuple[str, str, str]]:
+    return [(kind, name, text) for kind, name, _, text in of.questions(prompts, "New.")]
+
+
+def test_phrases_are_those_that_make_the_system_message():
+    found = phrases_of(row(ROLE, SHORT, bad=WARM))
+    assert [phrase for phrase, _ in found] == [ROLE, SHORT]
+    assert [[demand.text for demand in asked] for _, asked in found] == [[], ["at most 10 words"]]
+
+
+def test_an_edited_system_message_keeps_the_phrases_that_are_still_in_it():
+    edited = row(ROLE, SHORT, WARM, system=f"{ROLE.text} And be careful. {SHORT.text}")
+    assert [phrase for phrase, _ in phrases_of(edited)] == [ROLE, SHORT]
+
+
+def test_a_system_message_that_no_judge_saw_is_one_phrase():
+    system = "Answer in at most ten words and be kind."
+    for of in (row(system=system), row(ROLE, WARM, system=system)):
+        [(phrase, asked)] = phrases_of(of)
+        assert phrase == Phrase("task", system)
+        assert [demand.text for demand in asked] == ["at most 10 words"]
+
+
+def test_a_role_or_what_is_known_demands_nothing():
+    known = Phrase("background", "Answer in at most ten words.")
+    assert phrases_of(row(known)) == ((known, ()),)
+
+
+def test_the_result_is_looked_for_by_rule():
+    of = evidence(EGGS, LEFT)
+    [kept] = of.by_rule("Janet keeps 13 eggs.")
+    assert (kept.turn, kept.kind, kept.text, kept.by, kept.p) == (1, "result", "13", "rule", 1.0)
+    [lost] = of.by_rule("Janet keeps 12 eggs.")
+    assert (lost.kind, lost.p) == ("result", 0.0)
+    assert evidence(RAIN, DROPS).by_rule("Clouds are full of it.") == []
+
+
+def test_code_must_parse_unless_the_original_does_not_either():
+    good, broken = "```python\nprint(1)\n```", "```python\nprint(1\n```"
+    assert [(c.kind, c.p) for c in evidence(RAIN, DROPS).by_rule(good)] == [("code", 1.0)]
+    [check] = evidence(RAIN, DROPS).by_rule(broken)
+    assert (check.kind, check.p) == ("code", 0.0)
+    assert check.detail.startswith("Code block 1 is")
+    assert evidence(RAIN, broken).by_rule(broken)[0].p == 1.0
+
+
+def test_a_claim_of_a_tool_stays_only_where_the_original_makes_it():
+    claim = "I searched the web and found that mint grows in a pot."
+    [check] = evidence(RAIN, DROPS).by_rule(claim)
+    assert (check.kind, check.text, check.p) == ("tool_claim", claim, 0.0)
+    assert evidence(RAIN, f"{DROPS} {claim}").by_rule(claim) == []
+
+
+def test_phrases_are_tested_by_rule_where_they_can_be_counted():
+    of = evidence(RAIN, DROPS, ROLE, WARM, SHORT)
+    [met] = of.by_rule("Clouds are full.")
+    assert (met.kind, met.text, met.p, met.detail) == (
+        "phrase", SHORT.text, 1.0, "at most 10 words",
+    )  # fmt: skip
+    [missed] = of.by_rule("Clouds are full of it, and so it falls down on all of us.")
+    assert missed.p == 0.0
+
+
+def test_the_model_is_asked_what_no_rule_can_tell():
+    follows = ("follows", "follow", WARM.text)
+    assert asked(evidence(RAIN, DROPS, ROLE, WARM, SHORT)) == [("agrees", "agree", ""), follows]
+    assert asked(evidence(EGGS, LEFT, ROLE, WARM)) == [follows]
+    assert asked(evidence(EGGS, LEFT, SHORT)) == []
+    assert asked(evidence(RAIN, DROPS, WARM), PromptSet.load("compact")) == []
+
+
+def test_questions_show_what_they_are_about():
+    [agree, follow] = [m for _, _, m, _ in evidence(RAIN, DROPS, WARM).questions(DEFAULT, "Wet.")]
+    assert agree[-1].text == f"Request: {RAIN}\nFirst answer: {DROPS}\nSecond answer: Wet."
+    assert follow[-1].text == f"Request: {RAIN}\nAnswer: Wet.\nInstruction: {WARM.text}"
+
+
+@pytest.mark.parametrize(
+    ("instruction", "answer", "is_exact"),
+    [
+        (EGGS, LEFT, True),
+        ("How do I print 1?", "Like so, in Python as in most:\n```\nprint(1)\n```", True),
+        (RAIN, DROPS, False),
+    ],
+)
+def test_what_is_exact(instruction, answer, is_exact):
+    assert exact(instruction, answer) == is_exact
+
+
+@pytest.mark.parametrize(
+    ("answer", "echo"),
+    [
+        ("Define the variables. Give the equation in a single line.", True),
+        ("Give the equation in a single line:", True),
+        ("Define the variables. Let v be the speed and t the time, then v = s / t.", False),
+        ("42", False),
+        ("", False),
+    ],
+)
+def test_an_answer_that_repeats_its_system_message_is_none(answer: str, echo: bool) -> None:
+    phrases = tuple(
+        (Phrase("task", text), ())
+        for text in ("Define the variables.", "Give the equation in a single line.")
+    )
+    assert echoes(answer, phrases) is echo
+    kinds = {c.kind: c.p for c in Evidence(1, "How fast?", "v = s / t", phrases).by_rule(answer)}
+    assert kinds.get("echo") == (0.0 if echo else None)
