@@ -17,6 +17,7 @@ from sysgen_local.cli import (
     review,
     run,
     study,
+    try_,
 )
 
 
@@ -41,6 +42,7 @@ def cli() -> None:
 
 for command in (
     run.run,
+    try_.try_,
     run.generate,
     run.filter_,
     run.verify,

@@ -1,12 +1,15 @@
 """Input files of every shape as one stream of conversations, and rejects with their reasons."""
 
+from sysgen_local.sources.draw import Drawn, draw
 from sysgen_local.sources.read import find, read
 from sysgen_local.sources.shapes import REASONS, explain_shapes, parse_map, shape
 from sysgen_local.sources.tally import Tally, need_usable, strictly
 
 __all__ = [
     "REASONS",
+    "Drawn",
     "Tally",
+    "draw",
     "explain_shapes",
     "find",
     "need_usable",
