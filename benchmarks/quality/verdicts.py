@@ -1,0 +1,184 @@
+"""Verdicts: how they are spread over the tags, and how well they tell labelled phrases apart."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from benchmarks.quality.figures import Share, Tree, bootstrap, shares
+from sysgen_local.errors import UsageError
+from sysgen_local.evaluate.files import checked, entries
+from sysgen_local.records import (
+    LABELS,
+    TAGS,
+    Conversation,
+    Filtered,
+    Generated,
+    Label,
+    Phrase,
+    Row,
+    Source,
+    Tag,
+    Turn,
+    Verdict,
+    in_order,
+)
+from sysgen_local.store import Store
+from sysgen_local.store.rows import Choice
+
+FEWEST_GOOD = 5
+"""Good phrases that a tag must have to count for the least recall."""
+
+_HINT = (
+    'each line is {"row": "gsm8k:1", "instruction": ..., "answer": ..., "tag": "role", "text": '
+    '..., "label": "good", "made_by": ...}'
+)
+
+
+def spread(rows: Sequence[Row]) -> Tree:
+    """What the judge said of the phrases of a run."""
+    found = [v for row in rows if row.verified for v in row.verified.verdicts]
+    return {
+        name: {
+            "phrases": len(of),
+            **{label: Share.among(v.label == label for v in of) for label in LABELS},
+        }
+        for name in ("all", *TAGS)
+        for of in [[v for v in found if name in ("all", v.tag)]]
+    }
+
+
+class Labelled(BaseModel):
+    """A phrase that people judged, and the row it was written for."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    row: str
+    instruction: str
+    answer: str
+    tag: Tag
+    text: str
+    label: Label
+    made_by: str
+
+    @property
+    def group(self) -> tuple[str, str]:
+        """Phrases of one row by one writer are judged together, as they were written."""
+        return self.row, self.made_by
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A labelled phrase with the verdict on it; None where its row could not be judged."""
+
+    phrase: Labelled
+    verdict: Verdict | None
+
+
+def read(path: Path) -> list[Labelled]:
+    """Raises UsageError that names file, line and field."""
+    found = [checked(Labelled, entry, hint=_HINT) for entry in entries(path)]
+    if not found:
+        raise UsageError(f"{path} holds no phrases", hint=_HINT)
+    return found
+
+
+def judge(phrases: Sequence[Labelled], db: Path, verify: Callable[[Path], None]) -> list[Judged]:
+    """The phrases with their verdicts. `db` is a store to make, whose rows' phrases are these;
+    `verify` does phase 3 over it."""
+    groups: dict[tuple[str, str], list[Labelled]] = {}
+    for phrase in phrases:
+        groups.setdefault(phrase.group, []).append(phrase)
+    rows = dict(enumerate(groups.values(), 1))
+    with Store.open(db) as store:
+        store.ingest(Source("phrases", "phrases", "labelled"), map(_conversation, rows.values()))
+        for number, of in rows.items():
+            written = in_order(Phrase(p.tag, p.text) for p in of)
+            store.commit(
+                [
+                    (number, "generate", Generated(written)),
+                    (number, "filter", Filtered(written)),
+                ]
+            )
+    verify(db)
+    judged = []
+    with Store.open(db) as store:
+        for row in store.find(Choice(limit=None)):
+            verdicts = row.verified.verdicts if row.verified else ()
+            said = {(v.tag, v.text): v for v in verdicts}
+            judged += [Judged(p, said.get((p.tag, p.text))) for p in rows[row.row]]
+    return judged
+
+
+def _conversation(phrases: Sequence[Labelled]) -> Conversation:
+    first = phrases[0]
+    return Conversation((Turn("user", first.instruction), Turn("assistant", first.answer)), 1)
+
+
+def measured(judged: Sequence[Judged]) -> Tree:
+    """How far verdicts and labels agree: of all, by tag, and by who wrote the phrases."""
+    known = [one for one in judged if one.verdict is not None]
+    by_tag = {tag: of for tag in TAGS if (of := [j for j in known if j.phrase.tag == tag])}
+    makers = dict.fromkeys(j.phrase.made_by for j in known)
+    recalls = {tag: recall_of_good(of) for tag, of in by_tag.items()}
+    enough = {tag: r for tag, r in recalls.items() if r.of >= FEWEST_GOOD}
+    least = min(enough, key=lambda tag: enough[tag].value or 0.0, default=None)
+    return {
+        "not_judged": Share(len(judged) - len(known), len(judged)),
+        **_agreement(known),
+        "least_recall_of_good": None if least is None else enough[least],
+        "which_is_that_of": least,
+        "verdicts_on": {
+            label: shares(_said(known, label), sum(j.phrase.label == label for j in known))
+            for label in LABELS
+        },
+        "by_tag": {tag: _agreement(of) for tag, of in by_tag.items()},
+        "by_made_by": {
+            name: _agreement([j for j in known if j.phrase.made_by == name]) for name in makers
+        },
+    }
+
+
+def _agreement(judged: Sequence[Judged]) -> Tree:
+    groups: dict[tuple[str, str], list[tuple[float, bool]]] = {}
+    for one in judged:
+        p = one.verdict.good if one.verdict else 0.0
+        groups.setdefault(one.phrase.group, []).append((p, one.phrase.label == "good"))
+    return {
+        "phrases": len(judged),
+        "auc": bootstrap(list(groups.values()), lambda some: auc([p for of in some for p in of])),
+        "recall_of_good": recall_of_good(judged),
+        "recall_of_not_good": Share.among(
+            _label(one) != "good" for one in judged if one.phrase.label != "good"
+        ),
+    }
+
+
+def auc(scored: Sequence[tuple[float, bool]]) -> float | None:
+    """The probability that a positive one has the larger score than another; a tie counts half.
+    None where there are not both kinds."""
+    positive = [score for score, truth in scored if truth]
+    others = sorted(score for score, truth in scored if not truth)
+    if not positive or not others:
+        return None
+    below = sum(bisect_left(others, score) + bisect_right(others, score) for score in positive)
+    return below / (2 * len(positive) * len(others))
+
+
+def recall_of_good(judged: Sequence[Judged]) -> Share:
+    """Of the phrases labelled good, those that the verdict keeps."""
+    return Share.among(_label(one) == "good" for one in judged if one.phrase.label == "good")
+
+
+def _label(one: Judged) -> Label | None:
+    return one.verdict.label if one.verdict else None
+
+
+def _said(judged: Sequence[Judged], label: Label) -> Mapping[str, int]:
+    """Verdict -> phrases with this label."""
+    said = [_label(one) for one in judged if one.phrase.label == label]
+    return {verdict: said.count(verdict) for verdict in LABELS}
