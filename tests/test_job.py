@@ -122,7 +122,7 @@ def calibrated(store: Store, settings: Settings, *, answers: bool = True) -> lis
     agree(tasks, store)
     engine = ScriptedEngine(plain if answers else lambda request: pytest.fail(request.id))
     [prepare] = [task.prepare for task in tasks if task.prepare]
-    prepare(engine)
+    prepare(engine, store)
     return engine.seen
 
 

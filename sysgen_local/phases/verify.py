@@ -51,7 +51,7 @@ class Calibration:
 
     @property
     def fact(self) -> str:
-        return json.dumps({tag: round(value, 4) for tag, value in self.log_odds.items()})
+        return json.dumps(self.log_odds)
 
     def applied(self, verdict: Verdict) -> Verdict:
         """The verdict without what the model says to nothing; its label is the likeliest then."""
@@ -130,7 +130,8 @@ class Verify:
                 found[asked[completion.id]].append(_log_odds(completion.probabilities["good"]))
         if sum(map(len, found.values())) < len(asked):
             return  # cancelled, or too long for a slot: asked again by the next run
-        self.calibration.log_odds |= {tag: sum(of) / len(of) for tag, of in found.items()}
+        # Rounded, so that what the recipe holds is what was used: a resumed run reads it there.
+        self.calibration.log_odds |= {tag: round(sum(of) / len(of), 2) for tag, of in found.items()}
         note(self.calibration.fact)
 
     def _request(self, name: str, turns: list[dict[str, str]], phrase: Phrase) -> Request:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -36,8 +37,9 @@ ROWS = [
     {"question": "Fasst ein Eimer 12 Liter, wie viele Liter fassen 3?", "answer": "36"},
 ]  # fmt: skip
 MODEL = ["--model", "smollm2-135m"]
-ASKED = [*MODEL, "--seed", 4, "--max-answer-tokens", 24, "--keep-truncated"]
-"""Sampled, as models.toml recommends for it, with the prompt set that it names."""
+ASKED = [*MODEL, "--seed", 4, "--max-answer-tokens", 24, "--keep-truncated", "--no-check"]
+"""Sampled, as models.toml recommends for it, with the prompt set that it names. Few of its answers
+pass the checks, so those are tried on a copy of what came out."""
 
 ANSWERED = """
 from sysgen_local.engine.llama import LlamaEngine
@@ -47,7 +49,8 @@ complete = LlamaEngine.complete
 def told(self, requests):
     with open("answered.log", "a", buffering=1) as log:
         for completion in complete(self, requests):
-            print(completion.id, file=log)
+            if not completion.id.startswith("nothing"):  # asked before the first row
+                print(completion.id, file=log)
             yield completion
 
 LlamaEngine.complete = told
@@ -77,8 +80,8 @@ def stats(folder: Path, db: str) -> dict:
     rows = said["rows"]
     assert rows["input"] == sum(rows[name] for name in ("final", "dropped", "rejected", "pending"))
     coming = rows["input"] - rows["rejected"]
-    assert tuple(said["phases"]) == PHASES
-    for phase in PHASES:
+    assert tuple(said["phases"]) in (PHASES, PHASES[:-1])  # the last is `check`
+    for phase in said["phases"]:
         of = said["phases"][phase]
         dropped = sum(of["dropped"].values())
         assert of["kept"] + dropped + of["pending"] == coming
@@ -121,6 +124,20 @@ def test_every_phase_ends_and_the_sums_add_up(folder):
         for message in row["messages"]:
             if message["role"] != "user":
                 assert "<|im_" not in message["content"]
+
+
+def test_every_answer_is_checked_and_the_sums_still_add_up(folder):
+    shutil.copy(folder / "whole.db", folder / "checked.db")
+    before = stats(folder, "whole.db")["rows"]
+    sysgen("check", "--db", "checked.db", "--tries", 2, cwd=folder)
+    after = stats(folder, "checked.db")
+    assert (after["rows"]["input"], after["rows"]["pending"]) == (before["input"], 0)
+    assert (
+        after["rows"]["final"] + sum(after["phases"]["check"]["dropped"].values())
+        == (before["final"])
+    )
+    looked_at = {kind: found["looked_at"] for kind, found in after["checks"]["kinds"].items()}
+    assert sum(looked_at.values()) >= before["final"]
 
 
 def test_sampled_rows_are_the_same_after_a_kill_and_beside_others(folder):
