@@ -23,10 +23,13 @@ from sysgen_local.records import Cost, Row
 from sysgen_local.stage import Item, Outcome
 
 SPEAK_FROM = 0.04
-"""Share of a run's time from which on the time left is told."""
+"""Share of a run's time from which on the time left is told, ..."""
+
+SPEAK_AFTER = 5.0
+"""... and seconds: in a few of them nothing but guesses can be told, and nobody needs them."""
 
 SEEN = 24
-"""Rows after which it is told in any case."""
+"""Rows after which it is told at any share of the time."""
 
 
 @dataclass(slots=True)
@@ -196,8 +199,9 @@ class Progress:
             work.seconds(self._costs_of(number, now.costs), now.slots)
             for number, work in enumerate(ahead)
         )
-        early = self.finished_here < SEEN and self.seconds < SPEAK_FROM * (self.seconds + left)
-        return None if early or not left else left
+        seconds = self.seconds
+        early = self.finished_here < SEEN and seconds < SPEAK_FROM * (seconds + left)
+        return None if early or seconds < SPEAK_AFTER or not left else left
 
     def _costs_of(self, number: int, now: Costs) -> Costs:
         """What the steps of a pass cost: as now, as they did in an earlier pass of such a model, or

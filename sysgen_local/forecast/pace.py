@@ -23,7 +23,7 @@ SHARE = 0.4
 
 MOMENTS = 256
 
-ENOUGH = 4
+ENOUGH = 12
 """Tokens a slot has to have written before it is known what that takes."""
 
 
