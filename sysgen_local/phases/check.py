@@ -142,7 +142,7 @@ class CheckAnswers:
             if attempt or first is None:
                 part = number * _PARTS + attempt
                 request = self.respond.request(
-                    row, before, part, shown=candidate.shown, phase=self.phase
+                    row, before, part, shown=candidate.shown, phase=self.phase, anew=attempt > 0
                 )
                 [completion] = yield [request]
                 spent.append(completion)

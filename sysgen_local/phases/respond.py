@@ -56,6 +56,9 @@ class Respond:
             if turn.role == "assistant" and (self.turns == "all" or not spent):
                 shown = self.shows(turn, turns)
                 [completion] = yield [self.request(row, turns, len(spent), shown=shown)]
+                if shown and completion.finish == "too_long":
+                    # The original in view is what does not fit: the row can do without.
+                    [completion] = yield [self.request(row, turns, len(spent), shown=False)]
                 spent.append(completion)
                 answer, reason = self.read(completion)
                 if reason:
@@ -87,10 +90,18 @@ class Respond:
         }
 
     def request(
-        self, row: Row, before: Sequence[Turn], part: int, *, shown: bool, phase: Phase = "respond"
+        self,
+        row: Row,
+        before: Sequence[Turn],
+        part: int,
+        *,
+        shown: bool,
+        phase: Phase = "respond",
+        anew: bool = False,
     ) -> Request:
         """Asks for the answer to the turns `before`; with the original one in view where `shown`.
-        `part` tells the requests of a row and phase apart, and gives each its own seed."""
+        `part` tells the requests of a row and phase apart, and gives each its own seed. `anew`:
+        the turn was answered before, and the answer is to be another one."""
         assert row.verified is not None
         system = row.verified.system
         if shown:
@@ -107,7 +118,7 @@ class Respond:
             id=f"{row.row}:{phase}:{part}",
             group=self.phase,
             messages=tuple(messages),
-            sampling=self.sampling if phase == self.phase or self.sampling.temperature else ANEW,
+            sampling=ANEW if anew and not self.sampling.temperature else self.sampling,
             max_tokens=self.max_tokens,
             min_tokens=min(self.max_tokens, 64),
             seed=seed_of(self.seed, row.row, phase, part),

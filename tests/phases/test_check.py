@@ -272,6 +272,10 @@ def test_what_was_greedy_is_answered_again_by_chance(usual, again):
     assert request.sampling == again
     [first] = next(Respond(DEFAULT, sampling=usual).work(rows))
     assert first.sampling == usual
+    # A turn that is only now answered under a replaced answer was not answered before.
+    rows = row((EGGS, LEFT, WRONG), (EGGS, LEFT, RIGHT))
+    _, [_, later] = drive(stage(sampling=usual), rows, in_turn(RIGHT, RIGHT))
+    assert (later.id, later.sampling) == ("7:check:1000", usual)
 
 
 def test_tool_turns_stay():

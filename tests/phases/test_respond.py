@@ -201,3 +201,13 @@ def test_the_recipe_knows_what_was_in_view():
     assert "rewrite" not in facts[0]
     assert [f["shown"] for f in facts[1:]] == ["exact", "always"]
     assert facts[1]["rewrite"] == PROMPTS.fingerprint("rewrite") != ""
+
+
+def test_a_row_that_does_not_fit_with_the_original_in_view_is_answered_without():
+    stage = Respond(PROMPTS, shown="always")
+    result, [first, second] = drive(stage, row(*EGGS), ("", "too_long"), ("24 eggs.", "stop"))
+    assert [shows_original(request) for request in (first, second)] == [True, False]
+    assert result.dropped is None
+    assert result.turns[-1] == Turn("assistant", "24 eggs.")
+    result, _ = drive(stage, row(*EGGS), ("", "too_long"), ("", "too_long"))
+    assert result.dropped == "too_long"
