@@ -7,17 +7,14 @@ import re
 from sysgen_local.checks import formats, rules
 from sysgen_local.checks.amounts import AMOUNT, Range, amount_of
 from sysgen_local.checks.clauses import Clause, Pattern, Read, says
+from sysgen_local.language import NAMES
 
-LANGUAGES = {
-    "english": "en", "german": "de", "french": "fr", "spanish": "es", "italian": "it",
-    "portuguese": "pt", "dutch": "nl", "polish": "pl", "russian": "ru", "ukrainian": "uk",
-    "chinese": "zh", "mandarin": "zh", "japanese": "ja", "korean": "ko", "arabic": "ar",
-    "hindi": "hi", "turkish": "tr", "swedish": "sv", "norwegian": "no", "danish": "da",
-    "finnish": "fi", "greek": "el", "czech": "cs", "hungarian": "hu", "romanian": "ro",
-    "hebrew": "he", "thai": "th", "vietnamese": "vi", "indonesian": "id", "persian": "fa",
-    "urdu": "ur", "bengali": "bn", "tamil": "ta", "swahili": "sw", "catalan": "ca",
-    "bulgarian": "bg",
-}  # fmt: skip
+_CODES = (
+    "en de fr es it pt nl pl ru uk zh ja ko ar hi tr sv no da fi el cs hu ro he th vi id fa ur bn "
+    "ta sw ca bg"
+)
+LANGUAGES = {NAMES[code].lower(): code for code in _CODES.split()} | {"mandarin": "zh"}
+"""Names that a phrase may ask for. Those of languages that are told apart badly are left out."""
 _LANGUAGE = "|".join(LANGUAGES)
 _STOP = (
     r"(?=\s*(?:$|[,.;:!)¦]|and\b|only\b|with\b|so\b|to (?:present|show|list|make"

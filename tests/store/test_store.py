@@ -14,81 +14,18 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from stored import EMPTY, NASTY, RESULTS, SOURCE, adds_up, due, fill
 
 from sysgen_local.records import (
     PHASES,
-    Attempt,
-    Check,
-    Checked,
     Conversation,
-    Cost,
-    Filtered,
     Generated,
     Phase,
     Phrase,
     Reject,
-    Removed,
-    Responded,
-    Result,
-    Source,
     Turn,
-    Verdict,
-    Verified,
 )
-from sysgen_local.store import Choice, Counts, Judged, Store
-
-NASTY = (
-    "nul \x00 quote ' \" back\\slash\r\n\ttab é 中文 😀 \u2028 \ufeff <|im_start|> {{x}} $1 -- ;"
-)
-SOURCE = Source("data.jsonl", "/data.jsonl", "f")
-COST = Cost(7, 11, 0.25)
-
-RESULTS: dict[Phase, Result] = {
-    "generate": Generated((Phrase("role", NASTY), Phrase("Example", "x")), None, NASTY, COST),
-    "filter": Filtered((Phrase("role", NASTY),), (Removed("Example", NASTY, "unknown tag"),)),
-    "verify": Verified((Verdict("role", NASTY, "good", 0.1 + 0.2, 1 / 3, 0.0),), NASTY, None, COST),
-    "respond": Responded((Turn("user", NASTY), Turn("assistant", NASTY)), None, COST),
-    "check": Checked(
-        (Turn("user", NASTY), Turn("assistant", NASTY + "better")),
-        (
-            Check(1, "result", NASTY, "rule", 1.0, NASTY),
-            Check(1, "follows", "", "model", 1 / 3, ""),
-        ),
-        (
-            Attempt(1, NASTY, True, None, None, "looping"),
-            Attempt(2, "", False, 0.1 + 0.2, None, "disagrees"),
-            Attempt(2, NASTY, False, None, 1 / 3, ""),
-        ),
-        True, 2 / 3, 4, None, COST,
-    ),
-}  # fmt: skip
-EMPTY: dict[Phase, Result] = {
-    "generate": Generated(dropped="no phrases"),
-    "filter": Filtered(dropped="no phrases left"),
-    "verify": Verified(dropped="nothing good"),
-    "respond": Responded(dropped="no end"),
-    "check": Checked(dropped="disagrees"),
-}
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with Store.open(tmp_path / "s.duckdb") as store:
-        yield store
-
-
-def fill(store: Store, n: int) -> None:
-    turns = (Turn("user", "q"), Turn("assistant", "a"))
-    store.ingest(SOURCE, [Conversation(turns, line) for line in range(1, n + 1)])
-
-
-def due(store: Store, phase: Phase) -> list[int]:
-    return [row.row for row in store.due(phase, page=2)]
-
-
-def adds_up(counts: Counts) -> bool:
-    rows = counts.rows()
-    return rows["input"] == rows["final"] + rows["dropped"] + rows["rejected"] + rows["pending"]
+from sysgen_local.store import Choice, Store
 
 
 def test_a_row_comes_back_as_it_went_in(store: Store) -> None:
@@ -104,28 +41,6 @@ def test_a_row_comes_back_as_it_went_in(store: Store) -> None:
     assert made == list(RESULTS.values())
     assert row.answers[-1].content == NASTY + "better"
     assert store.row(2) is None
-
-
-def test_answers_that_were_not_replaced_have_no_text_of_their_own_in_the_checks(
-    store: Store,
-) -> None:
-    fill(store, 3)
-    for phase in PHASES[:-1]:
-        store.commit([(n, phase, RESULTS[phase]) for n in (1, 2, 3)])
-    nothing = Attempt(1, "\ud800", True, None, None, "empty")
-    some: list[Checked] = [
-        Checked(agrees=None, obeys=None),
-        Checked((), (), (nothing,), False, 0.0, 2, "disobeys"),
-        Checked(checks=(Check(1, "code", "", "rule", 0.0, "\udfff"),), agrees=False),
-    ]
-    store.commit([(n, "check", result) for n, result in enumerate(some, 1)])
-    first, *others = store.find(Choice())
-    assert first.checked == some[0]
-    assert first.answers == RESULTS["respond"].turns  # type: ignore[union-attr]
-    assert [row.checked for row in others] == [
-        replace(some[1], attempts=(nothing._replace(content="\ufffd"),)),
-        replace(some[2], checks=(Check(1, "code", "", "rule", 0.0, "\ufffd"),)),
-    ]
 
 
 @pytest.mark.parametrize("phase", PHASES)
@@ -297,71 +212,6 @@ def test_every_phase_can_be_done_again(store: Store, phase: Phase) -> None:
         store.commit([(n, later, RESULTS[later]) for n in (1, 2)])
         assert adds_up(store.counts())
     assert store.counts().final == 2
-
-
-def test_whether_answers_are_checked_is_known_by_their_recipe_or_results(store: Store) -> None:
-    fill(store, 2)
-    for phase in PHASES[:-1]:
-        store.commit([(n, phase, RESULTS[phase]) for n in (1, 2)])
-    assert store.phases == PHASES[:-1] == tuple(store.counts().phases)
-    assert store.counts().rows()["final"] == 2
-    assert due(store, "check") == [1, 2]
-    assert store.pace()[-1][1:] == (2, 2 * 3 * 11)  # rows through, tokens of three phases
-    store.set_recipe("check", "f", {})
-    assert store.phases == PHASES == tuple(store.counts().phases)
-    assert store.counts().rows()["pending"] == 2
-    assert [row.row for row in store.find(Choice("pending"))] == [1, 2]
-    store.forget_recipe("check")
-    assert store.counts().rows()["final"] == 2
-    store.set_recipe("check", "f", {})
-    store.commit([(1, "check", RESULTS["check"])])
-    with pytest.raises(ValueError, match="check has results"):
-        store.forget_recipe("check")
-    assert store.counts().rows() == {
-        "input": 2, "final": 1, "dropped": 0, "rejected": 0, "pending": 1
-    }  # fmt: skip
-    assert due(store, "check") == [2]
-    assert store.pace()[-1][1:] == (1, 2 * 3 * 11 + 11)
-
-
-def test_rows_are_found_by_what_was_checked(store: Store) -> None:
-    fill(store, 4)
-    for phase in PHASES[:-1]:
-        store.commit([(n, phase, RESULTS[phase]) for n in (1, 2, 3, 4)])
-    results = [
-        Checked(agrees=True, obeys=0.9, checks=(Check(1, "result", "4", "rule", 1.0, ""),)),
-        Checked(agrees=None, obeys=0.9, tries=3),
-        Checked(agrees=True, obeys=0.7),
-        Checked(agrees=False, obeys=0.9, dropped="disagrees"),
-    ]
-    store.commit([(n, "check", result) for n, result in enumerate(results, 1)])
-
-    def such(where: str) -> list[int]:
-        return [row.row for row in store.find(Choice(where=where))]
-
-    assert such("agrees and obeys > 0.8") == [1]
-    assert such("agrees IS NOT false AND obeys > 0.8") == [1, 2]
-    assert such("tries > 1") == [2]
-    assert such("len([c FOR c IN checks IF c.kind = 'result']) > 0") == [1]
-    assert such("phase = 'check' AND reason = 'disagrees'") == [4]
-
-
-def test_what_was_measured_of_an_answer_goes_with_it(store: Store) -> None:
-    fill(store, 4)
-    for phase in PHASES[:-1]:
-        store.commit([(n, phase, RESULTS[phase]) for n in (1, 2, 3, 4)])
-    board = store.judging("j", {}, pairs=4, aligned=0, seed=0)
-    board.commit([(n, "judge", Judged(0.9, 0.8)) for n in (1, 2, 3, 4)])
-    store.measured({n: {"gleu": n / 4} for n in (1, 2, 3, 4)})
-    store.commit([(1, "check", Checked()), (2, "check", RESULTS["check"])])
-    store.commit([(3, "check", Checked(dropped="disobeys"))])
-    assert store.stats()["measures"]["data.jsonl"] == {"gleu": (0.625, 2)}  # of 1 and 4
-    # Both look at the answer that the checks chose.
-    [pair] = board.due("judge")
-    [[measured]] = store.to_measure(["gleu"])
-    assert (pair.row, pair.new) == (2, NASTY + "better")
-    assert measured == (2, "a", NASTY + "better")
-    assert len(store.judgements()[0]["pairs"]) == 2
 
 
 def test_find_narrows_and_samples(store: Store) -> None:
