@@ -105,9 +105,10 @@ AMOUNTS: tuple[Pattern, ...] = (
     ),
     _fixed(
         "sentences",
-        rf"\b{_SPEAK}\b[^.;]{{0,40}}?\b(?:with|in|as|to|into)\s+(?:just "
-        "|only )?an? (?:(?:short|brief|concise|simple|clear|one|single"
-        r"|long),? )+sentence\b(?! structure)",
+        # A final answer comes behind others: the sentence is not the whole.
+        rf"\b(?<!final ){_SPEAK}\b(?:(?!\bfinal\b)[^.;]){{0,40}}?"
+        r"\b(?:with|in|as|to|into)\s+(?:just |only )?an? "
+        r"(?:(?:short|brief|concise|simple|clear|one|single|long),? )+sentence\b(?! structure)",
         "exactly 1 sentence",
         rules.sentences(_ONE),
     ),

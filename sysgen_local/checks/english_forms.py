@@ -86,10 +86,11 @@ FORMS: tuple[Pattern, ...] = (
     says(
         "headings",
         r"\b(?:use|using|with|include|add|under|have|organi[sz]e\w*|structure\w*"
-        r"|separated? by)\b (?:(?!for\b)\w+ ){0,4}?(?:clear |descriptive |bold "
+        r"|separated? by)\b (?:(?!(?:for|necessary|required|needed|standard|library|http|request"
+        r"|response|table|column|e?mail)\b)\w+ ){0,4}?(?:clear |descriptive |bold "
         "|short |appropriate |proper |markdown |relevant )*(?:and )?(?:headings?"
         r"|sub-?headings?|section (?:headers?|titles?)|headers)\b(?! (?:file|row|tag"
-        "|field|image|guard))",
+        "|field|image|guard|and (?:functions?|librar|imports?|namespaces?|footers?)))",
         "headings",
         rules.headed(),
     ),

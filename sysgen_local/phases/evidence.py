@@ -38,7 +38,7 @@ def phrases_of(row: Row) -> Phrases:
 class Evidence:
     """For one turn: its instruction, its original answer, and the system message's phrases."""
 
-    VERSION = "1"
+    VERSION = "2"
     """Part of the recipe: raised whenever a rule decides otherwise than before."""
 
     def __init__(self, turn: int, instruction: str, original: str, phrases: Phrases) -> None:
