@@ -171,7 +171,7 @@ KINDS: dict[str, str] = {
     "code": "its code parses",
     "tool_claim": "claims no output of a tool that was not called",
     "agrees": "agrees with the original, says the model",
-    "echo": "is more than its system message said again",
+    "echo": "is more than its system message or its prompt said again",
     "phrase": "does what a phrase asks, by rule",
     "follows": "does what a phrase asks, says the model",
 }

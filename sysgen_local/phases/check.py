@@ -12,7 +12,7 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 
 from sysgen_local.engine.request import Choice, Completion, Request
-from sysgen_local.phases.evidence import Evidence, Phrases, phrases_of
+from sysgen_local.phases.evidence import Evidence, Phrases, own_words, phrases_of
 from sysgen_local.phases.respond import Respond
 from sysgen_local.prompts import PromptSet
 from sysgen_local.records import Attempt, Check, Checked, Phase, Row, Turn
@@ -132,13 +132,14 @@ class CheckAnswers:
         """Answers to the turns `before` until one passes, `tries` at most. `first` is the one that
         phase 4 wrote, None where it was written after other answers than stand there now."""
         original = row.conversation.turns[len(before)]
-        evidence = Evidence(number + 1, before[-1].content, original.content, phrases)
+        asked = own_words(self.prompts)
+        evidence = Evidence(number + 1, before[-1].content, original.content, phrases, asked)
         usual = self.respond.shows(original, before)
-        other = self.prompts.has("rewrite") and before[-1].role == "user"
+        can_show = self.prompts.has("rewrite") and before[-1].role == "user"
         candidates: list[_Candidate] = []
         for attempt in range(self.tries):
-            # The other way of asking comes at every second try.
-            candidate = _Candidate(first or "", usual != (other and attempt % 2 == 1))
+            shown = can_show and _next_shown(candidates[-1]) if candidates else usual
+            candidate = _Candidate(first or "", shown)
             if attempt or first is None:
                 part = number * _PARTS + attempt
                 request = self.respond.request(
@@ -189,6 +190,12 @@ class CheckAnswers:
             candidate.fault = _fault(checks, self.min_agrees, self.min_follows)
             if candidate.fault is not None:
                 return
+
+
+def _next_shown(last: _Candidate) -> bool:
+    """Whether the next answer is written with the original in view: that keeps an answer from
+    disagreeing. Whatever else was wrong may come right the other way."""
+    return last.fault == "disagrees" or not last.shown
 
 
 def _fault(checks: Sequence[Check], min_agrees: float, min_follows: float) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 
 from sysgen_local.checks.code import code_faults
 from sysgen_local.checks.countable import Demand, demands
@@ -41,8 +42,17 @@ class Evidence:
     VERSION = "2"
     """Part of the recipe: raised whenever a rule decides otherwise than before."""
 
-    def __init__(self, turn: int, instruction: str, original: str, phrases: Phrases) -> None:
+    def __init__(
+        self,
+        turn: int,
+        instruction: str,
+        original: str,
+        phrases: Phrases,
+        asked: frozenset[str] = frozenset(),
+    ) -> None:
+        """`asked`: see `own_words`."""
         self._turn = turn
+        self._asked = asked
         self._instruction = instruction
         self._original = original
         self._phrases = phrases
@@ -59,6 +69,8 @@ class Evidence:
             checks.append(self._ruled("code", "code that parses", not faults, "; ".join(faults)))
         if echoes(answer, self._phrases):
             checks.append(self._ruled("echo", "an answer", False, "it repeats the system message"))
+        if self._asked and not self._asked.isdisjoint(_runs(answer)):
+            checks.append(self._ruled("echo", "an answer", False, "it repeats the prompt"))
         said = normal(self._original)
         if claims := [c for c in claimed_tool_output(answer) if normal(c) not in said]:
             checks.append(self._ruled("tool_claim", claims[0], False, "no tool was called"))
@@ -94,6 +106,22 @@ def echoes(answer: str, phrases: Phrases) -> bool:
     for phrase, _ in phrases:
         left = left.replace(f" {normal(phrase.text)} ", "  ")
     return len(left.split()) * 5 < len(normal(answer).split())
+
+
+@cache
+def own_words(prompts: PromptSet) -> frozenset[str]:
+    """Every five words in a row with which the set asks to write an answer with the original in
+    view. Nobody else ever says them: an answer in which they stand repeats its prompt."""
+    if not prompts.has("rewrite"):
+        return frozenset()
+    asked = prompts.messages("rewrite", system="", instruction="", answer="")
+    pieces = [piece.text for message in asked for piece in message.content if piece.trusted]
+    return frozenset(run for piece in pieces for run in _runs(piece))
+
+
+def _runs(text: str) -> set[str]:
+    words = normal(text).split()
+    return {" ".join(words[i : i + 5]) for i in range(len(words) - 4)}
 
 
 def exact(instruction: str, answer: str) -> bool:

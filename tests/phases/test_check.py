@@ -118,12 +118,12 @@ def test_an_answer_of_which_nothing_can_be_told_passes():
 
 
 @pytest.mark.parametrize("shown", ["never", "exact"])
-def test_what_fails_a_rule_is_asked_again_the_other_way(shown):
+def test_what_disagrees_is_written_again_with_the_original_in_view(shown):
     result, requests = drive(
         stage(shown=shown, seed=3), row((EGGS, LEFT, WRONG)), in_turn("She has 11.", RIGHT)
     )
     first = shown == "exact"
-    assert [shows_original(r) for r in requests] == [not first, first]
+    assert [shows_original(r) for r in requests] == [True, True]
     assert [r.id for r in requests] == ["7:check:1", "7:check:2"]
     seeds = [seed_of(3, 7, "respond", 0), *(r.seed for r in requests)]
     assert len(set(seeds)) == 3
@@ -131,11 +131,42 @@ def test_what_fails_a_rule_is_asked_again_the_other_way(shown):
     assert result.turns == (Turn("user", EGGS), Turn("assistant", RIGHT))
     assert result.attempts == (
         Attempt(1, WRONG, first, 0.0, None, "disagrees"),
-        Attempt(1, "She has 11.", not first, 0.0, None, "disagrees"),
+        Attempt(1, "She has 11.", True, 0.0, None, "disagrees"),
     )
     assert [c.p for c in result.checks] == [1.0]
     assert (result.agrees, result.dropped, result.tries) == (True, None, 3)
     assert result.cost.tokens_out == 10
+
+
+@pytest.mark.parametrize("shown", ["never", "always"])
+def test_what_disobeys_is_written_again_the_other_way(shown):
+    rows = row((RAIN, DROPS, LONG), phrases=(SHORT,))
+    result, requests = drive(stage(shown=shown, by_model=False), rows, in_turn(LONG, "Wet."))
+    assert [shows_original(r) for r in requests] == [shown == "never", shown == "always"]
+    assert [a.shown for a in result.attempts] == [shown == "always", shown == "never"]
+    assert result.dropped is None
+
+
+def test_what_does_not_fit_with_the_original_in_view_is_written_without_it():
+    def answer(request):
+        if shows_original(request):
+            return Completion(request.id, "", "too_long")
+        return RIGHT
+
+    result, requests = drive(stage(), row((EGGS, LEFT, WRONG)), answer)
+    assert [shows_original(r) for r in requests] == [True, False]
+    assert (result.dropped, result.tries) == (None, 3)
+
+
+def test_an_answer_that_repeats_how_it_was_asked_for_is_none():
+    [*_, asked] = DEFAULT.messages("rewrite", system="Be kind.", instruction=RAIN, answer=DROPS)
+    result, _ = drive(stage(by_model=False), row((RAIN, DROPS, asked.text)), in_turn("Wet."))
+    [attempt] = result.attempts
+    assert attempt.fault == "disobeys"
+    assert result.turns[-1].content == "Wet."
+    # What the row itself says is no repetition.
+    result, _ = drive(stage(by_model=False), row((RAIN, DROPS, f"{RAIN} {DROPS} {DROPS}")), nothing)
+    assert result.dropped is None
 
 
 def test_tries_end_with_the_first_answer_that_passes():
