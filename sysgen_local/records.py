@@ -153,9 +153,9 @@ class Check(NamedTuple):
     """One thing that was looked at in a new answer.
 
     `turn` counts the assistant's turns from 1. `kind`: result, code, tool_claim, echo or phrase (by
-    rule); agrees or follows (by the model). `text` is what was looked for: the original's result,
-    or the phrase. `p` is the probability that it holds; a rule gives 0 or 1. `detail` says what
-    was understood or found.
+    rule); follows (by the model); agrees (by the model, or by rule where the answer stands in the
+    original). `text` is what was looked for: the original's result, or the phrase. `p` is the
+    probability that it holds; a rule gives 0 or 1. `detail` says what was understood or found.
     """
 
     turn: int
@@ -170,7 +170,7 @@ KINDS: dict[str, str] = {
     "result": "keeps the original's result",
     "code": "its code parses",
     "tool_claim": "claims no output of a tool that was not called",
-    "agrees": "agrees with the original, says the model",
+    "agrees": "agrees with the original",
     "echo": "is more than its system message or its prompt said again",
     "phrase": "does what a phrase asks, by rule",
     "follows": "does what a phrase asks, says the model",

@@ -25,6 +25,10 @@ SHOWN: frozenset[Tag] = frozenset({"content", "task", "action", "style", "format
 a tool at hand asks for nothing."""
 
 
+_RUN = 5
+"""Words in a row that two texts hardly share by chance."""
+
+
 def phrases_of(row: Row) -> Phrases:
     """The phrases of the system message that the row was answered under. One that no judge has
     seen (the dataset's own, or a person's) is taken whole."""
@@ -64,6 +68,8 @@ class Evidence:
         if self._result is not None:
             kept = keeps_result(self._result, answer)
             checks.append(self._ruled("result", self._result.text, kept, self._result.kind))
+        elif stands_in(answer, self._original):
+            checks.append(self._ruled("agrees", "", True, "it stands in the original"))
         if "```" in answer:
             faults = [] if code_faults(self._original) else code_faults(answer)
             checks.append(self._ruled("code", "code that parses", not faults, "; ".join(faults)))
@@ -82,7 +88,8 @@ class Evidence:
 
     def questions(self, prompts: PromptSet, answer: str) -> Iterator[Question]:
         """What is left to ask the model, as far as the prompt set can."""
-        if prompts.has("agree") and self._result is None:
+        told = self._result is not None or stands_in(answer, self._original)
+        if prompts.has("agree") and not told:
             messages = prompts.messages(
                 "agree", instruction=self._instruction, answer=self._original, new=answer
             )
@@ -108,9 +115,23 @@ def echoes(answer: str, phrases: Phrases) -> bool:
     return len(left.split()) * 5 < len(normal(answer).split())
 
 
+def stands_in(answer: str, original: str) -> bool:
+    """Whether the answer says nothing but what the original does: nine of ten of its words stand
+    there with four neighbours, and every figure does."""
+    words, there = normal(answer).split(), _runs(original)
+    if len(words) < _RUN:
+        return words == normal(original).split()
+    left = set(range(len(words)))
+    for i in range(len(words) - _RUN + 1):
+        if " ".join(words[i : i + _RUN]) in there:
+            left -= set(range(i, i + _RUN))
+    figures = any(char.isdigit() for i in left for char in words[i])
+    return not figures and len(left) * 10 <= len(words)
+
+
 @cache
 def own_words(prompts: PromptSet) -> frozenset[str]:
-    """Every five words in a row with which the set asks to write an answer with the original in
+    """Every run of words with which the set asks to write an answer with the original in
     view. Nobody else ever says them: an answer in which they stand repeats its prompt."""
     if not prompts.has("rewrite"):
         return frozenset()
@@ -121,7 +142,7 @@ def own_words(prompts: PromptSet) -> frozenset[str]:
 
 def _runs(text: str) -> set[str]:
     words = normal(text).split()
-    return {" ".join(words[i : i + 5]) for i in range(len(words) - 4)}
+    return {" ".join(words[i : i + _RUN]) for i in range(len(words) - _RUN + 1)}
 
 
 def exact(instruction: str, answer: str) -> bool:

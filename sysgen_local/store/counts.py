@@ -188,7 +188,10 @@ def checks(db: Database) -> dict[str, Any]:
         "SELECT count(*) FILTER (agrees), count(*) FILTER (NOT agrees), "
         "count(*) FILTER (agrees IS NULL), avg(obeys) FROM checked"
     )
-    agreeing = "SELECT unnest([c.p FOR c IN checks IF c.kind = 'agrees']) AS p FROM checked"
+    agreeing = (
+        "SELECT unnest([c.p FOR c IN checks IF c.kind = 'agrees' AND c.by = 'model']) AS p "
+        "FROM checked"
+    )
     return {
         "kinds": {kind: {"looked_at": seen, "held": held} for kind, seen, held in kinds},
         "faults": dict(faults),

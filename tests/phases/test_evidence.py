@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sysgen_local.phases.evidence import Evidence, echoes, exact, phrases_of
+from sysgen_local.phases.evidence import Evidence, echoes, exact, phrases_of, stands_in
 from sysgen_local.prompts import PromptSet
 from sysgen_local.records import Conversation, Phrase, Row, Turn, Verdict, Verified
 
@@ -81,7 +81,8 @@ def test_a_claim_of_a_tool_stays_only_where_the_original_makes_it():
     claim = "I searched the web and found that mint grows in a pot."
     [check] = evidence(RAIN, DROPS).by_rule(claim)
     assert (check.kind, check.text, check.p) == ("tool_claim", claim, 0.0)
-    assert evidence(RAIN, f"{DROPS} {claim}").by_rule(claim) == []
+    found = evidence(RAIN, f"{DROPS} {claim}").by_rule(claim)
+    assert [c.kind for c in found] == ["agrees"]
 
 
 def test_phrases_are_tested_by_rule_where_they_can_be_counted():
@@ -138,3 +139,33 @@ def test_an_answer_that_repeats_its_system_message_is_none(answer: str, echo: bo
     assert echoes(answer, phrases) is echo
     kinds = {c.kind: c.p for c in Evidence(1, "How fast?", "v = s / t", phrases).by_rule(answer)}
     assert kinds.get("echo") == (0.0 if echo else None)
+
+
+BONES = (
+    "A fracture can heal late, or not at all. It can become infected where the bone broke the "
+    "skin. In 2019 a clinic counted 38 such cases."
+)
+
+
+@pytest.mark.parametrize(
+    ("answer", "stands"),
+    [
+        (BONES, True),
+        (BONES.replace(". ", ".\n- ").upper(), True),
+        (BONES.rpartition(" In 2019")[0], True),  # less detail is no disagreement
+        (BONES.replace("38", "83"), False),
+        (BONES.replace("heal late, or not at all", "heal late, but always does in the end"), False),
+        (f"Sure! {BONES}", True),
+        (f"{BONES} Most of them were children who had fallen from a tree.", False),
+        (f"1. {BONES}", False),  # a figure that does not stand there: the model is asked
+        ("A fracture can.", False),
+        ("", False),
+    ],
+)
+def test_an_answer_that_stands_in_the_original_agrees_by_rule(answer: str, stands: bool) -> None:
+    assert stands_in(answer, BONES) is stands
+    looked = evidence("What can go wrong with a broken bone?", BONES)
+    found = [(c.kind, c.by, c.p) for c in looked.by_rule(answer)]
+    assert found == ([("agrees", "rule", 1.0)] if stands else [])
+    asked = [kind for kind, *_ in looked.questions(DEFAULT, answer)]
+    assert asked == ([] if stands else ["agrees"])
