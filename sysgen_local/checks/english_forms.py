@@ -227,7 +227,10 @@ FORMS: tuple[Pattern, ...] = (
         r"\b(?:answer|respond|reply|give|return|output|provide"
         r"|state)\b(?: with)? (?:only|just|nothing but) (?:the |an? )?(?:final "
         "|correct |single |resulting )*(?:numbers?|integer|numerical (?:value"
-        r"|answer|result)|numeric (?:value|answer|result))\b",
+        r"|answer|result)|numeric (?:value|answer|result))\b"
+        r"|\b(?:answer|respond|reply)\b with (?:one|a (?:single|plain|bare)) "
+        r"(?:number|integer)(?=\s*(?:[.!;]|$))|\b(?:answer|respond|reply|give|return|output)\b"
+        r"(?: with)? (?:the |a )?(?:final |single )*number alone\b",
         "only a number",
         rules.only_number,
         whole=True,

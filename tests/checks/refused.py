@@ -19,6 +19,8 @@ NO_DEMAND: list[str] = [
     "End with a two-sentence conclusion.",
     "Give the answer in one sentence and then explain the steps.",
     "Write the final answer in a clear sentence.",
+    "Answer with a number and its unit.",
+    "Answer with one number between 1 and 5.",
     "Include necessary headers.",
     "Include the required headers and functions.",
     "Set the request headers.",

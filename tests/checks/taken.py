@@ -126,6 +126,8 @@ TAKEN: list[tuple[str, tuple[str, ...]]] = [
     ("State your response as a single word.", ("one word",)),
     ("Answer only with the letter of the correct option.", ("one letter",)),
     ("Give only the final number.", ("only a number",)),
+    ("Answer with a single number.", ("only a number",)),
+    ("Give the number alone.", ("only a number",)),
     ("Give the result in numerical form.", ("a number in digits",)),
     ("Round to two decimal places.", ("at most 2 decimals in the final number",)),
     ("Round the answer to the nearest whole number.", ("at most 0 decimals in the final number",)),
