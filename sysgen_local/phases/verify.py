@@ -34,7 +34,7 @@ from sysgen_local.stage import Work, cost_of
 
 _CHOICE = Choice(LABELS)
 
-SHARE = 0.7
+SHARE = 0.6
 """So much of the log-odds of good for nothing is taken off. With all of it the phrases that suit
 any request, which content-free ones are, would be judged bad: see `benchmarks/README.md`."""
 

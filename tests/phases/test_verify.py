@@ -144,7 +144,7 @@ def verdict(good: float, bad: float | None = None) -> Verdict:
     return Verdict("role", "You are a cook.", "good", good, bad, 1 - good - bad)
 
 
-@pytest.mark.parametrize(("said", "limit"), [(2.0, 0.8022), (-2.0, 0.1978), (0.5, 0.5866)])
+@pytest.mark.parametrize(("said", "limit"), [(2.0, 0.7685), (-2.0, 0.2315), (0.5, 0.5744)])
 def test_the_label_turns_where_nothing_would_be_even(said, limit):
     """`limit`: the probability whose log-odds are the share of what is said to nothing."""
     assert limit == pytest.approx(1 / (1 + math.exp(-SHARE * said)), abs=1e-4)
