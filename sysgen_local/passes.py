@@ -98,6 +98,20 @@ def open_engine(model: Model, options: Options) -> Engine:
     return LlamaEngine(model.path, options)
 
 
+def need(tasks: Sequence[Task]) -> None:
+    """Raises as `open_engine` does for a model of these tasks that llama.cpp does not take or whose
+    weights do not fit into memory, without loading any."""
+    from sysgen_local.engine import weights
+
+    for model in {task.model for task in tasks if task.model is not None}:
+        if isinstance(model, Server):
+            open_engine(model, machine()).close()
+        else:
+            weights.require_room(model.path)
+            with weights.head(model.path):
+                pass
+
+
 def named(model: Model) -> Model:
     """A server whose model was left open, with the one that it lists first: another model at the
     same address is another model. Raises as `open_engine`."""

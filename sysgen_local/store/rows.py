@@ -77,7 +77,7 @@ def _as_edited(db: Database, rows: Iterator[Row], numbers: list[int]) -> Iterato
     """The rows with the system messages that people gave them, where they did."""
     edited = dict(
         db.all(
-            'SELECT "row", system FROM reviews '
+            'SELECT "row", system FROM opinions '
             'WHERE system IS NOT NULL AND "row" BETWEEN $1 AND $2',
             numbers[0],
             numbers[-1],
@@ -172,10 +172,9 @@ def queue(db: Database, choice: Choice) -> list[tuple[int, reviews.Decision | No
     """See `Store.queue`."""
     order = "" if choice.seed is None else f'hash("row", {int(choice.seed)}), '
     sql = (
-        f'SELECT q."row", CASE WHEN {reviews.SEEN} THEN w.decision END FROM (SELECT "row" '
+        'SELECT q."row", w.decision FROM (SELECT "row" '
         f'FROM journey WHERE {choice.condition()} ORDER BY {order}"row" LIMIT $1) q '
-        'LEFT JOIN reviews w ON w."row" = q."row" LEFT JOIN responded r ON r."row" = q."row" '
-        'LEFT JOIN checked k ON k."row" = q."row" ORDER BY q."row"'
+        'LEFT JOIN opinions w ON w."row" = q."row" ORDER BY q."row"'
     )
     return chosen(db, sql, choice.where, choice.limit)
 
