@@ -378,16 +378,28 @@ _OF_THE_MODEL = (
 def _another(
     store: Store, phase: Phase, before: Mapping[str, str], now: Mapping[str, str]
 ) -> RecipeError:
+    old, new = _spread(before), _spread(now)
     differ = [
-        f"{name} was {_short(before.get(name))}, now {_short(now.get(name))}"
-        for name in sorted({*before, *now})
-        if before.get(name) != now.get(name) and name not in NAMES
+        f"{name} was {_short(old.get(name))}, now {_short(new.get(name))}"
+        for name in sorted({*old, *new})
+        if old.get(name) != new.get(name) and name not in NAMES
     ]
     return RecipeError(
         f"{store.path} was made with another recipe for {phase}: {'; '.join(differ)}",
         hint=f"give the options it was made with, do this phase and all after it again "
         f"(--redo {phase}), or write to another file (--db FILE)",
     )
+
+
+def _spread(facts: Mapping[str, str]) -> dict[str, str]:
+    """The facts, with what is said of sampling one by one."""
+    spread: dict[str, str] = {}
+    for name, fact in facts.items():
+        if name.endswith("sampling"):
+            spread |= {f"{name} {of}": str(value) for of, value in json.loads(fact).items()}
+        else:
+            spread[name] = fact
+    return spread
 
 
 def agree(
@@ -408,7 +420,9 @@ def run(
 ) -> bool:
     """Runs the tasks over everything due. False if it was interrupted: it can be taken up again."""
     options = replace(options, longest=store.longest() // BYTES_PER_TOKEN + BESIDE_THE_ROW)
-    return passes.run(tasks, store, progress_of(store), views, options, announce=announce)
+    return passes.run(
+        tasks, store, progress_of(store), views, options, announce=announce, leave=True
+    )
 
 
 def progress_of(store: Store) -> Progress:

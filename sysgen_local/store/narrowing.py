@@ -9,7 +9,8 @@ from sysgen_local.errors import UsageError
 from sysgen_local.records import TABLES
 from sysgen_local.store.database import Database
 
-_OF_ROWS = (*TABLES.values(), "reviews", "measures", "judged")
+_OF_ROWS = (*TABLES.values(), "reviews")
+"""What judges and measures say can still be written; it is read together with conversations."""
 _OF_SOURCES = ("sources", "conversations", "rejects")
 
 

@@ -120,7 +120,8 @@ class Store:
         return narrowing.find(self._db, names)
 
     def narrow(self, sources: Sequence[int]) -> None:
-        """From here on this store is as if it held these sources' rows alone; for looking only."""
+        """From here on this store is as if it held these sources' rows alone: for looking, and for
+        what judges and measures say."""
         narrowing.narrow(self._db, sources)
 
     def known(self, source: Source) -> tuple[int, str] | None:
