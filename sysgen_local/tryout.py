@@ -168,7 +168,7 @@ def _run(
 
 
 def _datasets(inputs: Sequence[str], reading: Reading) -> list[list[Source]]:
-    """The files of each dataset of each input; a file that is named twice, or a copy, counts once."""
+    """The files of each dataset of each input; what has the same content counts once."""
     mapping = parse_map(reading.mapping) if reading.mapping else None
     groups: dict[tuple[int, str], list[Source]] = {}
     seen = set()

@@ -21,7 +21,7 @@ import duckdb
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from scripted import ScriptedEngine, plain
 from test_sums import check
 
@@ -189,6 +189,11 @@ class Sequences(RuleBasedStateMachine):
         assert "Traceback" not in told, (said, told)
         assert code in (0, 2, -signal.SIGKILL), (code, said, told)
         return code, told
+
+    @initialize(options=st.booleans(), answers=st.none() | st.integers(5, 30))
+    def begin(self, options: bool, answers: int | None) -> None:
+        said = ["--seed", "3", "--tries", "1"] if options else []
+        self.sysgen("run", "a.jsonl", *said, answers=answers)
 
     @rule(said=arguments(), answers=st.none() | st.integers(0, 30))
     def command(self, said: list[str], answers: int | None) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -331,10 +332,11 @@ def _read(
             more: bool, source: Source = source, tally: Tally = tally, again: Again = again
         ) -> int:
             records = tally.count(again())
-            if strict:
-                records = strictly(source.path, records)
             return store.ingest(source, records, limit=limit, again=again, appended=more)
 
+        if strict:  # to the end, before anything of it is kept
+            for _ in strictly(source.path, islice(again(), limit)):
+                pass
         before = store.known(source)
         try:
             new = take(bool(appended))
@@ -353,7 +355,8 @@ def _read(
             tallies.append(tally)
             why = f"`sysgen stats --db {store.path}` shows why"
             rejected = f", {tally.rejected:,} rejected ({why})" if tally.rejected else ""
-            say(f"{source.path}: {tally.usable:,} rows{rejected}")
+            more = f", {new:,} new" if new < tally.usable + tally.rejected else ""
+            say(f"{source.path}: {tally.usable:,} rows{more}{rejected}")
     if tallies:
         need_usable(tallies)
     if sources and not store.counts().input:

@@ -88,7 +88,7 @@ def _enter(db: Database, source: Source, again: Again | None, appended: bool) ->
     if known is None:
         return _new(db, source, path, mapping)
     usable = db.all("SELECT 1 FROM conversations WHERE source = $1 LIMIT 1", known.number)
-    if known.records and not usable:
+    if not usable:
         # Nothing came of it: what is named now is read in its place, with other options perhaps.
         with db.transaction():
             db.do("DELETE FROM rejects WHERE source = $1", known.number)
