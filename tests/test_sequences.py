@@ -21,7 +21,7 @@ import duckdb
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from scripted import ScriptedEngine, plain
 from test_sums import check
 
@@ -195,8 +195,23 @@ class Sequences(RuleBasedStateMachine):
         said = ["--seed", "3", "--tries", "1"] if options else []
         self.sysgen("run", "a.jsonl", *said, answers=answers)
 
-    @rule(said=arguments(), answers=st.none() | st.integers(0, 30))
-    def command(self, said: list[str], answers: int | None) -> None:
+    @rule(
+        said=arguments(),
+        answers=st.none() | st.integers(0, 30),
+        decided=st.none() | st.tuples(st.integers(0, 9), st.booleans(), st.booleans()),
+        more=st.integers(0, 4),
+    )
+    def command(
+        self,
+        said: list[str],
+        answers: int | None,
+        decided: tuple[int, bool, bool] | None,
+        more: int,
+    ) -> None:
+        if decided is not None:
+            self.review(*decided)
+        if more == 4 and len(self.rows) < 6:
+            self.grow()
         before = held(self.db)
         code, told = self.sysgen(*said, answers=answers)
         if code != 2:
@@ -213,13 +228,10 @@ class Sequences(RuleBasedStateMachine):
             code, told = self.sysgen(*said, "--appended", answers=answers)
             assert "--appended" not in told
 
-    @precondition(lambda self: len(self.rows) < 6)
-    @rule()
     def grow(self) -> None:
         self.rows.append({"instruction": f"And {len(self.rows)}?", "output": "So it is."})
         self.write()
 
-    @rule(seed=st.integers(0, 9), edit=st.booleans(), accept=st.booleans())
     def review(self, seed: int, edit: bool, accept: bool) -> None:
         with Store.open(self.db) as store:
             final = [row for row, _ in store.queue(_finished())]
