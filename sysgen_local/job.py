@@ -350,9 +350,9 @@ def recipes(
         else:
             raise _another(store, phase, there.facts, task.facts)
     anew = next((task for task in tasks if task.stage.phase == "respond"), None)
-    left = [task.stage.phase for task in tasks if task.stage.phase == "check"]
+    checks = any(task.stage.phase == "check" for task in tasks)
     done = counts.phases["respond"].done
-    if anew and not left and "check" in found and ("respond" in redone or not done):
+    if anew and not checks and "check" in found and ("respond" in redone or not done):
         found["check"] = _following(anew, found["check"])
     if check is False:
         found.pop("check", None)

@@ -139,7 +139,7 @@ MACHINE = [
         "--context",
         type=click.IntRange(64),
         metavar="N",
-        help="Tokens a row may take.  [default: auto]",
+        help="Tokens a row may take.  [default: as many as the model can]",
     ),
     threads,
     batch,

@@ -161,7 +161,7 @@ def test_what_becomes_of_a_request_does_not_depend_on_the_memory_there_is(builti
     """What fits the context but not a slot ends as `no_room`, and in a larger slot as ever."""
     requests = [
         ask(0, "tea", max_tokens=4000),
-        ask(1, "rain and snow " * 60),  # longer than the small slots
+        ask(1, "rain and snow " * 120),  # longer than the small slots
         ask(2, "rain and snow " * 2000),  # longer than the context
         ask(3, "tea", constraint=Choice(("yes", "no"))),
         ask(4, "chess", max_tokens=40),
