@@ -212,6 +212,7 @@ def _work(
             view.say(opt.DEMONSTRATION)
         for line in job.lacking(tasks):
             view.say(line)
+        job.recipes(tasks, store, redo=redo, check=settings.check)  # before anything is read
         sources = _read(
             store,
             inputs,

@@ -110,11 +110,21 @@ def stale(db: Database, row: int) -> bool:
 def answered(db: Database, numbers: Sequence[int]) -> None:
     """Note, within a transaction, under which system messages of people's these rows were just
     answered."""
+    of = ('"row" BETWEEN $1 AND $2 AND "row" IN (SELECT unnest($3::BIGINT[])) '
+          "AND system IS NOT NULL")  # fmt: skip
+    edited = db.numbers(
+        f'SELECT "row" FROM reviews WHERE {of} UNION SELECT "row" FROM responded WHERE {of}',
+        min(numbers, default=0),
+        max(numbers, default=0),
+        list(numbers),
+    )
+    if not edited:
+        return  # as nearly always: versions are worked out for few rows only
     db.do(
         'UPDATE responded SET system = e.system FROM (SELECT n."row", w.system FROM '
         '(SELECT unnest($1::BIGINT[]) AS "row") n LEFT JOIN opinions w ON w."row" = n."row") e '
         'WHERE e."row" = responded."row" AND responded.system IS DISTINCT FROM e.system',
-        list(numbers),
+        edited,
     )
 
 

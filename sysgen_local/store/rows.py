@@ -75,14 +75,11 @@ def due(db: Database, phase: Phase, page: int) -> Iterator[Row]:
 
 def _as_edited(db: Database, rows: Iterator[Row], numbers: list[int]) -> Iterator[Row]:
     """The rows with the system messages that people gave them, where they did."""
-    edited = dict(
-        db.all(
-            'SELECT "row", system FROM opinions '
-            'WHERE system IS NOT NULL AND "row" BETWEEN $1 AND $2',
-            numbers[0],
-            numbers[-1],
-        )
-    )
+    some = 'WHERE system IS NOT NULL AND "row" BETWEEN $1 AND $2'
+    edited: dict[int, str] = {}
+    if db.all(f"SELECT 1 FROM reviews {some} LIMIT 1", numbers[0], numbers[-1]):
+        sql = f'SELECT "row", system FROM opinions {some}'
+        edited |= dict(db.all(sql, numbers[0], numbers[-1]))
     for row in rows:
         if row.row in edited and row.verified is not None:
             row = row._replace(verified=replace(row.verified, system=edited[row.row]))
