@@ -275,8 +275,8 @@ def _finished():
 assert commands, plan  # imported here, so that each process has them at once
 TestSequences = Sequences.TestCase
 TestSequences.settings = settings(
-    max_examples=int(os.environ.get("SEQUENCES", "15")),
-    stateful_step_count=8,
+    max_examples=int(os.environ.get("SEQUENCES", "10")),
+    stateful_step_count=6,
     deadline=None,
     suppress_health_check=list(HealthCheck),
 )
