@@ -7,7 +7,7 @@ else a default. A recipe that differs from the store's stops the run: recipes ne
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, cast
@@ -31,7 +31,7 @@ from sysgen_local.prompts import PromptSet
 from sysgen_local.records import PHASES, Generated, Phase
 from sysgen_local.settings import Settings, Shown, Turns
 from sysgen_local.stage import Stage
-from sysgen_local.store import Store
+from sysgen_local.store import Recipe, Store
 
 if TYPE_CHECKING:
     from sysgen_local.engine.plan import Options
@@ -55,86 +55,207 @@ BESIDE_THE_ROW = 2048
 
 
 class _Known:
-    """What the store says the earlier phases were made with."""
+    """What the store says each phase was made with, and which of the given options concern it."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, settings: Settings, store: Store, redo: Phase | None) -> None:
+        self._settings = settings
         recipes = {phase: store.recipe(phase) for phase in PHASES}
-        self._facts = {phase: dict(r.facts) if r else {} for phase, r in recipes.items()}
+        self._facts = {phase: dict(of.facts) for phase, of in recipes.items() if of}
+        self._done = {phase: of.done for phase, of in store.counts().phases.items()}
+        self._redone = PHASES[PHASES.index(redo) :] if redo else PHASES
+        self._all = redo is None
 
-    def get(self, name: str, *phases: Phase) -> str | None:
-        return next((f[name] for p in phases if name in (f := self._facts[p])), None)
+    def given(self, phase: Phase) -> Settings:
+        """The options, as far as they are for this phase: what is done again by --redo takes
+        them, and what was done before stays as it was made."""
+        return self._settings if self.concerns(phase) else Settings()
+
+    def concerns(self, phase: Phase) -> bool:
+        """Whether given options are for this phase."""
+        return phase in self._redone or not self._done.get(phase)
+
+    def stays(self, phase: Phase) -> bool:
+        """Whether the phase has results that this command leaves as they are."""
+        return bool(self._done.get(phase)) and (self._all or phase not in self._redone)
+
+    def facts(self, *phases: Phase) -> dict[str, str]:
+        """Those of the first of these phases that has a recipe of its own."""
+        made = (self._facts[phase] for phase in phases if phase in self._facts)
+        return next((facts for facts in made if "imported" not in facts), {})
 
 
 def plan(
-    settings: Settings, store: Store, phases: Sequence[Phase], redo: Phase | None = None
+    settings: Settings,
+    store: Store,
+    phases: Sequence[Phase],
+    redo: Phase | None = None,
+    *,
+    context: int | None = None,
 ) -> list[Task]:
-    """The tasks for these phases; `redo` is the phase whose results will be forgotten first.
+    """The tasks for these phases; `redo` is the phase whose results will be forgotten first, so
+    that options are for it and those after it. `context`: tokens a row may take.
 
-    Raises UsageError for what cannot be found, does not fit or is no model that can chat, and
-    SysgenError for a model file that is not whole.
+    An option that is not given is what this phase was made with, else what the phase was whose
+    work it goes on with. Raises UsageError for what cannot be found, does not fit or is no model
+    that can chat, and SysgenError for a model file that is not whole.
     """
-    known = _Known(store)
-    model = resolve(settings.model or known.get("model", "generate", "respond") or "builtin")
-    judge_name = settings.judge or known.get("judge", "verify") or "same"
-    judge = model if judge_name == "same" else resolve(judge_name)
-    prompts = _prompts(settings, known, model, "generate", "respond")
-    judging = prompts if judge is model else _prompts(settings, known, judge, "verify")
-    seed = _first(settings.seed, known.get("seed", "generate", "respond"), int, 0)
-    sampling = _sampling(settings, known, model)
-    existing = settings.existing_system or known.get("existing_system", *PHASES) or "replace"
-    keep = existing == "keep"
-    language = _language(settings.language or known.get("language", "generate"))
-    verify = Verify(
-        judging,
-        min_p_good=_first(settings.min_p_good, known.get("min_p_good", "verify"), float, 0.0),
-        keep_system=keep,
-    )
-    respond = Respond(
+    known = _Known(settings, store, redo)
+    checking = _checks(settings, store, phases, redo)
+    tasks = []
+    for phase in PHASES:
+        if phase in phases and (phase != "check" or checking):
+            stage, model, more = _PLANS[phase](known)
+            facts = {**stage.facts(), **more}
+            if model is not None:
+                facts |= _facts_of(model, _context(known, phase, context))
+            prepare = _calibrating(stage, store, facts) if isinstance(stage, Verify) else None
+            tasks.append(Task(stage, model, facts, prepare))
+    return tasks
+
+
+Planned = tuple[Stage, ResolvedModel | None, dict[str, str]]
+"""A stage, the model it asks, and facts of its recipe beside its own and the model's."""
+
+
+def _generate(known: _Known) -> Planned:
+    given, stored = known.given("generate"), known.facts("generate")
+    model = _model(known, given=given.model)
+    earlier = stored or known.facts("respond")
+    prompts = _prompts(given, earlier, model)
+    stage = Generate(
         prompts,
-        sampling,
-        seed,
+        _sampling(given, earlier.get("sampling"), model),
+        _first(given.seed, earlier.get("seed"), int, 0),
+        keep_system=_keeps(given, stored),
+        language=_language(given.language or stored.get("language")),
+    )
+    return stage, model, {"prompt_set": _named(prompts)}
+
+
+def _filter(known: _Known) -> Planned:
+    given, stored = known.given("filter"), known.facts("filter", "generate")
+    written = known.facts("generate", "filter", "respond")
+    name = known.given("generate").prompts or written.get("prompt_set")
+    prompts = (
+        PromptSet.load(name)
+        if name
+        else _prompts(Settings(), {}, _model(known, given=known.given("generate").model))
+    )
+    stage = Filter(_keeps(given, stored), prompts.demonstrations("generate"))
+    return stage, None, {"prompt_set": _named(prompts)}
+
+
+def _verify(known: _Known) -> Planned:
+    given, stored = known.given("verify"), known.facts("verify")
+    name = given.judge or stored.get("judge") or "same"
+    if name != "same":
+        judge, earlier, said = resolve(name), stored, name
+    else:
+        judge = _model(known, *(() if given.judge else ("verify",)), given=given.model)
+        earlier, said = stored or known.facts("generate", "respond"), name
+        writer = known.facts("generate").get("model")
+        if known.stays("generate") and writer not in (None, _spelling(judge)):
+            said = _spelling(judge)  # the phrases are another model's
+    prompts = _prompts(given, earlier, judge)
+    stage = Verify(
+        prompts,
+        min_p_good=_first(given.min_p_good, stored.get("min_p_good"), float, 0.0),
+        keep_system=_keeps(given, known.facts("verify", "filter", "generate")),
+    )
+    return stage, judge, {"judge": said, "prompt_set": _named(prompts)}
+
+
+def _respond(known: _Known) -> Planned:
+    given, stored = known.given("respond"), known.facts("respond", "generate")
+    model = _model(known, "respond", given=given.model)
+    prompts = _prompts(given, stored, model)
+    return _answering(given, stored, prompts, model), model, {"prompt_set": _named(prompts)}
+
+
+def _check(known: _Known) -> Planned:
+    """Answers are written again as phase 4 writes them, unless the store has checks that were
+    made in another way."""
+    given, stored = known.given("check"), known.facts("check")
+    if stored:
+        again = {name.removeprefix("again_"): of for name, of in stored.items()}
+    else:
+        again = known.facts("respond", "generate")
+    model = _model(known, "check", "respond", given=given.model)
+    prompts = _prompts(given, again, model)
+    stage = CheckAnswers(
+        prompts,
+        _answering(given, again, prompts, model),
+        tries=_first(given.tries, stored.get("tries"), int, TRIES),
+    )
+    return stage, model, {"prompt_set": _named(prompts)}
+
+
+_PLANS: dict[Phase, Callable[[_Known], Planned]] = {
+    "generate": _generate,
+    "filter": _filter,
+    "verify": _verify,
+    "respond": _respond,
+    "check": _check,
+}
+
+
+def _answering(
+    given: Settings, stored: Mapping[str, str], prompts: PromptSet, model: ResolvedModel
+) -> Respond:
+    """How answers are written. What was made by a recipe without a word of whether the original is
+    in view was made without, as the paper does."""
+    answered = "turns" in stored  # a recipe of phase 4, or of what writes as it does
+    return Respond(
+        prompts,
+        _sampling(given, stored.get("sampling"), model),
+        _first(given.seed, stored.get("seed"), int, 0),
         max_tokens=_first(
-            settings.max_answer_tokens, known.get("max_tokens", "respond"), int, 1024
+            given.max_answer_tokens, stored.get("max_tokens") if answered else None, int, 1024
         ),
-        turns=cast(Turns, settings.turns or known.get("turns", "respond") or "all"),
+        turns=cast(Turns, given.turns or stored.get("turns") or "all"),
         keep_truncated=_first(
-            settings.keep_truncated,
-            known.get("keep_truncated", "respond"),
+            given.keep_truncated,
+            stored.get("keep_truncated"),
             lambda text: text == "True",
             False,
         ),
-        shown=cast(Shown, settings.show_answer or known.get("shown", "respond") or _shown(store)),
-    )
-    check = CheckAnswers(
-        prompts, respond, tries=_first(settings.tries, known.get("tries", "check"), int, TRIES)
-    )
-    stages: dict[Phase, tuple[Stage, ResolvedModel | None]] = {
-        "generate": (
-            Generate(prompts, sampling, seed, keep_system=keep, language=language),
-            model,
+        shown=cast(
+            Shown, given.show_answer or stored.get("shown") or ("never" if answered else SHOWN)
         ),
-        "filter": (Filter(keep, prompts.demonstrations("generate")), None),
-        "verify": (verify, judge),
-        "respond": (respond, model),
-        "check": (check, model),
+    )
+
+
+def _model(known: _Known, *phases: Phase, given: str | None = None) -> ResolvedModel:
+    """The model that is given, else that of the first of these phases that has a recipe, else the
+    one that writes."""
+    stored = known.facts(*phases, "generate", "respond").get("model")
+    return resolve(given or stored or "builtin")
+
+
+def _context(known: _Known, phase: Phase, given: int | None) -> int | None:
+    """Tokens a row may take in this phase: as given or as it was made, None for the model's."""
+    earlier: Phase = "respond" if phase == "check" else "generate"
+    stored = known.facts(phase, earlier, "generate").get("context")
+    if given is not None and known.concerns(phase):
+        return given
+    return int(stored) if stored else None
+
+
+def _facts_of(model: ResolvedModel, context: int | None) -> dict[str, str]:
+    header = check_file(model.path)
+    terms = model.entry.license if model.entry else header.license
+    return {
+        "model": _spelling(model),
+        "model_file": fingerprint(model.path),
+        "model_license": terms or "unknown",
+        "model_parameters": str(header.parameters),
+        **({"context": str(context)} if context else {}),
     }
-    tasks = []
-    for phase in PHASES:
-        if phase in phases and (phase != "check" or _checks(settings, store, phases, redo)):
-            stage, asked = stages[phase]
-            facts = stage.facts()
-            if asked is not None:
-                header = check_file(asked.path)
-                terms = asked.entry.license if asked.entry else header.license
-                facts |= {"model": _spelling(asked), "model_file": fingerprint(asked.path)}
-                facts |= {"model_license": terms or "unknown"}
-                facts |= {"model_parameters": str(header.parameters)}
-                facts |= {"prompt_set": judging.name if phase == "verify" else prompts.name}
-            if phase == "verify":
-                facts["judge"] = judge_name
-            prepare = _calibrating(verify, store, facts) if phase == "verify" else None
-            tasks.append(Task(stage, asked, facts, prepare))
-    return tasks
+
+
+def _keeps(given: Settings, stored: Mapping[str, str]) -> bool:
+    """Whether rows keep the system messages that they come with."""
+    return (given.existing_system or stored.get("existing_system")) == "keep"
 
 
 def lacking(tasks: Sequence[Task]) -> list[str]:
@@ -203,31 +324,90 @@ def _checks(settings: Settings, store: Store, phases: Sequence[Phase], redo: Pha
     return settings.check
 
 
-def agree(tasks: Sequence[Task], store: Store, *, check: bool | None = None) -> None:
-    """Writes down the recipe of each task, or raises RecipeError where the store has another.
-    `check` False: the store's answers are final without being checked."""
-    if check is False:
-        store.forget_recipe("check")
+def recipes(
+    tasks: Sequence[Task], store: Store, *, redo: Phase | None = None, check: bool | None = None
+) -> dict[Phase, Recipe]:
+    """The recipe that each phase will have, once what `redo` names is forgotten. Nothing is
+    written: raises RecipeError where results stay that were made in another way.
+
+    A phase that is not among the tasks keeps what it was made with, and so its options are there
+    when it is done again. `check` False: answers are final without being checked.
+    """
     counts = store.counts()
+    found = {phase: of for phase in PHASES if (of := store.recipe(phase)) is not None}
+    redone = PHASES[PHASES.index(redo) :] if redo else ()
     for task in tasks:
         phase = task.stage.phase
-        there = store.recipe(phase)
-        if there and "imported" in there.facts and not counts.phases[phase].pending:
+        there = found.get(phase)
+        state = counts.phases.get(phase)
+        if phase in redone or there is None or state is None or state.done == 0:
+            found[phase] = Recipe(task.fingerprint, dict(task.facts))
+        elif "imported" in there.facts and not state.pending:
             continue  # phrases from elsewhere: there is nothing for this phase to do
-        if there is None or counts.phases[phase].done == 0:
-            store.set_recipe(phase, task.fingerprint, task.facts)
-        elif there.fingerprint != task.fingerprint:
-            before = dict(there.facts)
-            differ = [
-                f"{name} was {_short(before.get(name))}, now {_short(task.facts.get(name))}"
-                for name in sorted({*before, *task.facts})
-                if before.get(name) != task.facts.get(name) and name not in NAMES
-            ]
-            raise RecipeError(
-                f"{store.path} was made with another recipe for {phase}: {'; '.join(differ)}",
-                hint=f"give the options it was made with, do this phase and all after it again "
-                f"(--redo {phase}), or write to another file (--db FILE)",
-            )
+        elif there.fingerprint == task.fingerprint:
+            # What only names things may have changed: a model file that lies elsewhere.
+            found[phase] = Recipe(there.fingerprint, {**there.facts, **task.facts})
+        else:
+            raise _another(store, phase, there.facts, task.facts)
+    anew = next((task for task in tasks if task.stage.phase == "respond"), None)
+    checks = any(task.stage.phase == "check" for task in tasks)
+    done = counts.phases["respond"].done
+    if anew and not checks and "check" in found and ("respond" in redone or not done):
+        found["check"] = _following(anew, found["check"])
+    if check is False:
+        found.pop("check", None)
+    return found
+
+
+def _following(answering: Task, there: Recipe) -> Recipe:
+    """The checks' recipe where answers are written in another way than it was made for: they are
+    written again in the same way."""
+    respond = answering.stage
+    assert isinstance(respond, Respond)
+    tries = int(there.facts.get("tries", TRIES))
+    facts = CheckAnswers(respond.prompts, respond, tries=tries).facts()
+    facts |= {name: of for name, of in answering.facts.items() if name in _OF_THE_MODEL}
+    return Recipe(Task.of(facts), facts)
+
+
+_OF_THE_MODEL = (
+    "model", "model_file", "model_license", "model_parameters", "prompt_set", "context"
+)  # fmt: skip
+
+
+def _another(
+    store: Store, phase: Phase, before: Mapping[str, str], now: Mapping[str, str]
+) -> RecipeError:
+    old, new = _spread(before), _spread(now)
+    differ = [
+        f"{name} was {_short(old.get(name))}, now {_short(new.get(name))}"
+        for name in sorted({*old, *new})
+        if old.get(name) != new.get(name) and name not in NAMES
+    ]
+    return RecipeError(
+        f"{store.path} was made with another recipe for {phase}: {'; '.join(differ)}",
+        hint=f"give the options it was made with, do this phase and all after it again "
+        f"(--redo {phase}), or write to another file (--db FILE)",
+    )
+
+
+def _spread(facts: Mapping[str, str]) -> dict[str, str]:
+    """The facts, with what is said of sampling one by one."""
+    spread: dict[str, str] = {}
+    for name, fact in facts.items():
+        if name.endswith("sampling"):
+            spread |= {f"{name} {of}": str(value) for of, value in json.loads(fact).items()}
+        else:
+            spread[name] = fact
+    return spread
+
+
+def agree(
+    tasks: Sequence[Task], store: Store, *, redo: Phase | None = None, check: bool | None = None
+) -> None:
+    """Forgets what `redo` names and writes down every phase's recipe, all in one transaction.
+    Raises RecipeError, before anything is deleted, as `recipes` does."""
+    store.prepare(recipes(tasks, store, redo=redo, check=check), redo=redo)
 
 
 def run(
@@ -240,7 +420,9 @@ def run(
 ) -> bool:
     """Runs the tasks over everything due. False if it was interrupted: it can be taken up again."""
     options = replace(options, longest=store.longest() // BYTES_PER_TOKEN + BESIDE_THE_ROW)
-    return passes.run(tasks, store, progress_of(store), views, options, announce=announce)
+    return passes.run(
+        tasks, store, progress_of(store), views, options, announce=announce, leave=True
+    )
 
 
 def progress_of(store: Store) -> Progress:
@@ -268,25 +450,25 @@ def _spelling(model: ResolvedModel) -> str:
     return f"{model.name}:{model.quant}" if model.quant else model.name
 
 
-def _shown(store: Store) -> Shown:
-    """Answers that are there by a recipe without a word of it were written as the paper does."""
-    return "never" if store.recipe("respond") else SHOWN
+def _named(prompts: PromptSet) -> str:
+    """What `PromptSet.load` would take to find it again, from any folder."""
+    return prompts.name if prompts.shipped else str(Path(prompts.name).absolute())
 
 
-def _prompts(settings: Settings, known: _Known, model: ResolvedModel, *phases: Phase) -> PromptSet:
+def _prompts(given: Settings, stored: Mapping[str, str], model: ResolvedModel) -> PromptSet:
     recommended = model.entry.prompts if model.entry else "default"
-    return PromptSet.load(settings.prompts or known.get("prompt_set", *phases) or recommended)
+    return PromptSet.load(given.prompts or stored.get("prompt_set") or recommended)
 
 
-def _sampling(settings: Settings, known: _Known, model: ResolvedModel) -> Sampling:
+def _sampling(given: Settings, stored: str | None, model: ResolvedModel) -> Sampling:
     """Given options over the store's over the vendor's over the default."""
     values = asdict(SAMPLING)
-    if stored := known.get("sampling", "generate", "respond"):
+    if stored:
         values |= json.loads(stored)
     elif model.entry is not None:
         values |= model.entry.sampling.model_dump(exclude_none=True)
-    given = {name: getattr(settings, name) for name in values}
-    return Sampling(**(values | {name: v for name, v in given.items() if v is not None}))
+    options = {name: getattr(given, name) for name in values}
+    return Sampling(**(values | {name: v for name, v in options.items() if v is not None}))
 
 
 def _first(given: T | None, stored: str | None, parse: Callable[[str], T], default: T) -> T:

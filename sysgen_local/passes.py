@@ -10,7 +10,7 @@ import json
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby
 from types import FrameType
@@ -58,30 +58,36 @@ def run(
     options: Options,
     *,
     announce: Callable[[str], None] = lambda line: None,
+    leave: bool = False,
 ) -> bool:
-    """Runs the tasks over everything due. False if it was interrupted: it can be taken up again."""
+    """Runs the tasks over everything due. False if it was interrupted: it can be taken up again.
+
+    `leave`: rows that fit the model's context but not the memory there is now stay due, and are
+    tried again in larger slots as far as there is memory; without, they end as too long.
+    """
     passes = [
-        (model, [task for _, task in group])
-        for model, group in groupby(_with_models(tasks), key=lambda pair: pair[0])
+        (loaded, [task for _, task in group])
+        for loaded, group in groupby(_with_models(tasks), key=lambda pair: pair[0])
     ]
     progress.passes = [
-        Pass(tuple(task.stage.phase for task in its), _weight(model)) for model, its in passes
+        Pass(tuple(task.stage.phase for task in its), _weight(loaded[0])) for loaded, its in passes
     ]
     with shown(progress, views):
-        for number, (model, its) in enumerate(passes):
+        for number, ((model, context), its) in enumerate(passes):
             stages = [task.stage for task in its]
             if not any(progress.waiting(stage.phase) for stage in stages):
                 continue
-            pipeline = Pipeline(board, stages, progress)
             if model is None:
                 progress.passing(number, None)
-                pipeline.run(None)
+                Pipeline(board, stages, progress).run(None)
             else:
                 prepare: list[Callable[[Engine], None]] = [
                     partial(_prepared, task.prepare, board) for task in its if task.prepare
                 ]
                 prepare.append(partial(progress.passing, number))
-                if not _run_on(model, options, pipeline, prepare, announce):
+                mine = replace(options, no_room=leave, context=context or options.context)
+                pipeline = partial(Pipeline, board, stages, progress)
+                if not _run_on(model, mine, pipeline, prepare, announce):
                     return False
         return True
 
@@ -96,6 +102,20 @@ def open_engine(model: Model, options: Options) -> Engine:
     from sysgen_local.engine.llama import LlamaEngine
 
     return LlamaEngine(model.path, options)
+
+
+def need(tasks: Sequence[Task]) -> None:
+    """Raises as `open_engine` does for a model of these tasks that llama.cpp does not take or whose
+    weights do not fit into memory, without loading any."""
+    from sysgen_local.engine import weights
+
+    for model in {str(task.model): task.model for task in tasks if task.model}.values():
+        if isinstance(model, Server):
+            open_engine(model, machine()).close()
+        else:
+            weights.require_room(model.path)
+            with weights.head(model.path):
+                pass
 
 
 def named(model: Model) -> Model:
@@ -141,23 +161,38 @@ def _prepared(prepare: Callable[[Engine, Any], None], board: Board, engine: Engi
 def _run_on(
     model: Model,
     options: Options,
-    pipeline: Pipeline,
+    pipeline: Callable[[], Pipeline],
     prepare: Sequence[Callable[[Engine], None]],
     announce: Callable[[str], None],
 ) -> bool:
-    """Loads the model and runs the pipeline on it. False if that was interrupted."""
+    """Loads the model and runs the pipeline on it, again with larger slots for rows that had no
+    room in them. False if that was interrupted."""
+    room = left = 0
     with _interruptible() as interruption:
-        engine = interruption.engine = open_engine(model, options)
-        try:
-            announce(engine.description)
-            for ask in prepare:
-                if not interruption.came:
-                    ask(engine)
-            if not interruption.came:
-                pipeline.run(engine)
-        finally:
-            engine.close()
-    return not interruption.came
+        while True:
+            engine = interruption.engine = open_engine(model, options)
+            work = pipeline()
+            try:
+                before, room = room, getattr(engine, "room", 0)
+                if before < room or not before:
+                    announce(engine.description)
+                    for ask in prepare:
+                        if not interruption.came:
+                            ask(engine)
+                    if not interruption.came:
+                        work.run(engine)
+                    left = work.no_room
+            finally:
+                engine.close()
+            if interruption.came or not left:
+                return not interruption.came
+            if before >= room:
+                announce(
+                    f"{left:,} rows need more memory than is free now and stay pending: run again "
+                    "when more is free"
+                )
+                return True
+            options = replace(options, least=2 * room)
 
 
 def _weight(model: Model | None) -> float | None:
@@ -168,15 +203,22 @@ def _weight(model: Model | None) -> float | None:
     return float(model.path.stat().st_size)
 
 
-def _with_models(tasks: Sequence[Task]) -> list[tuple[Model | None, Task]]:
-    """Each task with the model to load for it; one that asks none joins its neighbour's pass."""
-    models: list[Model | None] = [task.model for task in tasks]
-    for i, model in enumerate(models):
+Loaded = tuple[Model | None, int | None]
+"""A model, and the tokens that a row may take where that is not the model's own number."""
+
+
+def _with_models(tasks: Sequence[Task]) -> list[tuple[Loaded, Task]]:
+    """Each task with what to load for it; one that asks no model joins its neighbour's pass."""
+    loaded: list[Loaded] = [
+        (task.model, int(context) if (context := task.facts.get("context")) else None)
+        for task in tasks
+    ]
+    for i, (model, _) in enumerate(loaded):
         if model is None:
-            before = models[i - 1] if i else None
-            after = next((m for m in models[i + 1 :] if m), None)
-            models[i] = before or after
-    return list(zip(models, tasks, strict=True))
+            before = loaded[i - 1] if i else (None, None)
+            after = next((of for of in loaded[i + 1 :] if of[0]), (None, None))
+            loaded[i] = before if before[0] else after
+    return list(zip(loaded, tasks, strict=True))
 
 
 class _Interruption:

@@ -46,12 +46,13 @@ def _seldom_collected() -> Iterator[None]:
 class Job:
     """A row at one stage: its generator, and what it still waits for."""
 
-    __slots__ = ("_answers", "_order", "_waiting", "row", "stage", "work")
+    __slots__ = ("_answers", "_order", "_waiting", "left", "row", "stage", "work")
 
     def __init__(self, row: Item, stage: int, work: Work) -> None:
         self.row = row
         self.stage = stage
         self.work = work
+        self.left = False  # as it is, for a later run
 
     def expect(self, requests: Sequence[Request]) -> None:
         self._order = [request.id for request in requests]
@@ -66,7 +67,10 @@ class Job:
 
 
 class Pipeline:
-    """Drives `stages` (consecutive ones) over every row of `board` that is due."""
+    """Drives `stages` (consecutive ones) over every row of `board` that is due.
+
+    `no_room`: rows that were left as they are, because the engine has too little memory for them.
+    """
 
     def __init__(self, board: Board, stages: Sequence[Stage], progress: Progress) -> None:
         self._board = board
@@ -76,6 +80,7 @@ class Pipeline:
         self._running: dict[str, Job] = {}
         self._results: list[tuple[int, str, Outcome]] = []
         self._paid = 0.0
+        self.no_room = 0
 
     @_seldom_collected()
     def run(self, engine: Engine | None) -> None:
@@ -100,6 +105,8 @@ class Pipeline:
         while True:
             if ready := next((q for q in reversed(self._ready) if q), None):
                 request, job = ready.popleft()
+                if job.left:
+                    continue
                 self._running[request.id] = job
                 self._progress.asked(job.row, self._stages[job.stage].phase, request.id)
                 yield request
@@ -126,9 +133,21 @@ class Pipeline:
     def _receive(self, completion: Completion) -> None:
         job = self._running.pop(completion.id)
         self._progress.answered(self._stages[job.stage].phase, completion)
+        if job.left:
+            return
+        if completion.finish == "no_room":
+            self._leave(job)
+            return
         answers = job.answer(completion)
         if answers is not None:
             self._advance(job, answers)
+
+    def _leave(self, job: Job) -> None:
+        """The row waits for this stage as before."""
+        job.left = True
+        job.work.close()
+        self._progress.left_waiting(job.row, self._stages[job.stage].phase)
+        self.no_room += 1
 
     def _advance(self, job: Job, answers: list[Completion] | None) -> None:
         """Lets the row's generator go on: to further requests, or to the next stage."""

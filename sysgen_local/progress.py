@@ -144,6 +144,11 @@ class Progress:
         self.forecast.answered(completion.id, read, written)
         self._pace.answered(completion, read)
 
+    def left_waiting(self, row: Item, phase: str) -> None:
+        """A row that was taken up waits for the phase again."""
+        self.phases[phase].running -= 1
+        self.forecast.left_waiting(phase, row.row, size_of(row))
+
     def count(self, row: Item, phase: str, result: Outcome, *, goes_on: bool = False) -> None:
         """One row got through one phase; `row` already carries the result. `goes_on`: the next
         phase takes it up at once."""

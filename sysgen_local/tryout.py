@@ -168,14 +168,14 @@ def _run(
 
 
 def _datasets(inputs: Sequence[str], reading: Reading) -> list[list[Source]]:
-    """The files of each dataset of each input; a file that is named twice counts once."""
+    """The files of each dataset of each input; what has the same content counts once."""
     mapping = parse_map(reading.mapping) if reading.mapping else None
     groups: dict[tuple[int, str], list[Source]] = {}
     seen = set()
     for number, name in enumerate(inputs):
         for source in find([name], mapping=mapping, license=reading.license):
-            if source.path not in seen:
-                seen.add(source.path)
+            if source.fingerprint not in seen:
+                seen.add(source.fingerprint)
                 groups.setdefault((number, source.dataset or source.path), []).append(source)
     return list(groups.values())
 

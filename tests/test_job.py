@@ -192,3 +192,79 @@ def test_answers_are_checked_unless_the_store_has_unchecked_ones(store):
     assert phases(Settings(check=False), redo="check") == list(PHASES[:4])
     with pytest.raises(RecipeError, match="another recipe for check: tries was 3, now 5"):
         agree(plan(Settings(tries=5), store, PHASES), store)
+
+
+@pytest.mark.parametrize("alone", [True, False])
+@pytest.mark.parametrize(
+    ("phase", "changed", "fact", "value"),
+    [
+        ("generate", Settings(seed=3), "seed", "3"),
+        ("generate", Settings(existing_system="keep"), "existing_system", "keep"),
+        ("generate", Settings(language="de"), "language", "de"),
+        ("verify", Settings(min_p_good=0.25), "min_p_good", "0.25"),
+        ("respond", Settings(seed=3), "seed", "3"),
+        ("respond", Settings(turns="first"), "turns", "first"),
+        ("respond", Settings(max_answer_tokens=64), "max_tokens", "64"),
+        ("respond", Settings(show_answer="never"), "shown", None),
+        ("check", Settings(tries=1), "tries", "1"),
+        ("check", Settings(seed=3), "again_seed", "3"),
+        ("check", Settings(show_answer="exact"), "again_shown", "exact"),
+    ],
+)
+def test_a_phase_done_again_with_other_options_is_what_a_plain_run_goes_on_with(
+    store, phase, changed, fact, value, alone
+):
+    made_with(store, Settings())
+    before = {of: store.recipe(of) for of in PHASES}
+    redone = plan(changed, store, [phase] if alone else PHASES, phase)
+    agree(redone, store, redo=phase)
+    assert store.recipe(phase).facts.get(fact) == value
+    for earlier in PHASES[: PHASES.index(phase)]:
+        assert store.recipe(earlier) == before[earlier]
+    assert store.counts().phases[phase].done == 0
+    # Killed here, it is taken up again; and once more when all is done.
+    for _ in range(2):
+        again = plan(Settings(), store, PHASES)
+        agree(again, store)
+        assert store.recipe(phase).facts.get(fact) == value
+        Pipeline(store, [t.stage for t in again], progress_of(store)).run(ScriptedEngine(plain))
+        assert store.counts().pending == 0
+    assert store.phases == PHASES
+    assert store.recipe("check").facts["tries"] == (value if fact == "tries" else "3")
+
+
+def test_answers_are_written_again_as_they_are_written(store):
+    """The checks follow a redo of phase 4 alone, also its model; once made, they have their own."""
+    made_with(store, Settings())
+    agree(plan(Settings(temperature=0.9), store, ["respond"], "respond"), store, redo="respond")
+    assert json.loads(store.recipe("check").facts["again_sampling"])["temperature"] == 0.9
+    made_with(store, Settings())
+    agree(plan(Settings(temperature=0.2), store, ["check"], "check"), store, redo="check")
+    made_with(store, Settings())
+    facts = {phase: store.recipe(phase).facts for phase in PHASES}
+    assert json.loads(facts["respond"]["sampling"])["temperature"] == 0.9
+    assert json.loads(facts["check"]["again_sampling"])["temperature"] == 0.2
+
+
+def test_a_refused_redo_leaves_everything_as_it_was(store, builtin, tmp_path):
+    """A phase before the one that is done again stays as it was made, and must be the same."""
+    own = tmp_path / "own"
+    shutil.copytree(resource("prompts") / "compact", own)
+    made_with(store, Settings(prompts=str(own)))
+    before = store.counts(), [store.recipe(phase) for phase in PHASES]
+    with (own / "generate.md").open("a") as file:
+        file.write("\nMore.\n")
+    with pytest.raises(RecipeError, match="another recipe for generate: prompts"):
+        agree(plan(Settings(), store, PHASES, "respond"), store, redo="respond")
+    assert (store.counts(), [store.recipe(phase) for phase in PHASES]) == before
+    agree(plan(Settings(), store, PHASES, "generate"), store, redo="generate")
+    assert store.counts().pending == 3
+
+
+def test_a_model_that_lies_elsewhere_is_found_there_from_then_on(store, builtin, tmp_path):
+    first, moved = tmp_path / "first.gguf", tmp_path / "moved.gguf"
+    shutil.copy(builtin, first)
+    made_with(store, Settings(model=str(first)))
+    first.rename(moved)
+    agree(plan(Settings(model=str(moved)), store, PHASES), store)
+    agree(plan(Settings(), store, PHASES), store)

@@ -191,3 +191,27 @@ def test_results_are_committed_at_once_unless_that_takes_a_twentieth_of_the_time
     assert max(waited) <= (0.0101 if at_once else 0.25)
     assert spent <= now / 20 + 0.0301  # and the first, the last, and one begun
     assert at_once or commits < 10
+
+
+def test_rows_without_room_wait_as_before_and_come_out_the_same_later(store):
+    """Also where other requests of such a row are under way, and in whatever phase."""
+
+    def crowded(request: Request) -> Completion:
+        row, phase, *_ = request.id.split(":")
+        if (int(row), phase) in {(3, "generate"), (5, "respond"), (8, "verify"), (9, "respond")}:
+            return Completion(request.id, "", "no_room")
+        return plain(request)
+
+    progress = progress_of(store)
+    pipeline = Pipeline(store, stages(), progress)
+    pipeline.run(ScriptedEngine(crowded))
+    assert pipeline.no_room == 4
+    assert store.counts().rows() == {
+        "input": 31, "final": 26, "dropped": 0, "rejected": 1, "pending": 4,
+    }  # fmt: skip
+    assert progress.pending == 4
+    assert all(phase.running == 0 for phase in progress.phases.values())
+    assert [row.row for row in store.due("respond")] == [5, 9]
+    run(store, ScriptedEngine(plain))
+    assert store.counts().rows()["final"] == 30
+    assert store.row(5).responded.turns[1].content == "A new answer to 5:respond:0."

@@ -49,7 +49,7 @@ _PROMPTS = "try another model or prompt set on a few rows (`sysgen try`)"
 _LARGER = "try a larger model (`sysgen models list`)"
 
 _WAYS = {
-    "too_long": "they do not fit into a slot: try a larger --context, with fewer --slots",
+    "too_long": "they do not fit into the context: try a larger --context, or another model",
     "cut_off": "their answers were cut off: try a larger --max-answer-tokens",
     "looping": f"their answers went round in circles: try a higher --temperature, or {_LARGER[4:]}",
     "empty": f"there was no answer: {_LARGER}",

@@ -65,6 +65,7 @@ EXPORTING = [
         metavar="NAME=SHARE,...",
         help="Several files, as train=0.95,test=0.05; the same question is always in the same one.",
     ),
+    opt.sources,
     opt.where,
     click.option(
         "--checks",
@@ -109,6 +110,7 @@ def export(output: Path, db: Path, card: bool, **wanted: Any) -> None:
       sysgen export -o train.parquet --db data.duckdb
       sysgen export -o data.jsonl --split train=0.95,test=0.05 --dedupe --exclude bench.jsonl
       sysgen export -o pairs.jsonl --format dpo
+      sysgen export -o a.out.jsonl --source a.jsonl
       sysgen export -o best.jsonl --where "agrees and obeys > 0.8" --checks
       sysgen export -o gemma.jsonl --fold-system --where "turns = 1"
     """
@@ -167,6 +169,7 @@ def _export(
     variant: Any,
     fold_system: bool,
     splits: dict[str, float] | None,
+    sources: Sequence[str],
     where: str | None,
     checks: bool,
     min_p_good: float,
@@ -181,6 +184,8 @@ def _export(
     from sysgen_local.store import OUTSIDE, Selection
 
     check(output)
+    if sources:
+        store.narrow(store.sources(sources))
     if checks:
         can_tell(store, form, variant)
     stats = store.stats()
@@ -200,6 +205,8 @@ def _export(
         note = f"{stale:,} rows were answered before a person edited their system message"
         say(f"{note} (`sysgen respond --edited` answers them anew)", err=True)
         notes.append(note)
+    if sources:
+        notes.append(f"only rows of {', '.join(sources)}")
     if where:
         notes.append(f"only rows that meet {where}")
     if min_p_good:

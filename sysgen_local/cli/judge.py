@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -135,6 +136,7 @@ def _tell(rows: int) -> None:
     help="Rate how well the new answer follows its system message, for so many rows of each.",
 )
 @click.option("--seed", type=int, default=0, metavar="N", help="Another sample.  [default: 0]")
+@opt.sources
 @opt.options(opt.MACHINE)
 @click.option("-q", "--quiet", is_flag=True, help="Only the figures.")
 @JSON
@@ -145,6 +147,7 @@ def judge(
     pairs: int,
     aligned: int,
     seed: int,
+    sources: Sequence[str],
     db: Path,
     machine: dict[str, Any],
     quiet: bool,
@@ -174,6 +177,8 @@ def judge(
     from sysgen_local.store import Store
 
     with Store.open(db, create=False) as store:
+        if sources:
+            store.narrow(store.sources(sources))
         answered = store.recipe("respond")
         name = judge or (answered.facts.get("model") if answered else None) or "builtin"
         model = passes.named(locate(name))

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -58,8 +59,11 @@ def status(db: Path) -> None:
     help="Another store's shares beside.",
 )
 @click.option("--paper", "beside_paper", is_flag=True, help="The SysGen paper's figures beside.")
+@opt.sources
 @opt.database
-def stats(as_json: bool, other: Path | None, beside_paper: bool, db: Path) -> None:
+def stats(
+    as_json: bool, other: Path | None, beside_paper: bool, sources: Sequence[str], db: Path
+) -> None:
     """Rows by phase and reason, phrases by tag, verdicts, checks, lengths, datasets, and what is
     poor, with what to try. It always adds up.
 
@@ -69,7 +73,7 @@ def stats(as_json: bool, other: Path | None, beside_paper: bool, db: Path) -> No
       sysgen stats --db qwen.duckdb --compare llama.duckdb
       sysgen stats --json | jq .rows
     """
-    state = _state(db)
+    state = _state(db, sources)
     beside = _state(other) if other else None
     if as_json:
         click.echo(json.dumps({**state, **({"other": beside} if beside else {})},
@@ -153,7 +157,7 @@ def show(
         click.echo(f"no such row among the {usable:,} of {db}", err=True)
 
 
-def _state(db: Path) -> dict[str, Any]:
+def _state(db: Path, sources: Sequence[str] = ()) -> dict[str, Any]:
     """From the store, or from the side file of the run that holds it."""
     from sysgen_local.evaluate.judge import summary
     from sysgen_local.report.status import read_status
@@ -161,6 +165,8 @@ def _state(db: Path) -> dict[str, Any]:
 
     try:
         with Store.open(db, create=False, read_only=True) as store:
+            if sources:
+                store.narrow(store.sources(sources))
             rejects = [
                 {"path": path, "line": r.line, "reason": r.reason, "detail": r.detail}
                 for path, r in store.rejects(limit=FIRST)
@@ -168,7 +174,7 @@ def _state(db: Path) -> dict[str, Any]:
             judgements = summary(store.judgements())
             return {**store.stats(), "judgements": judgements, "first_rejects": rejects}
     except LockedError as error:
-        state = read_status(db)
+        state = None if sources else read_status(db)  # which tells of all
         if state is None or (error.pid and state["pid"] != error.pid):
             raise  # somebody else has it: what a killed run left behind says nothing of that
         return state

@@ -11,7 +11,11 @@ import sys
 from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
-INTERRUPTED = "\ninterrupted; the same command takes it up again\n"
+REDO = any(word.split("=")[0] == "--redo" for word in sys.argv)
+"""Whether the same command would delete what was done so far."""
+
+AGAIN = "`sysgen run` with the same --db" if REDO else "the same command"
+INTERRUPTED = f"\ninterrupted; {AGAIN} takes it up again\n"
 
 
 class _Stopped(BaseException):

@@ -37,7 +37,8 @@ where = click.option(
     metavar="SQL",
     help="Rows that meet an SQL condition over row, source, line, dataset, license, turns, "
     "instruction, old_answer, old_system, system, new_answer, tags, p_good, agrees (none where "
-    "nothing could be checked), obeys, tries, checks, state, phase, reason, review, stale.",
+    "nothing could be checked), obeys, tries, checks, state, phase, reason, review, "
+    "earlier_review, stale.",
 )
 
 MODEL = [
@@ -138,7 +139,7 @@ MACHINE = [
         "--context",
         type=click.IntRange(64),
         metavar="N",
-        help="Tokens a row may take.  [default: auto]",
+        help="Tokens a row may take.  [default: as many as the model can]",
     ),
     threads,
     batch,
@@ -174,10 +175,25 @@ READING = [
         "--strict", is_flag=True, help="Stop at the first row that cannot be used, and say why."
     ),
 ]
+appended = click.option(
+    "--appended", is_flag=True, help="Of a file that grew since it was read, read the new rows."
+)
+sources = click.option(
+    "--source",
+    "sources",
+    multiple=True,
+    metavar="INPUT",
+    help="Only rows of this input or dataset; several times for more.  [default: all]",
+)
 WORKING = [
     click.option(
-        "--redo", type=PHASE, help="Forget this phase and all after it, and do them again."
+        "--redo",
+        type=PHASE,
+        help="Forget this phase and all after it, and do them again, with the options given. What "
+        "people decided in `sysgen review` stays.",
     ),
+    click.option("--yes", is_flag=True, help="Do not ask before --redo deletes."),
+    appended,
     click.option("-q", "--quiet", is_flag=True, help="Only errors and the last line."),
     click.option(
         "--json-log", is_flag=True, help="A JSON object every 10 s instead of the view, on stderr."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,8 +20,11 @@ if TYPE_CHECKING:
 @click.option(
     "--evaluation", type=opt.PATH, help="Show what benchmarks found too: a file of `evaluate`."
 )
+@opt.sources
 @opt.database
-def report(output: Path, title: str | None, evaluation: Path | None, db: Path) -> None:
+def report(
+    output: Path, title: str | None, evaluation: Path | None, sources: Sequence[str], db: Path
+) -> None:
     """One page that opens offline: funnel, tags, verdicts, checks, lengths, speed, licences, and
     rows to look through, with search and filters.
 
@@ -38,6 +42,8 @@ def report(output: Path, title: str | None, evaluation: Path | None, db: Path) -
     if not output.parent.is_dir():
         raise UsageError(f"The folder {output.parent} does not exist", hint="make it first")
     with Store.open(db, create=False, read_only=True) as store:
+        if sources:
+            store.narrow(store.sources(sources))
         every = licences(store.stats(), store.lineage())
         asks = [(name, of.id, of.asks) for name, of in every.items()]
         judgements = summary(store.judgements())

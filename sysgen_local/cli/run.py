@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +16,9 @@ from sysgen_local.records import PHASES, Phase
 from sysgen_local.settings import Settings
 
 if TYPE_CHECKING:
-    from sysgen_local.store import Store
+    from sysgen_local.records import Source
+    from sysgen_local.sources import Tally
+    from sysgen_local.store import Again, Store
 
 INPUT = click.argument("inputs", nargs=-1, metavar="[INPUT]...")
 
@@ -181,7 +185,9 @@ def _work(
     license: str | None,  # noqa: A002 - the option's name
     limit: int | None,
     strict: bool,
+    appended: bool,
     redo: Phase | None,
+    yes: bool,
     quiet: bool,
     json_log: bool = False,
     settings: Settings | None = None,
@@ -197,15 +203,17 @@ def _work(
 
     view = view_for(sys.stderr, quiet=quiet, json_log=json_log)
     settings = settings or Settings()
+    machine = machine or {}
     if output is not None:
         check(output)  # now rather than after hours of work
     with Store.open(db, create=bool(inputs)) as store:
-        tasks = job.plan(settings, store, phases, redo)
+        tasks = job.plan(settings, store, phases, redo, context=machine.pop("context", None))
         if settings.model is None and any(t.model and t.model.name == "builtin" for t in tasks):
             view.say(opt.DEMONSTRATION)
         for line in job.lacking(tasks):
             view.say(line)
-        _read(
+        job.recipes(tasks, store, redo=redo, check=settings.check)  # before anything is read
+        sources = _read(
             store,
             inputs,
             mapping=mapping,
@@ -213,12 +221,18 @@ def _work(
             limit=limit,
             strict=strict,
             skip_system=settings.existing_system == "skip",
+            appended=True if appended else None,
             say=view.say,
         )
         job.need_rows(store)
+        recipes = job.recipes(tasks, store, redo=redo, check=settings.check)
         if redo:
-            store.redo(redo)
-        job.agree(tasks, store, check=settings.check)
+            passes.need(tasks)
+            # Nothing is left that could refuse the command: only now is anything deleted.
+            if not _may_delete(store, redo, yes):
+                click.echo("nothing was deleted", err=True)
+                return 1
+        store.prepare(recipes, redo=redo)
         if edited:
             view.say(f"{store.reopen():,} rows with an edited system message are answered anew")
         run_number = store.start_run(
@@ -229,13 +243,16 @@ def _work(
         finished = False
         try:
             views = [StatusFile(db), view]
-            options = passes.machine(**machine or {})
+            options = passes.machine(**machine)
             finished = job.run(tasks, store, views, options, announce=view.say)
         finally:
             store.end_run(run_number, "done" if finished else "interrupted")
         counts = store.counts()
         advice = store.advice()
+        if sources:
+            store.narrow(sources)
         written = export(store, output)[0].rows if output else None
+        others = counts.final - store.counts().final
     click.echo(
         f"{counts.input:,} rows: {counts.final:,} final, {counts.dropped:,} dropped, "
         f"{counts.rejected:,} rejected, {counts.pending:,} pending  ({db})",
@@ -243,12 +260,47 @@ def _work(
     )
     if written is not None:
         click.echo(f"{written:,} rows written to {output}", err=True)
+        if others:
+            click.echo(
+                f"{db} holds {others:,} more final rows, of inputs that were not named "
+                f"(`sysgen export --db {db} -o FILE` writes all)",
+                err=True,
+            )
     for finding in advice:
         view.say(note(finding.says))
     if not finished:
-        click.echo("interrupted: the same command takes it up again", err=True)
+        again = f"`sysgen run --db {db}`" if redo or edited else "the same command"
+        click.echo(f"interrupted: {again} takes it up again", err=True)
         return 130
     return 0
+
+
+_RESULTS: dict[Phase, str] = {
+    "generate": "lists of phrases",
+    "filter": "filtered lists",
+    "verify": "judged lists",
+    "respond": "answers",
+    "check": "checked answers",
+}
+
+
+def _may_delete(store: Store, phase: Phase, yes: bool) -> bool:
+    """Says what goes and what stays; asks on a terminal, unless that was said by --yes."""
+    losses = store.losses(phase)
+    if not losses:
+        return True
+    counted = {_RESULTS[of]: rows for of, rows in losses.results.items()}
+    counted |= {"judgements": losses.judged, "comparisons": losses.measured}
+    gone = ", ".join(f"{n:,} {what}" for what, n in counted.items() if n)
+    click.echo(f"--redo {phase} deletes {gone}", err=True)
+    if losses.reviews:
+        click.echo(
+            f"{losses.reviews:,} reviews stay: they hold again where a row comes out the same",
+            err=True,
+        )
+    if yes or not sys.stdin.isatty():
+        return True
+    return click.confirm("Delete them?", err=True)
 
 
 def _read(
@@ -261,26 +313,53 @@ def _read(
     strict: bool,
     say: Callable[[str], None],
     skip_system: bool = False,
-) -> None:
-    """Takes the inputs into the store; what was read before is not read again."""
+    appended: bool | None = None,
+) -> list[int]:
+    """Takes the inputs into the store; what was read before is not read again. `appended`: whether
+    to read the new rows of a file that grew, None to ask on a terminal. The sources' numbers."""
     from sysgen_local.errors import UsageError
     from sysgen_local.sources import Tally, find, need_usable, parse_map, read, strictly
+    from sysgen_local.store import GrownError
 
     keys = parse_map(mapping) if mapping else None
     sources = list(find(inputs, mapping=keys, license=license)) if inputs else []
     tallies = []
+    numbers = []
     for source in sources:
         tally = Tally(source.path)
-        records = tally.count(read(source, skip_system=skip_system))
-        if strict:
-            records = strictly(source.path, records)
-        new = store.ingest(source, records, limit=limit)
+        again = partial(read, source, skip_system=skip_system)
+
+        def take(
+            more: bool, source: Source = source, tally: Tally = tally, again: Again = again
+        ) -> int:
+            records = tally.count(again())
+            return store.ingest(source, records, limit=limit, again=again, appended=more)
+
+        if strict:  # to the end, before anything of it is kept
+            for _ in strictly(source.path, islice(again(), limit)):
+                pass
+        before = store.known(source)
+        try:
+            new = take(bool(appended))
+        except GrownError as grown:
+            if appended is not None or not sys.stdin.isatty():
+                raise
+            click.echo(grown.message, err=True)
+            if not click.confirm("Read the new ones?", default=True, err=True):
+                raise
+            new = take(True)
+        number, path = store.known(source) or (0, source.path)
+        if before and path != source.path and not new and number not in numbers:
+            say(f"{source.path}: the same content as {path}, which is here already")
+        numbers.append(number)
         if new:
             tallies.append(tally)
             why = f"`sysgen stats --db {store.path}` shows why"
             rejected = f", {tally.rejected:,} rejected ({why})" if tally.rejected else ""
-            say(f"{source.path}: {tally.usable:,} rows{rejected}")
+            more = f", {new:,} new" if new < tally.usable + tally.rejected else ""
+            say(f"{source.path}: {tally.usable:,} rows{more}{rejected}")
     if tallies:
         need_usable(tallies)
     if sources and not store.counts().input:
         raise UsageError(f"{sources[0].path} is empty: there is no row in it")
+    return sorted(set(numbers))

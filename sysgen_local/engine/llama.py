@@ -21,8 +21,8 @@ from sysgen_local.engine.chat import ChatTemplate
 from sysgen_local.engine.constraint import Grammars
 from sysgen_local.engine.memory import Memory
 from sysgen_local.engine.pace import ON_CPU, ON_GPU, StepTimes
-from sysgen_local.engine.plan import Options, gpu_layers, slots_and_room
-from sysgen_local.engine.request import Choice, Completion, Flight, Json, Load, Request
+from sysgen_local.engine.plan import Options, gpu_layers, rounded, slots_and_room
+from sysgen_local.engine.request import Choice, Completion, Finish, Flight, Json, Load, Request
 from sysgen_local.engine.runner import Runner
 from sysgen_local.engine.scheduler import Scheduler, Share
 from sysgen_local.engine.sequence import Sequence
@@ -51,6 +51,7 @@ class LlamaEngine:
             name=path.name,
         )
         self.slots, self.room, kept = slots_and_room(self._model, options)
+        self.context = self._context(options)
         context = self._new_context(options, kept)
         self._runner = Runner(context, self.vocab.size, options.batch)
         recurrent = llama_cpp.llama_model_is_recurrent(self._model)
@@ -157,13 +158,14 @@ class LlamaEngine:
                 yield Completion(request.id, error.message, "refused")
                 continue
             tokens, shared = self.vocab.encode(pieces)
-            left = self.room - len(tokens)
-            if left < min(request.min_tokens, request.max_tokens):
-                yield Completion(
-                    request.id, "", "too_long", tokens_in=len(tokens), tokens_decoded=0
-                )
+            least = min(request.min_tokens, request.max_tokens)
+            left, room = self.context - len(tokens), self.room - len(tokens)
+            if room < least:
+                why: Finish = "too_long" if left < least else "no_room"
+                yield Completion(request.id, "", why, tokens_in=len(tokens), tokens_decoded=0)
                 continue
-            sequence = self._sequence(request, tokens, min(left, request.max_tokens))
+            limit = min(left, request.max_tokens)
+            sequence = self._sequence(request, tokens, min(room, limit), whole=room >= limit)
             prefix = tokens[:shared]
             keeper = self._memory.keeper(request.group, prefix)
             if keeper is not None:
@@ -174,7 +176,9 @@ class LlamaEngine:
         self._memory.take(newcomers)
         self._scheduler.running += newcomers
 
-    def _sequence(self, request: Request, tokens: list[int], limit: int) -> Sequence:
+    def _sequence(
+        self, request: Request, tokens: list[int], limit: int, *, whole: bool
+    ) -> Sequence:
         constraint = request.constraint
         matcher = self._grammars.matcher(constraint) if isinstance(constraint, Json) else None
         starts = None
@@ -183,8 +187,9 @@ class LlamaEngine:
                 self._starts[constraint] = self.vocab.label_starts(constraint.labels)
             starts = self._starts[constraint]
         return Sequence(
-            request, tokens, limit=limit, vocab=self.vocab, matcher=matcher, starts=starts
-        )
+            request, tokens, limit=limit, vocab=self.vocab, matcher=matcher, starts=starts,
+            cut="length" if whole else "no_room",
+        )  # fmt: skip
 
     def _timed(self, batch: list[Share]) -> tuple[list[Share], np.ndarray[Any, Any]]:
         """Decodes the batch, and notes what it took."""
@@ -216,6 +221,12 @@ class LlamaEngine:
             return int(llama_cpp.LLAMA_FLASH_ATTN_TYPE_AUTO)
         kinds = llama_cpp.LLAMA_FLASH_ATTN_TYPE_DISABLED, llama_cpp.LLAMA_FLASH_ATTN_TYPE_ENABLED
         return int(kinds[bool(wanted)])
+
+    def _context(self, options: Options) -> int:
+        """Tokens that prompt and answer may take together, whatever memory there is now."""
+        if not options.no_room or options.context is not None:
+            return self.room
+        return max(self.room, rounded(llama_cpp.llama_model_n_ctx_train(self._model)))
 
     def _new_context(self, options: Options, kept: int) -> Any:
         params = llama_cpp.llama_context_default_params()

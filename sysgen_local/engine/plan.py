@@ -31,6 +31,8 @@ FEW = 3
 
 USUAL = 4096
 
+CELLS = 256
+
 BATCH = 512
 """Tokens of a step; more in one pass gains nothing on a CPU."""
 
@@ -39,13 +41,17 @@ BATCH = 512
 class Options:
     """What can be set by hand; None means chosen from model, memory and jobs.
 
-    `context` is tokens a slot; `longest` an estimate of the longest job's tokens, prompt and
-    answer; `gpu_layers` -1 means all of them; `batch` is the most tokens of a step.
+    `context` is tokens a row may take; `longest` an estimate of the longest job's tokens, prompt
+    and answer; `least`: tokens that a slot has to hold, at the cost of slots; `gpu_layers` -1 means
+    all of them; `batch` is the most tokens of a step. `no_room`: what fits the context but not a
+    slot ends as that; without, slots are the limit.
     """
 
     slots: int | None = None
     context: int | None = None
     longest: int | None = None
+    least: int | None = None
+    no_room: bool = False
     batch: int = BATCH
     flash: bool | None = None
     gpu_layers: int | None = None
@@ -124,25 +130,35 @@ def slots_and_room(model: Any, options: Options) -> Layout:
 def layout(options: Options, *, trained: int, cells: int, slots: int) -> Layout:
     """The layout for a memory of `cells` tokens; `slots` are worth having.
 
-    A slot holds the longest job if it can. Where memory is short, prefixes are given up first,
-    down to FEW: reading some anew costs less than having no slots. Then slots go down to ENOUGH,
-    then long jobs down to USUAL tokens, then the other slots.
+    A slot holds the longest job if it can, and what it has to hold (`least`) before there are
+    many. Where memory is short, prefixes are given up first, down to FEW: reading some anew costs
+    less than having no slots. Then slots go down to ENOUGH, then long jobs down to USUAL tokens,
+    then the other slots.
     """
     whole = _layout(options, trained, cells, slots, KEPT)
-    wanted = options.context or min(trained, options.longest or USUAL)
+    wanted = options.context or min(trained, options.least or options.longest or USUAL)
     if whole.slots >= min(slots, ENOUGH) and whole.room >= wanted:
         return whole
     return _layout(options, trained, cells, slots, FEW)
 
 
+def rounded(tokens: int) -> int:
+    """As llama.cpp rounds a stream up."""
+    return -(-tokens // CELLS) * CELLS
+
+
 def _layout(options: Options, trained: int, cells: int, slots: int, kept: int) -> Layout:
+    if options.least is not None and options.context is None:
+        there = max(1, cells // (1 + kept) // CELLS) * CELLS
+        room = min(rounded(min(trained, options.least)), there)
+        return Layout(max(1, min(options.slots or slots, cells // room - kept)), room, kept)
     wanted = options.longest or USUAL
     room = options.context or min(trained, max(1024, wanted))
     slots = options.slots or slots
     if options.context is None:
         least = min(room, USUAL)
         room = max(least, min(room, cells // (min(slots, ENOUGH) + kept)))
-    room = -(-room // 256) * 256  # llama.cpp rounds a stream up so
+    room = rounded(room)
     if options.slots is None:
         slots = max(1, min(slots, cells // room - kept))
     return Layout(slots, room, kept)

@@ -12,9 +12,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
-Finish = Literal["stop", "length", "too_long", "refused"]
+Finish = Literal["stop", "length", "too_long", "refused", "no_room"]
 """stop: ended by itself; length: the token limit cut it off. Nothing was decoded: too_long,
-because prompt and answer cannot fit a slot; refused, by the chat template (text says why)."""
+because prompt and answer cannot fit the context; refused, by the chat template (text says why).
+no_room: they fit the context but not the slots that this machine has memory for now."""
 
 
 class Segment(NamedTuple):

@@ -36,6 +36,7 @@ class Sequence:
         vocab: Vocab,
         matcher: Matcher | None = None,
         starts: list[list[int]] | None = None,
+        cut: Finish = "length",
     ) -> None:
         self.request = request
         self.tokens = prompt
@@ -46,6 +47,7 @@ class Sequence:
         self.finish: Finish | None = None
         self._prompt_length = len(prompt)
         self._limit = limit
+        self._cut = cut
         self._vocab = vocab
         self._matcher = matcher
         self._starts = starts
@@ -110,7 +112,7 @@ class Sequence:
         if self._matcher is not None and self._matcher.complete:
             self.finish = "stop"
         elif len(self._written) >= self._limit:
-            self.finish = "length"
+            self.finish = self._cut
 
     def _choose(self, logits: Logits, starts: list[list[int]]) -> None:
         assert self.request.constraint is not None

@@ -64,6 +64,11 @@ class Forecast:
         state.waiting = state.waiting.minus(size)
         state.running[row] = Running(size)
 
+    def left_waiting(self, phase: str, row: int, size: Size) -> None:
+        """A row that was taken up waits again."""
+        self._phases[phase].running.pop(row)
+        self.wait(phase, size)
+
     def asked(self, phase: str, row: int, request: str) -> None:
         self._asked[request] = self._phases[phase].running[row]
 

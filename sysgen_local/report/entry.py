@@ -39,7 +39,8 @@ def entry(
     attempts = row.checked.attempts if row.checked else ()
     verdicts = row.verified.verdicts if row.verified else ()
     removed = row.filtered.removed if row.filtered else ()
-    edited = review.phrases if review else None
+    held = review if review and not review.outdated else None
+    edited = held.phrases if held else None
     return {
         "row": row.row,
         "dataset": origin.dataset or origin.path,
@@ -60,6 +61,6 @@ def entry(
         "decision": review.decision if review and not review.earlier else None,
         "earlier": review.decision if review and review.earlier else None,
         "edited": None if edited is None else [[p.tag, cut(p.text)] for p in edited],
-        "edited_system": cut(review.system if review else None),
+        "edited_system": cut(held.system if held else None),
         "stale": stale,
     }

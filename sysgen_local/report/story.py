@@ -38,7 +38,10 @@ def story(
     if row.verified and row.verified.system:
         yield _system(row)
     if review is not None and review.system is not None:
-        yield _panel("system message as a person would have it", review.system, "bold magenta")
+        title = "system message as a person would have it"
+        if review.outdated:
+            title += ", in place of an earlier one"
+        yield _panel(title, review.system, "bold magenta")
     if row.responded:
         yield from _answers(row)
     if stale:

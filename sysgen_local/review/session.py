@@ -71,7 +71,8 @@ class Session:
         with self._lock:
             row = self._row(position)
             before = self._store.reviewed(row.row)
-            phrases: Sequence[Phrase] | None = before.phrases if before else None
+            holds = before is not None and not before.outdated
+            phrases: Sequence[Phrase] | None = before.phrases if before and holds else None
             if "phrases" in wish.model_fields_set:
                 phrases = _edited(row, wish)
             self._store.review(row.row, wish.decision, phrases)
@@ -90,7 +91,9 @@ class Session:
             if before is None:
                 self._store.forget_review(number)
             else:
-                self._store.review(number, before.decision, before.phrases, at=before.at)
+                self._store.review(
+                    number, before.decision, before.phrases, at=before.at, of=before.of
+                )
             self._done.pop()
             self._decided[position] = decision
             self.made -= 1

@@ -58,7 +58,8 @@ def files(name: str, is_data: Callable[[str], bool]) -> Iterator[Fetched]:
     for file in train or wanted:
         with _explained(repo):
             path = hf_hub_download(repo, file, repo_type="dataset", revision=revision)
-        yield Fetched(f"hf://datasets/{repo}/{file}", Path(path), repo, license_)
+        at = f"@{revision}" if revision else ""
+        yield Fetched(f"hf://datasets/{repo}{at}/{file}", Path(path), repo, license_)
 
 
 def _license(info: DatasetInfo) -> str | None:

@@ -15,9 +15,11 @@ from sysgen_local.store.copying import (
 )
 from sysgen_local.store.counts import Counts, PhaseCounts
 from sysgen_local.store.file import LockedError
+from sysgen_local.store.forgetting import Losses
+from sysgen_local.store.intake import Again, GrownError
 from sysgen_local.store.journal import Recipe, Run
 from sysgen_local.store.judging import Judged, Judging, Pair
-from sysgen_local.store.reviews import Decision, Review
+from sysgen_local.store.reviews import Decision, Review, Version
 from sysgen_local.store.rows import Choice, State
 from sysgen_local.store.store import Origin, Store
 
@@ -26,13 +28,16 @@ __all__ = [
     "FORMATS",
     "OUTSIDE",
     "VARIANTS",
+    "Again",
     "Choice",
     "Counts",
     "Decision",
     "Format",
+    "GrownError",
     "Judged",
     "Judging",
     "LockedError",
+    "Losses",
     "Origin",
     "Pair",
     "Part",
@@ -44,4 +49,5 @@ __all__ = [
     "State",
     "Store",
     "Variant",
+    "Version",
 ]

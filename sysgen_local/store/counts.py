@@ -136,17 +136,24 @@ def existing_system(db: Database) -> dict[str, int]:
 
 
 def reviews(db: Database) -> dict[str, int]:
-    """Rows that a person accepted, rejected, or gave other phrases; `stale` are those to be
-    released whose answers were written under another system message than they now have."""
-    ((accepted, rejected, edited),) = db.all(
+    """Rows that a person accepted, rejected, or gave other phrases; `earlier` are decisions of
+    versions that the rows no longer are; `stale` rows to be released whose answers were written
+    under another system message than they now have."""
+    ((accepted, rejected, edited, earlier),) = db.all(
         "SELECT count(*) FILTER (decision = 'accepted'), "
-        "count(*) FILTER (decision = 'rejected'), count(phrases) FROM reviews"
+        "count(*) FILTER (decision = 'rejected'), count(phrases), count(earlier) FROM opinions"
     )
     ((stale,),) = db.all(
         "SELECT count(*) FROM journey "
         "WHERE stale AND state = 'final' AND review IS DISTINCT FROM 'rejected'"
     )
-    return {"accepted": accepted, "rejected": rejected, "edited": edited, "stale": stale}
+    return {
+        "accepted": accepted,
+        "rejected": rejected,
+        "edited": edited,
+        "earlier": earlier,
+        "stale": stale,
+    }
 
 
 def verdicts(db: Database) -> dict[str, dict[str, Any]]:

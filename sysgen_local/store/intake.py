@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from sysgen_local.errors import UsageError
 from sysgen_local.records import Conversation, Reject, Source
@@ -11,11 +14,25 @@ from sysgen_local.store import codec
 from sysgen_local.store.database import Database
 from sysgen_local.store.schema import now
 
+Again = Callable[[], Iterable[Conversation | Reject]]
+"""Reads a source once more from its start."""
+
 _BATCH_CHARACTERS = 16 << 20
 """A batch ends at the latest after so much text, which bounds the memory an ingest takes."""
 
 _CONVERSATIONS: codec.Columns = {"row": "BIGINT", "source": "INTEGER", **codec.CONVERSATION}
 _REJECTS: codec.Columns = {"source": "INTEGER", **codec.REJECT}
+
+
+class GrownError(UsageError):
+    """A file that begins with what was read of it, and has more. `new`: how many records."""
+
+    def __init__(self, path: str, db: Path, new: int) -> None:
+        super().__init__(
+            f"{path} has grown by {new:,} rows since it was read into {db}",
+            hint="--appended reads only the new ones; or name another file with --db for all",
+        )
+        self.new = new
 
 
 def ingest(
@@ -25,45 +42,96 @@ def ingest(
     limit: int | None,
     batch: int,
     on_batch: Callable[[int], None] | None,
+    again: Again | None,
+    appended: bool,
 ) -> int:
     """See `Store.ingest`."""
-    number, seen, complete = _enter(db, source)
-    if complete or (limit is not None and seen >= limit):
+    entry = _enter(db, source, again, appended)
+    seen = entry.records
+    if entry.complete or (limit is not None and seen >= limit):
         return 0
     added = 0
     for some in _batches(islice(records, seen, limit), batch):
-        _add(db, number, some)
+        _add(db, entry.number, some)
         added += len(some)
         if on_batch:
             on_batch(added)
     if limit is None or seen + added < limit:
         with db.transaction():
-            db.do("UPDATE sources SET complete = true WHERE source = $1", number)
+            db.do("UPDATE sources SET complete = true WHERE source = $1", entry.number)
     return added
 
 
-def _enter(db: Database, source: Source) -> tuple[int, int, bool]:
-    """The source's number, how many of its records are here, and whether that is all."""
+def known(db: Database, fingerprint: str) -> tuple[int, str] | None:
+    """See `Store.known`."""
+    entry = _known(db, "fingerprint = $1", fingerprint)
+    return (entry.number, entry.path) if entry else None
+
+
+class _Entry(NamedTuple):
+    """A line of `sources`."""
+
+    number: int
+    path: str
+    records: int
+    complete: bool
+    fingerprint: str
+    mapping: dict[str, str]
+
+
+def _enter(db: Database, source: Source, again: Again | None, appended: bool) -> _Entry:
+    """The source's line, as it is known by its content, else by its place; or a new one."""
     path, mapping = codec.clean(source.path), codec.clean(dict(source.mapping or {}))
-    known = db.all(
-        "SELECT source, records, complete, fingerprint, mapping FROM sources WHERE path = $1", path
+    known = _known(db, "fingerprint = $1", source.fingerprint) or _known(
+        db, "path = $1 OR file = $2", path, _place(source)
     )
-    if known:
-        number, records, complete, fingerprint, mapped = known[0]
-        if fingerprint != source.fingerprint:
+    if known is None:
+        return _new(db, source, path, mapping)
+    usable = db.all("SELECT 1 FROM conversations WHERE source = $1 LIMIT 1", known.number)
+    if not usable:
+        # Nothing came of it: what is named now is read in its place, with other options perhaps.
+        with db.transaction():
+            db.do("DELETE FROM rejects WHERE source = $1", known.number)
+            db.do("DELETE FROM sources WHERE source = $1", known.number)
+        return _new(db, source, path, mapping)
+    if known.mapping != mapping:
+        raise UsageError(
+            f"{source.path} was read into {db.path} {_map(known.mapping)}, now {_map(mapping)}",
+            hint="give the same --map, or name another file with --db",
+        )
+    if known.fingerprint != source.fingerprint:
+        new = _more(db, known.number, again()) if again else None
+        if new is None:
             raise UsageError(
                 f"{source.path} has changed since it was read into {db.path}",
                 hint="name another file with --db for the new content",
             )
-        if mapped != mapping:
-            raise UsageError(
-                f"{source.path} was read into {db.path} {_map(mapped)}, now {_map(mapping)}",
-                hint="give the same --map, or name another file with --db",
+        if new and known.complete and not appended:
+            raise GrownError(source.path, db.path, new)
+        known = known._replace(complete=known.complete and not new)
+        with db.transaction():
+            db.do(
+                "UPDATE sources SET fingerprint = $1, complete = $2 WHERE source = $3",
+                source.fingerprint,
+                known.complete,
+                known.number,
             )
-        if source.license:
-            with db.transaction():
-                db.do("UPDATE sources SET license = $1 WHERE source = $2", source.license, number)
-        return number, records, complete
+    if source.license:
+        with db.transaction():
+            db.do("UPDATE sources SET license = $1 WHERE source = $2", source.license, known.number)
+    return known
+
+
+def _known(db: Database, where: str, *values: str) -> _Entry | None:
+    found = db.all(
+        "SELECT source, path, records, complete, fingerprint, mapping FROM sources "
+        f"WHERE {where} ORDER BY source LIMIT 1",
+        *values,
+    )
+    return _Entry(*found[0]) if found else None
+
+
+def _new(db: Database, source: Source, path: str, mapping: dict[str, str]) -> _Entry:
     ((number,),) = db.all("SELECT coalesce(max(source), 0) + 1 FROM sources")
     with db.transaction():
         db.do(
@@ -71,14 +139,63 @@ def _enter(db: Database, source: Source) -> tuple[int, int, bool]:
             "($1, $2, $3, $4, $5, $6, $7::MAP(VARCHAR, VARCHAR), 0, false, $8)",
             number,
             path,
-            source.file,
+            _place(source),
             source.fingerprint,
             source.dataset,
             source.license,
             mapping,
             now(),
         )
-    return number, 0, False
+    return _Entry(number, path, 0, False, source.fingerprint, mapping)
+
+
+def _place(source: Source) -> str:
+    """Where the file lies, however that was spelled."""
+    place: str = codec.clean(os.path.realpath(source.file))
+    return place
+
+
+def _more(db: Database, number: int, records: Iterable[Conversation | Reject]) -> int | None:
+    """How many of these records are behind those that were read of the source; None where they do
+    not begin with them. Compared one by one, whatever the file's format."""
+    records = iter(records)
+    for old in _read_before(db, number):
+        new = next(records, None)
+        if isinstance(new, Conversation):
+            new = codec.clean(codec.encode_conversation(new))
+        elif new is not None:
+            new = codec.clean([new.line, new.reason])
+        if new != old:
+            return None
+    return sum(1 for _ in records)
+
+
+def _read_before(db: Database, number: int) -> Iterator[Any]:
+    """What was read of a source, in the order in which it was read, as `_more` compares it."""
+    rejects = iter(
+        db.all("SELECT line, reason FROM rejects WHERE source = $1 ORDER BY line", number)
+    )
+    reject = next(rejects, None)
+    last = 0
+    while True:
+        page = db.all(
+            f'SELECT "row", {", ".join(codec.CONVERSATION)} FROM conversations '
+            'WHERE source = $1 AND "row" > $2 ORDER BY "row" LIMIT 1000',
+            number,
+            last,
+        )
+        if not page:
+            break
+        last = page[-1][0]
+        for _, *values in page:
+            conversation = codec.decode_conversation(*values)
+            while reject is not None and reject[0] < conversation.line:
+                yield list(reject)
+                reject = next(rejects, None)
+            yield codec.clean(codec.encode_conversation(conversation))
+    while reject is not None:
+        yield list(reject)
+        reject = next(rejects, None)
 
 
 def _add(db: Database, source: int, records: list[Conversation | Reject]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sysgen_local.records import Phase
+from sysgen_local.records import PHASES, TABLES, Phase
 from sysgen_local.store.database import Database
 from sysgen_local.store.schema import now
 
@@ -42,12 +42,28 @@ def recipe(db: Database, phase: Phase) -> Recipe | None:
 def set_recipe(db: Database, phase: Phase, recipe: Recipe) -> None:
     """See `Store.set_recipe`."""
     with db.transaction():
-        db.do(
-            "INSERT OR REPLACE INTO recipes VALUES ($1, $2, $3::MAP(VARCHAR, VARCHAR))",
-            phase,
-            recipe.fingerprint,
-            dict(recipe.facts),
-        )
+        _write(db, phase, recipe)
+
+
+def set_recipes(db: Database, recipes: Mapping[Phase, Recipe]) -> None:
+    """Put these in place of all that are there, within a transaction. Raises ValueError where
+    results would be left without a recipe."""
+    for phase in PHASES:
+        if phase not in recipes and db.all("SELECT 1 FROM recipes WHERE phase = $1", phase):
+            if db.all(f"SELECT 1 FROM {TABLES[phase]} LIMIT 1"):
+                raise ValueError(f"{phase} has results")
+            db.do("DELETE FROM recipes WHERE phase = $1", phase)
+    for phase, recipe in recipes.items():
+        _write(db, phase, recipe)
+
+
+def _write(db: Database, phase: Phase, recipe: Recipe) -> None:
+    db.do(
+        "INSERT OR REPLACE INTO recipes VALUES ($1, $2, $3::MAP(VARCHAR, VARCHAR))",
+        phase,
+        recipe.fingerprint,
+        dict(recipe.facts),
+    )
 
 
 def start_run(

@@ -233,9 +233,3 @@ def outdated(db: Database, numbers: Sequence[int]) -> None:
     others have replaced."""
     for table in ("measures", "judged"):
         db.do(f'DELETE FROM {table} WHERE "row" IN (SELECT unnest($1::BIGINT[]))', list(numbers))
-
-
-def forget(db: Database) -> None:
-    """Take out all that was measured and said of new answers, within a transaction."""
-    db.do("DELETE FROM measures")
-    db.do("DELETE FROM judged")

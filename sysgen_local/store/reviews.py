@@ -1,6 +1,7 @@
 """What people decide of rows: kept beside what the model decided, never over it.
 
-The view `released`, from which datasets are written, lets it win.
+A decision is of one version of the row (see `schema`): it holds while the row is that version, and
+the views `opinions` and `released` let it win then. Nothing but a person's own word deletes one.
 """
 
 from __future__ import annotations
@@ -16,22 +17,33 @@ from sysgen_local.store.schema import now
 
 Decision = Literal["accepted", "rejected"]
 
-SEEN = """w."at" >= greatest(r."at", CASE WHEN len(k.turns) > 0 THEN k."at" END)"""
-"""Whether the person saw the present answer: SQL over `reviews w`, `responded r`, `checked k`."""
-
 _FIRST = "[t.content FOR t IN {}.turns IF t.\"role\" = 'assistant'][1]"
 
 
 @dataclass(frozen=True, slots=True)
+class Version:
+    """What a decision was made of: digests of the model's system message and of the answers; None
+    for what is not known."""
+
+    system: str | None
+    answers: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Review:
-    """`phrases` and `system` are None where the person left them as they were. `at` is in UTC;
-    `earlier`: the row has been answered anew since."""
+    """`phrases` and `system` are None where the person left them as they were. `at` is in UTC.
+
+    `earlier`: the decision is of other answers than the row has now; `outdated`: the phrases were
+    edited from another system message than the model's present one. Neither holds then.
+    """
 
     decision: Decision
     phrases: tuple[Phrase, ...] | None
     system: str | None
     at: datetime
     earlier: bool
+    outdated: bool
+    of: Version
 
 
 def review(
@@ -40,6 +52,7 @@ def review(
     decision: Decision,
     phrases: Sequence[Phrase] | None,
     at: datetime | None,
+    of: Version | None,
 ) -> None:
     """See `Store.review`."""
     edited = system = None
@@ -50,29 +63,37 @@ def review(
     with db.transaction():
         db.do(
             "INSERT OR REPLACE INTO reviews VALUES "
-            '($1, $2, $3::STRUCT(tag VARCHAR, "text" VARCHAR)[], $4, $5)',
+            '($1, $2, $3::STRUCT(tag VARCHAR, "text" VARCHAR)[], $4, $5, $6, $7)',
             row,
             decision,
             edited,
             system,
             at or now(),
+            of.system if of else None,
+            of.answers if of else None,
         )
+        if of is None:
+            db.do(
+                "UPDATE reviews SET of_system = n.of_system, of_answers = n.of_answers "
+                'FROM versions n WHERE n."row" = reviews."row" AND reviews."row" = $1',
+                row,
+            )
 
 
 def reviewed(db: Database, row: int) -> Review | None:
     """See `Store.reviewed`."""
     found = db.all(
-        f'SELECT w.decision, w.phrases, w.system, w."at", NOT coalesce({SEEN}, false) '
-        "FROM reviews w "
-        'LEFT JOIN responded r ON r."row" = w."row" LEFT JOIN checked k ON k."row" = w."row" '
+        'SELECT w.decision, w.phrases, w.system, w."at", NOT o.same_answers, NOT o.same_system, '
+        'w.of_system, w.of_answers FROM reviews w JOIN opinions o ON o."row" = w."row" '
         'WHERE w."row" = $1',
         row,
     )
     if not found:
         return None
-    decision, phrases, system, at, earlier = found[0]
+    decision, phrases, system, at, earlier, outdated, *of = found[0]
     edited = None if phrases is None else tuple(Phrase(**phrase) for phrase in phrases)
-    return Review(decision, edited, system, at, earlier)
+    outdated = outdated and edited is not None
+    return Review(decision, edited, system, at, earlier, outdated, Version(*of))
 
 
 def forget(db: Database, row: int) -> None:
@@ -89,11 +110,21 @@ def stale(db: Database, row: int) -> bool:
 def answered(db: Database, numbers: Sequence[int]) -> None:
     """Note, within a transaction, under which system messages of people's these rows were just
     answered."""
+    of = ('"row" BETWEEN $1 AND $2 AND "row" IN (SELECT unnest($3::BIGINT[])) '
+          "AND system IS NOT NULL")  # fmt: skip
+    edited = db.numbers(
+        f'SELECT "row" FROM reviews WHERE {of} UNION SELECT "row" FROM responded WHERE {of}',
+        min(numbers, default=0),
+        max(numbers, default=0),
+        list(numbers),
+    )
+    if not edited:
+        return  # as nearly always: versions are worked out for few rows only
     db.do(
         'UPDATE responded SET system = e.system FROM (SELECT n."row", w.system FROM '
-        '(SELECT unnest($1::BIGINT[]) AS "row") n LEFT JOIN reviews w ON w."row" = n."row") e '
+        '(SELECT unnest($1::BIGINT[]) AS "row") n LEFT JOIN opinions w ON w."row" = n."row") e '
         'WHERE e."row" = responded."row" AND responded.system IS DISTINCT FROM e.system',
-        list(numbers),
+        edited,
     )
 
 
@@ -104,15 +135,6 @@ def replaced(db: Database, numbers: Sequence[int]) -> list[int]:
         'WHERE k."row" IN (SELECT unnest($1::BIGINT[])) '
         f"AND {_FIRST.format('k')} IS DISTINCT FROM {_FIRST.format('r')}",
         list(numbers),
-    )
-
-
-def unsee(db: Database) -> None:
-    """Within a transaction that forgets the checks: what people decided of answers that the checks
-    chose was decided of none that is left."""
-    db.do(
-        "UPDATE reviews SET \"at\" = TIMESTAMP '1970-01-01' "
-        'WHERE "row" IN (SELECT "row" FROM checked WHERE len(turns) > 0)'
     )
 
 

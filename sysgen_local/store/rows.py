@@ -75,14 +75,11 @@ def due(db: Database, phase: Phase, page: int) -> Iterator[Row]:
 
 def _as_edited(db: Database, rows: Iterator[Row], numbers: list[int]) -> Iterator[Row]:
     """The rows with the system messages that people gave them, where they did."""
-    edited = dict(
-        db.all(
-            'SELECT "row", system FROM reviews '
-            'WHERE system IS NOT NULL AND "row" BETWEEN $1 AND $2',
-            numbers[0],
-            numbers[-1],
-        )
-    )
+    some = 'WHERE system IS NOT NULL AND "row" BETWEEN $1 AND $2'
+    edited: dict[int, str] = {}
+    if db.all(f"SELECT 1 FROM reviews {some} LIMIT 1", numbers[0], numbers[-1]):
+        sql = f'SELECT "row", system FROM opinions {some}'
+        edited |= dict(db.all(sql, numbers[0], numbers[-1]))
     for row in rows:
         if row.row in edited and row.verified is not None:
             row = row._replace(verified=replace(row.verified, system=edited[row.row]))
@@ -172,10 +169,9 @@ def queue(db: Database, choice: Choice) -> list[tuple[int, reviews.Decision | No
     """See `Store.queue`."""
     order = "" if choice.seed is None else f'hash("row", {int(choice.seed)}), '
     sql = (
-        f'SELECT q."row", CASE WHEN {reviews.SEEN} THEN w.decision END FROM (SELECT "row" '
+        'SELECT q."row", w.decision FROM (SELECT "row" '
         f'FROM journey WHERE {choice.condition()} ORDER BY {order}"row" LIMIT $1) q '
-        'LEFT JOIN reviews w ON w."row" = q."row" LEFT JOIN responded r ON r."row" = q."row" '
-        'LEFT JOIN checked k ON k."row" = q."row" ORDER BY q."row"'
+        'LEFT JOIN opinions w ON w."row" = q."row" ORDER BY q."row"'
     )
     return chosen(db, sql, choice.where, choice.limit)
 

@@ -251,12 +251,82 @@ CREATE OR REPLACE VIEW journey AS
     LEFT JOIN reviews w ON w."row" = c."row";
 """
 
+# What a person decided is decided of one version of a row: `of_system` and `of_answers` tell which,
+# by digests of the model's system message and of the new answers. An opinion holds while the row is
+# that version. An answer that was written anew ends it and the same answer brings it back; edited
+# phrases hold for as long as the model's own system message is the one that was edited.
+_ANSWERS_DIGEST = (
+    "md5(list_aggregate([strlen(t.content) || ':' || t.content FOR t IN {turns}], "
+    "'string_agg', ''))"
+)
+_LAST_ANSWERS = "CASE WHEN len(k.turns) > 0 THEN k.turns ELSE r.turns END"
+
+_VERSIONS = f"""
+ALTER TABLE reviews ADD COLUMN of_system VARCHAR;
+ALTER TABLE reviews ADD COLUMN of_answers VARCHAR;
+CREATE VIEW versions AS
+    SELECT n."row", md5(coalesce(v.system, '')) AS of_system,
+        {_ANSWERS_DIGEST.format(turns=_LAST_ANSWERS)} AS of_answers
+    FROM reviews n
+    JOIN verified v ON v."row" = n."row"
+    LEFT JOIN responded r ON r."row" = n."row"
+    LEFT JOIN checked k ON k."row" = n."row";
+UPDATE reviews SET of_system = n.of_system FROM versions n WHERE n."row" = reviews."row";
+UPDATE reviews SET of_answers = n.of_answers FROM versions n, responded r
+    LEFT JOIN checked k ON k."row" = r."row"
+    WHERE n."row" = reviews."row" AND r."row" = reviews."row"
+        AND reviews."at" >= greatest(r."at", CASE WHEN len(k.turns) > 0 THEN k."at" END);
+CREATE VIEW opinions AS
+    SELECT w."row", n.of_system IS NOT NULL AND n.of_system IS NOT DISTINCT FROM w.of_system
+            AS same_system,
+        same_system AND n.of_answers IS NOT NULL
+            AND n.of_answers IS NOT DISTINCT FROM w.of_answers AS same_answers,
+        CASE WHEN same_answers THEN w.decision END AS decision,
+        CASE WHEN NOT same_answers THEN w.decision END AS earlier,
+        CASE WHEN same_system THEN w.phrases END AS phrases,
+        CASE WHEN same_system THEN w.system END AS system
+    FROM reviews w LEFT JOIN versions n ON n."row" = w."row";
+CREATE OR REPLACE VIEW released AS
+    SELECT f."row", f.source, f.line, f.dataset, f.license, coalesce(w.system, f.system) AS system,
+        f.turns, f.old_system, f.old_turns, f.tools, f.failed, f.agrees, f.obeys, f.checks
+    FROM final f LEFT JOIN opinions w ON w."row" = f."row"
+    WHERE w.decision IS DISTINCT FROM 'rejected';
+CREATE OR REPLACE VIEW journey AS
+    SELECT c."row", s.path AS source, c.line, coalesce(s.dataset, s.path) AS dataset, s.license,
+        len([t FOR t IN c.turns IF t."role" = 'user']) AS turns,
+        c.turns[1].content AS instruction, c.turns[-1].content AS old_answer,
+        c.system AS old_system, coalesce(w.system, v.system) AS system,
+        CASE WHEN len(k.turns) > 0 THEN k.turns ELSE r.turns END[-1].content AS new_answer,
+        [p FOR p IN v.verdicts IF p.label = 'good'] AS good,
+        [p.tag FOR p IN good] AS tags,
+        list_min([p.good FOR p IN good]) AS p_good,
+        k.agrees, k.obeys, k.tries, k.checks,
+        coalesce(g.dropped, f.dropped, v.dropped, r.dropped, k.dropped) AS reason,
+        CASE WHEN reason IS NOT NULL THEN 'dropped'
+            WHEN r."row" IS NULL OR (k."row" IS NULL AND (SELECT "on" FROM checking))
+            THEN 'pending' ELSE 'final' END AS state,
+        CASE WHEN g.dropped IS NOT NULL THEN 'generate' WHEN f.dropped IS NOT NULL THEN 'filter'
+            WHEN v.dropped IS NOT NULL THEN 'verify' WHEN r.dropped IS NOT NULL THEN 'respond'
+            WHEN k.dropped IS NOT NULL THEN 'check' END AS phase,
+        w.decision AS review, w.earlier AS earlier_review,
+        r."row" IS NOT NULL
+            AND coalesce(w.system, v.system) IS DISTINCT FROM coalesce(r.system, v.system) AS stale
+    FROM conversations c JOIN sources s ON s.source = c.source
+    LEFT JOIN generated g ON g."row" = c."row"
+    LEFT JOIN filtered f ON f."row" = c."row"
+    LEFT JOIN verified v ON v."row" = c."row"
+    LEFT JOIN responded r ON r."row" = c."row"
+    LEFT JOIN checked k ON k."row" = c."row"
+    LEFT JOIN opinions w ON w."row" = c."row";
+"""
+
 MIGRATIONS: tuple[tuple[str, str], ...] = (
     ("first tables", _FIRST),
     ("reviews", _REVIEWS),
     ("answers to edited rows", _EDITED),
     ("answers compared and judged", _JUDGED),
     ("answers checked", _CHECKED),
+    ("decisions of versions", _VERSIONS),
 )
 """(name, SQL) of every migration; its number is its place, from 1."""
 

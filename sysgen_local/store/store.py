@@ -18,7 +18,6 @@ from sysgen_local.advice import Evidence, Finding, findings
 from sysgen_local.forecast import Size
 from sysgen_local.records import (
     PHASES,
-    TABLES,
     Conversation,
     Phase,
     Phrase,
@@ -31,9 +30,11 @@ from sysgen_local.store import (
     copying,
     counts,
     evidence,
+    forgetting,
     intake,
     journal,
     judging,
+    narrowing,
     reviews,
     rows,
     sizes,
@@ -96,16 +97,36 @@ class Store:
         limit: int | None = None,
         batch: int = 5000,
         on_batch: Callable[[int], None] | None = None,
+        again: intake.Again | None = None,
+        appended: bool = False,
     ) -> int:
         """Add the records of a source that are not here yet; returns how many were added.
 
         `records` is the whole source from its start: those read by an earlier call are skipped,
         so an ingest that was killed or limited goes on where it stopped. `limit` is the most
         records of this source in total. `on_batch` is told, after each commit, how many were
-        added so far. Raises UsageError where the path was read before with other content or
-        another mapping.
+        added so far. A source is known by its content, wherever it lies; one of which no record
+        was usable is read anew.
+
+        `again` reads it once more, for a file with other content at a known place: where it only
+        grew, `appended` takes the new records and without it GrownError is raised. Raises
+        UsageError where the content is another, and where it was read with another mapping.
         """
-        return intake.ingest(self._db, source, records, limit, batch, on_batch)
+        return intake.ingest(self._db, source, records, limit, batch, on_batch, again, appended)
+
+    def sources(self, names: Sequence[str]) -> list[int]:
+        """The numbers of the sources that go by these names: the path as it was named, the file's
+        place, its name, or the dataset's. UsageError for a name that none goes by."""
+        return narrowing.find(self._db, names)
+
+    def narrow(self, sources: Sequence[int]) -> None:
+        """From here on this store is as if it held these sources' rows alone: for looking, and for
+        what judges and measures say."""
+        narrowing.narrow(self._db, sources)
+
+    def known(self, source: Source) -> tuple[int, str] | None:
+        """The number of a source with this content, and the path by which it was first read."""
+        return intake.known(self._db, source.fingerprint)
 
     def due(self, phase: Phase, *, page: int = 256) -> Iterator[Row]:
         """Rows this phase has to do, ascending: the phase before let them through.
@@ -123,29 +144,30 @@ class Store:
         """
         rows.commit(self._db, results)
 
+    def losses(self, phase: Phase) -> forgetting.Losses:
+        """What `redo` of this phase would delete, and what people decided that would not hold."""
+        return forgetting.losses(self._db, phase)
+
     def redo(self, phase: Phase) -> None:
-        """Delete what this phase and all later ones did, with their recipes and what people
-        decided of it. Phrases that people edited outlive only new answers, which follow them."""
+        """Delete what this phase and all later ones did, with their recipes, and what was measured
+        and judged of answers that go. What people decided stays: see `reviewed`."""
         with self._db.transaction():
-            kept = "phrases IS NOT NULL" if phase in ("respond", "check") else "false"
-            self._db.do(f"DELETE FROM reviews WHERE NOT ({kept})")
-            reviews.unsee(self._db)
-            judging.forget(self._db)
-            for later in PHASES[PHASES.index(phase) :]:
-                self._db.do(f"DELETE FROM {TABLES[later]}")
-                self._db.do("DELETE FROM recipes WHERE phase = $1", later)
+            forgetting.forget(self._db, phase)
+
+    def prepare(
+        self, recipes: Mapping[Phase, journal.Recipe], *, redo: Phase | None = None
+    ) -> None:
+        """Delete what `redo` names and put these recipes in place of all that are there, in one
+        transaction. Raises ValueError for results that would be left without a recipe."""
+        with self._db.transaction():
+            if redo is not None:
+                forgetting.forget(self._db, redo)
+            journal.set_recipes(self._db, recipes)
 
     @property
     def phases(self) -> tuple[Phase, ...]:
         """The phases a row passes before it is final: `check` only where answers are checked."""
         return counts.phases_of(self._db)
-
-    def forget_recipe(self, phase: Phase) -> None:
-        """As if this phase had never been asked for. ValueError where it has results."""
-        with self._db.transaction():
-            if self._db.all(f"SELECT 1 FROM {TABLES[phase]} LIMIT 1"):
-                raise ValueError(f"{phase} has results")
-            self._db.do("DELETE FROM recipes WHERE phase = $1", phase)
 
     def recipe(self, phase: Phase) -> journal.Recipe | None:
         """What this phase's results were made with; None before the first."""
@@ -189,17 +211,19 @@ class Store:
         phrases: Sequence[Phrase] | None = None,
         *,
         at: datetime | None = None,
+        of: reviews.Version | None = None,
     ) -> None:
         """Note what a person decided of a row, beside what the model did; the last word counts.
 
         `phrases` are the row's as the person would have them, put in canonical order here; None
-        leaves them alone. `at` is when it was decided (UTC), now unless given. Raises ValueError
-        for a tag that is none of the eight.
+        leaves them alone. `at` is when it was decided (UTC), now unless given, and `of` the version
+        of the row, the present one unless given. Raises ValueError for a tag that is none of the
+        eight.
         """
-        reviews.review(self._db, number, decision, phrases, at)
+        reviews.review(self._db, number, decision, phrases, at, of)
 
     def reviewed(self, number: int) -> reviews.Review | None:
-        """What a person decided of this row; None where nobody did."""
+        """What a person decided of this row, also of an earlier version; None where nobody did."""
         return reviews.reviewed(self._db, number)
 
     def forget_review(self, number: int) -> None:

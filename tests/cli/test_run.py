@@ -264,6 +264,8 @@ def test_a_file_without_a_usable_row_stops_no_others(folder):
     odd = sysgen("run", "data", "--db", "odd.db", cwd=folder, check=2)
     assert "odd.jsonl has no usable row: line 1: unknown_shape, its keys are title" in odd.stderr
     odd = sysgen("run", "data", "--db", "odd.db", cwd=folder, check=2)
+    assert "odd.jsonl has no usable row: line 1: unknown_shape, its keys are title" in odd.stderr
+    odd = sysgen("run", "--db", "odd.db", cwd=folder, check=2)
     assert "odd.db holds no usable rows" in odd.stderr
     (folder / "data" / "rows.jsonl").write_text(f"{json.dumps(ROWS[0])}\n{json.dumps(ROWS[0])}")
     done = sysgen("run", "data", "-o", "out.jsonl", cwd=folder)

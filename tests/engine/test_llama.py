@@ -157,6 +157,34 @@ def test_an_answer_may_use_what_room_is_left_down_to_its_least(builtin: Path):
     assert none.finish == "too_long"
 
 
+def test_what_becomes_of_a_request_does_not_depend_on_the_memory_there_is(builtin: Path):
+    """What fits the context but not a slot ends as `no_room`, and in a larger slot as ever."""
+    requests = [
+        ask(0, "tea", max_tokens=4000),
+        ask(1, "rain and snow " * 120),  # longer than the small slots
+        ask(2, "rain and snow " * 2000),  # longer than the context
+        ask(3, "tea", constraint=Choice(("yes", "no"))),
+        ask(4, "chess", max_tokens=40),
+    ]
+    whole, small, large = (
+        LlamaEngine(builtin, Options(slots=2, least=least, no_room=True))
+        for least in (None, 256, 1024)
+    )
+    found = [answers(engine, requests) for engine in (whole, small, large)]
+    assert (whole.room, small.room, large.room) == (1024, 256, 1024)
+    for engine in (whole, small, large):
+        engine.close()
+    wanted = {name: (of.finish, of.text) for name, of in found[0].items()}
+    assert wanted["2"] == ("too_long", "")
+    assert "no_room" not in {finish for finish, _ in wanted.values()}
+    assert {name: (of.finish, of.text) for name, of in found[2].items()} == wanted
+    left = {name for name, of in found[1].items() if of.finish == "no_room"}
+    assert "1" in left
+    for name, of in found[1].items():
+        if name not in left:
+            assert (of.finish, of.text) == wanted[name]
+
+
 def test_the_token_limit_cuts_and_says_so(engine):
     [completion] = engine.complete([ask(0, "tea", max_tokens=3)])
     assert (completion.finish, completion.tokens_out) == ("length", 3)

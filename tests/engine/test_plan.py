@@ -34,6 +34,12 @@ def test_as_many_layers_go_to_the_gpu_as_fit(size, layers, free, fit):
         (Options(longest=16000), 32768, 110_000, (7, 10240, FEW)),
         (Options(longest=16000), 32768, 30_000, (4, 4096, FEW)),
         (Options(longest=16000), 32768, 5_000, (1, 4096, FEW)),
+        # What a slot has to hold goes before their number, as far as there is memory.
+        (Options(longest=300, least=16000), 32768, 10**9, (16, 16128, KEPT)),
+        (Options(least=16000), 32768, 110_000, (3, 16128, FEW)),
+        (Options(least=16000, slots=8), 32768, 110_000, (3, 16128, FEW)),
+        (Options(least=40000), 32768, 110_000, (1, 27392, FEW)),
+        (Options(least=16000, context=8000), 32768, 10**9, (16, 8192, KEPT)),
         # What is set by hand is kept.
         (Options(longest=300, context=8000), 32768, 200_000, (16, 8192, KEPT)),
         (Options(slots=40), 32768, 10**9, (40, 4096, KEPT)),

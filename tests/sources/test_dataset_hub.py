@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from typing import ClassVar
 
 import pytest
@@ -160,3 +161,25 @@ def test_without_a_network_it_says_what_to_do(folder, offline):
     done = run(folder, "http://127.0.0.1:9", "hf://datasets/me/data", HF_HUB_OFFLINE=offline)
     assert (done.returncode, "Traceback" in done.stderr) == (1, False), done.stderr
     assert "could not be fetched" in done.stderr
+
+
+@pytest.mark.parametrize("revision", ["", "@v2"])
+def test_the_revision_is_part_of_the_name(monkeypatch, tmp_path, revision):
+    """Rows of two revisions are not the same rows, and which they are stays known."""
+    import huggingface_hub
+
+    from sysgen_local.sources import hub as hub_
+
+    asked = []
+    info = SimpleNamespace(siblings=[SimpleNamespace(rfilename="a.jsonl")], card_data=None)
+    api = SimpleNamespace(dataset_info=lambda repo, revision: info)
+    monkeypatch.setattr(huggingface_hub, "HfApi", lambda: api)
+
+    def download(repo, file, *, repo_type, revision):
+        asked.append(revision)
+        return str(tmp_path / file)
+
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
+    [found] = hub_.files(f"hf://datasets/me/data{revision}/a.jsonl", lambda name: True)
+    assert found.path == f"hf://datasets/me/data{revision}/a.jsonl"
+    assert asked == [revision.removeprefix("@") or None]

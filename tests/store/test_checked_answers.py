@@ -45,12 +45,12 @@ def test_whether_answers_are_checked_is_known_by_their_recipe_or_results(store: 
     assert store.phases == PHASES == tuple(store.counts().phases)
     assert store.counts().rows()["pending"] == 2
     assert [row.row for row in store.find(Choice("pending"))] == [1, 2]
-    store.forget_recipe("check")
+    store.prepare({})
     assert store.counts().rows()["final"] == 2
     store.set_recipe("check", "f", {})
     store.commit([(1, "check", RESULTS["check"])])
     with pytest.raises(ValueError, match="check has results"):
-        store.forget_recipe("check")
+        store.prepare({})
     assert store.counts().rows() == {
         "input": 2, "final": 1, "dropped": 0, "rejected": 0, "pending": 1
     }  # fmt: skip

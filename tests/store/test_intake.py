@@ -10,7 +10,7 @@ import pytest
 
 from sysgen_local.errors import UsageError
 from sysgen_local.records import Conversation, Reject, Source, Turn
-from sysgen_local.store import Store
+from sysgen_local.store import GrownError, Store
 
 SOURCE = Source("data.jsonl", "/in/data.jsonl", "f1", dataset="Toy", license="MIT")
 
@@ -84,7 +84,7 @@ def test_a_second_source_goes_on_counting(store: Store) -> None:
     store.ingest(SOURCE, records(3))
     other = Source("b.csv", "/in/b.csv", "f2")
     store.ingest(other, [Reject(1, "empty")])
-    store.ingest(replace(other, path="c.csv"), records(2))
+    store.ingest(Source("c.csv", "/in/c.csv", "f3"), records(2))
     assert [number for number, _ in lines(store)] == [1, 2, 3, 4, 5]
     datasets = store.stats()["datasets"]
     assert list(datasets) == ["Toy", "b.csv", "c.csv"]
@@ -109,7 +109,7 @@ def test_a_changed_file_or_mapping_is_refused(store: Store) -> None:
         store.ingest(replace(SOURCE, fingerprint="f9"), records(4))
     with pytest.raises(UsageError, match="without --map, now with --map answer=a"):
         store.ingest(replace(SOURCE, mapping={"answer": "a"}), records(3))
-    mapped = replace(SOURCE, path="m.jsonl", mapping={"instruction": "i", "answer": "a"})
+    mapped = Source("m.jsonl", "/in/m.jsonl", "f2", mapping={"instruction": "i", "answer": "a"})
     store.ingest(mapped, records(3), limit=1)
     assert store.ingest(mapped, records(3)) == 2
 
@@ -126,3 +126,104 @@ def test_long_rows_end_a_batch_early(store: Store) -> None:
     told: list[int] = []
     store.ingest(SOURCE, [long, long, long], on_batch=told.append)
     assert told == [2, 3]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(SOURCE, path="./data.jsonl"),
+        replace(SOURCE, path="/in/data.jsonl"),
+        replace(SOURCE, path="../copy.jsonl", file="/elsewhere/copy.jsonl"),
+        replace(SOURCE, path="hf://datasets/o/d@v1/data.jsonl", file="/cache/blob"),
+    ],
+    ids=lambda source: source.path,
+)
+def test_a_source_is_known_by_its_content_wherever_it_lies(store: Store, other: Source) -> None:
+    store.ingest(SOURCE, records(3))
+    assert store.ingest(other, records(3)) == 0
+    assert store.known(other) == (1, "data.jsonl")
+    assert store.counts().input == 3
+    with pytest.raises(UsageError, match="without --map, now with --map answer=a"):
+        store.ingest(replace(other, mapping={"answer": "a"}), records(3))
+
+
+def unusable(n: int) -> list[Reject]:
+    return [Reject(line, "unknown_shape", "its keys are ask, reply") for line in range(1, n + 1)]
+
+
+@pytest.mark.parametrize("limit", [None, 2])
+@pytest.mark.parametrize(
+    "mended",
+    [
+        replace(SOURCE, mapping={"instruction": "ask", "answer": "reply"}),  # as the hint says
+        SOURCE,  # another option, or a version that understands it
+        replace(SOURCE, fingerprint="f2"),  # another file in its place
+        replace(SOURCE, path="elsewhere.jsonl", file="/b"),
+    ],
+    ids=["mapping", "option", "content", "place"],
+)
+def test_a_source_of_which_nothing_was_usable_is_read_anew(
+    store: Store, mended: Source, limit: int | None
+) -> None:
+    store.ingest(replace(SOURCE, path="before", file="/c", fingerprint="f0"), records(3))
+    store.ingest(SOURCE, unusable(4), limit=limit)
+    assert store.ingest(mended, records(4)) == 4
+    assert store.counts().rows() == {
+        "input": 7, "final": 0, "dropped": 0, "rejected": 1, "pending": 6
+    }  # fmt: skip
+    assert [number for number, _ in lines(store)] == [1, 2, 3, 4, 5, 6]
+    assert store.ingest(mended, records(4)) == 0
+
+
+@pytest.mark.parametrize("place", ["data.jsonl", "./data.jsonl"])
+def test_a_file_that_grew_offers_its_new_rows(store: Store, place: str) -> None:
+    store.ingest(SOURCE, records(6))
+    grown = replace(SOURCE, path=place, fingerprint="f2")
+
+    def again() -> Iterator[Conversation | Reject]:
+        return records(9)
+
+    with pytest.raises(GrownError, match="has grown by 3 rows") as caught:
+        store.ingest(grown, records(9), again=again)
+    assert "--appended" in str(caught.value)
+    assert store.counts().input == 6
+    assert store.ingest(grown, records(9), again=again, appended=True) == 3
+    assert store.ingest(grown, records(9)) == 0
+    assert lines(store) == list(enumerate((1, 2, 3, 5, 6, 7, 9), 1))
+
+
+def test_a_limit_reads_on_in_a_file_that_grew(store: Store) -> None:
+    store.ingest(SOURCE, records(6), limit=4)
+    grown = replace(SOURCE, fingerprint="f2")
+    assert store.ingest(grown, records(9), again=lambda: records(9), limit=5) == 1
+    assert store.ingest(grown, records(9)) == 4
+
+
+@pytest.mark.parametrize("at", [1, 3, 4, 6])
+def test_a_file_that_changed_within_is_no_grown_one(store: Store, at: int) -> None:
+    """Whether it was usable there before, or is now."""
+
+    def changed() -> Iterator[Conversation | Reject]:
+        for line in range(1, 10):
+            found = record(line)
+            if line == at and isinstance(found, Conversation):
+                found = replace(found, turns=(Turn("user", "other"), found.turns[1]))
+            elif line == at:
+                found = replace(record(1), line=line)
+            yield found
+
+    store.ingest(SOURCE, records(6))
+    for appended in (False, True):
+        with pytest.raises(UsageError, match="has changed"):
+            store.ingest(
+                replace(SOURCE, fingerprint="f2"), changed(), again=changed, appended=appended
+            )
+    assert store.counts().input == 6
+
+
+def test_the_same_rows_in_other_bytes_are_no_new_ones(store: Store) -> None:
+    store.ingest(SOURCE, records(6))
+    packed = replace(SOURCE, fingerprint="f2")
+    assert store.ingest(packed, records(6), again=lambda: records(6)) == 0
+    assert store.ingest(packed, records(6)) == 0
+    assert store.counts().input == 6

@@ -8,6 +8,7 @@ import pytest
 
 from sysgen_local.export import export
 from sysgen_local.records import (
+    PHASES,
     Checked,
     Conversation,
     Filtered,
@@ -51,7 +52,9 @@ def test_decisions_win_in_what_leaves_and_change_nothing_else(store, tmp_path):
     assert store.row(2).verified == JUDGED
     assert store.reviewed(2).phrases == edited
     assert store.reviewed(3) is None
-    assert store.stats()["reviews"] == {"accepted": 1, "rejected": 1, "edited": 1, "stale": 1}
+    assert store.stats()["reviews"] == {
+        "accepted": 1, "rejected": 1, "edited": 1, "earlier": 0, "stale": 1
+    }  # fmt: skip
     assert [row.row for row in store.find(Choice(where="review = 'rejected'"))] == [1]
     assert store.counts().rows()["final"] == 3
 
@@ -83,7 +86,8 @@ def test_edited_rows_are_answered_anew_under_what_the_person_wrote(store, tmp_pa
     }  # fmt: skip
     [due] = store.due("respond")
     assert (due.row, due.verified.system) == (1, "You are 1.")
-    store.commit([(1, "respond", ANSWERED)])
+    other = Responded((TURNS[0], Turn("assistant", "c")))
+    store.commit([(1, "respond", other)])
     assert not store.stale(1)
     assert store.row(1).verified == JUDGED
     assert store.stats()["reviews"]["stale"] == 0
@@ -95,18 +99,57 @@ def test_edited_rows_are_answered_anew_under_what_the_person_wrote(store, tmp_pa
     assert store.stale(1)
 
 
-def test_edited_phrases_outlive_new_answers_but_no_new_phrases(store):
-    store.review(1, "accepted", (Phrase("role", "You are a baker."),))
+def test_edited_phrases_outlive_new_answers_and_wait_for_their_system_message(store):
+    edited = (Phrase("role", "You are a baker."),)
+    store.review(1, "accepted", edited)
     store.redo("respond")
     assert next(row.verified.system for row in store.due("respond")) == "You are a baker."
     store.redo("verify")
-    assert store.reviewed(1) is None
+    assert store.reviewed(1).phrases == edited
+    assert store.reviewed(1).outdated
+    other = Verified((Verdict("role", "You sew.", "good", 0.9, 0.1, 0.0),), "You sew.")
+    store.commit([(1, "verify", other)])
+    assert next(row.verified.system for row in store.due("respond")) == "You sew."
+    assert store.stats()["reviews"]["edited"] == 0
+    store.redo("verify")
+    store.commit([(1, "verify", JUDGED)])
+    assert next(row.verified.system for row in store.due("respond")) == "You are a baker."
+    assert not store.reviewed(1).outdated
 
 
-def test_rows_made_anew_are_to_be_looked_at_anew(store):
-    store.review(1, "rejected")
-    store.redo("respond")
-    assert store.reviewed(1) is None
+@pytest.mark.parametrize("phase", PHASES)
+@pytest.mark.parametrize("decision", ["accepted", "rejected"])
+def test_a_redo_deletes_no_decision_and_it_holds_where_the_row_comes_out_the_same(
+    store, tmp_path, phase, decision
+):
+    for n in (1, 2, 3):
+        store.commit([(n, "check", Checked(answered("c")))])
+    edited = (Phrase("role", "You are a baker."),)
+    store.review(1, decision)
+    store.review(2, decision, edited)
+    store.review(3, decision)
+    before = [store.reviewed(n) for n in (1, 2, 3)]
+    assert store.losses(phase).reviews == 3
+    store.redo(phase)
+    assert [store.reviewed(n).decision for n in (1, 2, 3)] == [decision] * 3
+    assert store.reviewed(2).phrases == edited
+    assert all(store.reviewed(n).earlier for n in (1, 2, 3))
+    assert store.stats()["reviews"][decision] == 0
+    assert store.stats()["reviews"]["earlier"] == 3
+    made = {"generate": Generated((ROLE,)), "filter": Filtered((ROLE,)), "verify": JUDGED}
+    made |= {"respond": ANSWERED, "check": Checked(answered("c"))}
+    for later in PHASES[PHASES.index(phase) :]:
+        other = {"respond": Responded(answered("d")), "check": Checked(answered("d"))}
+        store.commit([(n, later, made[later]) for n in (1, 2)])
+        store.commit([(3, later, other.get(later, made[later]))])
+    assert [store.reviewed(n) for n in (1, 2)] == before[:2]
+    assert store.reviewed(3).earlier
+    queue = dict(store.queue(Choice("final", limit=None)))
+    assert queue == {1: decision, 2: decision, 3: None}
+    assert [row.row for row in store.find(Choice(where=f"review = '{decision}'"))] == [1, 2]
+    assert [row.row for row in store.find(Choice(where="earlier_review IS NOT NULL"))] == [3]
+    kept = [] if decision == "rejected" else [ROLE.text, "You are a baker."]
+    assert systems(store, tmp_path / "o.jsonl") == [*kept, ROLE.text]
 
 
 def answered(text):
@@ -132,7 +175,7 @@ def test_a_decision_of_an_answer_that_the_checks_chose_ends_with_them(store):
     store.review(2, "accepted")
     store.review(3, "accepted", edited)
     store.redo("check")
-    assert store.reviewed(2) is None
+    assert store.reviewed(2).earlier
     assert store.reviewed(1).phrases == edited
     # Phase 4's answer is back: nobody saw it of the first row, somebody did of the third.
     assert store.queue(Choice("final", limit=None)) == [(1, None), (2, None), (3, "accepted")]

@@ -74,6 +74,8 @@ def unchecked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     with monkeypatch.context() as patched:
         patched.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:4])
         with Store.open(path) as store:
+            # What this version's code asks for; an older one asked the table.
+            store._db.con.execute("CREATE VIEW opinions AS FROM reviews")
             store.ingest(SOURCE, [Conversation(TURNS, n) for n in (1, 2, 3)])
             for n in (1, 2, 3):
                 new = Responded(
@@ -84,8 +86,12 @@ def unchecked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
                 store.commit([(n, "verify", Verified((), role.text)), (n, "respond", new)])
             for phase in PHASES[:-1]:
                 store.set_recipe(phase, phase, {"seed": "0"})
-            store.review(1, "accepted")
+            with store._db.transaction():
+                store._db.do(
+                    "INSERT INTO reviews VALUES (1, 'accepted', NULL, NULL, $1)", schema.now()
+                )
             store.measured({1: {"gleu": 0.5}, 2: {"gleu": 0.7}})
+            store._db.con.execute("DROP VIEW opinions")
     with duckdb.connect(path) as con:
         tables = {
             name for (name,) in con.execute("SELECT table_name FROM duckdb_tables()").fetchall()

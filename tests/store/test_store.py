@@ -137,7 +137,8 @@ def test_results_out_of_turn_are_refused(store: Store) -> None:
 def test_sums_always_hold(store: Store) -> None:
     fill(store, 20)
     store.ingest(
-        replace(SOURCE, path="b"), [Reject(1, "empty"), Reject(2, "odd"), Reject(3, "odd")]
+        replace(SOURCE, path="b", file="/b", fingerprint="b"),
+        [Reject(1, "empty"), Reject(2, "odd"), Reject(3, "odd")],
     )
     for i, phase in enumerate(PHASES):
         for n in due(store, phase):
