@@ -55,7 +55,23 @@ def find(
     encoding: str | None = None,
     say: Say = lambda line: None,
 ) -> list[Source]:
-    """The files behind INPUTs: files, directories (recursively, sorted), - for standard input,
+    """The files behind INPUTs: those of `find_each` in one list."""
+    groups = find_each(
+        inputs, mapping=mapping, license=license, split=split, encoding=encoding, say=say
+    )
+    return [source for group in groups for source in group]
+
+
+def find_each(
+    inputs: Sequence[str],
+    *,
+    mapping: Mapping[str, str] | None = None,
+    license: str | None = None,  # noqa: A002 - the field's name
+    split: str | None = None,
+    encoding: str | None = None,
+    say: Say = lambda line: None,
+) -> list[list[Source]]:
+    """The files behind each INPUT: files, directories (recursively, sorted), - for standard input,
     hf://datasets/... and a hub's web addresses.
 
     `license` is the user's word on it, over that of a hub's card and of what is known by name.
@@ -68,8 +84,8 @@ def find(
     if encoding:
         check_encoding(encoding)
     wish = _Wish(mapping, license, split, encoding, say)
-    found = [source for name in inputs for source in _found(name, wish)]
-    if split and found and not any(source.split for source in found):
+    found = [_found(name, wish) for name in inputs]
+    if split and found and not any(source.split for group in found for source in group):
         raise UsageError(
             f"--split {split}: there are no splits in {', '.join(inputs)}",
             hint="leave --split off, or name the file of that split",
