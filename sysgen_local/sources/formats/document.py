@@ -301,7 +301,7 @@ def sequence(scanner: Scanner) -> Found:
     """Values one after the other, each over any number of lines, with commas between or without.
     A broken one is named; reading goes on at the next that begins a line as deep."""
     while char := scanner.peek():
-        if char == ",":
+        if char in ",}]":
             scanner.take()
             continue
         line = scanner.line

@@ -13,9 +13,9 @@ from typing import NamedTuple
 from sysgen_local.records import Reject
 from sysgen_local.sources.formats import document
 from sysgen_local.sources.formats.document import Opener
-from sysgen_local.sources.formats.lines import lines, wrong
+from sysgen_local.sources.formats.lines import lines, values_in, wrong
 from sysgen_local.sources.formats.record import UNREAD, UTF16, Record, looks_like_utf16, text_of
-from sysgen_local.sources.formats.rows import Keys
+from sysgen_local.sources.formats.rows import Keys, likeness
 from sysgen_local.sources.formats.scanner import Scanner, decode
 
 Found = Iterator[Record | Reject]
@@ -111,18 +111,20 @@ def _object(
     part = None if more else document.choose(outline, mapping, split, path, say)
     if part is not None:
         yield from document.rows_of(open_, part)
-    elif not more and not broken and _is_empty(outline):
+    elif not more and not broken and _is_empty(outline, mapping):
         return
     else:
         with open_() as stream:
             yield from document.sequence(Scanner(stream))
 
 
-def _is_empty(outline: document.Outline) -> bool:
+def _is_empty(outline: document.Outline, mapping: Keys) -> bool:
     """An object with an empty list in it and nothing else that could be rows."""
     parts = outline.parts.values()
     empty = any(part.kind == "list" and not part.count for part in parts)
-    return empty and all(not part.count for part in parts)
+    return (
+        empty and not any(part.count for part in parts) and not likeness(outline.value(), mapping)
+    )
 
 
 def _head(open_: Opener) -> _Head:
@@ -145,12 +147,11 @@ def _head(open_: Opener) -> _Head:
 
 
 def _is_json(text: bytes) -> bool:
-    """Whether it is a value, or several, with commas between or not."""
+    """Whether it is an object or a list, or several, with commas between or not."""
     try:
-        _, at = decode(text.decode("utf-8").rstrip(","))
+        return bool(values_in(text.decode("utf-8").rstrip(",")))
     except (ValueError, RecursionError):
         return False
-    return at > 0
 
 
 def _is_cut(text: bytes) -> bool:

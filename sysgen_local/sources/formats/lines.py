@@ -44,7 +44,7 @@ def _odd(number: int, line: bytes, error: Exception) -> Found:
     nothing."""
     try:
         text = line.decode("utf-8").strip().rstrip(",")
-        values = _values(text)
+        values = values_in(text)
     except (RecursionError, ValueError):
         yield Reject(number, *wrong(line, error), text_of(line))
         return
@@ -52,7 +52,7 @@ def _odd(number: int, line: bytes, error: Exception) -> Found:
         yield Record(number, value, line if len(values) == 1 else None)
 
 
-def _values(text: str) -> list[Any]:
+def values_in(text: str) -> list[Any]:
     """The objects and lists that the text consists of. Raises as `decode`."""
     values = []
     at = 0

@@ -139,11 +139,11 @@ class Scanner:
             return value
 
     def items(self) -> Iterator[None]:
-        """Stops before each element of the list at the cursor; the caller takes it. Raises
-        BrokenError."""
+        """Stops before each element of the list at the cursor; the caller takes it. A bracket too
+        many behind one does no harm. Raises BrokenError."""
         self.take()
         while (char := self.peek()) != "]":
-            if char == ",":
+            if char and char in ",}":
                 self.take()
             elif char:
                 yield
@@ -188,8 +188,8 @@ class Scanner:
         a line, or none follows, False.
         """
         indent = self._indent
-        begins = self._text[self._at] if self._text[self._at : self._at + 1] in ("[", '"') else "{"
-        follows = re.compile(rf"\n(?:{indent}(?={re.escape(begins)})|([ \t]*)(?=\]))")
+        begins = {"[": r"[{\[]", '"': r"[{\"]"}.get(self._text[self._at : self._at + 1], r"{")
+        follows = re.compile(rf"\n(?:{indent}(?={begins})|([ \t]*)(?=\]))")
         while True:
             found = follows.search(self._text, self._at + 1)
             if found and (found[1] is None or len(found[1]) <= len(indent)):
