@@ -6,6 +6,7 @@ import atexit
 import glob
 import hashlib
 import json
+import os
 import shutil
 import sys
 import tempfile
@@ -100,8 +101,8 @@ def _found(name: str, wish: _Wish) -> list[Source]:
             for of in hub.files(address, is_rows, wish.split, wish.say)
         ]
     if name == STDIN:
-        return [_piped(sys.stdin.buffer, wish)]
-    path = Path(name).expanduser()
+        return [_piped(sys.stdin.buffer, "standard input", wish)]
+    path = Path(os.path.expanduser(name))
     if path.is_dir():
         return [
             _source(str(file), file, wish, split=split) if split else _file(str(file), file, wish)
@@ -111,9 +112,9 @@ def _found(name: str, wish: _Wish) -> list[Source]:
         return [source for match in matches for source in _found(match, wish)]
     if not path.exists():
         raise UsageError(f"there is no file {name}", hint="look at the path, or quote it")
-    if not path.is_file():  # a pipe, as <(...) and /dev/stdin
+    if not path.is_file() or path.parts[:2] == ("/", "dev"):  # a pipe, as <(...) and /dev/stdin
         with path.open("rb") as stream:
-            return [_piped(stream, wish)]
+            return [_piped(stream, name, wish)]
     if not is_data(path.name):
         raise UsageError(
             f"{name} has an ending that is not known",
@@ -178,12 +179,12 @@ def _own_split(path: Path, wish: _Wish) -> str | None:
     return wish.split if several else None
 
 
-def _piped(stream: BinaryIO, wish: _Wish) -> Source:
+def _piped(stream: BinaryIO, name: str, wish: _Wish) -> Source:
     """What can be read only once is kept in a file until the end; its name there tells its form,
     and what the user sees tells its content, so that other content is another source."""
     if stream.isatty():
         raise UsageError(
-            "- is standard input, and that is a terminal", hint="cat rows.jsonl | sysgen run -"
+            f"{name} is a terminal, and no row is typed", hint="cat rows.jsonl | sysgen run -"
         )
     folder = Path(tempfile.mkdtemp(prefix="sysgen-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
@@ -193,8 +194,8 @@ def _piped(stream: BinaryIO, wish: _Wish) -> Source:
             shutil.copyfileobj(stream, copy)
         file = file.rename(folder / f"piped{ending_of(file)}")
     except (OSError, EOFError) as error:
-        raise UsageError(f"standard input cannot be read: {error}") from error
-    source = _file("standard input", file, wish)
+        raise UsageError(f"{name} cannot be read: {error}") from error
+    source = _file(name, file, wish)
     return replace(source, path=f"{source.path} {source.fingerprint[:8]}")
 
 

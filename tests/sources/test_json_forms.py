@@ -141,6 +141,20 @@ def test_a_list_of_turns_is_one_row(tmp_path):
     assert record == Record(1, CHAT["messages"], path.read_text())
 
 
+def test_pairs_are_rows_in_a_list_and_turns_in_a_line(tmp_path):
+    pairs = [{"input": "a", "output": "b"}, {"input": "c", "output": "d"}]
+    path = tmp_path / "a.json"
+    for text, expected in (
+        (dumped(pairs), pairs),
+        ("\n".join([dumped(pairs)] * 2), [pairs, pairs]),
+    ):
+        path.write_text(text)
+        found = json_text.rows(
+            lambda: path.open("rb"), by_line=False, mapping=None, split=None, path="", say=print
+        )
+        assert [record.row for record in found] == expected
+
+
 def test_an_object_without_rows_is_one_reject_and_an_empty_one_is_none(tmp_path):
     path = tmp_path / "a.json"
     path.write_text(dumped({"languages": ["en"], "version": 1}))

@@ -123,8 +123,11 @@ def _columns(outline: Outline, mapping: Keys) -> tuple[str, ...]:
         columns = {key: part for key, part in outline.parts.items() if part.kind == kind}
         if len(columns) < 2 or len({part.count for part in columns.values()}) != 1:
             continue
-        if any(part.kind != kind and part.kind != "value" for part in outline.parts.values()):
+        others = {key: part for key, part in outline.parts.items() if key not in columns}
+        if any(part.kind != "value" for part in others.values()):
             continue
+        if likeness({key: part.sample for key, part in others.items()}, mapping):
+            continue  # the lists are those of one row
         begun = [
             part.sample if kind == "list" else list(part.value().values())
             for part in columns.values()

@@ -14,7 +14,7 @@ from sysgen_local.sources.formats.record import (
     looks_like_utf16,
     text_of,
 )
-from sysgen_local.sources.formats.rows import is_turn
+from sysgen_local.sources.formats.rows import is_pair, is_turn
 from sysgen_local.sources.formats.scanner import decode, without_comma
 
 Found = Iterator[Record | Reject]
@@ -32,11 +32,20 @@ def lines(stream: BinaryIO) -> Found:
         except (RecursionError, ValueError) as error:
             yield from _odd(number, line, error)
             continue
-        if type(row) is list and row and isinstance(row[0], dict) and not is_turn(row[0]):
-            for one in row:  # several rows in a line
+        if type(row) is list and _are_rows(row):
+            for one in row:
                 yield Record(number, one)
         else:
             yield Record(number, row, line)
+
+
+def _are_rows(values: list[Any]) -> bool:
+    """Whether a list in a line is several rows, and not the turns of one."""
+    return (
+        bool(values)
+        and isinstance(values[0], dict)
+        and not (is_turn(values[0]) or is_pair(values[0]))
+    )
 
 
 def _odd(number: int, line: bytes, error: Exception) -> Found:

@@ -48,7 +48,12 @@ def alike(rows: Sequence[object], mapping: Keys) -> bool:
 
 
 def is_turn(value: object) -> bool:
-    """Whether it is one turn of a conversation, or a pair of them, and no row."""
-    if not isinstance(value, dict):
+    """Whether it is one turn of a conversation, and no row."""
+    if not isinstance(value, dict) or not value.keys() & {"role", "from"}:
         return False
-    return "role" in value or "from" in value or value.keys() in _PAIRS
+    return bool(value.keys() & {"content", "value", "text", "tool_calls", "function_call"})
+
+
+def is_pair(value: object) -> bool:
+    """Whether it is a question with its answer, as rows and conversations may consist of."""
+    return isinstance(value, dict) and value.keys() in _PAIRS
