@@ -32,6 +32,8 @@ from sysgen_local.sources.presets import preset
 Say = Callable[[str], None]
 
 STDIN = "-"
+_PIPES = {"/dev": "standard input", "/dev/fd": "piped input"}
+"""What a user would call what is named there; the shell counts its pipes as it likes."""
 _NO_ROWS = ("dataset_info.json", "dataset_infos.json", "dataset_dict.json")
 """What the library `datasets` writes beside its data."""
 
@@ -101,7 +103,7 @@ def _found(name: str, wish: _Wish) -> list[Source]:
             for of in hub.files(address, is_rows, wish.split, wish.say)
         ]
     if name == STDIN:
-        return [_piped(sys.stdin.buffer, "standard input", wish)]
+        return [_piped(sys.stdin.buffer, _PIPES["/dev"], wish)]
     path = Path(os.path.expanduser(name))
     if path.is_dir():
         return [
@@ -114,7 +116,7 @@ def _found(name: str, wish: _Wish) -> list[Source]:
         raise UsageError(f"there is no file {name}", hint="look at the path, or quote it")
     if not path.is_file() or path.parts[:2] == ("/", "dev"):  # a pipe, as <(...) and /dev/stdin
         with path.open("rb") as stream:
-            return [_piped(stream, name, wish)]
+            return [_piped(stream, _PIPES.get(str(path.parent), name), wish)]
     if not is_data(path.name):
         raise UsageError(
             f"{name} has an ending that is not known",

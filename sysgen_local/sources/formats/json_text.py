@@ -14,7 +14,14 @@ from sysgen_local.records import Reject
 from sysgen_local.sources.formats import document
 from sysgen_local.sources.formats.document import Opener
 from sysgen_local.sources.formats.lines import lines, values_in, wrong
-from sysgen_local.sources.formats.record import UNREAD, UTF16, Record, looks_like_utf16, text_of
+from sysgen_local.sources.formats.record import (
+    RAW,
+    UNREAD,
+    UTF16,
+    Record,
+    looks_like_utf16,
+    text_of,
+)
 from sysgen_local.sources.formats.rows import Keys, likeness
 from sysgen_local.sources.formats.scanner import Scanner, decode
 
@@ -53,7 +60,7 @@ def rows(
     if not head.start:
         return
     if looks_like_utf16(head.first) and not by_line:
-        yield Reject(1, "bad_encoding", f"{UTF16}; {UNREAD}", text_of(head.first[:4000]))
+        yield Reject(1, "bad_encoding", f"{UTF16}; {UNREAD}", text_of(head.first[:RAW]))
     elif head.start == b"[":
         yield from _list(open_, head, by_line)
     elif is_document(head):
@@ -63,7 +70,7 @@ def rows(
             yield from lines(stream)
     else:
         reason, detail = _why(head.first)
-        yield Reject(1, reason, f"{detail}; {UNREAD}", text_of(head.first[:4000]))
+        yield Reject(1, reason, f"{detail}; {UNREAD}", text_of(head.first[:RAW]))
 
 
 def holds_document(open_: Opener) -> bool:

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-from sysgen_local.sources.formats.record import ESCAPED, bad_encoding
+from sysgen_local.sources.formats.record import ESCAPED, RAW, bad_encoding
 
 CHUNK = 1 << 16
 _BLANK = re.compile(r"[ \t\r\n]*")
@@ -93,7 +93,7 @@ class Scanner:
     @property
     def ahead(self) -> str:
         """Some of the text behind the cursor."""
-        return self._text[self._at : self._at + 4000]
+        return self._text[self._at : self._at + RAW]
 
     def peek(self) -> str:
         """The next character that is not blank, "" at the end. The cursor moves there."""
