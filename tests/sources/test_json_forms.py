@@ -155,6 +155,15 @@ def test_pairs_are_rows_in_a_list_and_turns_in_a_line(tmp_path):
         assert [record.row for record in found] == expected
 
 
+@pytest.mark.parametrize("row", [{"instruction": "No answer."}, {"a": 1}, {"messages": [{"x": 1}]}])
+@pytest.mark.parametrize("more", [{}, {"languages": ["en"]}, {"info": {"n": [1, 2]}}])
+def test_rows_that_cannot_be_used_are_counted_all_the_same(tmp_path, row, more):
+    path = tmp_path / "a.json"
+    for at in ({"data": [row] * 30}, {"rows": [row] * 30}, {"x": {"train": [row] * 30}}):
+        path.write_text(dumped({**more, **at}, indent=1))
+        assert len(asked(path)) == 30
+
+
 def test_an_object_without_rows_is_one_reject_and_an_empty_one_is_none(tmp_path):
     path = tmp_path / "a.json"
     path.write_text(dumped({"languages": ["en"], "version": 1}))

@@ -23,6 +23,8 @@ Found = Iterator[Record | Reject]
 _SAMPLE = 1000
 """Elements of a list, or members of an object, that are looked at."""
 _DEEPEST = 4
+_USUAL = ("data", "rows", "examples", "records", "items", "samples", "instances", "dataset")
+"""Names under which rows lie even where none of them is of a known shape."""
 
 
 @dataclass
@@ -95,10 +97,18 @@ def _tolerant(scanner: Scanner) -> Any:
         raise
 
 
-def parts(outline: Outline, mapping: Keys, path: tuple[str, ...] = ()) -> list[Part]:
-    """Where in the object rows are."""
+def parts(
+    outline: Outline, mapping: Keys, path: tuple[str, ...] = (), least: int = 2
+) -> list[Part]:
+    """Where in the object rows are. `least`: 2 where a row of each part must be usable, 1 where it
+    must be of a known shape, 0 where the part's name is enough."""
     if outline.kind == "list":
-        return [Part(path, "list")] if alike(outline.sample, mapping) else []
+        if least:
+            found = alike(outline.sample, mapping, least)
+        else:
+            usual = path[-1].lower() in _USUAL or named(path[-1]) is not None
+            found = usual and any(isinstance(row, dict) for row in outline.sample)
+        return [Part(path, "list")] if found else []
     if outline.kind != "object":
         return []
     if keys := _columns(outline, mapping):
@@ -112,7 +122,7 @@ def parts(outline: Outline, mapping: Keys, path: tuple[str, ...] = ()) -> list[P
             return [Part(path, "values")]
     if path and likeness(outline.value(), mapping) == 2:
         return [Part(path, "row")]
-    inner = [parts(child, mapping, (*path, key)) for key, child in outline.parts.items()]
+    inner = [parts(child, mapping, (*path, key), least) for key, child in outline.parts.items()]
     return [part for found in inner for part in found]
 
 
@@ -162,6 +172,8 @@ def choose(
     """
     found = parts(outline, mapping)
     whole = likeness(outline.value(), mapping)
+    if not found and not whole:  # rows that cannot be used are counted one by one all the same
+        found = parts(outline, mapping, least=1) or parts(outline, mapping, least=0)
     if whole == 2 and not (found and found[0].how == "columns" and not found[0].path):
         return None
     names = ", ".join(part.name for part in found)

@@ -41,10 +41,10 @@ def likeness(row: object, mapping: Keys) -> int:
     return 2 if isinstance(made, Conversation) else int(made.reason not in _UNLIKE)
 
 
-def alike(rows: Sequence[object], mapping: Keys) -> bool:
-    """Whether most of them look like rows, and any of them can be used."""
+def alike(rows: Sequence[object], mapping: Keys, least: int = 2) -> bool:
+    """Whether most of them look like rows, and one of them is as like as `least`."""
     found = [likeness(row, mapping) for row in rows[:20]]
-    return 2 in found and sum(map(bool, found)) * 2 > len(found)
+    return max(found, default=0) >= least and sum(map(bool, found)) * 2 > len(found)
 
 
 def is_turn(value: object) -> bool:
