@@ -104,11 +104,11 @@ def parts(
     must be of a known shape, 0 where the part's name is enough."""
     if outline.kind == "list":
         if least:
-            found = alike(outline.sample, mapping, least)
+            rows = alike(outline.sample, mapping, least)
         else:
-            usual = path[-1].lower() in _USUAL or named(path[-1]) is not None
-            found = usual and any(isinstance(row, dict) for row in outline.sample)
-        return [Part(path, "list")] if found else []
+            told = path[-1].lower() in _USUAL or named(path[-1]) is not None
+            rows = told and any(isinstance(row, dict) for row in outline.sample)
+        return [Part(path, "list")] if rows else []
     if outline.kind != "object":
         return []
     if keys := _columns(outline, mapping):
