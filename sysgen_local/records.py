@@ -47,16 +47,19 @@ class Conversation:
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """An input row that cannot be used: where it stands and why."""
+    """An input row that cannot be used: where it stands and why. `raw` is its text as the file has
+    it, or as JSON where the file is no text; "" where it is not known."""
 
     line: int
     reason: str
     detail: str = ""
+    raw: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One input file. `path` is what the user would recognise; `file` is what is opened."""
+    """One input file. `path` is what the user would recognise; `file` is what is opened. `split` is
+    the one to read where the file has several, `encoding` that of its text where not UTF-8."""
 
     path: str
     file: str
@@ -64,6 +67,8 @@ class Source:
     dataset: str | None = None
     license: str | None = None
     mapping: Mapping[str, str] | None = None
+    split: str | None = None
+    encoding: str | None = None
 
 
 class Phrase(NamedTuple):

@@ -21,7 +21,16 @@ from sysgen_local.records import PHASES, Conversation, Phase, Reject, Result, Ro
 from sysgen_local.report.beside import Column
 from sysgen_local.report.journey import journey
 from sysgen_local.settings import Settings
-from sysgen_local.sources import Drawn, Tally, draw, find, need_usable, parse_map, read, strictly
+from sysgen_local.sources import (
+    Drawn,
+    Tally,
+    draw,
+    find_each,
+    need_usable,
+    parse_map,
+    read,
+    strictly,
+)
 from sysgen_local.store import Origin, Store
 
 if TYPE_CHECKING:
@@ -82,6 +91,8 @@ class Reading:
 
     mapping: str | None = None
     license: str | None = None
+    split: str | None = None
+    encoding: str | None = None
     limit: int | None = None
     strict: bool = False
     skip_system: bool = False
@@ -106,12 +117,12 @@ def draw_rows(
         tallies.append(tally)
         if (size := Path(source.file).stat().st_size) > LARGE and reading.limit is None:
             say(f"{source.path}: {size / 1e6:,.0f} MB are read (--limit N: the first N rows)")
-        found = islice(read(source, skip_system=reading.skip_system), reading.limit)
+        found = islice(read(source, skip_system=reading.skip_system, say=say), reading.limit)
         yield from tally.count(strictly(source.path, found) if reading.strict else found)
         why = f", {tally.rejected:,} rejected ({tally.first_reject})" if tally.rejected else ""
         say(f"{source.path}: {tally.usable:,} rows{why}")
 
-    drawn = draw(_datasets(inputs, reading), rows, seed, records)
+    drawn = draw(_datasets(inputs, reading, say), rows, seed, records)
     need_usable(tallies)
     usable = sum(tally.usable for tally in tallies)
     taken = sum(len(of.rows) for of in drawn)
@@ -167,13 +178,23 @@ def _run(
     return Column(combination.label, tuple(rows), watch.seconds) if finished else None
 
 
-def _datasets(inputs: Sequence[str], reading: Reading) -> list[list[Source]]:
+def _datasets(
+    inputs: Sequence[str], reading: Reading, say: Callable[[str], None]
+) -> list[list[Source]]:
     """The files of each dataset of each input; what has the same content counts once."""
     mapping = parse_map(reading.mapping) if reading.mapping else None
     groups: dict[tuple[int, str], list[Source]] = {}
     seen = set()
-    for number, name in enumerate(inputs):
-        for source in find([name], mapping=mapping, license=reading.license):
+    found = find_each(
+        inputs,
+        mapping=mapping,
+        license=reading.license,
+        split=reading.split,
+        encoding=reading.encoding,
+        say=say,
+    )
+    for number, sources in enumerate(found):
+        for source in sources:
             if source.fingerprint not in seen:
                 seen.add(source.fingerprint)
                 groups.setdefault((number, source.dataset or source.path), []).append(source)

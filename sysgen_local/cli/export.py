@@ -99,7 +99,13 @@ EXPORTING = [
 
 
 @click.command()
-@click.option("-o", "--output", type=opt.PATH, required=True, help="Where to: .jsonl or .parquet.")
+@click.option(
+    "-o",
+    "--output",
+    type=opt.OUTPUT,
+    required=True,
+    help="Where to: .jsonl or .parquet, or - for JSONL on standard output, without a card.",
+)
 @opt.options(EXPORTING)
 @click.option("--card/--no-card", default=True, help="Write a dataset card beside it.")
 def export(output: Path, db: Path, card: bool, **wanted: Any) -> None:
@@ -114,14 +120,16 @@ def export(output: Path, db: Path, card: bool, **wanted: Any) -> None:
       sysgen export -o best.jsonl --where "agrees and obeys > 0.8" --checks
       sysgen export -o gemma.jsonl --fold-system --where "turns = 1"
     """
+    from sysgen_local.export import STDOUT
     from sysgen_local.files import write
     from sysgen_local.store import Store
 
     with Store.open(db, create=False, read_only=True) as store:
         written, text = _export(store, output, click.echo, **wanted)
     for of in written:
-        click.echo(f"{of.rows:,} rows written to {of.path}", err=True)
-    if card:
+        to = "standard output" if of.path == STDOUT else of.path
+        click.echo(f"{of.rows:,} rows written to {to}", err=True)
+    if card and output != STDOUT:
         beside = output.with_suffix(".card.md")
         write(beside, text)
         click.echo(f"its card: {beside}", err=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import fields
 from functools import wraps
@@ -14,7 +15,20 @@ from sysgen_local.settings import Settings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-PATH = click.Path(path_type=Path, dir_okay=False)
+
+class _Path(click.Path):
+    """A path, with `~` for the home folder also where no shell has put it in, as in --db=~/a.db."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        if str(value) == "-" and not self.allow_dash:
+            self.fail("- for standard input or output is not understood here: name a file", param)
+        return super().convert(os.path.expanduser(value), param, ctx)
+
+
+PATH = _Path(path_type=Path, dir_okay=False)
+"""A file."""
+OUTPUT = _Path(path_type=Path, dir_okay=False, allow_dash=True)
+"""A file, or `-` for standard output."""
 PHASE = click.Choice(["generate", "filter", "verify", "respond", "check"])
 TAG = click.Choice(["role", "content", "task", "action", "style", "background", "tool", "format"])
 
@@ -164,6 +178,16 @@ READING = [
         "--license",
         metavar="ID",
         help="The data's licence, as apache-2.0, where neither its card nor its name tells.",
+    ),
+    click.option(
+        "--split",
+        metavar="NAME",
+        help="Which split to read where INPUT has several.  [default: train]",
+    ),
+    click.option(
+        "--encoding",
+        metavar="NAME",
+        help="Of text files, as cp1252 (Windows) or utf-16.  [default: utf-8]",
     ),
     click.option(
         "--limit",

@@ -21,11 +21,12 @@ if TYPE_CHECKING:
     from sysgen_local.store import Again, Store
 
 INPUT = click.argument("inputs", nargs=-1, metavar="[INPUT]...")
+OUTPUT = "Write finished rows: .jsonl or .parquet, or - for JSONL on standard output."
 
 
 @click.command()
 @INPUT
-@click.option("-o", "--output", type=opt.PATH, help="Write finished rows: .jsonl or .parquet.")
+@click.option("-o", "--output", type=opt.OUTPUT, help=OUTPUT)
 @click.option("--phase", type=opt.PHASE, help="Do only this phase.")
 @opt.check
 @opt.options(
@@ -37,9 +38,9 @@ INPUT = click.argument("inputs", nargs=-1, metavar="[INPUT]...")
 def run(phase: Phase | None, **given: Any) -> int:
     """The whole job: read INPUT, do all phases, write the dataset.
 
-    INPUT is a JSONL, JSON, Parquet or CSV file (plain, gzipped or zstd), a directory of such, or
-    hf://datasets/OWNER/NAME. Without INPUT, what --db holds is taken up again; so is a run that
-    was stopped, by the same command.
+    INPUT is a JSONL, JSON, Parquet or CSV file (plain, gzipped or zstd), a directory of such, - for
+    standard input, or hf://datasets/OWNER/NAME. Without INPUT, what --db holds is taken up again;
+    so is a run that was stopped, by the same command.
 
     \b
     Examples:
@@ -101,7 +102,7 @@ def verify(**given: Any) -> int:
 
 @click.command()
 @INPUT
-@click.option("-o", "--output", type=opt.PATH, help="Write finished rows: .jsonl or .parquet.")
+@click.option("-o", "--output", type=opt.OUTPUT, help=OUTPUT)
 @click.option(
     "--edited",
     is_flag=True,
@@ -129,7 +130,7 @@ def respond(edited: bool, **given: Any) -> int:
 
 @click.command()
 @INPUT
-@click.option("-o", "--output", type=opt.PATH, help="Write finished rows: .jsonl or .parquet.")
+@click.option("-o", "--output", type=opt.OUTPUT, help=OUTPUT)
 @opt.options(
     opt.MODEL[::2], opt.READING, opt.SAMPLING, opt.ANSWERING, opt.SHOWING, opt.CHECKING,
     opt.MACHINE, opt.WORKING,
@@ -183,6 +184,8 @@ def _work(
     phases: Sequence[Phase],
     mapping: str | None,
     license: str | None,  # noqa: A002 - the option's name
+    split: str | None,
+    encoding: str | None,
     limit: int | None,
     strict: bool,
     appended: bool,
@@ -196,7 +199,7 @@ def _work(
     machine: dict[str, Any] | None = None,
 ) -> int:
     from sysgen_local import job, passes
-    from sysgen_local.export import check, export
+    from sysgen_local.export import STDOUT, check, export
     from sysgen_local.report.live import note, view_for
     from sysgen_local.report.status import StatusFile
     from sysgen_local.store import Store
@@ -218,6 +221,8 @@ def _work(
             inputs,
             mapping=mapping,
             license=license,
+            split=split,
+            encoding=encoding,
             limit=limit,
             strict=strict,
             skip_system=settings.existing_system == "skip",
@@ -259,7 +264,8 @@ def _work(
         err=True,
     )
     if written is not None:
-        click.echo(f"{written:,} rows written to {output}", err=True)
+        to = "standard output" if output == STDOUT else output
+        click.echo(f"{written:,} rows written to {to}", err=True)
         if others:
             click.echo(
                 f"{db} holds {others:,} more final rows, of inputs that were not named "
@@ -309,6 +315,8 @@ def _read(
     *,
     mapping: str | None,
     license: str | None,  # noqa: A002
+    split: str | None,
+    encoding: str | None,
     limit: int | None,
     strict: bool,
     say: Callable[[str], None],
@@ -322,12 +330,12 @@ def _read(
     from sysgen_local.store import GrownError
 
     keys = parse_map(mapping) if mapping else None
-    sources = list(find(inputs, mapping=keys, license=license)) if inputs else []
+    sources = find(inputs, mapping=keys, license=license, split=split, encoding=encoding, say=say)
     tallies = []
     numbers = []
     for source in sources:
         tally = Tally(source.path)
-        again = partial(read, source, skip_system=skip_system)
+        again = partial(read, source, skip_system=skip_system, say=say)
 
         def take(
             more: bool, source: Source = source, tally: Tally = tally, again: Again = again

@@ -65,6 +65,8 @@ def try_(
     quiet: bool,
     mapping: str | None,
     license: str | None,  # noqa: A002 - the option's name
+    split: str | None,
+    encoding: str | None,
     limit: int | None,
     strict: bool,
     settings: Settings,
@@ -100,7 +102,9 @@ def try_(
         inputs,
         rows,
         settings.seed or 0,
-        tryout.Reading(mapping, license, limit, strict, settings.existing_system == "skip"),
+        tryout.Reading(
+            mapping, license, split, encoding, limit, strict, settings.existing_system == "skip"
+        ),
         say,
     )
     labels = [column.label for column in columns]

@@ -2,9 +2,10 @@
 
 from sysgen_local.export.card import card, generators, licences
 from sysgen_local.export.licences import Licence, licence, permit
-from sysgen_local.export.write import Exported, Wish, can_tell, check, export, split_path
+from sysgen_local.export.write import STDOUT, Exported, Wish, can_tell, check, export, split_path
 
 __all__ = [
+    "STDOUT",
     "Exported",
     "Licence",
     "Wish",

@@ -15,13 +15,19 @@ With checks, messages and sharegpt have "agrees", "obeys" and "checks", a list o
 from __future__ import annotations
 
 import os
+import shutil
+import sys
+import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sysgen_local.errors import UsageError
 from sysgen_local.files import whole
 from sysgen_local.store import CHECKED_FORMATS, Format, Selection, Store, Variant
+
+STDOUT = Path("-")
+"""Where rows go as JSONL to standard output."""
 
 _ENDINGS = (".jsonl", ".parquet")
 
@@ -58,7 +64,8 @@ def export(
     *,
     splits: Mapping[str, float] | None = None,
 ) -> list[Exported]:
-    """Write the finished rows to `path` in ascending order, replacing a file that is there.
+    """Write the finished rows to `path` in ascending order, replacing a file that is there; to
+    standard output where it is `STDOUT`.
 
     `splits` is name -> share: rows go into NAME-split files by a hash of their first instruction,
     so that the same question is always in the same split. Without finished rows a file is empty.
@@ -69,6 +76,10 @@ def export(
     wish = wish or Wish()
     if wish.checks:
         can_tell(store, wish.format, wish.variant)
+    if path == STDOUT:
+        if splits:
+            raise UsageError("several splits need several files", hint="name a file with -o")
+        return [_print(store, wish)]
     if not splits:
         return [_write(store, path, wish, (0.0, 1.0), None)]
     written = []
@@ -94,6 +105,19 @@ def _write(
             parquet=path.suffix.lower() == ".parquet",
         )
     return Exported(rows, skipped, path, split)
+
+
+def _print(store: Store, wish: Wish) -> Exported:
+    """JSONL to standard output; that its reader has had enough is no error."""
+    with tempfile.TemporaryDirectory() as folder:
+        written = _write(store, Path(folder, "out.jsonl"), wish, (0.0, 1.0), None)
+        try:
+            with written.path.open("rb") as file:
+                shutil.copyfileobj(file, sys.stdout.buffer)
+            sys.stdout.buffer.flush()
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return replace(written, path=STDOUT)
 
 
 def can_tell(store: Store, form: Format, variant: Variant) -> None:
@@ -122,6 +146,8 @@ def split_path(path: Path, split: str) -> Path:
 
 def check(path: Path) -> None:
     """UsageError unless `export` can write there; to be called before a long run."""
+    if path == STDOUT:
+        return
     if path.suffix.lower() not in _ENDINGS:
         raise UsageError(
             f"{path} has an ending that is not known here",

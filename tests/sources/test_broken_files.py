@@ -71,6 +71,18 @@ def lines_of(content: bytes) -> list[int]:
     return [i for i, line in enumerate(content.split(b"\n"), 1) if line.strip()]
 
 
+def is_by_line(content: bytes) -> bool:
+    """Not a list, nor one object over several lines, whatever the name says."""
+    content = content.removeprefix(b"\xef\xbb\xbf")
+    first, second = [*(line.strip() for line in content.split(b"\n") if line.strip()), b"", b""][:2]
+    if first[:1] != b"{" or second[:1] in (b"{", b""):
+        return first[:1] != b"["
+    with suppress(ValueError, RecursionError):
+        json.loads(first.decode().rstrip(","))
+        return True
+    return False
+
+
 @pytest.mark.parametrize("seed", range(10))
 def test_every_line_of_a_broken_file_is_accounted_for(tmp_path, seed):
     rng = random.Random(seed)
@@ -95,8 +107,9 @@ def test_every_line_of_a_broken_file_is_accounted_for(tmp_path, seed):
             assert isinstance(record, Conversation | Reject)
             if isinstance(record, Reject):
                 assert record.reason in REASONS
-        if ending == ".jsonl" and packed == content:
-            assert [record.line for record in found] == lines_of(content)
+        if ending == ".jsonl" and packed == content and is_by_line(content):
+            # A line end that is missing makes two rows in one line.
+            assert list(dict.fromkeys(record.line for record in found)) == lines_of(content)
 
 
 def test_a_line_of_fifty_megabytes_is_a_row_like_any_other(tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -41,7 +42,7 @@ class Hub(BaseHTTPRequestHandler):
 
     def _answer(self, *, body: bool) -> None:
         prefix = f"/datasets/me/data/resolve/{COMMIT}/"
-        path = self.path.replace("/resolve/main/", f"/resolve/{COMMIT}/")
+        path = re.sub("/resolve/(main|refs%2Fconvert%2Fparquet)/", f"/resolve/{COMMIT}/", self.path)
         if path.startswith("/api/datasets/me/data"):
             siblings = [{"rfilename": name} for name in FILES]
             found = {"id": "me/data", "sha": COMMIT, "siblings": siblings, "tags": []}
@@ -124,6 +125,30 @@ def test_the_train_split_is_fetched_and_then_there_without_a_network(hub, folder
 def test_a_folder_or_a_file_of_it(hub, folder):
     assert run(folder, hub, "hf://datasets/me/data/data/test-1.jsonl").returncode == 0
     assert rows(folder) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "more", "read"),
+    [
+        ("{hub}/datasets/me/data", [], ["data/train-1.jsonl"]),
+        ("{hub}/datasets/me/data/blob/main/data/test-1.jsonl", [], ["data/test-1.jsonl"]),
+        ("https://huggingface.co/datasets/me/data", ["--split", "test"], ["data/test-1.jsonl"]),
+        ("hf://datasets/me/data/data", [], ["data/train-1.jsonl"]),
+        ("hf://datasets/me/data@refs/convert/parquet", [],
+         ["@refs/convert/parquet/data/train-1.jsonl"]),
+        ("{hub}/datasets/me/data/tree/refs%2Fconvert%2Fparquet/data", ["--split", "test"],
+         ["@refs/convert/parquet/data/test-1.jsonl"]),
+    ],
+)  # fmt: skip
+def test_web_addresses_revisions_and_splits(hub, folder, name, more, read):
+    from sysgen_local.store import Store
+
+    done = run(folder, hub, name.format(hub=hub), *more)
+    assert done.returncode == 0, done.stderr
+    with Store.open(folder / "sysgen.duckdb", create=False, read_only=True) as store:
+        found = [path for (path,) in store._db.all("SELECT path FROM sources")]
+    paths = [path if path.startswith("@") else f"/{path}" for path in read]
+    assert found == [f"hf://datasets/me/data{path}" for path in paths]
 
 
 def test_half_a_file_is_never_taken_for_a_whole_one(hub, folder, monkeypatch):

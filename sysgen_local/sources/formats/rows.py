@@ -1,0 +1,59 @@
+"""What looks like a row: asked of `shape`, which knows the keys."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from sysgen_local.records import Conversation, Reject
+from sysgen_local.sources.shapes import shape
+
+_UNLIKE = ("unknown_shape", "not_an_object")
+_PAIRS = ({"input", "output"}, {"human", "assistant"}, {"user", "assistant"})
+
+Keys = Mapping[str, str] | None
+"""What --map says."""
+
+
+def unwrapped(row: object) -> object:
+    """The row in the wrapping that the hub's viewer gives it."""
+    if isinstance(row, dict) and "row_idx" in row and isinstance(row.get("row"), dict):
+        return row["row"]
+    return row
+
+
+def shaped(row: object, line: int, mapping: Keys) -> Conversation | Reject:
+    """The row as a conversation; where its keys say nothing, also by those without capitals and
+    blanks around them."""
+    row = unwrapped(row)
+    made = shape(row, line, mapping)
+    if isinstance(made, Reject) and not mapping and isinstance(row, dict):
+        plain = {str(key).strip().lower(): value for key, value in row.items()}
+        if len(plain) == len(row) and plain.keys() != row.keys():
+            again = shape(plain, line, mapping)
+            if isinstance(again, Conversation) or again.reason not in _UNLIKE:
+                return again
+    return made
+
+
+def likeness(row: object, mapping: Keys) -> int:
+    """2 for a usable row, 1 for one that is like a row but cannot be used, else 0."""
+    made = shaped(row, 1, mapping)
+    return 2 if isinstance(made, Conversation) else int(made.reason not in _UNLIKE)
+
+
+def alike(rows: Sequence[object], mapping: Keys, least: int = 2) -> bool:
+    """Whether most of them look like rows, and one of them is as like as `least`."""
+    found = [likeness(row, mapping) for row in rows[:20]]
+    return max(found, default=0) >= least and sum(map(bool, found)) * 2 > len(found)
+
+
+def is_turn(value: object) -> bool:
+    """Whether it is one turn of a conversation, and no row."""
+    if not isinstance(value, dict) or not value.keys() & {"role", "from"}:
+        return False
+    return bool(value.keys() & {"content", "value", "text", "tool_calls", "function_call"})
+
+
+def is_pair(value: object) -> bool:
+    """Whether it is a question with its answer, as rows and conversations may consist of."""
+    return isinstance(value, dict) and value.keys() in _PAIRS

@@ -1,0 +1,227 @@
+"""JSON values out of a stream, one after the other; only the one at hand is in memory.
+
+Takes what Python's `json` takes: also NaN, Infinity and integers of any length. A comma before a
+closing bracket does no harm.
+"""
+
+from __future__ import annotations
+
+import codecs
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+from sysgen_local.sources.formats.record import ESCAPED, RAW, bad_encoding
+
+CHUNK = 1 << 16
+_BLANK = re.compile(r"[ \t\r\n]*")
+_NEAR_END = 12
+"""An error so near to the end of what was read may be due to that end: the longest thing that can
+be cut is a pair of `\\uXXXX`."""
+
+
+class BrokenError(Exception):
+    """The text is no JSON. `passed`: the value could be stepped over all the same."""
+
+    def __init__(self, reason: str, detail: str, *, passed: bool = False) -> None:
+        super().__init__(reason, detail)
+        self.reason = reason
+        self.detail = detail
+        self.passed = passed
+
+
+def _long(digits: str) -> int | float:
+    """Python turns no more than 4,300 digits into an integer."""
+    try:
+        return int(digits)
+    except ValueError:
+        return float(digits)
+
+
+_PLAIN = json.JSONDecoder()
+_PATIENT = json.JSONDecoder(parse_int=_long)
+
+
+def decode(text: str, at: int = 0) -> tuple[Any, int]:
+    """The value at `at`, and where it ends. Raises JSONDecodeError or RecursionError."""
+    try:
+        return _PLAIN.raw_decode(text, at)
+    except json.JSONDecodeError:
+        raise
+    except ValueError:  # an integer of very many digits
+        return _PATIENT.raw_decode(text, at)
+
+
+def without_comma(text: str, error: json.JSONDecodeError) -> str | None:
+    """The text with a blank for the comma before a closing bracket, if that is what is wrong.
+
+    Where the error stands depends on the version of Python: at the comma, or at the bracket.
+    """
+    at = error.pos
+    comma = at if text[at : at + 1] == "," else len(text[:at].rstrip(" \t\r\n")) - 1
+    close = _BLANK.match(text, max(at, comma + 1)).end()  # type: ignore[union-attr]
+    if comma >= 0 and text[comma] == "," and text[close : close + 1] in ("}", "]"):
+        return f"{text[:comma]} {text[comma + 1 :]}"
+    return None
+
+
+class Scanner:
+    """A cursor in the JSON text of a stream of UTF-8 bytes.
+
+    `raw` is the text of the value that was taken last.
+    """
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
+        self._text = ""
+        self._at = 0
+        self._lines = 0
+        self._over = False
+        self._dirty = False
+        self._indent = ""  # of the line in which the value at the cursor begins
+        self.raw = ""
+        self._more()
+        self._at = 1 if self._text[:1] == "\ufeff" else 0
+
+    @property
+    def line(self) -> int:
+        """Where the cursor stands, from 1."""
+        return 1 + self._lines + self._text.count("\n", 0, self._at)
+
+    @property
+    def ahead(self) -> str:
+        """Some of the text behind the cursor."""
+        return self._text[self._at : self._at + RAW]
+
+    def peek(self) -> str:
+        """The next character that is not blank, "" at the end. The cursor moves there."""
+        blank = ""
+        while True:
+            start = self._at
+            self._at = _BLANK.match(self._text, start).end()  # type: ignore[union-attr]
+            if self._at > start:
+                blank += self._text[start : self._at]
+                self._indent = blank.rpartition("\n")[2] if "\n" in blank else ""
+            if self._at < len(self._text):
+                return self._text[self._at]
+            if not self._more():
+                return ""
+
+    def take(self) -> None:
+        """Steps over one character."""
+        self._at += 1
+
+    def value(self) -> Any:
+        """The value at the cursor, which moves behind it. Raises BrokenError."""
+        self.peek()
+        while True:
+            try:
+                value, end = decode(self._text, self._at)
+            except json.JSONDecodeError as error:
+                cut = error.msg.startswith("Unterminated string")
+                if (cut or error.pos > len(self._text) - _NEAR_END) and self._more():
+                    continue
+                if mended := without_comma(self._text, error):
+                    self._text = mended
+                    continue
+                raise self._broken(error) from error
+            except RecursionError as error:
+                raise BrokenError("bad_json", "it is nested too deeply") from error
+            if end == len(self._text) and not isinstance(value, str | list | dict) and self._more():
+                continue  # the number may go on
+            self.raw = self._text[self._at : end]
+            line = self.line if self._dirty else 0
+            self._at = end
+            if self._dirty and (bad := bad_encoding(line, self.raw)):
+                raise BrokenError(bad.reason, bad.detail, passed=True)
+            return value
+
+    def items(self) -> Iterator[None]:
+        """Stops before each element of the list at the cursor; the caller takes it. A bracket too
+        many behind one does no harm. Raises BrokenError."""
+        self.take()
+        while (char := self.peek()) != "]":
+            if char and char in ",}":
+                self.take()
+            elif char:
+                yield
+            else:
+                raise BrokenError("bad_json", "the file ends within the list")
+        self.take()
+
+    def members(self) -> Iterator[str]:
+        """The keys of the object at the cursor, which stands before the value each time; the
+        caller takes that. Raises BrokenError."""
+        self.take()
+        while (char := self.peek()) != "}":
+            if char == ",":
+                self.take()
+                continue
+            if not char:
+                raise BrokenError("bad_json", "the file ends within the object")
+            key = self.value()
+            if not isinstance(key, str) or self.peek() != ":":
+                raise BrokenError("bad_json", f"no key with a value in line {self.line}")
+            self.take()
+            self.peek()
+            yield key
+        self.take()
+
+    def skip(self) -> None:
+        """Steps over the value at the cursor. Raises BrokenError."""
+        char = self.peek()
+        if char == "[":
+            for _ in self.items():
+                self.value()
+        elif char == "{":
+            for _ in self.members():
+                self.skip()
+        else:
+            self.value()
+
+    def resume(self) -> bool:
+        """From a broken element of a list to the next one, or to the list's end.
+
+        Elements are known by beginning a line as deep as the broken one; where it does not begin
+        a line, or none follows, False.
+        """
+        indent = self._indent
+        begins = {"[": r"[{\[]", '"': r"[{\"]"}.get(self._text[self._at : self._at + 1], r"{")
+        follows = re.compile(rf"\n(?:{indent}(?={begins})|([ \t]*)(?=\]))")
+        while True:
+            found = follows.search(self._text, self._at + 1)
+            if found and (found[1] is None or len(found[1]) <= len(indent)):
+                self._at = found.end()
+                return True
+            if found:  # the end of a list inside of the broken element
+                self._at = found.end()
+                continue
+            self._at = max(self._at, len(self._text) - len(indent) - 2)
+            if not self._more():
+                return False
+
+    def _broken(self, error: json.JSONDecodeError) -> BrokenError:
+        if ESCAPED.match(self._text, error.pos):
+            line = self.line
+            bad = bad_encoding(line, self._text[error.pos])
+            return BrokenError("bad_encoding", bad.detail if bad else "it is not UTF-8")
+        line = self._lines + 1 + self._text.count("\n", 0, error.pos)
+        return BrokenError("bad_json", f"{error.msg.removesuffix(' at')} in line {line}")
+
+    def _more(self) -> bool:
+        """Reads on, twice as far as what is held, and lets go of what was passed. False at the
+        end of the stream."""
+        if self._over:
+            return False
+        data = self._stream.read(max(CHUNK, len(self._text) - self._at))
+        self._over = not data
+        text = self._decoder.decode(data, final=self._over)
+        if self._over and not text:
+            return False
+        if not self._dirty and not text.isascii():
+            self._dirty = ESCAPED.search(text) is not None
+        self._lines += self._text.count("\n", 0, self._at)
+        self._text, self._at = self._text[self._at :] + text, 0
+        return True

@@ -1,0 +1,189 @@
+"""CSV and TSV as Excel, pandas and plain tools write them; no line is lost without a word."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sysgen_local.records import Conversation, Reject
+from sysgen_local.sources import find, read
+from sysgen_local.sources.formats.record import Record
+from sysgen_local.sources.formats.separated import rows
+
+
+def records(content: str | bytes, separator: str = ",") -> list[Record | Reject]:
+    data = content.encode() if isinstance(content, str) else content
+    return list(rows(io.BufferedReader(io.BytesIO(data)), separator))
+
+
+def cells(content: str | bytes, separator: str = ",") -> list[list[str] | str]:
+    """The cells of each row; the reason where it was rejected."""
+    return [
+        r.reason if isinstance(r, Reject) else list(r.row.values())
+        for r in records(content, separator)
+    ]
+
+
+def outcome(path: Path, **more) -> list[str]:
+    [source] = find([str(path)], **more)
+    return [r.reason if isinstance(r, Reject) else r.turns[0].content for r in read(source)]
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("question;answer\na;b\n", [["a", "b"]]),
+        ("question|answer\na|b,c\n", [["a", "b,c"]]),
+        ("question\tanswer\na\tb,c\n", [["a", "b,c"]]),
+        ("sep=;\nquestion;answer\na;b", [["a", "b"]]),
+        ("\ufeffquestion,answer\na,b", [["a", "b"]]),
+        ('question, answer\na, "b, c"\n', [["a", "b, c"]]),
+        ("question,answer\ra,b\rc,d", [["a", "b"], ["c", "d"]]),
+        (
+            "question,answer,,\na,b,,\nc,d\ne,f,,,,\n",
+            [["a", "b", "", ""], "bad_row", ["e", "f", "", ""]],
+        ),
+        ('"question","answer"\n"a\r\nb","c ""d"""\n', [["a\r\nb", 'c "d"']]),
+        ('question,answer\n"He said "hi" to me",b\n', [['He said "hi" to me', "b"]]),
+        ('question,answer\n"Why" is short,b\n', [['"Why" is short', "b"]]),
+        ('question,answer\n5" and 6",b\n', [['5" and 6"', "b"]]),
+    ],
+)
+def test_what_excel_and_others_write(content, expected):
+    assert cells(content) == expected
+
+
+def test_the_header_is_found_under_blanks_and_capitals(tmp_path):
+    path = tmp_path / "a.csv"
+    for header in (
+        "Query,Answer",
+        "question, answer",
+        "INSTRUCTION ,Output",
+        "\ufeffPrompt;Response",
+    ):
+        path.write_text(f"{header}\nName a tree.{';' if ';' in header else ','}Elm.\n")
+        assert outcome(path) == ["Name a tree."]
+    path.write_text("My Query,My Answer\nName a tree.,Elm.\n")
+    mapping = {"instruction": "My Query", "answer": "My Answer"}
+    assert outcome(path, mapping=mapping) == ["Name a tree."]
+
+
+def test_a_name_that_comes_again_is_numbered():
+    [record] = records("question,answer,answer\na,b,c")
+    assert record.row == {"question": "a", "answer": "b", "answer.1": "c"}
+
+
+@pytest.mark.parametrize("opened", ['"b.,c', 'b.,"c', '"b.', '"b ""x"".,c'])
+def test_a_mark_that_is_never_closed_takes_no_line_with_it(opened):
+    lines = ["question,answer", "a,A", opened, *(f"q{n},A{n}" for n in range(50))]
+    found = records("\n".join(lines))
+    assert len(found) == len(lines) - 1
+    assert found[1].line == 3
+    assert "line 3 is never closed: lines 3 to 53" in found[1].detail
+    assert found[1].raw == opened
+    assert all(isinstance(record, Record) for record in [found[0], *found[2:]])
+
+
+def test_nor_one_that_another_mark_seems_to_close():
+    lines = ["question,answer", '"b.,c', *(f"q{n},A{n}" for n in range(20)), '"x, y",z', "a,A"]
+    found = records("\n".join(lines))
+    assert [r.line for r in found if isinstance(r, Reject)] == [2]
+    assert len(found) == len(lines) - 1
+    lines[-2] = 'x,5"'
+    found = records("\n".join(lines))
+    assert 2 in [r.line for r in found if isinstance(r, Reject)]
+    assert len(found) == len(lines) - 1
+
+
+def test_rows_behind_a_mark_that_is_never_closed_come_before_the_end(tmp_path):
+    """Not even where it is the first of very many lines."""
+    text = 'question,answer\n"b.,c\n' + "".join(f"q{n},A{n}\n" for n in range(30_000))
+    found = records(text)
+    assert len(found) == 30_001
+    assert [r.line for r in found if isinstance(r, Reject)] == [2]
+
+
+TEXT = st.text(st.sampled_from("ab\"',;| é\n\t"), max_size=12)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    table=st.lists(st.tuples(TEXT, TEXT, TEXT), max_size=6),
+    separator=st.sampled_from(",;|"),
+    quoting=st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
+    end=st.sampled_from(["\n", "\r\n"]),
+)
+def test_what_is_quoted_as_it_should_be_comes_back(table, separator, quoting, end):
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, delimiter=separator, quoting=quoting, lineterminator=end)
+    writer.writerow(["instruction", "output", "more"])
+    writer.writerows(table)
+    assert cells(text.getvalue()) == [list(row) for row in table]
+
+
+MARKED = st.text(st.sampled_from('ab",; é'), min_size=1, max_size=8).filter(str.strip)
+
+
+@settings(max_examples=200, deadline=None)
+@given(table=st.lists(st.tuples(MARKED, MARKED), max_size=8))
+def test_a_tsv_line_is_a_row_whatever_marks_are_in_it(table):
+    text = "question\tanswer\n" + "".join("\t".join(row) + "\n" for row in table)
+    found = records(text, "\t")
+    assert [record.line for record in found] == list(range(2, len(table) + 2))
+    for record, row in zip(found, table, strict=True):
+        for cell, written in zip(record.row.values(), row, strict=True):
+            doubled = written[1:-1].replace('""', '"')
+            assert cell in (written, doubled)
+
+
+@settings(max_examples=200, deadline=None)
+@given(lines=st.lists(st.text(st.sampled_from('ab"\t,'), min_size=1, max_size=10), max_size=8))
+def test_every_line_is_in_a_row_or_named(lines):
+    for separator in "\t,":
+        found = records("q\tw\n".replace("\t", separator) + "\n".join(lines), separator)
+        named = {record.line for record in found}
+        within = set()
+        for record in found:
+            raw = record.raw.decode() if isinstance(record.raw, bytes) else record.raw or ""
+            size = raw.rstrip("\n").count("\n")
+            within |= set(range(record.line + 1, record.line + 1 + size))
+        assert not named & within
+        assert named | within == set(range(2, len(lines) + 2))
+
+
+@pytest.mark.parametrize("mark", ['"Stop is short.', 'Stop" is short.', '"Stop" is short', '"'])
+@pytest.mark.parametrize("column", [0, 1])
+def test_a_mark_in_a_long_tsv_file_is_text(mark, column):
+    table = [[f"q{n}", f"a{n}"] for n in range(1000)]
+    table[500][column] = mark
+    text = "question\tanswer\n" + "".join("\t".join(row) + "\n" for row in table)
+    assert cells(text, "\t") == table
+
+
+@pytest.mark.parametrize("row", [["a\nb", "c"], ["a", "b\nc\nd"], ['say "a"\n\tb', "c\td"]])
+def test_pandas_quotes_in_tsv_what_goes_over_several_lines(row):
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, delimiter="\t", lineterminator="\n")
+    writer.writerows([["question", "answer"], ["x", "y"], row, ["x", "y"]])
+    assert cells(text.getvalue(), "\t") == [["x", "y"], row, ["x", "y"]]
+
+
+def test_windows_1252_is_offered_and_read(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_bytes(
+        "question,answer\nName a fruit.,Pear.\nWo liegt Köln?,„Am“ Rhein\n".encode("cp1252")
+    )
+    [source] = find([str(path)])
+    good, bad = read(source)
+    assert isinstance(good, Conversation)
+    assert (bad.line, bad.reason) == (3, "bad_encoding")
+    assert "--encoding cp1252" in bad.detail
+    assert outcome(path, encoding="cp1252") == ["Name a fruit.", "Wo liegt Köln?"]
+    path.write_bytes("question\tanswer\nKöln?\tRhein\n".encode("utf-16"))
+    assert outcome(path) == ["bad_encoding"]
+    assert outcome(path, encoding="utf-16") == ["Köln?"]
