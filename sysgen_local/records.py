@@ -47,11 +47,13 @@ class Conversation:
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """An input row that cannot be used: where it stands and why."""
+    """An input row that cannot be used: where it stands and why. `raw` is its text as the file has
+    it, or as JSON where the file is no text; "" where it is not known."""
 
     line: int
     reason: str
     detail: str = ""
+    raw: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from sysgen_local.cli import options as opt
 
@@ -101,7 +102,17 @@ EXPORTING = [
 @click.option("-o", "--output", type=opt.PATH, required=True, help="Where to: .jsonl or .parquet.")
 @opt.options(EXPORTING)
 @click.option("--card/--no-card", default=True, help="Write a dataset card beside it.")
-def export(output: Path, db: Path, card: bool, **wanted: Any) -> None:
+@click.option(
+    "--rejects",
+    is_flag=True,
+    help="Instead, the rows of the input that could not be used: file, line, reason, detail, and "
+    "raw, their own text (at most 4,000 characters). --where is over source, line, dataset, "
+    "license, reason, detail, raw then.",
+)
+@click.pass_context
+def export(
+    context: click.Context, output: Path, db: Path, card: bool, rejects: bool, **wanted: Any
+) -> None:
     """Write the finished rows, in the order of the input, and a card that says what they are.
 
     \b
@@ -111,10 +122,15 @@ def export(output: Path, db: Path, card: bool, **wanted: Any) -> None:
       sysgen export -o pairs.jsonl --format dpo
       sysgen export -o best.jsonl --where "agrees and obeys > 0.8" --checks
       sysgen export -o gemma.jsonl --fold-system --where "turns = 1"
+      sysgen export -o rejects.jsonl --rejects --where "reason = 'bad_json'"
     """
     from sysgen_local.files import write
     from sysgen_local.store import Store
 
+    if rejects:
+        _alone(context, "rejects", "output", "db", "where")
+        _export_rejects(output, db, wanted["where"])
+        return
     with Store.open(db, create=False, read_only=True) as store:
         written, text = _export(store, output, click.echo, **wanted)
     for of in written:
@@ -233,3 +249,27 @@ def _left_out(
         notes.append(f"{len(found):,} near-duplicates of earlier rows left out")
         out.update(found)
     return tuple(sorted(out)), notes
+
+
+def _alone(context: click.Context, flag: str, *others: str) -> None:
+    """Raises UsageError where an option is given that does not go with this one."""
+    given = [
+        name for name in context.params
+        if name not in (flag, *others)
+        and context.get_parameter_source(name) is not ParameterSource.DEFAULT
+    ]  # fmt: skip
+    if given:
+        spelled = {of.name: of.opts[-1] for of in context.command.params}
+        raise click.UsageError(
+            f"{spelled[given[0]]} does not go with {spelled[flag]}, which writes the rows of the "
+            "input that could not be used"
+        )
+
+
+def _export_rejects(output: Path, db: Path, where: str | None) -> None:
+    from sysgen_local.export import write_rejects
+    from sysgen_local.store import Store
+
+    with Store.open(db, create=False, read_only=True) as store:
+        rows = write_rejects(store, output, where)
+    click.echo(f"{rows:,} rejected rows written to {output}", err=True)

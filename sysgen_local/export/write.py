@@ -96,6 +96,15 @@ def _write(
     return Exported(rows, skipped, path, split)
 
 
+def write_rejects(store: Store, path: Path, where: str | None = None) -> int:
+    """Write the rows of the input that could not be used, in its order: {"file", "line", "reason",
+    "detail", "raw"}; how many there were. `where` is over the view `rejected`. Raises as `export`.
+    """
+    check(path)
+    with whole(path) as part:
+        return store.copy_rejects(part, where=where, parquet=path.suffix.lower() == ".parquet")
+
+
 def can_tell(store: Store, form: Format, variant: Variant) -> None:
     """Raises UsageError where it cannot be told what was checked of the answers written so."""
     if form not in CHECKED_FORMATS:

@@ -18,6 +18,7 @@ import tempfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -33,8 +34,8 @@ FORMATS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json", ".csv": "csv"
            ".parquet": "parquet"}  # fmt: skip
 PACKED = (".gz", ".zst")
 UTF16 = "it looks like UTF-16, not UTF-8"
-Record = tuple[int, object] | Reject
-"""Line or record number with a decoded row, or what is wrong there."""
+Record = tuple[int, object] | tuple[int, object, bytes] | Reject
+"""Line or record number with a decoded row (and its line), or what is wrong there."""
 
 
 def find(
@@ -85,13 +86,16 @@ def is_data(name: str) -> bool:
 def read(source: Source, *, skip_system: bool = False) -> Iterator[Conversation | Reject]:
     """Every record of the source, in order: usable, or rejected with its reason. With
     `skip_system` those that come with a system message are rejected too."""
-    for record in _read(source):
+    for record, raw in _read(source):
         if skip_system and isinstance(record, Conversation) and record.system:
             record = Reject(record.line, "has_system", record.system[:100])
+        if isinstance(record, Reject) and not record.raw:
+            record = replace(record, raw=_text_of(raw))
         yield record
 
 
-def _read(source: Source) -> Iterator[Conversation | Reject]:
+def _read(source: Source) -> Iterator[tuple[Conversation | Reject, object]]:
+    """Every record, with the row it was made of: its line, or what it was decoded to."""
     path = Path(source.file)
     form, packed = _format(path.name)
     try:
@@ -109,9 +113,10 @@ def _read(source: Source) -> Iterator[Conversation | Reject]:
                 records = parse(opened)
             for record in records:
                 if isinstance(record, Reject):
-                    yield record
+                    yield record, b""
                 else:
-                    yield shape(record[1], record[0], source.mapping)
+                    number, row, *line = record
+                    yield shape(row, number, source.mapping), line[0] if line else row
     except (
         OSError,
         EOFError,
@@ -158,9 +163,19 @@ def _jsonl(stream: io.BufferedReader) -> Iterator[Record]:
         if not line.strip():
             continue
         try:
-            yield number, json.loads(line.decode("utf-8").strip())
+            yield number, json.loads(line.decode("utf-8").strip()), line
         except (RecursionError, ValueError) as error:
-            yield Reject(number, *_wrong(line, error))
+            yield Reject(number, *_wrong(line, error), raw=_text_of(line))
+
+
+def _text_of(row: object) -> str:
+    """A row's own text: what is not UTF-8 as `\\xff`, what is no text as JSON."""
+    if isinstance(row, bytes):
+        return row.decode("utf-8", "backslashreplace").rstrip("\r\n")
+    try:
+        return json.dumps(row, ensure_ascii=False, default=str)
+    except (TypeError, ValueError, RecursionError):
+        return repr(row)
 
 
 def _wrong(line: bytes, error: Exception) -> tuple[str, str]:
@@ -275,9 +290,11 @@ def _separated(stream: io.BufferedReader, separator: str) -> Iterator[Record]:
             if row is None:
                 return
             if any("\udc80" <= c <= "\udcff" for cell in row for c in cell):
-                yield Reject(line, "bad_encoding", "the row is not UTF-8")
+                bad = separator.join(row).encode("utf-8", "surrogateescape")
+                yield Reject(line, "bad_encoding", "the row is not UTF-8", _text_of(bad))
             elif row and len(row) != len(header):
-                yield Reject(line, "bad_row", f"{len(row)} columns under a header of {len(header)}")
+                detail = f"{len(row)} columns under a header of {len(header)}"
+                yield Reject(line, "bad_row", detail, separator.join(row))
             elif row:
                 yield line, dict(zip(header, row, strict=True))
 

@@ -174,7 +174,7 @@ class Copy:
             there = self._there(db, _CHECKS)
             columns |= {name: name for name in there}
             leading |= there
-        write = _write_parquet if parquet else _write_json
+        write = write_parquet if parquet else write_json
         slices = _slices(last, _PARQUET_SLICE if parquet else _JSON_SLICE)
         sources: Iterator[str] = (
             f"{self._source(low, high)} WHERE {where}" for low, high in slices
@@ -277,7 +277,7 @@ def _slices(last: int, size: int) -> Iterator[tuple[int, int]]:
     return ((low, low + size - 1) for low in range(1, max(last, 1) + 1, size))
 
 
-def _write_json(db: Database, path: Path, columns: dict[str, str], sources: Iterator[str]) -> None:
+def write_json(db: Database, path: Path, columns: dict[str, str], sources: Iterator[str]) -> None:
     members = ", ".join(f"'{name}': {expression}" for name, expression in columns.items())
     with path.open("w", encoding="utf-8", newline="\n") as file:
         for source in sources:
@@ -285,7 +285,7 @@ def _write_json(db: Database, path: Path, columns: dict[str, str], sources: Iter
             file.writelines(f"{line}\n" for (line,) in lines)
 
 
-def _write_parquet(
+def write_parquet(
     db: Database, path: Path, columns: dict[str, str], sources: Iterator[str]
 ) -> None:
     made = ", ".join(f'{expression} AS "{name}"' for name, expression in columns.items())

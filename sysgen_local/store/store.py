@@ -34,6 +34,7 @@ from sysgen_local.store import (
     intake,
     journal,
     judging,
+    rejects,
     reviews,
     rows,
     sizes,
@@ -231,14 +232,29 @@ class Store:
         )
         return Origin(*found[0]) if found else None
 
-    def rejects(self, limit: int | None = None) -> list[tuple[str, Reject]]:
-        """Records that could not be used, in the order of input, each with its source's path."""
-        found = self._db.all(
-            "SELECT s.path, r.line, r.reason, r.detail FROM rejects r "
-            "JOIN sources s USING (source) ORDER BY r.source, r.line LIMIT $1",
-            limit,
-        )
-        return [(path, Reject(*values)) for path, *values in found]
+    def rejects(
+        self, limit: int | None = None, *, where: str | None = None, seed: int | None = None
+    ) -> list[tuple[str, Reject]]:
+        """Records that could not be used, in the order of input, each with its source's path: the
+        first `limit` or, with a seed, a sample that is always the same.
+
+        `where` is an SQL condition over the view `rejected`; UsageError where it is none.
+        """
+        return rejects.find(self._db, where, limit, seed)
+
+    def count_rejects(self, *, where: str | None = None) -> int:
+        """How many of those records meet the condition. UsageError where it is none."""
+        return rejects.count(self._db, where)
+
+    def copy_rejects(self, path: Path, *, where: str | None = None, parquet: bool = False) -> int:
+        """Write those records to a file: file, line, reason, detail, raw; how many there were.
+        Raises UsageError as `rejects` does, OSError where it cannot be written."""
+        import duckdb
+
+        try:
+            return rejects.copy(self._db, path, where, parquet=parquet)
+        except duckdb.Error as error:
+            raise OSError(first_line(error)) from error
 
     def longest(self) -> int:
         """Bytes of text in the longest conversation; 0 without any."""
