@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sysgen_local import terminal
+
 if TYPE_CHECKING:
     from sysgen_local.models.catalogue import Entry
 
@@ -33,7 +35,6 @@ def doctor() -> None:
 
     import llama_cpp
     import psutil
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
@@ -41,7 +42,7 @@ def doctor() -> None:
     from sysgen_local.engine.devices import cpu_features, devices
     from sysgen_local.resources import resource
 
-    console = Console()
+    console = terminal.console()
     found = devices()
     offload = llama_cpp.llama_supports_gpu_offload()
     table = Table.grid(padding=(0, 2))

@@ -36,6 +36,9 @@ def main() -> None:
     try:
         import click
 
+        from sysgen_local import terminal
+
+        terminal.prepare()
         from sysgen_local.cli.commands import cli
         from sysgen_local.errors import SysgenError
 
@@ -48,10 +51,11 @@ def main() -> None:
             sys.stderr.write(INTERRUPTED)
             sys.exit(130)
         if isinstance(error, click.ClickException):
+            error.message = terminal.shown(error.message)
             error.show()
             sys.exit(error.exit_code)
         if isinstance(error, SysgenError):
-            click.echo(f"sysgen: {error}", err=True)
+            click.echo(terminal.shown(f"sysgen: {error}"), err=True)
             sys.exit(error.exit_code)
         raise
     sys.exit(code if isinstance(code, int) else 0)
