@@ -301,7 +301,7 @@ def _tell(scores: dict[str, Any], as_json: bool, table: Any) -> None:
 @click.option("--model", required=True, metavar="NAME|FILE.gguf", help="The model to evaluate.")
 @click.option(
     "--include",
-    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    type=opt.FOLDER,
     help="A folder with tasks of your own.",
 )
 @click.option("--fewshot", type=click.IntRange(0), metavar="N", help="Examples in the prompt.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import fields
 from functools import wraps
@@ -14,7 +15,20 @@ from sysgen_local.settings import Settings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-PATH = click.Path(path_type=Path, dir_okay=False)
+
+class _Path(click.Path):
+    """A path, with `~` for the home folder also where no shell has put it in, as in --db=~/a.db."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        return super().convert(os.path.expanduser(value), param, ctx)
+
+
+PATH = _Path(path_type=Path, dir_okay=False)
+"""A file."""
+ANY_PATH = _Path(path_type=Path)
+"""A file or a folder."""
+FOLDER = _Path(path_type=Path, file_okay=False, exists=True)
+"""A folder that is there."""
 PHASE = click.Choice(["generate", "filter", "verify", "respond", "check"])
 TAG = click.Choice(["role", "content", "task", "action", "style", "background", "tool", "format"])
 
