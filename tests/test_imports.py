@@ -13,6 +13,7 @@ FLOORS = [
         "scripts",
         "language",
         "terminal",
+        "interrupts",
         "__init__",
     },
     {"checks"},
