@@ -61,12 +61,16 @@ def doctor() -> None:
     table.add_row("disk here", f"{_gib(shutil.disk_usage('.').free)} free")
     for device in found:
         table.add_row(
-            f"device {device.name}",
-            f"{device.description} ({device.kind}), {_gib(device.free)} free of "
-            f"{_gib(device.total)}",
+            escape(f"device {device.name}"),
+            escape(
+                f"{device.description} ({device.kind}), {_gib(device.free)} free of "
+                f"{_gib(device.total)}"
+            ),
         )
     builtin = resource("builtin_model/builtin.gguf")
-    table.add_row("built-in model", str(builtin) if builtin.exists() else "MISSING: reinstall")
+    table.add_row(
+        "built-in model", escape(str(builtin)) if builtin.exists() else "MISSING: reinstall"
+    )
     for name, where in _packaged():
         table.add_row(name, escape(where))
     console.print(table, soft_wrap=True)

@@ -31,6 +31,7 @@ def list_() -> None:
 
     Example: sysgen models list
     """
+    from rich.markup import escape
     from rich.table import Table
 
     from sysgen_local.models import installed, load_catalogue, local_path
@@ -49,8 +50,8 @@ def list_() -> None:
             entry.name,
             f"{gb:.2f} GB" if gb else "",
             f"{entry.context:,}" if entry.context else "",
-            entry.license,
-            ", ".join(here) or missing,
+            escape(entry.license),
+            escape(", ".join(here) or missing),
         )
     terminal.console().print(table)
 
