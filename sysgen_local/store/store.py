@@ -280,14 +280,22 @@ class Store:
         """Lengths of the rows that phase 1 has done."""
         return sizes.through(self._db)
 
-    def instructions(self) -> Iterator[tuple[int, str]]:
-        """Every finished row's number and first instruction, ascending."""
-        return copying.instructions(self._db)
+    def instructions(
+        self,
+        layout: copying.Format = "messages",
+        variant: copying.Variant = "full",
+        selection: copying.Selection | None = None,
+    ) -> Iterator[tuple[int, str]]:
+        """Number and first instruction of each row that `copy_final` would write for this,
+        ascending."""
+        chosen = selection or copying.Selection()
+        return copying.instructions(self._db, copying.Copy(layout, variant, False, chosen))
 
     def lineage(
         self, layout: copying.Format = "messages", selection: copying.Selection | None = None
     ) -> list[copying.Part]:
-        """Where the rows come from that `copy_final` would write for this."""
+        """Where the rows come from that `copy_final` would write for this, and as a part of its
+        own the rows whose phrases were written elsewhere."""
         return copying.lineage(self._db, layout, selection or copying.Selection())
 
     def counts(self) -> counts.Counts:
@@ -349,14 +357,16 @@ class Store:
         fold_system: bool = False,
         selection: copying.Selection | None = None,
         checks: bool = False,
+        origin: bool = False,
         parquet: bool = False,
-    ) -> tuple[int, int]:
-        """Write the finished rows to a file; how many were written, and had no place in it.
-        `checks`: with the columns agrees, obeys and checks, as far as any row has them.
+    ) -> copying.Written:
+        """Write the finished rows to a file. `checks`: with the columns agrees, obeys and checks,
+        as far as any row has them. `origin`: with source, line and row.
         Raises OSError where it cannot be written."""
         import duckdb
 
-        copy = copying.Copy(layout, variant, fold_system, selection or copying.Selection(), checks)
+        chosen = selection or copying.Selection()
+        copy = copying.Copy(layout, variant, fold_system, chosen, checks, origin)
         try:
             return copy.write(self._db, path, parquet=parquet)
         except duckdb.Error as error:
