@@ -52,8 +52,7 @@ def require_gguf(path: Path) -> None:
     if path.is_dir():
         raise UsageError(f"{path} is a folder, not a GGUF file", hint=_inside(path))
     try:
-        with path.open("rb") as file:
-            magic = file.read(4)
+        magic = _magic(path)
     except OSError as error:
         raise UsageError(
             f"cannot read {path}: {error.strerror}",
@@ -65,6 +64,11 @@ def require_gguf(path: Path) -> None:
             f"{path} is not a GGUF file",
             hint="llama.cpp's convert_hf_to_gguf.py makes one from a model's safetensors",
         )
+
+
+def _magic(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(4)
 
 
 # As they lie on hubs: m.gguf-split-a, m.gguf.part1of2, m.gguf.aa, m.gguf.001, m.part2.gguf
@@ -88,6 +92,8 @@ def _refuse_piece(path: Path) -> None:
         if (other := _PIECE.fullmatch(p.name))
         and (other["whole"] or f"{other['stem']}.gguf") == whole
     )  # fmt: skip
+    if found["stem"] and all(_magic(path.with_name(name)) == MAGIC for name in beside):
+        return  # parts of a model that was split as llama.cpp does it
     pieces = " ".join(map(shlex.quote, beside))
     into = whole if whole not in beside else f"whole-{whole}"
     raise UsageError(

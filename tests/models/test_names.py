@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from tiny import make
 
-from sysgen_local.errors import UsageError
+from sysgen_local.errors import SysgenError, UsageError
 from sysgen_local.models import Server, check, locate, resolve
 from sysgen_local.models.addresses import address
 
@@ -23,10 +23,15 @@ def refused(name: object, way=resolve) -> UsageError:
     return caught.value
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory) -> bytes:
+    """A whole GGUF."""
+    return make(tmp_path_factory.mktemp("whole") / "whole.gguf", "llama").read_bytes()
+
+
 @pytest.fixture
-def pieces(tmp_path: Path):
-    """A whole GGUF, and a way to cut it up under other names."""
-    whole = make(tmp_path / "whole.gguf", "llama").read_bytes()
+def pieces(whole: bytes, tmp_path: Path):
+    """A way to cut it up under other names."""
 
     def cut(*names: str) -> list[Path]:
         folder = tmp_path / "cut"
@@ -53,7 +58,7 @@ def pieces(tmp_path: Path):
     ],
     ids=lambda names: names[0],
 )
-def test_raw_pieces_are_called_so_and_the_way_out_works(pieces, tmp_path, names):
+def test_raw_pieces_are_called_so_and_the_way_out_works(pieces, whole, names):
     paths = pieces(*names)
     for path in paths:
         error = refused(path, lambda name: check(resolve(name).path))
@@ -64,22 +69,30 @@ def test_raw_pieces_are_called_so_and_the_way_out_works(pieces, tmp_path, names)
         assert [word for word in shlex.split(command) if word in names] == list(names)
     subprocess.run(command, shell=True, cwd=paths[0].parent, check=True)
     made = paths[0].parent / shlex.split(command)[-1]
-    assert made.read_bytes() == (tmp_path / "whole.gguf").read_bytes()
+    assert made.read_bytes() == whole
     assert check(resolve(str(made)).path).architecture == "llama"
 
 
+def test_a_part_of_a_split_model_that_is_cut_short_is_called_that(tmp_path, whole):
+    for i in (1, 2):
+        (tmp_path / f"m-0000{i}-of-00002.gguf").write_bytes(whole[: 60_000 * i])
+    with pytest.raises(SysgenError, match="is cut short"):
+        check(tmp_path / "m-00001-of-00002.gguf")
+
+
 @pytest.mark.parametrize("name", ["m.gguf.1", "m.part1.gguf", "m-0001-of-0002.gguf"])
-def test_a_whole_file_may_have_such_a_name(tmp_path, name):
-    path = make(tmp_path / name, "llama")
+def test_a_whole_file_may_have_such_a_name(tmp_path, whole, name):
+    path = tmp_path / name
+    path.write_bytes(whole)
     assert check(resolve(str(path)).path).architecture == "llama"
 
 
-def test_a_folder_is_called_a_folder(tmp_path, monkeypatch):
+def test_a_folder_is_called_a_folder(tmp_path, whole, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ("empty", "transformers", "one", "split"):
         (tmp_path / name).mkdir()
     (tmp_path / "transformers" / "config.json").touch()
-    make(tmp_path / "one" / "b.gguf", "llama")
+    (tmp_path / "one" / "b.gguf").write_bytes(whole)
     for i in (1, 2):
         (tmp_path / "split" / f"m-0000{i}-of-00002.gguf").touch()
     for folder, way in (
@@ -92,7 +105,7 @@ def test_a_folder_is_called_a_folder(tmp_path, monkeypatch):
             error = refused(name)
             assert "is a folder, not a GGUF file" in error.message
             assert way in str(error.hint)
-    make(tmp_path / "one" / "a.gguf", "llama")
+    (tmp_path / "one" / "a.gguf").write_bytes(whole)
     assert "one/a.gguf, or another of the 2 in it" in str(refused("one").hint)
 
 
@@ -131,14 +144,14 @@ def test_an_address_that_no_entry_knows_says_how_to_fetch_it():
     assert "hf download me/my-model FILE.gguf" in str(error.hint)
 
 
-def test_what_may_be_a_path_or_a_repository(tmp_path, monkeypatch):
+def test_what_may_be_a_path_or_a_repository(tmp_path, whole, monkeypatch):
     monkeypatch.chdir(tmp_path)
     error = refused(f"{QWEN}-GGUF")
     assert error.message == f"there is no file {QWEN}-GGUF"
     assert "qwen2.5-7b" in str(error.hint)
     assert refused("models/gone").message == "there is no file models/gone"
     (tmp_path / "me").mkdir()
-    make(tmp_path / "me" / "model", "llama")
+    (tmp_path / "me" / "model").write_bytes(whole)
     assert resolve("me/model").path == Path("me/model")
 
 

@@ -163,14 +163,15 @@ def test_a_file_of_an_older_version_opens(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read_only: bool
 ) -> None:
     path = tmp_path / "s.duckdb"
-    Store.open(path).close()
-    old = duckdb.connect(str(path))
-    old.execute("DROP VIEW rejected; ALTER TABLE rejects DROP COLUMN raw")
-    old.execute("DELETE FROM migrations WHERE name = 'raw text of rejected rows'")
-    old.execute("INSERT INTO sources VALUES (1, 'a', 'a', 'f', NULL, NULL, MAP {}, 1, true, now())")
-    old.execute("INSERT INTO rejects VALUES (1, 3, 'bad_json', 'd')")
-    old.close()
-    assert schema.MIGRATIONS[-1][0] == "raw text of rejected rows"
+    names = [name for name, _ in schema.MIGRATIONS]
+    before = schema.MIGRATIONS[: names.index("raw text of rejected rows")]
+    with monkeypatch.context() as patched:
+        patched.setattr(schema, "MIGRATIONS", before)
+        Store.open(path).close()
+    with duckdb.connect(str(path)) as old:
+        source = "INSERT INTO sources VALUES (1, 'a', 'a', 'f', NULL, NULL, MAP {}, 1, true, now())"
+        old.execute(source)
+        old.execute("INSERT INTO rejects VALUES (1, 3, 'bad_json', 'd')")
     with Store.open(path, create=False, read_only=read_only) as store:
         assert store.rejects() == [("a", Reject(3, "bad_json", "d"))]
         assert write_rejects(store, tmp_path / "r.jsonl") == 1
