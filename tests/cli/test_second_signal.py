@@ -26,13 +26,10 @@ WATCHED = """
 import llama_cpp
 name = {name!r}
 real = getattr(llama_cpp, name)
-calls = 0
 
 def watched(*arguments):
-    global calls
-    calls += 1
-    if calls < {call}:
-        return real(*arguments)
+    if name == "llama_decode" and arguments[1].n_tokens < 8000:
+        return real(*arguments)  # it is soon over
     open("inside", "w").close()
     try:
         return real(*arguments)
@@ -93,11 +90,11 @@ def slow_to_load(path: Path, tokens: int) -> None:
     writer.close()
 
 
-def stopped_inside(folder: Path, name: str, call: int, *options: object) -> str:
+def stopped_inside(folder: Path, name: str, *options: object) -> str:
     """Sends two signals while `sysgen run` is inside that function; what it said."""
-    rows = [{"instruction": "Tell me of tea. " * 90, "output": f"It is {n}."} for n in range(40)]
+    rows = [{"instruction": "Tell me of tea. " * 1450, "output": f"It is {n}."} for n in range(4)]
     (folder / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
-    script = WATCHED.format(name=name, call=call)
+    script = WATCHED.format(name=name)
     process = subprocess.Popen(
         [sys.executable, "-c", script, "run", "rows.jsonl", "-q", *map(str, options)],
         cwd=folder, stderr=subprocess.PIPE, text=True,
@@ -127,14 +124,14 @@ def stopped_inside(folder: Path, name: str, call: int, *options: object) -> str:
 def test_inside_the_loading_of_a_model(tmp_path: Path) -> None:
     slow_to_load(tmp_path / "large.gguf", 3_000_000)
     said = stopped_inside(
-        tmp_path, "llama_model_load_from_file", 1, "--model", "large.gguf", "--prompts", "compact"
+        tmp_path, "llama_model_load_from_file", "--model", "large.gguf", "--prompts", "compact"
     )
     assert said.strip() == "interrupted; the same command takes it up again"
 
 
 def test_inside_a_step_of_the_model(tmp_path: Path) -> None:
-    machine = ["--slots", 32, "--batch", 16384, "--context", 1024, "--threads", 1]
-    said = stopped_inside(tmp_path, "llama_decode", 3, *machine)
+    machine = ["--slots", 2, "--batch", 16384, "--context", 8192, "--threads", 1, "--flash"]
+    said = stopped_inside(tmp_path, "llama_decode", *machine)
     assert said.strip() == "interrupted; the same command takes it up again"
 
 
