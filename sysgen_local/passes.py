@@ -223,7 +223,7 @@ def _with_models(tasks: Sequence[Task]) -> list[tuple[Loaded, Task]]:
 
 class _Interruption:
     """Ctrl-C or SIGTERM: the first ends the engine's work after its current step, a second one
-    leaves at once."""
+    leaves at once, or within `interrupts.GRACE` where a library does not return."""
 
     def __init__(self) -> None:
         self.came = False

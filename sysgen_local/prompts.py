@@ -244,7 +244,8 @@ class PromptSet:
     def load(cls, name: str) -> PromptSet:
         """A shipped set by its name, or a folder with a file a phase."""
         shipped = resource("prompts")
-        folder = Path(name) if Path(name).is_dir() else shipped / name
+        own = Path(name).expanduser()
+        folder = own if own.is_dir() else shipped / name
         if not folder.is_dir():
             sets = ", ".join(sorted(p.name for p in shipped.iterdir() if p.is_dir()))
             raise UsageError(

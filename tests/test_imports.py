@@ -4,7 +4,18 @@ import ast
 from pathlib import Path
 
 FLOORS = [
-    {"errors", "files", "resources", "records", "settings", "scripts", "language", "__init__"},
+    {
+        "errors",
+        "files",
+        "resources",
+        "records",
+        "settings",
+        "scripts",
+        "language",
+        "terminal",
+        "interrupts",
+        "__init__",
+    },
     {"checks"},
     {"engine"},
     {"prompts", "models", "stage", "progress", "forecast", "advice"},

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sysgen_local import terminal
+
 if TYPE_CHECKING:
     from sysgen_local.models.catalogue import Entry
 
@@ -33,7 +35,6 @@ def doctor() -> None:
 
     import llama_cpp
     import psutil
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
@@ -41,7 +42,7 @@ def doctor() -> None:
     from sysgen_local.engine.devices import cpu_features, devices
     from sysgen_local.resources import resource
 
-    console = Console()
+    console = terminal.console()
     found = devices()
     offload = llama_cpp.llama_supports_gpu_offload()
     table = Table.grid(padding=(0, 2))
@@ -60,12 +61,16 @@ def doctor() -> None:
     table.add_row("disk here", f"{_gib(shutil.disk_usage('.').free)} free")
     for device in found:
         table.add_row(
-            f"device {device.name}",
-            f"{device.description} ({device.kind}), {_gib(device.free)} free of "
-            f"{_gib(device.total)}",
+            escape(f"device {device.name}"),
+            escape(
+                f"{device.description} ({device.kind}), {_gib(device.free)} free of "
+                f"{_gib(device.total)}"
+            ),
         )
     builtin = resource("builtin_model/builtin.gguf")
-    table.add_row("built-in model", str(builtin) if builtin.exists() else "MISSING: reinstall")
+    table.add_row(
+        "built-in model", escape(str(builtin)) if builtin.exists() else "MISSING: reinstall"
+    )
     for name, where in _packaged():
         table.add_row(name, escape(where))
     console.print(table, soft_wrap=True)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sysgen_local import terminal
 from sysgen_local.cli import options as opt
 
 if TYPE_CHECKING:
@@ -290,11 +291,9 @@ def warn(scores: Mapping[str, Any]) -> None:
 
 def _tell(scores: dict[str, Any], as_json: bool, table: Any) -> None:
     if as_json:
-        click.echo(json.dumps(scores, ensure_ascii=False))
+        click.echo(terminal.json_text(scores))
         return
-    from rich.console import Console
-
-    Console().print(table(scores))
+    terminal.console().print(table(scores))
 
 
 @evaluate.command()
@@ -302,7 +301,7 @@ def _tell(scores: dict[str, Any], as_json: bool, table: Any) -> None:
 @click.option("--model", required=True, metavar="NAME|FILE.gguf", help="The model to evaluate.")
 @click.option(
     "--include",
-    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    type=opt.FOLDER,
     help="A folder with tasks of your own.",
 )
 @click.option("--fewshot", type=click.IntRange(0), metavar="N", help="Examples in the prompt.")
@@ -359,8 +358,7 @@ def harness(
     if as_json:
         click.echo(text)
         return
-    from rich.console import Console
 
     from sysgen_local.report.benchmarks import harness_table
 
-    Console().print(harness_table(results).rich())
+    terminal.console().print(harness_table(results).rich())

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from sysgen_local.cli import options as opt
 
@@ -80,7 +83,18 @@ EXPORTING = [
         metavar="P",
         help="Only rows all of whose phrases were judged good with at least this probability.",
     ),
-    click.option("--dedupe", is_flag=True, help="Leave out near-duplicates of earlier rows."),
+    click.option(
+        "--origin",
+        is_flag=True,
+        help="Columns that say where each row came from: source (its file), line, and row, its "
+        "number in the store.",
+    ),
+    click.option(
+        "--dedupe",
+        is_flag=True,
+        help="Leave out near-duplicates of earlier rows. Other numbers or operators are no "
+        "duplicates: x^2-4 is not x^2+4.",
+    ),
     click.option(
         "--exclude",
         type=opt.PATH,
@@ -108,7 +122,14 @@ EXPORTING = [
 )
 @opt.options(EXPORTING)
 @click.option("--card/--no-card", default=True, help="Write a dataset card beside it.")
-def export(output: Path, db: Path, card: bool, **wanted: Any) -> None:
+@click.option(
+    "--rejects",
+    is_flag=True,
+    help="Instead, the rows of the input that could not be used: file, line, reason, detail, and "
+    "raw, their own text (at most 4,000 characters). --where is over source, line, dataset, "
+    "license, reason, detail, raw then.",
+)
+def export(output: Path, db: Path, card: bool, rejects: bool, **wanted: Any) -> None:
     """Write the finished rows, in the order of the input, and a card that says what they are.
 
     \b
@@ -119,11 +140,16 @@ def export(output: Path, db: Path, card: bool, **wanted: Any) -> None:
       sysgen export -o a.out.jsonl --source a.jsonl
       sysgen export -o best.jsonl --where "agrees and obeys > 0.8" --checks
       sysgen export -o gemma.jsonl --fold-system --where "turns = 1"
+      sysgen export -o rejects.jsonl --rejects --where "reason = 'bad_json'"
     """
     from sysgen_local.export import STDOUT
     from sysgen_local.files import write
     from sysgen_local.store import Store
 
+    if rejects:
+        _alone("rejects", "output", "db", "where")
+        _export_rejects(output, db, wanted["where"])
+        return
     with Store.open(db, create=False, read_only=True) as store:
         written, text = _export(store, output, click.echo, **wanted)
     for of in written:
@@ -180,6 +206,7 @@ def _export(
     sources: Sequence[str],
     where: str | None,
     checks: bool,
+    origin: bool,
     min_p_good: float,
     dedupe: bool,
     exclude: Sequence[Path],
@@ -197,18 +224,23 @@ def _export(
     if checks:
         can_tell(store, form, variant)
     stats = store.stats()
-    without, notes = _left_out(store, dedupe, exclude)
     share = (0.0, min(1.0, sum(splits.values()))) if splits else (0.0, 1.0)
-    lineage = store.lineage(form, Selection(where, min_p_good, without, share))
+    selection = Selection(where, min_p_good, share=share)
+    leaving = partial(store.instructions, form, variant, selection)
+    without, notes = _left_out(leaving, dedupe, exclude)
+    lineage = store.lineage(form, replace(selection, without=without))
     if license_policy == "permissive":
         permit(lineage, generators(stats))
     for note in notes:
         say(note, err=True)
-    wish = Wish(form, variant, fold_system, where, min_p_good, without, checks)
+    wish = Wish(form, variant, fold_system, where, min_p_good, without, checks, origin)
     written = write(store, output, wish, splits=splits)
     if skipped := sum(of.skipped for of in written):
         notes.append(f"{skipped:,} rows have no place in {form}: {OUTSIDE[form]}")
         say(notes[-1], err=True)
+    for of in written:
+        if of.late:
+            say(f"{of.path}: {_late(of.late)}", err=True)
     if variant == "full" and (stale := stats["reviews"]["stale"]):
         note = f"{stale:,} rows were answered before a person edited their system message"
         say(f"{note} (`sysgen respond --edited` answers them anew)", err=True)
@@ -230,21 +262,55 @@ def _export(
     )
 
 
+def _late(columns: Sequence[str]) -> str:
+    return (
+        f"the first 10 MB have nothing in {' and '.join(columns)}, and some readers learn a "
+        "column's type from there: name the types (`load_dataset(..., features=...)`), or write "
+        ".parquet"
+    )
+
+
 def _left_out(
-    store: Store, dedupe: bool, exclude: Sequence[Path]
+    leaving: Callable[[], Iterable[tuple[int, str]]], dedupe: bool, exclude: Sequence[Path]
 ) -> tuple[tuple[int, ...], list[str]]:
-    """Rows to leave out, ascending, and a sentence for each reason."""
+    """Of the rows that are to leave, those to leave out, ascending, and a sentence for each
+    reason."""
     from sysgen_local.export import near
 
     out: set[int] = set()
     notes = []
     for path in exclude:
-        found = near.contaminated(store.instructions(), near.prompts_of(path))
+        found = near.contaminated(leaving(), near.prompts_of(path))
         notes.append(f"{len(found):,} rows left out that resemble a prompt of {path.name}")
         out.update(found)
     if dedupe:
-        rows = ((row, text) for row, text in store.instructions() if row not in out)
+        rows = ((row, text) for row, text in leaving() if row not in out)
         found = near.duplicates(rows)
         notes.append(f"{len(found):,} near-duplicates of earlier rows left out")
         out.update(found)
     return tuple(sorted(out)), notes
+
+
+def _alone(flag: str, *others: str) -> None:
+    """Raises UsageError where an option is given that does not go with this one."""
+    context = click.get_current_context()
+    given = [
+        name for name in context.params
+        if name not in (flag, *others)
+        and context.get_parameter_source(name) is not ParameterSource.DEFAULT
+    ]  # fmt: skip
+    if given:
+        spelled = {of.name: of.opts[-1] for of in context.command.params}
+        raise click.UsageError(
+            f"{spelled[given[0]]} does not go with {spelled[flag]}, which writes the rows of the "
+            "input that could not be used"
+        )
+
+
+def _export_rejects(output: Path, db: Path, where: str | None) -> None:
+    from sysgen_local.export import write_rejects
+    from sysgen_local.store import Store
+
+    with Store.open(db, create=False, read_only=True) as store:
+        rows = write_rejects(store, output, where)
+    click.echo(f"{rows:,} rejected rows written to {output}", err=True)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sysgen_local import terminal
 from sysgen_local.cli import options as opt
 
 if TYPE_CHECKING:
@@ -81,10 +82,8 @@ def compare(
         return
     if not stats["measures"]:
         click.echo(f"{db} has no finished row yet: `sysgen run --db {db}`", err=True)
-    from rich.console import Console
-
     for table in compared(stats["measures"], beside_paper=True):
-        Console().print(table.rich())
+        terminal.console().print(table.rich())
 
 
 def _bertscore(model: str, layer: int | None) -> Measure:
@@ -202,10 +201,8 @@ def judge(
     if as_json:
         click.echo(json.dumps(found, indent=2))
     else:
-        from rich.console import Console
-
         for table in judged(found):
-            Console().print(table.rich())
+            terminal.console().print(table.rich())
         if not found and not due:
             click.echo(f"{db} has no finished row to judge: `sysgen run --db {db}`", err=True)
     if not finished:

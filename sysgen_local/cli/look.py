@@ -3,7 +3,6 @@ and `stats` answer from its side file."""
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,10 +10,11 @@ from typing import Any
 
 import click
 
+from sysgen_local import terminal
 from sysgen_local.cli import options as opt
 
 FIRST = 10
-"""How many rejects `stats` shows one by one."""
+"""How many rejects `stats` shows one by one, and `show --rejected` unless --sample says."""
 
 
 @click.command()
@@ -76,14 +76,12 @@ def stats(
     state = _state(db, sources)
     beside = _state(other) if other else None
     if as_json:
-        click.echo(json.dumps({**state, **({"other": beside} if beside else {})},
-                              ensure_ascii=False, indent=2))  # fmt: skip
+        whole = {**state, **({"other": beside} if beside else {})}
+        click.echo(terminal.json_text(whole, indent=2))
         return
-    from rich.console import Console
-
     from sysgen_local.report.tables import tables
 
-    console = Console()
+    console = terminal.console()
     for table in tables(state, beside, beside_paper=beside_paper):
         console.print(table)
 
@@ -95,6 +93,12 @@ def stats(
 @click.option("--dropped", is_flag=True, help="Rows that were dropped.")
 @click.option("--phase", type=opt.PHASE, help="Rows that were dropped in this phase.")
 @click.option("--tag", type=opt.TAG, help="Rows with a good phrase under this tag.")
+@click.option(
+    "--rejected",
+    is_flag=True,
+    help="Rows of the input that could not be used: file, line, reason and their own text. --where "
+    "is over source, line, dataset, license, reason, detail, raw then.",
+)
 @opt.where
 @opt.database
 def show(
@@ -102,6 +106,7 @@ def show(
     sample: int | None,
     seed: int,
     dropped: bool,
+    rejected: bool,
     phase: Any,
     tag: str | None,
     where: str | None,
@@ -118,16 +123,22 @@ def show(
       sysgen show --dropped --phase check
       sysgen show --where "p_good < 0.6 AND len(instruction) > 200"
       sysgen show --where "obeys < 0.7 OR tries > 2"
+      sysgen show --rejected --where "reason = 'bad_json'"
     """
-    from rich.console import Console
-
     from sysgen_local.errors import UsageError
     from sysgen_local.report.story import story
     from sysgen_local.store import Choice, Store
 
-    asked = sample or dropped or phase or tag or where
+    asked = sample or dropped or phase or tag or where or rejected
     if (row is None) == (not asked):
         raise click.UsageError("name a row's number, or say which rows: --sample, --dropped, ...")
+    if rejected:
+        if dropped or phase or tag:
+            raise click.UsageError(
+                "rejected rows came into no phase: --rejected goes with --sample and --where"
+            )
+        _show_rejected(db, where, sample, seed)
+        return
     with Store.open(db, create=False, read_only=True) as store:
         if row is not None:
             found = [one] if (one := store.row(row)) else []
@@ -145,7 +156,7 @@ def show(
         usable = store.counts().input - store.counts().rejected
         if row is not None and not found:
             raise UsageError(f"{db} has no row {row}", hint=f"its rows are 1 to {usable}")
-        console = Console()
+        console = terminal.console()
         phases = store.phases
         for one in found:
             origin = store.origin(one.row)
@@ -155,6 +166,23 @@ def show(
                 console.print(part)
     if not found:
         click.echo(f"no such row among the {usable:,} of {db}", err=True)
+
+
+def _show_rejected(db: Path, where: str | None, sample: int | None, seed: int) -> None:
+    from sysgen_local.report.story import rejected
+    from sysgen_local.store import Store
+
+    with Store.open(db, create=False, read_only=True) as store:
+        found = store.rejects(sample or FIRST, where=where, seed=seed if sample else None)
+        total = store.count_rejects(where=where)
+    console = terminal.console()
+    for path, reject in found:
+        for part in rejected(path, reject):
+            console.print(part)
+    such = " that meet --where" if where else ""
+    click.echo(f"{len(found):,} of {total:,} rejected rows of {db}{such}", err=True)
+    if len(found) < total:
+        click.echo(f"all of them: sysgen export --rejects -o FILE.jsonl --db {db}", err=True)
 
 
 def _state(db: Path, sources: Sequence[str] = ()) -> dict[str, Any]:

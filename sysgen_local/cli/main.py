@@ -5,17 +5,11 @@ Exit codes: 0 done, 1 failed, 2 wrong usage or input, 130 interrupted (can be ta
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from types import FrameType
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
-REDO = any(word.split("=")[0] == "--redo" for word in sys.argv)
-"""Whether the same command would delete what was done so far."""
-
-AGAIN = "`sysgen run` with the same --db" if REDO else "the same command"
-INTERRUPTED = f"\ninterrupted; {AGAIN} takes it up again\n"
+from sysgen_local import interrupts
 
 
 class _Stopped(BaseException):
@@ -30,32 +24,36 @@ def main() -> None:
     def stop(number: int, frame: FrameType | None) -> None:
         nonlocal stopped
         if stopped:  # a second one leaves at once, whatever the first is putting in order
-            os.write(2, INTERRUPTED.encode())
-            os._exit(130)
+            interrupts.leave()
         stopped = True
         raise _Stopped
 
-    for number in SIGNALS:
+    for number in interrupts.SIGNALS:
         signal.signal(number, stop)
+    interrupts.watch()
     try:
         import click
 
+        from sysgen_local import terminal
+
+        terminal.prepare()
         from sysgen_local.cli.commands import cli
         from sysgen_local.errors import SysgenError
 
         code = cli.main(standalone_mode=False)
         _over()
     except BaseException as error:
-        _over()
+        if not stopped:
+            _over()
         # A library that was interrupted may raise something of its own: `stopped` knows.
         if stopped or isinstance(error, (click.Abort, KeyboardInterrupt)):
-            sys.stderr.write(INTERRUPTED)
-            sys.exit(130)
+            interrupts.say()
+            sys.exit(interrupts.EXIT)
         if isinstance(error, click.ClickException):
             error.show()
             sys.exit(error.exit_code)
         if isinstance(error, SysgenError):
-            click.echo(f"sysgen: {error}", err=True)
+            click.echo(terminal.shown(f"sysgen: {error}"), err=True)
             sys.exit(error.exit_code)
         raise
     sys.exit(code if isinstance(code, int) else 0)
@@ -63,7 +61,7 @@ def main() -> None:
 
 def _over() -> None:
     """All is done: from here on the exit code says how it ended, whatever signal comes."""
-    for number in SIGNALS:
+    for number in interrupts.SIGNALS:
         signal.signal(number, signal.SIG_IGN)
 
 

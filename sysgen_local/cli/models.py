@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sysgen_local import terminal
+
 if TYPE_CHECKING:
     from sysgen_local.models.catalogue import Entry
     from sysgen_local.models.hub import OnProgress
@@ -29,7 +31,7 @@ def list_() -> None:
 
     Example: sysgen models list
     """
-    from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     from sysgen_local.models import installed, load_catalogue, local_path
@@ -48,10 +50,10 @@ def list_() -> None:
             entry.name,
             f"{gb:.2f} GB" if gb else "",
             f"{entry.context:,}" if entry.context else "",
-            entry.license,
-            ", ".join(here) or missing,
+            escape(entry.license),
+            escape(", ".join(here) or missing),
         )
-    Console().print(table)
+    terminal.console().print(table)
 
 
 @models.command()
@@ -182,7 +184,6 @@ def _shown(name: str) -> Iterator[OnProgress]:
 
         yield line
         return
-    from rich.console import Console
     from rich.progress import (
         BarColumn,
         DownloadColumn,
@@ -194,6 +195,6 @@ def _shown(name: str) -> Iterator[OnProgress]:
 
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
     times = (TransferSpeedColumn(), TimeRemainingColumn())
-    with Progress(*columns, *times, console=Console(stderr=True), transient=True) as bar:
+    with Progress(*columns, *times, console=terminal.console(stderr=True), transient=True) as bar:
         task = bar.add_task(name, total=None)
         yield lambda here, total: bar.update(task, completed=here, total=total)

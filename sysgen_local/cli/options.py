@@ -29,6 +29,10 @@ PATH = _Path(path_type=Path, dir_okay=False)
 """A file."""
 OUTPUT = _Path(path_type=Path, dir_okay=False, allow_dash=True)
 """A file, or `-` for standard output."""
+ANY_PATH = _Path(path_type=Path)
+"""A file or a folder."""
+FOLDER = _Path(path_type=Path, file_okay=False, exists=True)
+"""A folder that is there."""
 PHASE = click.Choice(["generate", "filter", "verify", "respond", "check"])
 TAG = click.Choice(["role", "content", "task", "action", "style", "background", "tool", "format"])
 

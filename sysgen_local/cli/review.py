@@ -14,6 +14,7 @@ import click
 from sysgen_local.cli import options as opt
 
 if TYPE_CHECKING:
+    from sysgen_local.review.door import Door
     from sysgen_local.review.server import Server
 
 
@@ -44,6 +45,7 @@ def review(
       sysgen review --no-open --port 8765    # elsewhere: ssh -L 8765:127.0.0.1:8765 HOST
     """
     from sysgen_local.errors import UsageError
+    from sysgen_local.review.door import Door
     from sysgen_local.review.server import Server
     from sysgen_local.review.session import Session
     from sysgen_local.store import Choice, Store
@@ -58,7 +60,8 @@ def review(
                 hint=f"`sysgen stats --db {db}` shows where its rows stand",
             )
         with Server(session, title=f"Review of {db.stem}", port=port) as server:
-            _until_stopped(server, show)
+            door = Door(db.with_name(f"{db.name}.review.html"), server.address)
+            _until_stopped(server, door if show and _has_screen() else None)
         session.close()
     decided = session.decided()
     click.echo(
@@ -68,8 +71,9 @@ def review(
     )
 
 
-def _until_stopped(server: Server, show: bool) -> None:
-    """Ctrl-C or SIGTERM is how this is meant to end, so it is no interruption."""
+def _until_stopped(server: Server, door: Door | None) -> None:
+    """Ctrl-C or SIGTERM is how this is meant to end, so it is no interruption. With a door, a
+    browser opens the page."""
 
     def stop(*_: object) -> None:
         # From a thread: `shutdown` waits for the loop that this handler interrupts.
@@ -78,12 +82,12 @@ def _until_stopped(server: Server, show: bool) -> None:
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         click.echo(f"{server.address}   (Ctrl-C ends it)")
-        if show and _has_screen():
-            import webbrowser
-
-            threading.Thread(target=webbrowser.open, args=(server.address,), daemon=True).start()
+        if door is not None:
+            threading.Thread(target=door.open, daemon=True).start()
         server.serve_forever(poll_interval=0.1)
     finally:
+        if door is not None:
+            door.close()
         for number, handler in before.items():
             signal.signal(number, handler)
 

@@ -153,7 +153,7 @@ def check(**given: Any) -> int:
 
 
 @click.command(name="import-tags")
-@click.argument("tags", type=click.Path(path_type=Path))
+@click.argument("tags", type=opt.ANY_PATH)
 @INPUT
 @opt.options(opt.READING)
 def import_tags(tags: Path, db: Path, inputs: tuple[str, ...], **reading: Any) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from sysgen_local import terminal
 from sysgen_local.cli import evaluate as ev
 from sysgen_local.cli import options as opt
 
@@ -94,8 +95,6 @@ def study(
     if output is not None:
         text = "\n\n".join(table.markdown() for table in tables)
         write(output, f"{text}\n")
-    from rich.console import Console
-
     for drawn in tables:
-        Console().print(drawn.rich())
+        terminal.console().print(drawn.rich())
     return 0

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from sysgen_local import terminal
 from sysgen_local.cli import options as opt
 from sysgen_local.settings import Settings
 
@@ -87,13 +87,12 @@ def try_(
       sysgen try rows.jsonl --model qwen2.5-7b --prompts default --prompts my-prompts/
       sysgen try rows.jsonl --json | jq -r .system
     """
-    from rich.console import Console
-
     from sysgen_local import passes, tryout
     from sysgen_local.report.beside import Journeys, summary
     from sysgen_local.report.waiting import waiting_for
 
-    out, err = Console(width=width, highlight=False), Console(stderr=True, highlight=False)
+    out = terminal.console(width=width, highlight=False)
+    err = terminal.console(stderr=True, highlight=False)
     columns = tryout.combinations(settings, models, prompt_sets)
     say = waiting_for(out, err, "", quiet=quiet).say
     if not models and any(column.model == "builtin" for column in columns):
@@ -134,5 +133,4 @@ def try_(
 
 def _print(console: Console, line: dict[str, Any]) -> None:
     """As it is, on a line of its own."""
-    text = json.dumps(line, ensure_ascii=False)
-    console.print(text, markup=False, emoji=False, soft_wrap=True)
+    console.print(terminal.json_text(line), markup=False, emoji=False, soft_wrap=True)

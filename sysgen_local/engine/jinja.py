@@ -2,7 +2,8 @@
 
 The process sees Jinja's sandbox (no file, no import, nothing of Python's machinery), a limited
 memory, and the end when it takes too long. `python -m sysgen_local.engine.jinja` is that process:
-a line of JSON for the template, then one for each rendering; a line of JSON back for each.
+it says a line of JSON once it is there; then a line for the template and one for each rendering go
+in, and a line of JSON comes back for each.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ import sys
 import threading
 import weakref
 from typing import Any, NoReturn
+
+START = 60.0
+"""Seconds until the process is there: Python and Jinja, on a machine that is busy with more."""
 
 SECONDS = 5.0
 """Longer than any template takes."""
@@ -37,12 +41,15 @@ class Jinja:
             [sys.executable, "-P", "-m", __name__],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
             text=True,
             encoding="utf-8",
+            errors="replace",
             start_new_session=True,
         )
+        self._fault = ""
         self._end = weakref.finalize(self, _end, self._process)
+        self._answer(START, "the process that renders it did not start within {:.0f} seconds")
         self._ask(source)
 
     def render(self, **variables: Any) -> str:
@@ -51,34 +58,57 @@ class Jinja:
         return self._ask(variables)
 
     def close(self) -> None:
+        self._fault = self._fault or "it was closed"
         self._end()
 
     def _ask(self, what: object) -> str:
+        return self._answer(SECONDS, "it takes longer than {:.0f} seconds", json.dumps(what))
+
+    def _answer(self, seconds: float, late: str, line: str | None = None) -> str:
+        """What the process says, to `line` if there is one; `late` is what is wrong where it says
+        nothing for so long."""
+        if self._fault:
+            raise TemplateFaultError(self._fault)
         process = self._process
         assert process.stdin is not None
         assert process.stdout is not None
-        watch = threading.Timer(SECONDS, process.kill)
+        killed = threading.Event()
+
+        def kill() -> None:
+            killed.set()
+            process.kill()
+
+        watch = threading.Timer(seconds, kill)
         watch.start()
         try:
-            process.stdin.write(json.dumps(what) + "\n")
-            process.stdin.flush()
-            line = process.stdout.readline()
+            if line is not None:
+                process.stdin.write(line + "\n")
+                process.stdin.flush()
+            said = process.stdout.readline()
         except OSError:
-            line = ""
+            said = ""
         finally:
             watch.cancel()
-        if not line:
-            raise TemplateFaultError("it takes too much time or memory")
-        answer = json.loads(line)
+        if not said:
+            self._fault = late.format(seconds) if killed.is_set() else self._last_words()
+            raise TemplateFaultError(self._fault)
+        answer = json.loads(said)
         if "error" in answer:
             raise TemplateFaultError(answer["error"])
         return str(answer["text"])
+
+    def _last_words(self) -> str:
+        """That the process ended by itself, and what it said last."""
+        assert self._process.stderr is not None
+        lines = [line.strip() for line in self._process.stderr.read().splitlines()]
+        last = next(filter(None, reversed(lines)), f"exit code {self._process.wait()}")
+        return f"the process that renders it ended: {last[:200]}"
 
 
 def _end(process: subprocess.Popen[str]) -> None:
     process.kill()
     process.wait()
-    for stream in (process.stdin, process.stdout):
+    for stream in (process.stdin, process.stdout, process.stderr):
         if stream is not None:
             with contextlib.suppress(OSError):  # what was still to be written goes nowhere
                 stream.close()
@@ -96,6 +126,7 @@ def serve() -> None:
     )
     environment.globals.update(raise_exception=_raise, strftime_now=_strftime_now)
     template: jinja2.Template | None = None
+    print(json.dumps({"text": ""}), flush=True)
     for line in sys.stdin:
         what = json.loads(line)
         try:
@@ -105,6 +136,7 @@ def serve() -> None:
             else:
                 answer = {"text": template.render(**what)}
         except MemoryError:
+            print(f"it takes more than {MEMORY >> 20:,} MiB of memory", file=sys.stderr)
             return
         except Exception as error:
             answer = {"error": str(error) or type(error).__name__}

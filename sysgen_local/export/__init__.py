@@ -2,7 +2,16 @@
 
 from sysgen_local.export.card import card, generators, licences
 from sysgen_local.export.licences import Licence, licence, permit
-from sysgen_local.export.write import STDOUT, Exported, Wish, can_tell, check, export, split_path
+from sysgen_local.export.write import (
+    STDOUT,
+    Exported,
+    Wish,
+    can_tell,
+    check,
+    export,
+    split_path,
+    write_rejects,
+)
 
 __all__ = [
     "STDOUT",
@@ -18,4 +27,5 @@ __all__ = [
     "licences",
     "permit",
     "split_path",
+    "write_rejects",
 ]

@@ -172,6 +172,7 @@ def _sources(stats: Mapping[str, Any], lineage: Sequence[Part]) -> list[str]:
 
 def _recipe(stats: Mapping[str, Any]) -> list[str]:
     shown = (
+        "imported",
         "model",
         "judge",
         "prompt_set",
@@ -195,7 +196,8 @@ def _recipe(stats: Mapping[str, Any]) -> list[str]:
 
 
 def licences(stats: Mapping[str, Any], lineage: Sequence[Part]) -> dict[str, Licence]:
-    """The licence of every dataset with rows here, and of every model that had a part in them."""
+    """The licence of every dataset with rows here, of phrases that were written elsewhere, and of
+    every model that had a part in the rows."""
     return {part.dataset: licence(part.license) for part in lineage} | generators(stats)
 
 

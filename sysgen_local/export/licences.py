@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sysgen_local.errors import UsageError
-from sysgen_local.store import Part
+from sysgen_local.store import IMPORTED, Part
 
 Kind = Literal["permissive", "share-alike", "terms", "non-commercial", "unknown"]
 """permissive: nothing but credit. share-alike: what is made of it carries the same licence. terms:
@@ -80,8 +80,7 @@ def licence(name: str | None) -> Licence:
 def permit(lineage: Iterable[Part], models: Mapping[str, Licence]) -> None:
     """UsageError unless all rows and all models ask for credit at most; it says which do not."""
     wrong = [
-        f"{part.rows:,} rows of {part.dataset} (rows {part.first} to {part.last}) "
-        f"are under {found.id}"
+        f"{part.rows:,} rows{_of(part)} (rows {part.first} to {part.last}) are under {found.id}"
         for part in lineage
         if (found := licence(part.license)).kind != "permissive"
     ]
@@ -96,3 +95,7 @@ def permit(lineage: Iterable[Part], models: Mapping[str, Licence]) -> None:
             hint="leave them out (--where \"license = 'mit'\"), say a source's licence where you "
             "know it (`sysgen run INPUT --license ID`), or write with another model",
         )
+
+
+def _of(part: Part) -> str:
+    return f" with {IMPORTED}" if part.dataset == IMPORTED else f" of {part.dataset}"

@@ -1,20 +1,25 @@
 """Rows that say the same as others: near-duplicates of earlier rows, and of benchmark prompts.
 
-Near means a Jaccard similarity of their five-character pieces, estimated by MinHash (datasketch).
+Near means a Jaccard similarity of their five-character pieces, over texts with the same numbers and
+operators in the same order: one sign makes another problem, however much is alike around it.
+MinHash (datasketch) finds the candidates, and each is compared.
 """
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from sysgen_local.errors import UsageError
+from sysgen_local.export.texts import Said, said
 
 NEAR = 0.8
 """From this similarity on, two texts count as the same."""
+
+_CANDIDATE = 0.65
+"""What MinHash is asked for: its estimate is off by a tenth now and then."""
 
 WORDS = 13
 """A run of so many words in common is contamination (the length GPT-3's authors chose)."""
@@ -43,8 +48,10 @@ def contaminated(
     runs: set[str] = set()
     for prompt in prompts:
         near.add(prompt)
-        runs.update(_runs(prompt))
-    return [row for row, text in rows if near.knows(text) or not runs.isdisjoint(_runs(text))]
+        runs.update(said(prompt).runs(WORDS))
+    return [
+        row for row, text in rows if near.knows(text) or not runs.isdisjoint(said(text).runs(WORDS))
+    ]
 
 
 def prompts_of(path: Path) -> Iterator[str]:
@@ -100,32 +107,36 @@ class _Near:
     def __init__(self, threshold: float) -> None:
         from datasketch import MinHashLSH
 
-        self._exact: set[str] = set()
-        self._lsh = MinHashLSH(threshold=threshold, num_perm=128)
+        self._threshold = threshold
+        self._exactly: set[str] = set()
+        self._texts: list[Said] = []
+        self._lsh: Any = MinHashLSH(threshold=min(_CANDIDATE, threshold), num_perm=128)
 
     def add(self, text: str) -> None:
-        plain = _plain(text)
-        if plain not in self._exact:
-            self._lsh.insert(len(self._exact), _hashed(plain))
-            self._exact.add(plain)
+        new = said(text)
+        if new.plain not in self._exactly:
+            self._lsh.insert(len(self._texts), _hashed(new.pieces))
+            self._texts.append(new)
+            self._exactly.add(new.plain)
 
     def knows(self, text: str) -> bool:
-        plain = _plain(text)
-        return plain in self._exact or bool(self._lsh.query(_hashed(plain)))
+        new = said(text)
+        if new.plain in self._exactly:
+            return True
+        pieces = new.pieces
+        candidates = (self._texts[i] for i in self._lsh.query(_hashed(pieces)))
+        return any(
+            new.exact == other.exact and _jaccard(pieces, other.pieces) >= self._threshold
+            for other in candidates
+        )
 
 
-def _hashed(plain: str) -> Any:
+def _jaccard(some: set[str], others: set[str]) -> float:
+    common = len(some & others)
+    return common / (len(some) + len(others) - common)
+
+
+def _hashed(pieces: set[str]) -> Any:
     from datasketch import MinHash
 
-    pieces = {plain[i : i + 5].encode() for i in range(max(1, len(plain) - 4))}
-    return MinHash.bulk([pieces], num_perm=128)[0]
-
-
-def _plain(text: str) -> str:
-    """Letters and digits in small, one space between words."""
-    return " ".join(re.findall(r"\w+", text.lower()))
-
-
-def _runs(text: str) -> Iterator[str]:
-    words = _plain(text).split()
-    return (" ".join(words[i : i + WORDS]) for i in range(len(words) - WORDS + 1))
+    return MinHash.bulk([[piece.encode() for piece in pieces]], num_perm=128)[0]

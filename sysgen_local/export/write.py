@@ -3,13 +3,13 @@
 messages: {"messages": [{"role", "content"}, ...]}, the system message first, tool calls under
 "assistant" and their results under "tool". sharegpt: {"conversations": [{"from", "value"}, ...],
 "system"}. Both carry "tools", a JSON list as text, where any row has them. alpaca: system,
-instruction, input, output, history; rows with tool calls have no place in it and are skipped, and
-the first row with a history leads, so that readers see that column's type at once.
+instruction, input, output, history; rows with tool calls have no place in it and are skipped.
 prompt-completion: two lists of messages. dpo: {"prompt", "chosen", "rejected"}, an answer over one
 that failed the checks in its place, where there is none over the original one.
 
 With checks, messages and sharegpt have "agrees", "obeys" and "checks", a list of {"turn", "kind",
-"text", "by", "p", "detail"}; one that no row has is left out, and a row with all of them leads.
+"text", "by", "p", "detail"}; one that no row has is left out. With their origin, all formats have
+"source", "line" and "row".
 """
 
 from __future__ import annotations
@@ -35,18 +35,19 @@ _ENDINGS = (".jsonl", ".parquet")
 @dataclass(frozen=True, slots=True)
 class Exported:
     """How many finished rows the file holds, and how many had no place in its format. `split` is
-    its name where the rows were split."""
+    its name where the rows were split, `late` as in `store.Written`."""
 
     rows: int
     skipped: int
     path: Path
     split: str | None = None
+    late: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
     """What is to leave, and in what form; `without` are rows to leave out, ascending. `checks`:
-    with what was checked of each row's answers."""
+    with what was checked of each row's answers; `origin`: with source, line and row."""
 
     format: Format = "messages"
     variant: Variant = "full"
@@ -55,6 +56,7 @@ class Wish:
     min_p_good: float = 0.0
     without: tuple[int, ...] = ()
     checks: bool = False
+    origin: bool = False
 
 
 def export(
@@ -95,16 +97,26 @@ def _write(
     store: Store, path: Path, wish: Wish, share: tuple[float, float], split: str | None
 ) -> Exported:
     with whole(path) as part:
-        rows, skipped = store.copy_final(
+        rows, skipped, late = store.copy_final(
             part,
             layout=wish.format,
             variant=wish.variant,
             fold_system=wish.fold_system,
             selection=Selection(wish.where, wish.min_p_good, wish.without, share),
             checks=wish.checks,
+            origin=wish.origin,
             parquet=path.suffix.lower() == ".parquet",
         )
-    return Exported(rows, skipped, path, split)
+    return Exported(rows, skipped, path, split, late)
+
+
+def write_rejects(store: Store, path: Path, where: str | None = None) -> int:
+    """Write the rows of the input that could not be used, in its order: {"file", "line", "reason",
+    "detail", "raw"}; how many there were. `where` is over the view `rejected`. Raises as `export`.
+    """
+    check(path)
+    with whole(path) as part:
+        return store.copy_rejects(part, where=where, parquet=path.suffix.lower() == ".parquet")
 
 
 def _print(store: Store, wish: Wish) -> Exported:

@@ -236,7 +236,8 @@ def _entry(name: str, table: dict[str, Any], file: Path) -> Entry:
     try:
         return Entry.model_validate({**table, "name": name})
     except ValidationError as error:
-        first = error.errors()[0]
+        # A key that is misspelt is one that is missing, too: the first says more.
+        first = min(error.errors(), key=lambda of: of["type"] != "extra_forbidden")
         where = ".".join([f'models."{name}"', *map(str, first["loc"])])
         raise UsageError(f"{file}: {where}: {_said(first)}", hint=_hint(first)) from error
 
@@ -256,4 +257,5 @@ def _hint(problem: Any) -> str | None:
     )
     keys = [key for key in parent.model_fields if key != "name"]
     near = difflib.get_close_matches(str(problem["loc"][-1]), keys, n=1)
-    return f"did you mean {near[0]}?" if near else f"the keys are {', '.join(keys)}"
+    there = f"the keys are {', '.join(keys)}"
+    return f"did you mean {near[0]}? {there[0].upper()}{there[1:]}" if near else there

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
+import re
+import shlex
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,19 +49,75 @@ def fingerprint(path: Path) -> str:
 
 def require_gguf(path: Path) -> None:
     """UsageError unless `path` is a readable file that begins like a GGUF."""
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder, not a GGUF file", hint=_inside(path))
     try:
-        with path.open("rb") as file:
-            magic = file.read(4)
+        magic = _magic(path)
     except OSError as error:
         raise UsageError(
             f"cannot read {path}: {error.strerror}",
             hint="`sysgen models list` shows the models known by name",
         ) from error
     if magic != MAGIC:
+        _refuse_piece(path)
         raise UsageError(
             f"{path} is not a GGUF file",
             hint="llama.cpp's convert_hf_to_gguf.py makes one from a model's safetensors",
         )
+
+
+def _magic(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(4)
+
+
+# As they lie on hubs: m.gguf-split-a, m.gguf.part1of2, m.gguf.aa, m.gguf.001, m.part2.gguf
+_PIECE = re.compile(
+    r"(?P<whole>.+\.gguf)[._-]?(split[._-]?|part[._-]?)?([a-z]{1,2}|\d+)([._-]?of[._-]?\d+)?"
+    r"|(?P<stem>.+?)[._-](part[._-]?\d+([._-]?of[._-]?\d+)?|\d+[._-]of[._-]\d+)\.gguf",
+    re.IGNORECASE,
+)
+
+
+def _refuse_piece(path: Path) -> None:
+    """UsageError where a file that is no whole GGUF has the name of a piece of one that was cut
+    up without regard to what is in it."""
+    found = _PIECE.fullmatch(path.name)
+    if found is None:
+        return
+    whole = found["whole"] or f"{found['stem']}.gguf"
+    begin = path.name[: len(found["whole"] or found["stem"])]
+    beside = sorted(
+        p.name for p in path.parent.glob(f"{glob.escape(begin)}*")
+        if (other := _PIECE.fullmatch(p.name))
+        and (other["whole"] or f"{other['stem']}.gguf") == whole
+    )  # fmt: skip
+    if found["stem"] and all(_magic(path.with_name(name)) == MAGIC for name in beside):
+        return  # parts of a model that was split as llama.cpp does it
+    pieces = " ".join(map(shlex.quote, beside))
+    into = whole if whole not in beside else f"whole-{whole}"
+    raise UsageError(
+        f"{path} is a raw piece of a GGUF that was cut up: llama.cpp cannot load pieces",
+        hint=f"put all of them together in their order, `cat {pieces} > {shlex.quote(into)}`, and "
+        "name that file",
+    )
+
+
+def _inside(folder: Path) -> str:
+    """What to name in place of a folder."""
+    files = [p for p in sorted(folder.glob("*.gguf")) if not _LATER_PART.search(p.name)]
+    if files:
+        more = f", or another of the {len(files)} in it" if len(files) > 1 else ""
+        return f"name the file in it: {files[0]}{more}"
+    if (folder / "config.json").exists() or any(folder.glob("*.safetensors")):
+        return (
+            "it holds a model for other programs: llama.cpp's convert_hf_to_gguf.py makes a GGUF "
+            "of it; `sysgen models list` shows models that come as one"
+        )
+    return "there is no .gguf file in it; `sysgen models list` shows the models known by name"
+
+
+_LATER_PART = re.compile(r"-(?!00001)\d{5}-of-\d{5}\.gguf$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +224,7 @@ def _header(path: Path, size: int) -> Any:
     try:
         return Header(path)
     except EOFError as error:
+        _refuse_piece(path)
         beyond = f"it ends at byte {size:,}, its data at byte {error.args[0]:,} or later"
         raise SysgenError(f"{path} is cut short: {beyond}", hint=_AGAIN) from error
     except (ValueError, IndexError, KeyError, TypeError, OverflowError) as error:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sysgen_local.errors import UsageError
 from sysgen_local.models import package
+from sysgen_local.models.addresses import address, refuse
 from sysgen_local.models.catalogue import Catalogue, Entry, load_catalogue
 from sysgen_local.models.gguf_file import check, fingerprint, require_gguf
 from sysgen_local.models.hub import OnProgress, discard, fetch, local_path
@@ -43,7 +44,8 @@ def locate(name: str, catalogue: Catalogue | None = None) -> Model:
 
     Raises UsageError as `resolve` does, and SysgenError for a GGUF that is not whole.
     """
-    if name.startswith(("http://", "https://")):
+    at = address(name)
+    if name.startswith(("http://", "https://")) and at is None:
         url, _, model = name.partition("#")
         return Server(url.rstrip("/"), model or None)
     found = resolve(name, catalogue)
@@ -65,15 +67,25 @@ def resolve(name: str, catalogue: Catalogue | None = None) -> ResolvedModel:
     is no GGUF.
     """
     path = Path(name).expanduser()
+    at = address(name)
+    if at is not None and not path.exists():
+        raise refuse(name, at, catalogue or load_catalogue())
+    if name.startswith(("http://", "https://")):
+        raise UsageError(
+            f"{name} is the address of a server, and this needs a model on this machine",
+            hint="name a .gguf file, or a model that `sysgen models list` shows",
+        )
     if name.lower().endswith(".gguf") or os.sep in name or "/" in name:
         require_gguf(path)
         return ResolvedModel(path.stem, path)
     catalogue = catalogue or load_catalogue()
-    if name not in catalogue.entries and path.is_file():
+    if name not in catalogue.entries and path.exists():
         require_gguf(path)
         return ResolvedModel(path.stem, path)
     entry, quant = catalogue.find(name)
     found = package.find(entry) if entry.package else local_path(entry, quant)
+    if found is None and entry.path is not None and entry.path.exists():
+        found = entry.path  # a folder, say
     if found is None:
         raise UsageError(
             f"the model {name} is not on this machine"

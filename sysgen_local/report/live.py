@@ -10,6 +10,7 @@ from typing import IO, TYPE_CHECKING, Protocol
 
 import psutil
 
+from sysgen_local import terminal
 from sysgen_local.progress import Progress, View
 from sysgen_local.records import Row
 from sysgen_local.report.colours import colour
@@ -38,9 +39,7 @@ def view_for(stream: IO[str], *, quiet: bool = False, json_log: bool = False) ->
         return JsonLines(stream)
     if quiet:
         return Silent()
-    from rich.console import Console
-
-    console = Console(file=stream)
+    console = terminal.console(stream)
     return Live(console) if console.is_terminal else Plain(stream)
 
 
@@ -66,7 +65,7 @@ class Plain:
         self._advised: set[str] = set()
 
     def say(self, line: str) -> None:
-        print(line, file=self._stream, flush=True)
+        print(terminal.shown(line), file=self._stream, flush=True)
 
     def show(self, progress: Progress) -> None:
         if progress.seconds >= self.every:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Literal
 
-from sysgen_local.records import Phase, Row, Turn, Verdict
+from sysgen_local.records import Phase, Reject, Row, Turn, Verdict
 from sysgen_local.report.colours import colour
 from sysgen_local.report.standing import checks_of, fault, standing, verdict
 from sysgen_local.store import Origin, Review
@@ -47,6 +47,19 @@ def story(
     if stale:
         yield Text("the answer was written before the system message was edited", style="yellow")
     yield _end(row, review, phases)
+
+
+def rejected(path: str, reject: Reject) -> Iterator[RenderableType]:
+    """A row that could not be used: where it stands, why, and what it is."""
+    from rich.rule import Rule
+    from rich.text import Text
+
+    yield Rule(Text(f"{path}, line {reject.line}"))
+    yield Text(f"{reject.reason}: {reject.detail}" if reject.detail else reject.reason, "bold red")
+    if reject.raw:
+        yield _panel("the row", reject.raw, "dim")
+    else:
+        yield Text("its text was not kept", "dim")
 
 
 def _phrases(row: Row) -> Iterator[RenderableType]:

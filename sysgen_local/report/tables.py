@@ -198,7 +198,7 @@ def _datasets(state: State) -> Table:
     for name, of in state["datasets"].items():
         means = [_whole(of[key] or 0) for key in ("mean_instruction", "mean_answer")]
         others = [f"{of[key]:,}" for key in ("multi_turn", "with_system")]
-        table.add_row(plain(name), of["license"] or "?", *means, *others)
+        table.add_row(plain(name), plain(of["license"] or "?"), *means, *others)
     table.caption = "query and answer: mean characters, as they came"
     return table
 

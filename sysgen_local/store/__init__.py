@@ -6,6 +6,7 @@ Every SQL statement of the project lives in this package; it knows no model and 
 from sysgen_local.store.copying import (
     CHECKED_FORMATS,
     FORMATS,
+    IMPORTED,
     OUTSIDE,
     VARIANTS,
     Format,
@@ -26,6 +27,7 @@ from sysgen_local.store.store import Origin, Store
 __all__ = [
     "CHECKED_FORMATS",
     "FORMATS",
+    "IMPORTED",
     "OUTSIDE",
     "VARIANTS",
     "Again",

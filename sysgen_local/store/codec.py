@@ -33,7 +33,7 @@ Columns = Mapping[str, str | type]
 
 _COST = {"tokens_in": "BIGINT", "tokens_out": "BIGINT", "seconds": "DOUBLE"}
 CONVERSATION: Columns = {"turns": Turn, "line": "BIGINT", "system": "VARCHAR", "tools": "VARCHAR"}
-REJECT: Columns = {"line": "BIGINT", "reason": "VARCHAR", "detail": "VARCHAR"}
+REJECT: Columns = {"line": "BIGINT", "reason": "VARCHAR", "detail": "VARCHAR", "raw": "VARCHAR"}
 RESULT: dict[Phase, Columns] = {
     "generate": {"phrases": Phrase, "dropped": "VARCHAR", "raw": "VARCHAR", **_COST},
     "filter": {"phrases": Phrase, "removed": Removed, "dropped": "VARCHAR"},

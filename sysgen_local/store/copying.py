@@ -10,9 +10,8 @@ import tempfile
 from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import chain
 from pathlib import Path
-from typing import Literal, get_args
+from typing import BinaryIO, Literal, NamedTuple, get_args
 
 from sysgen_local.store.database import Database
 from sysgen_local.store.rows import chosen
@@ -74,6 +73,8 @@ _CHECKS = {
 }
 """Column of what was checked -> the rows that have it."""
 
+_ORIGIN = {"source": "source", "line": "line", "row": '"row"'}
+
 CHECKED_FORMATS: tuple[Format, ...] = ("messages", "sharegpt")
 """Those that can say what was checked."""
 
@@ -126,6 +127,9 @@ OUTSIDE: dict[Format, str] = {
 _JSON_SLICE = 2_000
 _PARQUET_SLICE = 20_000
 
+_PIECE = 10 << 20
+"""Bytes of a JSONL file from which the `datasets` library learns the columns' types."""
+
 _SHARE = "md5_number_lower(turns[1].content) / 18446744073709551616.0"
 """A place in [0, 1) that depends on the first instruction alone: the same in every file."""
 
@@ -142,25 +146,41 @@ class Selection:
     share: tuple[float, float] = (0.0, 1.0)
 
 
+class Written(NamedTuple):
+    """How many rows were written, and how many had no place in the format. `late`: columns of a
+    JSONL file that are empty throughout its first piece, and so have no type for some readers."""
+
+    rows: int
+    skipped: int
+    late: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """What is to be written, and how. `checks`: with what was checked of each row's answers."""
+    """What is to be written, and how. `checks`: with what was checked of each row's answers;
+    `origin`: with where each row came from."""
 
     layout: Format
     variant: Variant
     fold_system: bool
     selection: Selection
     checks: bool = False
+    origin: bool = False
 
-    def write(self, db: Database, path: Path, *, parquet: bool) -> tuple[int, int]:
-        """Write the rows to `path` in ascending order; how many were written, and skipped.
+    @property
+    def wanted(self) -> str:
+        """The rows that leave, as a subquery's condition in SQL: those that have a place."""
+        return _PLACE.get(self.layout, "true")
+
+    def write(self, db: Database, path: Path, *, parquet: bool) -> Written:
+        """Write the rows to `path` in ascending order.
 
         Raises OSError or duckdb's errors where the file cannot be written.
         """
-        where = _PLACE.get(self.layout, "true")
+        where = self.wanted
         everything = f'SELECT "row" FROM {self._source(0, 1 << 62)}'
         rows = len(chosen(db, everything, self.selection.where))
-        ((kept, with_tools, last),) = db.all(
+        [(kept, with_tools, last)] = db.all(
             f'SELECT count(*), count(tools), coalesce(max("row"), 0) '
             f"FROM {self._source(0, 1 << 62)} WHERE {where}"
         )
@@ -169,22 +189,21 @@ class Copy:
             columns["tools"] = _TOOLS
         if self.fold_system:
             columns.pop("system", None)
-        leading = {"history": "len(turns) > 2"} if self.layout == "alpaca" else {}
+        typed = {"history": "len(turns) > 2"} if self.layout == "alpaca" else {}
         if self.checks:
             there = self._there(db, _CHECKS)
             columns |= {name: name for name in there}
-            leading |= there
-        write = _write_parquet if parquet else _write_json
+            typed |= there
+        if self.origin:
+            columns |= _ORIGIN
+        write = write_parquet if parquet else write_json
         slices = _slices(last, _PARQUET_SLICE if parquet else _JSON_SLICE)
         sources: Iterator[str] = (
             f"{self._source(low, high)} WHERE {where}" for low, high in slices
         )
-        if leaders := self._leaders(db, where, leading):
-            first = (f"{self._source(leader, leader)} WHERE {where}" for leader in leaders)
-            numbers = ", ".join(map(str, leaders))
-            sources = chain(first, (f'{each} AND "row" NOT IN ({numbers})' for each in sources))
         write(db, path, columns, sources)
-        return kept, rows - kept
+        late = () if parquet else tuple(self._late(db, path, where, typed))
+        return Written(kept, rows - kept, late)
 
     def _there(self, db: Database, columns: dict[str, str]) -> dict[str, str]:
         """Those of these columns that a row has: one of all splits, which so have the same."""
@@ -195,19 +214,21 @@ class Copy:
         [found] = db.all(f"SELECT {counted} FROM {whole._source(0, 1 << 62)}")
         return {name: of for (name, of), rows in zip(columns.items(), found, strict=True) if rows}
 
-    def _leaders(self, db: Database, where: str, columns: dict[str, str]) -> list[int]:
-        """The first row that has all of these columns, or the first rows that have one each. They
-        lead the file: readers that learn the columns' types from a file's head would otherwise
-        take them for columns of nothing."""
-        every = " AND ".join(f"({such})" for such in columns.values())
-        found: dict[int, None] = {}
-        for such in (every, *columns.values()) if columns else ():
-            source = f"{self._source(0, 1 << 62)} WHERE {where} AND {such}"
-            rows = db.numbers(f'SELECT "row" FROM {source} ORDER BY "row" LIMIT 1')
-            found |= dict.fromkeys(rows)
-            if such is every and rows:
-                break
-        return list(found)
+    def _late(self, db: Database, path: Path, where: str, columns: dict[str, str]) -> list[str]:
+        """Those of these columns that have nothing in them in the first piece of a JSONL file, from
+        which readers learn the columns' types."""
+        if path.stat().st_size <= _PIECE or not columns:
+            return []
+        source = f"{self._source(0, 1 << 62)} WHERE {where}"
+        firsts = ", ".join(f'min("row") FILTER ({such})' for such in columns.values())
+        [found] = db.all(f"SELECT {firsts} FROM {source}")
+        with path.open("rb") as file:
+            begun = sum(1 for _ in _lines_until(file, _PIECE))
+        numbers = f'SELECT "row" FROM {source} ORDER BY "row" LIMIT 1 OFFSET {begun}'
+        [behind, *_] = [*db.numbers(numbers), 1 << 62]
+        return [
+            name for name, first in zip(columns, found, strict=True) if first and first >= behind
+        ]
 
     def _source(self, low: int, high: int) -> str:
         """The rows from `low` to `high` that are asked for, as a subquery."""
@@ -228,7 +249,7 @@ class Copy:
         if asked.share != (0.0, 1.0):
             low_share, high_share = asked.share
             parts.append(f"{_SHARE} >= {low_share!r} AND {_SHARE} < {high_share!r}")
-        whole = '"row", source, dataset, license, tools, old_turns, agrees, obeys, checks'
+        whole = '"row", source, line, dataset, license, tools, old_turns, agrees, obeys, checks'
         said = f"SELECT {whole}, {_SAID[self.variant]}"
         source = f"({said} FROM released WHERE {' AND '.join(parts)})"
         if self.fold_system:
@@ -252,24 +273,43 @@ class Part:
 
 def lineage(db: Database, layout: Format, selection: Selection) -> list[Part]:
     """See `Store.lineage`."""
-    source = Copy(layout, "full", False, selection)._source(0, 1 << 62)
+    copy = Copy(layout, "full", False, selection)
+    source = f"{copy._source(0, 1 << 62)} WHERE {copy.wanted}"
     sql = (
         'SELECT coalesce(dataset, source) AS name, license, count(*), min("row"), max("row") '
-        f"FROM {source} WHERE {_PLACE.get(layout, 'true')} GROUP BY ALL ORDER BY 4"
+        f"FROM {source} GROUP BY ALL ORDER BY 4"
     )
-    return [Part(*found) for found in chosen(db, sql, selection.where)]
+    parts = [Part(*found) for found in chosen(db, sql, selection.where)]
+    imported = (
+        f'SELECT count(*), min("row"), max("row") FROM (SELECT "row" FROM {source}) '
+        f'JOIN generated USING ("row") WHERE {_IMPORTED}'
+    )
+    [(rows, *edges)] = db.all(imported)
+    return [*parts, Part(IMPORTED, None, rows, *edges)] if rows else parts
 
 
-def instructions(db: Database) -> Iterator[tuple[int, str]]:
+IMPORTED = "phrases from elsewhere"
+"""Name of the part of a lineage that `import-tags` brought in; nobody says who wrote them."""
+
+# A model that wrote phrases read a prompt, and what it wrote is kept only where it did not parse.
+_IMPORTED = "tokens_in = 0 AND raw IS NOT NULL AND dropped IS NULL"
+
+
+def instructions(db: Database, copy: Copy) -> Iterator[tuple[int, str]]:
     """See `Store.instructions`."""
-    ((last,),) = db.all('SELECT coalesce(max("row"), 0) FROM responded')
+    chosen(db, f"SELECT 1 FROM {copy._source(0, 0)}", copy.selection.where)
+    [(last,)] = db.all('SELECT coalesce(max("row"), 0) FROM responded')
     for low, high in _slices(last, _PARQUET_SLICE):
-        yield from db.all(
-            'SELECT "row", old_turns[1].content FROM released '
-            'WHERE "row" BETWEEN $1 AND $2 ORDER BY "row"',
-            low,
-            high,
-        )
+        source = f"{copy._source(low, high)} WHERE {copy.wanted}"
+        yield from db.all(f'SELECT "row", old_turns[1].content FROM {source} ORDER BY "row"')
+
+
+def _lines_until(file: BinaryIO, size: int) -> Iterator[bytes]:
+    """The lines that begin in so many bytes."""
+    at = 0
+    while at < size and (line := file.readline()):
+        at += len(line)
+        yield line
 
 
 def _slices(last: int, size: int) -> Iterator[tuple[int, int]]:
@@ -277,7 +317,7 @@ def _slices(last: int, size: int) -> Iterator[tuple[int, int]]:
     return ((low, low + size - 1) for low in range(1, max(last, 1) + 1, size))
 
 
-def _write_json(db: Database, path: Path, columns: dict[str, str], sources: Iterator[str]) -> None:
+def write_json(db: Database, path: Path, columns: dict[str, str], sources: Iterator[str]) -> None:
     members = ", ".join(f"'{name}': {expression}" for name, expression in columns.items())
     with path.open("w", encoding="utf-8", newline="\n") as file:
         for source in sources:
@@ -285,7 +325,7 @@ def _write_json(db: Database, path: Path, columns: dict[str, str], sources: Iter
             file.writelines(f"{line}\n" for (line,) in lines)
 
 
-def _write_parquet(
+def write_parquet(
     db: Database, path: Path, columns: dict[str, str], sources: Iterator[str]
 ) -> None:
     made = ", ".join(f'{expression} AS "{name}"' for name, expression in columns.items())

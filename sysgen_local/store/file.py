@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import re
 from contextlib import suppress
 from pathlib import Path
@@ -27,10 +29,13 @@ _ANOTHER = "name another file with --db"
 
 
 class LockedError(SysgenError):
-    """Another process has the file open. `pid` is that process, where DuckDB tells it."""
+    """Another process has the file open. `pid` is that process, where DuckDB tells it, and 0 where
+    it is not on this machine."""
 
     def __init__(self, path: Path, pid: int | None) -> None:
         holder = f" (PID {pid})" if pid else ""
+        if pid == 0:  # as the system says of processes that it does not see
+            holder = " on another machine, or in another container"
         super().__init__(
             f"{path} is in use by another process{holder}",
             hint=f"`sysgen status --db {path}` shows how far a run is; {_ANOTHER}, or stop it "
@@ -39,17 +44,29 @@ class LockedError(SysgenError):
         self.pid = pid
 
 
+class NoLocksError(UsageError):
+    """The file system, as of some network shares, has no locks for files."""
+
+    def __init__(self, path: Path, why: int) -> None:
+        super().__init__(
+            f"{path} cannot be locked: the file system it lies on has no locks for files "
+            f"({os.strerror(why)}), and without one two runs could write into it at once",
+            hint="name a file on a local disk with --db, and copy it there first if it is to go on",
+        )
+
+
 def connect(
     path: Path, *, create: bool, read_only: bool, layout: schema.Layout | None = None
 ) -> DuckDBPyConnection:
     """Open `path`, bringing an older schema up to date; `layout` is a `Store`'s unless given.
 
     Raises UsageError where the file is missing (and may not be created), is no file of this
-    program or comes from a newer version; LockedError where another process has it open.
+    program or comes from a newer version; LockedError where another process has it open, and
+    NoLocksError where its file system has no locks.
     """
     layout = layout or schema.rows_layout()
     _prepare(path, layout.maker, create=create and not read_only)
-    con = _open(path, read_only=read_only)
+    con = _opened_or_made(path, read_only=read_only)
     try:
         found, known = schema.version(con, layout), len(layout.migrations)
         if found is None or (found == 0 and (read_only or not create)):
@@ -105,16 +122,45 @@ def _prepare(path: Path, maker: str, *, create: bool) -> None:
 def _remove_empty(path: Path) -> None:
     """Left by a process killed before its first write, unless one is just about to write."""
     try:
-        with path.open("r+b") as file:
-            with suppress(ImportError):  # Windows
-                import fcntl
-
-                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            path.unlink()
-    except BlockingIOError as error:
-        raise LockedError(path, None) from error
+        why = _lock_refused(path)
+        if why in _NO_LOCKS:
+            raise NoLocksError(path, why)
+        if why:
+            raise LockedError(path, None)
+        path.unlink()
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror}", hint=_ANOTHER) from error
+
+
+_NO_LOCKS = (errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK, errno.ENOSYS, errno.EINVAL)
+"""What file systems without locks say, each its own."""
+
+
+def _lock_refused(path: Path) -> int:
+    """Why the file cannot be locked, as an error number; 0 where it can. Raises OSError where it
+    cannot be written."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return 0
+    with path.open("r+b") as file:
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            return error.errno or errno.EAGAIN
+    return 0
+
+
+def _opened_or_made(path: Path, *, read_only: bool) -> DuckDBPyConnection:
+    """As `_open`; where it is refused, no empty file stays that was not there before."""
+    there = path.exists()
+    try:
+        return _open(path, read_only=read_only)
+    except NoLocksError:
+        with suppress(OSError):
+            if not there and path.stat().st_size == 0:
+                path.unlink()
+        raise
 
 
 def _must_be_duckdb(path: Path) -> None:
@@ -135,11 +181,14 @@ def _open(path: Path, *, read_only: bool) -> DuckDBPyConnection:
         return duckdb.connect(str(path), read_only=read_only, config=dict(_CONFIG))
     except duckdb.Error as error:
         text = str(error)
-        if "lock" in text and "PID" in text:
-            pid = re.search(r"PID (\d+)", text)
-            raise LockedError(path, int(pid[1]) if pid else None) from error
-        if "Could not set lock" in text:
-            raise LockedError(path, None) from error
+        found = re.search(r"PID (\d+)", text) if "lock" in text else None
+        pid = int(found[1]) if found else None
+        if pid or "Could not set lock" in text:
+            # DuckDB gives every refusal this name, and names process 0 where it knows of none.
+            with suppress(OSError):
+                if not pid and (why := _lock_refused(path)) in _NO_LOCKS:
+                    raise NoLocksError(path, why) from error
+            raise LockedError(path, pid) from error
         if "not a valid DuckDB" in text:
             raise UsageError(f"{path} is not a DuckDB file", hint=_ANOTHER) from error
         raise UsageError(f"{path} cannot be opened: {first_line(error)}", hint=_ANOTHER) from error

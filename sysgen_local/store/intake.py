@@ -17,6 +17,9 @@ from sysgen_local.store.schema import now
 Again = Callable[[], Iterable[Conversation | Reject]]
 """Reads a source once more from its start."""
 
+RAW = 4000
+"""Characters that are kept of a rejected row's own text."""
+
 _BATCH_CHARACTERS = 16 << 20
 """A batch ends at the latest after so much text, which bounds the memory an ingest takes."""
 
@@ -204,7 +207,8 @@ def _add(db: Database, source: int, records: list[Conversation | Reject]) -> Non
     rejected: list[codec.Values] = []
     for record in records:
         if isinstance(record, Reject):
-            rejected.append((source, record.line, record.reason, record.detail))
+            raw = _bounded(record.raw) or None
+            rejected.append((source, record.line, record.reason, record.detail, raw))
         else:
             row += 1
             usable.append((row, source, *codec.encode_conversation(record)))
@@ -223,11 +227,18 @@ def _batches(
         batch.append(record)
         if isinstance(record, Conversation):
             size += sum(len(turn.content) for turn in record.turns)
+        else:
+            size += len(record.raw)
         if len(batch) >= most or size >= _BATCH_CHARACTERS:
             yield batch
             batch, size = [], 0
     if batch:
         yield batch
+
+
+def _bounded(raw: str) -> str:
+    """The text, or its beginning and how long it was."""
+    return raw if len(raw) <= RAW else f"{raw[:RAW]}… ({len(raw):,} characters)"
 
 
 def _map(mapping: Mapping[str, str]) -> str:

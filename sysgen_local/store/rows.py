@@ -176,8 +176,10 @@ def queue(db: Database, choice: Choice) -> list[tuple[int, reviews.Decision | No
     return chosen(db, sql, choice.where, choice.limit)
 
 
-def chosen(db: Database, sql: str, where: str | None, *values: object) -> list[Any]:
-    """A query that holds a condition the user wrote. UsageError where that is none."""
+def chosen(
+    db: Database, sql: str, where: str | None, *values: object, view: str = "journey"
+) -> list[Any]:
+    """A query that holds a condition the user wrote over `view`. UsageError where that is none."""
     import duckdb
 
     try:
@@ -185,7 +187,8 @@ def chosen(db: Database, sql: str, where: str | None, *values: object) -> list[A
     except duckdb.Error as error:
         if where is None:
             raise
-        columns = [name for name, *_ in db.all("DESCRIBE journey") if name != "good"]
+        inner = ("good", "reject", "place")  # not worth a user's while
+        columns = [name for name, *_ in db.all(f"DESCRIBE {view}") if name not in inner]
         raise UsageError(
             f"--where {where}: {first_line(error)}",
             hint=f"an SQL condition over the columns {', '.join(columns)}",

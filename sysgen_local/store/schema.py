@@ -320,6 +320,15 @@ CREATE OR REPLACE VIEW journey AS
     LEFT JOIN opinions w ON w."row" = c."row";
 """
 
+# `raw` is NULL in rows that an older version rejected.
+_REJECTED = """
+ALTER TABLE rejects ADD COLUMN raw VARCHAR;
+CREATE VIEW rejected AS
+    SELECT r.rowid AS reject, r.source AS place, s.path AS source, r.line,
+        coalesce(s.dataset, s.path) AS dataset, s.license, r.reason, r.detail, r.raw
+    FROM rejects r JOIN sources s ON s.source = r.source;
+"""
+
 MIGRATIONS: tuple[tuple[str, str], ...] = (
     ("first tables", _FIRST),
     ("reviews", _REVIEWS),
@@ -327,6 +336,7 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
     ("answers compared and judged", _JUDGED),
     ("answers checked", _CHECKED),
     ("decisions of versions", _VERSIONS),
+    ("raw text of rejected rows", _REJECTED),
 )
 """(name, SQL) of every migration; its number is its place, from 1."""
 

@@ -35,6 +35,7 @@ from sysgen_local.store import (
     journal,
     judging,
     narrowing,
+    rejects,
     reviews,
     rows,
     sizes,
@@ -255,14 +256,29 @@ class Store:
         )
         return Origin(*found[0]) if found else None
 
-    def rejects(self, limit: int | None = None) -> list[tuple[str, Reject]]:
-        """Records that could not be used, in the order of input, each with its source's path."""
-        found = self._db.all(
-            "SELECT s.path, r.line, r.reason, r.detail FROM rejects r "
-            "JOIN sources s USING (source) ORDER BY r.source, r.line LIMIT $1",
-            limit,
-        )
-        return [(path, Reject(*values)) for path, *values in found]
+    def rejects(
+        self, limit: int | None = None, *, where: str | None = None, seed: int | None = None
+    ) -> list[tuple[str, Reject]]:
+        """Records that could not be used, in the order of input, each with its source's path: the
+        first `limit` or, with a seed, a sample that is always the same.
+
+        `where` is an SQL condition over the view `rejected`; UsageError where it is none.
+        """
+        return rejects.find(self._db, where, limit, seed)
+
+    def count_rejects(self, *, where: str | None = None) -> int:
+        """How many of those records meet the condition. UsageError where it is none."""
+        return rejects.count(self._db, where)
+
+    def copy_rejects(self, path: Path, *, where: str | None = None, parquet: bool = False) -> int:
+        """Write those records to a file: file, line, reason, detail, raw; how many there were.
+        Raises UsageError as `rejects` does, OSError where it cannot be written."""
+        import duckdb
+
+        try:
+            return rejects.copy(self._db, path, where, parquet=parquet)
+        except duckdb.Error as error:
+            raise OSError(first_line(error)) from error
 
     def longest(self) -> int:
         """Bytes of text in the longest conversation; 0 without any."""
@@ -288,14 +304,22 @@ class Store:
         """Lengths of the rows that phase 1 has done."""
         return sizes.through(self._db)
 
-    def instructions(self) -> Iterator[tuple[int, str]]:
-        """Every finished row's number and first instruction, ascending."""
-        return copying.instructions(self._db)
+    def instructions(
+        self,
+        layout: copying.Format = "messages",
+        variant: copying.Variant = "full",
+        selection: copying.Selection | None = None,
+    ) -> Iterator[tuple[int, str]]:
+        """Number and first instruction of each row that `copy_final` would write for this,
+        ascending."""
+        chosen = selection or copying.Selection()
+        return copying.instructions(self._db, copying.Copy(layout, variant, False, chosen))
 
     def lineage(
         self, layout: copying.Format = "messages", selection: copying.Selection | None = None
     ) -> list[copying.Part]:
-        """Where the rows come from that `copy_final` would write for this."""
+        """Where the rows come from that `copy_final` would write for this, and as a part of its
+        own the rows whose phrases were written elsewhere."""
         return copying.lineage(self._db, layout, selection or copying.Selection())
 
     def counts(self) -> counts.Counts:
@@ -357,14 +381,16 @@ class Store:
         fold_system: bool = False,
         selection: copying.Selection | None = None,
         checks: bool = False,
+        origin: bool = False,
         parquet: bool = False,
-    ) -> tuple[int, int]:
-        """Write the finished rows to a file; how many were written, and had no place in it.
-        `checks`: with the columns agrees, obeys and checks, as far as any row has them.
+    ) -> copying.Written:
+        """Write the finished rows to a file. `checks`: with the columns agrees, obeys and checks,
+        as far as any row has them. `origin`: with source, line and row.
         Raises OSError where it cannot be written."""
         import duckdb
 
-        copy = copying.Copy(layout, variant, fold_system, selection or copying.Selection(), checks)
+        chosen = selection or copying.Selection()
+        copy = copying.Copy(layout, variant, fold_system, chosen, checks, origin)
         try:
             return copy.write(self._db, path, parquet=parquet)
         except duckdb.Error as error:

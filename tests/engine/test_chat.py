@@ -1,6 +1,9 @@
+import sys
+
 import pytest
 
 from sysgen_local.engine.chat import ChatTemplate
+from sysgen_local.engine.jinja import Jinja, TemplateFaultError
 from sysgen_local.engine.request import Message, Segment
 from sysgen_local.engine.vocab import Piece
 from sysgen_local.errors import UsageError
@@ -86,6 +89,65 @@ def test_a_template_that_never_ends_or_eats_the_memory_is_stopped(source, monkey
     monkeypatch.setattr("sysgen_local.engine.jinja.SECONDS", 1.5)
     with pytest.raises(UsageError, match=r"chat template in evil\.gguf cannot be used"):
         ChatTemplate(source, name="evil.gguf")
+
+
+ENDLESS = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        (ENDLESS, "takes longer than 2 seconds"),
+        ("{{ 'x' * 9999999999 }}", "takes more than 1,024 MiB of memory"),
+    ],
+)
+def test_what_was_too_much_is_said(source, says, monkeypatch):
+    template = Jinja("{% if go %}" + source + "{% endif %}")
+    assert template.render(go=False) == ""
+    monkeypatch.setattr("sysgen_local.engine.jinja.SECONDS", 2.0 if source is ENDLESS else 60.0)
+    for _ in range(2):  # and again, where there is no process any more
+        with pytest.raises(TemplateFaultError, match=says):
+            template.render(go=True)
+    template.close()
+    template.close()
+
+
+def helper(folder, script, monkeypatch):
+    """Another program in place of Python."""
+    program = folder / "python"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    monkeypatch.setattr("sysgen_local.engine.jinja.sys.executable", str(program))
+
+
+def test_a_slow_start_is_not_the_templates_fault(tmp_path, monkeypatch):
+    helper(tmp_path, f'sleep 4; exec {sys.executable} "$@"', monkeypatch)
+    monkeypatch.setattr("sysgen_local.engine.jinja.SECONDS", 3.0)
+    assert ChatTemplate(CHATML).has_system
+
+
+def test_a_process_that_does_not_start_is_called_that(tmp_path, monkeypatch):
+    helper(tmp_path, "exec sleep 60", monkeypatch)
+    monkeypatch.setattr("sysgen_local.engine.jinja.START", 1.0)
+    with pytest.raises(UsageError, match="did not start within 1 seconds"):
+        ChatTemplate(CHATML)
+
+
+@pytest.mark.parametrize(
+    ("script", "says"),
+    [
+        (
+            "echo 'Traceback:' >&2; echo 'ImportError: no jinja' >&2; exit 3",
+            "ImportError: no jinja",
+        ),
+        ("exit 3", "exit code 3"),
+        ("kill -9 $$", "exit code -9"),
+    ],
+)
+def test_a_process_that_ends_has_its_last_word_told(tmp_path, monkeypatch, script, says):
+    helper(tmp_path, script, monkeypatch)
+    with pytest.raises(UsageError, match=f"the process that renders it ended: {says}"):
+        ChatTemplate(CHATML)
 
 
 @pytest.mark.parametrize(

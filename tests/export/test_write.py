@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from sysgen_local.records import (
     Turn,
     Verified,
 )
-from sysgen_local.store import FORMATS, Store
+from sysgen_local.store import CHECKED_FORMATS, FORMATS, Store
 
 NASTY = "nul \x00 quote ' \" back\\slash\r\n\ttab é 中文 😀 \u2028 \ufeff \x1f"
 
@@ -134,7 +135,7 @@ def test_alpaca(store: Store, tmp_path: Path) -> None:
     )
     [exported] = export(store, tmp_path / "out.jsonl", Wish("alpaca"))
     assert (exported.rows, exported.skipped) == (2, 2)
-    multi, single = read(tmp_path / "out.jsonl")  # a row with a history leads
+    single, multi = read(tmp_path / "out.jsonl")
     assert single == {
         "system": f"S1 {NASTY}",
         "instruction": NASTY,
@@ -320,14 +321,13 @@ def test_what_was_checked_leaves_with_the_rows(store: Store, tmp_path: Path, for
     plain = read(path)
     export(store, path, Wish(form, checks=True))
     rows = read(path)
-    # The row that has all of it leads; then they stand in order.
     assert [list(row)[-3:] for row in rows] == [["agrees", "obeys", "checks"]] * 3
     assert [(row.pop("agrees"), row.pop("obeys"), row.pop("checks")) for row in rows] == [
-        (True, 1.0, [RULED._asdict(), ASKED._asdict()]),
         (None, None, []),
         (None, 0.75, [ASKED._asdict()]),
+        (True, 1.0, [RULED._asdict(), ASKED._asdict()]),
     ]
-    assert rows == [plain[2], plain[0], plain[1]]
+    assert rows == plain
     export(store, tmp_path / "o.parquet", Wish(form, checks=True))
     made = duckdb.read_parquet(str(tmp_path / "o.parquet"))
     types = dict(zip(made.columns, map(str, made.types), strict=True))
@@ -345,18 +345,60 @@ def test_what_was_checked_leaves_with_the_rows(store: Store, tmp_path: Path, for
     assert read(path) == [plain[2]]
 
 
-def test_rows_lead_that_together_have_all_that_was_checked(store: Store, tmp_path: Path) -> None:
-    finish(store, *(Conversation(SINGLE, n) for n in (1, 2, 3)))
-    store.commit([(1, "check", Checked()), (2, "check", Checked(obeys=0.5, checks=(ASKED,)))])
-    store.commit([(3, "check", Checked(agrees=True, checks=(RULED,)))])
-    [of] = export(store, tmp_path / "o.jsonl", Wish(checks=True))
-    rows = read(tmp_path / "o.jsonl")
-    assert of.rows == len(rows) == 3
-    assert [(row["agrees"], row["obeys"]) for row in rows] == [
-        (True, None),
-        (None, 0.5),
-        (None, None),
-    ]
+EVERY_WAY = [
+    (form, variant, ending, checks)
+    for form in FORMATS
+    for variant in ("full", "system-only", "common", "original")
+    for ending in ("jsonl", "parquet")
+    for checks in (False, True)
+    if not checks or (form in CHECKED_FORMATS and variant == "full")
+    if form != "dpo" or variant == "full"
+]
+
+
+@pytest.mark.parametrize(("form", "variant", "ending", "checks"), EVERY_WAY)
+def test_every_format_keeps_the_order_of_the_input(
+    store: Store, tmp_path: Path, form: Any, variant: Any, ending: str, checks: bool
+) -> None:
+    """Whichever rows have a history, tools, or something that was checked."""
+    kinds = [Conversation(SINGLE, 1), Conversation(MULTI, 2), Conversation(TOOLS, 3, None, "[]")]
+    finish(store, *(replace(kinds[n % 3], line=n) for n in range(12)))
+    seen = Checked(agrees=True, obeys=0.5, checks=(RULED,))
+    store.commit([(n, "check", seen if n == 9 else Checked()) for n in range(1, 13)])
+    path = tmp_path / f"o.{ending}"
+    [of] = export(store, path, Wish(form, variant, checks=checks, origin=True))
+    if ending == "jsonl":
+        rows = read(path)
+    else:
+        made = duckdb.read_parquet(str(path))
+        rows = [dict(zip(made.columns, values, strict=True)) for values in made.fetchall()]
+    numbers = [row["row"] for row in rows]
+    assert numbers == sorted(numbers)
+    assert len(numbers) == of.rows > 0
+    assert [(row["source"], row["line"]) for row in rows] == [("x.jsonl", n - 1) for n in numbers]
+    [of] = export(store, path, Wish(form, variant, checks=checks))
+    if ending == "jsonl":
+        without = read(path)
+        assert [{k: v for k, v in row.items() if k not in ("source", "line", "row")}
+                for row in rows] == without  # fmt: skip
+
+
+@pytest.mark.parametrize("form", ["alpaca", "messages"])
+def test_a_column_whose_type_comes_late_is_named(
+    store: Store, tmp_path: Path, form: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finish(store, *(Conversation(SINGLE if n < 9 else MULTI, n) for n in range(10)))
+    seen = Checked(agrees=True, obeys=0.5, checks=(RULED,))
+    store.commit([(n, "check", seen if n == 10 else Checked()) for n in range(1, 11)])
+    path = tmp_path / "o.jsonl"
+    wish = Wish(form, checks=form == "messages")
+    late = ("history",) if form == "alpaca" else ("agrees", "obeys", "checks")
+    assert export(store, path, wish)[0].late == ()  # all of it is in the first piece
+    ninth = sum(len(line) + 1 for line in path.read_bytes().split(b"\n")[:9])
+    for piece, found in ((ninth - 1, late), (ninth, late), (ninth + 1, ()), (1, late)):
+        monkeypatch.setattr("sysgen_local.store.copying._PIECE", piece)
+        assert export(store, path, wish)[0].late == found
+        assert export(store, tmp_path / "o.parquet", wish)[0].late == ()
 
 
 def test_all_splits_have_the_same_columns(store: Store, tmp_path: Path) -> None:
@@ -369,7 +411,7 @@ def test_all_splits_have_the_same_columns(store: Store, tmp_path: Path) -> None:
     assert min(of.rows for of in files) > 0
     rows = [read(of.path) for of in files]
     assert {tuple(row) for of in rows for row in of} == {("messages", "agrees")}
-    assert sorted(of[0]["agrees"] is True for of in rows) == [False, True]
+    assert sum(row["agrees"] is True for of in rows for row in of) == 1
 
 
 def test_checks_that_cannot_be_told_are_refused(store: Store, tmp_path: Path) -> None:

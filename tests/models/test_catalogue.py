@@ -133,7 +133,7 @@ def test_where_the_users_file_is_looked_for(
         (
             '[models."x"]\npath = "a.gguf"\nlicence = "mit"',
             "licence: there is no such key",
-            "license",
+            "did you mean license? The keys are title, params, repo",
         ),
         (
             '[models."x"]\npath = "a.gguf"\nsampling.temp = 1',
@@ -152,8 +152,8 @@ def test_where_the_users_file_is_looked_for(
         ),
         (
             '[models."x"]\nrepo = "a/b"\nfiles.q.fil = "b.gguf"',
-            "files.q.file: field required",
-            "",
+            "files.q.fil: there is no such key",
+            "did you mean file? The keys are file, gb, sha256",
         ),
         (
             '[models."x"]\nrepo = "a/b"\ndefault = "q9"\nfiles.q8.file = "b.gguf"',

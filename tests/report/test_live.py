@@ -1,22 +1,30 @@
 import io
 import json
+import re
 from collections import Counter
 
+import pytest
 from rich.console import Console
 
+from sysgen_local import terminal
 from sysgen_local.progress import Progress
 from sysgen_local.records import (
     PHASES,
     Checked,
     Conversation,
     Cost,
+    Filtered,
+    Generated,
+    Removed,
     Responded,
     Row,
     Turn,
     Verdict,
     Verified,
 )
+from sysgen_local.report.beside import Journeys
 from sysgen_local.report.live import JsonLines, Live, Plain, clock, speed, summary, view_for
+from sysgen_local.store import Origin
 
 
 def some_progress(phases=PHASES) -> Progress:
@@ -105,3 +113,39 @@ def test_quiet_says_nothing():
 
 def test_clock():
     assert [clock(s) for s in (0, 59.6, 61, 3661)] == ["0:00", "1:00", "1:01", "1:01:01"]
+
+
+HOSTILE = "red \x1b[31m, title \x1b]0;owned\x07, C1 \x9b2J, ünï 中文 😀"
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8"])
+@pytest.mark.parametrize("width", [40, 200])
+def test_no_view_lets_rows_command_the_terminal_or_fails_on_their_letters(encoding, width):
+    terminal.prepare()
+    screen = io.TextIOWrapper(io.BytesIO(), encoding, errors=terminal.ERRORS)
+    console = terminal.console(screen, force_terminal=True, width=width)
+    progress = some_progress()
+    verdict = Verdict("role", HOSTILE, "bad", 0.1, 0.9, 0.0)
+    good = Verdict("tool", HOSTILE[::-1], "good", 0.9, 0.1, 0.0)
+    row = Row(3, Conversation((Turn("user", HOSTILE), Turn("assistant", HOSTILE)), 3, HOSTILE))
+    row = row.after("generate", Generated(raw=HOSTILE))
+    row = row.after("filter", Filtered(removed=(Removed(HOSTILE, HOSTILE, "unknown_tag"),)))
+    row = row.after("verify", Verified((verdict, good), system=f"{HOSTILE} {good.text}"))
+    progress.last = row.after("respond", Responded((Turn("user", "Q"), Turn("assistant", HOSTILE))))
+    live = Live(console)
+    live.show(progress)
+    live.say(HOSTILE)
+    live.close(progress)
+    origin = Origin(HOSTILE, 3, HOSTILE, None)
+    for labels in ([HOSTILE], [HOSTILE, "b"]):
+        journeys = Journeys(console, labels, beside=True)
+        for label in labels:
+            journeys.add(label, progress.last, origin)
+    Plain(screen).say(HOSTILE)
+    screen.flush()
+    said = screen.buffer.getvalue().decode(encoding)
+    ours = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", said)  # colours, and moves of the cursor
+    assert not re.search("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]", ours)
+    assert "\x1b[2J" not in said
+    assert ours.count("\\x1b") >= 10
+    assert ours.count("\\x9b") >= 5
