@@ -73,6 +73,15 @@ EXPORTING = [
         "list of {turn, kind, text, by, p, detail}. For messages and sharegpt.",
     ),
     click.option(
+        "--reasoning",
+        type=click.Choice(["keep", "drop"]),
+        default="drop",
+        show_default=True,
+        help="keep: the thoughts before original answers and before calls of tools, as "
+        "reasoning_content, or as <think>...</think> in sharegpt and alpaca. New answers have "
+        "none: only some turns would have thoughts.",
+    ),
+    click.option(
         "--min-p-good",
         type=click.FloatRange(0, 1),
         default=0.0,
@@ -169,6 +178,7 @@ def _export(
     splits: dict[str, float] | None,
     where: str | None,
     checks: bool,
+    reasoning: str,
     min_p_good: float,
     dedupe: bool,
     exclude: Sequence[Path],
@@ -186,16 +196,21 @@ def _export(
     stats = store.stats()
     without, notes = _left_out(store, dedupe, exclude)
     share = (0.0, min(1.0, sum(splits.values()))) if splits else (0.0, 1.0)
-    lineage = store.lineage(form, Selection(where, min_p_good, without, share))
+    selection = Selection(where, min_p_good, without, share)
+    lineage = store.lineage(form, selection)
     if license_policy == "permissive":
         permit(lineage, generators(stats))
     for note in notes:
         say(note, err=True)
-    wish = Wish(form, variant, fold_system, where, min_p_good, without, checks)
+    keep = reasoning == "keep"
+    wish = Wish(form, variant, fold_system, where, min_p_good, without, checks, keep)
     written = write(store, output, wish, splits=splits)
     if skipped := sum(of.skipped for of in written):
         notes.append(f"{skipped:,} rows have no place in {form}: {OUTSIDE[form]}")
         say(notes[-1], err=True)
+    if not keep and (thoughtful := store.thoughtful(form, variant, selection)):
+        notes.append(f"{thoughtful:,} rows without the reasoning that they came with")
+        say(f"{notes[-1]} (--reasoning keep writes it)", err=True)
     if variant == "full" and (stale := stats["reviews"]["stale"]):
         note = f"{stale:,} rows were answered before a person edited their system message"
         say(f"{note} (`sysgen respond --edited` answers them anew)", err=True)

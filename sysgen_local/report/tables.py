@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from sysgen_local.records import REPAIRS
 from sysgen_local.report import paper
 from sysgen_local.report.checks import checked
 from sysgen_local.report.colours import colour
@@ -67,6 +68,12 @@ def _rows(state: State, other: State | None) -> Table:
             f"{existing['rows']:,} came with a system message of their own, "
             f"{existing['kept']:,} of those were kept"
         )
+    if reasoning := state.get("reasoning"):
+        notes.append(
+            f"{reasoning:,} came with reasoning before answers, which is kept apart from them"
+        )
+    for kind, n in state.get("repairs", {}).items():
+        notes.append(f"{n:,} {REPAIRS.get(kind, kind)}")
     if (reviews := state.get("reviews")) and any(reviews.values()):
         notes.append("reviewed: " + ", ".join(f"{n:,} {name}" for name, n in reviews.items() if n))
     table.caption = "\n".join(notes) or None

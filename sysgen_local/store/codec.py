@@ -20,6 +20,7 @@ from sysgen_local.records import (
     Phase,
     Phrase,
     Removed,
+    Repair,
     Responded,
     Result,
     Turn,
@@ -32,7 +33,10 @@ Columns = Mapping[str, str | type]
 """Column -> its SQL type, or the record that a STRUCT[] column is made of."""
 
 _COST = {"tokens_in": "BIGINT", "tokens_out": "BIGINT", "seconds": "DOUBLE"}
-CONVERSATION: Columns = {"turns": Turn, "line": "BIGINT", "system": "VARCHAR", "tools": "VARCHAR"}
+CONVERSATION: Columns = {
+    "turns": Turn, "line": "BIGINT", "system": "VARCHAR", "tools": "VARCHAR",
+    "result": "VARCHAR", "repairs": Repair,
+}  # fmt: skip
 REJECT: Columns = {"line": "BIGINT", "reason": "VARCHAR", "detail": "VARCHAR"}
 RESULT: dict[Phase, Columns] = {
     "generate": {"phrases": Phrase, "dropped": "VARCHAR", "raw": "VARCHAR", **_COST},
@@ -97,7 +101,8 @@ def encode(phase: Phase, result: Result) -> Values:
 
 def encode_conversation(of: Conversation) -> Values:
     """The values for `buffer(CONVERSATION)`."""
-    return *_lists(Turn, of.turns), of.line, of.system, of.tools
+    plain = (of.line, of.system, of.tools, of.result)
+    return *_lists(Turn, of.turns), *plain, *_lists(Repair, of.repairs)
 
 
 def decode(phase: Phase, values: Sequence[Any]) -> Result:
@@ -106,10 +111,16 @@ def decode(phase: Phase, values: Sequence[Any]) -> Result:
 
 
 def decode_conversation(
-    turns: list[Any], line: int, system: str | None, tools: str | None
+    turns: list[Any],
+    line: int,
+    system: str | None,
+    tools: str | None,
+    result: str | None,
+    repairs: list[Any],
 ) -> Conversation:
     """The record whose values for `CONVERSATION` these are."""
-    return Conversation(_records(Turn, turns), line, system, tools)
+    mended = _records(Repair, repairs)
+    return Conversation(_records(Turn, turns), line, system, tools, result, mended)
 
 
 def clean(value: Any) -> Any:

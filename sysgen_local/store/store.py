@@ -243,7 +243,7 @@ class Store:
     def longest(self) -> int:
         """Bytes of text in the longest conversation; 0 without any."""
         [(longest,)] = self._db.all(
-            "SELECT coalesce(max(list_sum([strlen(t.content) FOR t IN turns])), 0) "
+            "SELECT coalesce(max(list_sum([strlen(t.content) + strlen(t.words) FOR t IN turns])), 0) "
             "FROM conversations"
         )
         return int(longest)
@@ -273,6 +273,12 @@ class Store:
     ) -> list[copying.Part]:
         """Where the rows come from that `copy_final` would write for this."""
         return copying.lineage(self._db, layout, selection or copying.Selection())
+
+    def thoughtful(
+        self, layout: copying.Format, variant: copying.Variant, selection: copying.Selection
+    ) -> int:
+        """How many of the rows that `copy_final` would write for this have thoughts."""
+        return copying.thoughtful(self._db, layout, variant, selection)
 
     def counts(self) -> counts.Counts:
         """How many rows stand where. Always adds up."""
@@ -333,14 +339,18 @@ class Store:
         fold_system: bool = False,
         selection: copying.Selection | None = None,
         checks: bool = False,
+        reasoning: bool = False,
         parquet: bool = False,
     ) -> tuple[int, int]:
         """Write the finished rows to a file; how many were written, and had no place in it.
         `checks`: with the columns agrees, obeys and checks, as far as any row has them.
+        `reasoning`: with the thoughts before answers.
         Raises OSError where it cannot be written."""
         import duckdb
 
-        copy = copying.Copy(layout, variant, fold_system, selection or copying.Selection(), checks)
+        copy = copying.Copy(
+            layout, variant, fold_system, selection or copying.Selection(), checks, reasoning
+        )
         try:
             return copy.write(self._db, path, parquet=parquet)
         except duckdb.Error as error:
