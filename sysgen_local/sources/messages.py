@@ -66,7 +66,7 @@ def of_list(items: Sequence[Any]) -> list[Said]:
     Raises UnusableError for what cannot be understood.
     """
     if isinstance(items[0], str):
-        if not items[0].lstrip()[:1] == "{" or isinstance(decoded(items[0]), str):
+        if items[0].lstrip()[:1] != "{" or isinstance(decoded(items[0]), str):
             return alternating(items)
         items = [decoded(item) for item in items]
     found: list[Said] = []

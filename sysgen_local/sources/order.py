@@ -103,10 +103,10 @@ def _on_call(talk: _Talk, one: Said) -> None:
 
 
 def _on_result(talk: _Talk, one: Said) -> None:
-    before = _before(talk)
-    if before is None or before == "assistant":
-        after = "before any user turn" if before is None else "after assistant"
-        raise UnusableError("bad_order", f"turn {one.at} is observation {after}")
+    if not talk.turns:
+        raise UnusableError("bad_order", f"turn {one.at} is observation before any user turn")
+    if talk.turns[-1].role == "assistant":  # which was a call, as text of some kind
+        talk.turns[-1] = talk.turns[-1]._replace(role="function_call")
     _into_question(talk, one)
     call, name = _answered(talk.turns, one)
     talk.turns.append(Turn("observation", one.content, "", "", call, name))

@@ -10,6 +10,8 @@ KEYS = ("reasoning_content", "reasoning", "thinking", "thought", "thoughts", "co
 PARTS = {"thinking": "thinking", "reasoning": "reasoning", "redacted_thinking": "data"}
 """Type of a content part -> the key of its text."""
 
+_BLANK = " \t\r\n"
+
 _TAGS = "think|thinking|thought|reasoning|seed:think"
 _LED = re.compile(
     rf"\s*(?:<({_TAGS})>(?P<tag>.*?)</\1>"
@@ -28,15 +30,15 @@ def split(text: str) -> tuple[str, str]:
     if text.find("<") < 0 and text.find("[THINK]") < 0:
         return "", text
     if found := _LED.match(text):
-        thought = next(filter(None, found.group("tag", "mistral", "open")), "").strip()
+        thought = next(filter(None, found.group("tag", "mistral", "open")), "").strip(_BLANK)
         answer = text[found.end() :]
         if answer.startswith("<|begin_of_solution|>") and (whole := _SOLUTION.match(answer)):
             answer = whole[1]
         return thought, answer
     if _OPENED.match(text):
-        return text.strip(), ""
+        return text.strip(_BLANK), ""
     if "</think>" in text and (found := _CLOSED.match(text)):
-        return found["open"].strip(), text[found.end() :]
+        return found["open"].strip(_BLANK), text[found.end() :]
     return "", text
 
 

@@ -97,11 +97,11 @@ def literal(source: str) -> Any:
 class _Plain(ast.NodeTransformer):
     """Names and calls that stand for a value become that value."""
 
-    def visit_Name(self, node: ast.Name) -> ast.expr:  # noqa: N802 - ast's name
+    def visit_Name(self, node: ast.Name) -> ast.expr:
         values = {"nan": None, "NaN": None, "NaT": None, "null": None, "true": True, "false": False}
         return ast.Constant(values[node.id]) if node.id in values else node
 
-    def visit_Call(self, node: ast.Call) -> ast.AST:  # noqa: N802 - ast's name
+    def visit_Call(self, node: ast.Call) -> ast.AST:
         """`array([...], dtype=object)` is its list, `Timestamp('...')` its text, and
         `datetime.date(2024, 5, 1)` the numbers with dashes."""
         name = node.func.attr if isinstance(node.func, ast.Attribute) else ""

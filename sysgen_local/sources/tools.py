@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sysgen_local.sources.keys import Row, absent, named
+from sysgen_local.sources.keys import Row, absent
 from sysgen_local.sources.texts import decoded, dumped, plain
 
 _ARGUMENTS = ("arguments", "parameters", "args", "input")
@@ -34,12 +34,13 @@ def definitions(row: Row, key: str = "tools") -> str | None:
 
 def _text(value: str) -> str:
     """Definitions that are text already: changed only where they hold nulls, or are Python's."""
-    found = decoded(value)
-    if isinstance(found, str):
-        return value
-    if value.lstrip()[:2] not in ("[{", '{"', "[]", "{}") or "null" in value or "NaN" in value:
-        return dumped(_without_nothing(found))
-    return value
+    try:
+        found = json.loads(value)
+    except (ValueError, RecursionError):
+        found = decoded(value)
+        return value if isinstance(found, str) else dumped(_without_nothing(found))
+    holds_nothing = "null" in value or "NaN" in value
+    return dumped(_without_nothing(found)) if holds_nothing else value
 
 
 def _without_nothing(value: object) -> object:
@@ -63,9 +64,9 @@ def calls(value: object) -> list[dict[str, Any]] | None:
 def _call(value: object) -> dict[str, Any] | None:
     if not isinstance(value, Mapping):
         return None
-    whole = named(value)
+    whole = _there(value)
     inside = decoded(whole.get("function"))
-    call = named(inside) if isinstance(inside, Mapping) else whole
+    call = _there(inside) if isinstance(inside, Mapping) else whole
     name = call.get("name", inside)
     if not isinstance(name, str):
         return None
@@ -79,6 +80,11 @@ def _call(value: object) -> dict[str, Any] | None:
     number = next((whole[key] for key in _IDS if key in whole), None)
     made: dict[str, Any] = {"name": name, "arguments": {} if given is None else given}
     return made if number is None else {"id": str(number), **made}
+
+
+def _there(call: Mapping[str, Any]) -> dict[str, Any]:
+    """The members of a call that are not null. An argument may well be an empty text."""
+    return {str(key).strip().lower(): of for key, of in call.items() if of is not None}
 
 
 def _read(arguments: str) -> object:

@@ -55,7 +55,8 @@ _LISTED = """
          WHEN json_type({0}.content) = 'OBJECT' THEN [{0}.content::JSON] ELSE [] END"""
 _NAMED = "coalesce(c->>'$.function.name', c->>'$.name')"
 _CALLS = f"""
-    CASE WHEN list_bool_and([{_NAMED} IS NOT NULL FOR c IN ({_LISTED})]) THEN ({_LISTED}) ELSE [] END
+    CASE WHEN list_bool_and([{_NAMED} IS NOT NULL FOR c IN ({_LISTED})])
+         THEN ({_LISTED}) ELSE [] END
 """
 """The calls in a turn {0}, each as JSON; none where its content is no calls, but text."""
 

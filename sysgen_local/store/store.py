@@ -243,8 +243,8 @@ class Store:
     def longest(self) -> int:
         """Bytes of text in the longest conversation; 0 without any."""
         [(longest,)] = self._db.all(
-            "SELECT coalesce(max(list_sum([strlen(t.content) + strlen(t.words) FOR t IN turns])), 0) "
-            "FROM conversations"
+            "SELECT coalesce(max(list_sum([strlen(t.content) + strlen(t.words) FOR t IN turns])), "
+            "0) FROM conversations"
         )
         return int(longest)
 
