@@ -6,7 +6,7 @@ and pandas give every row every key and fill up with these.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
@@ -57,7 +57,7 @@ def _names(keys: tuple[Any, ...]) -> dict[Any, str] | None:
     }
 
 
-def first(row: Row, keys: Iterable[str]) -> str | None:
+def first(row: Container[str], keys: Iterable[str]) -> str | None:
     """The first of these keys that the row has."""
     return next((key for key in keys if key in row), None)
 

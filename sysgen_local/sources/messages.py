@@ -159,8 +159,9 @@ def _item(there: Row, item: Row, at: int) -> list[Said]:
     if role == "observation":
         return [_observation(there, content, at)]
     spoken, _, results = _parts(content, at)
-    said = [*results, Said(role, spoken, at)] if spoken or not results else results
-    return [] if role == "system" and not spoken.strip() else said
+    if role == "system" and not spoken.strip():
+        return []
+    return [*results, Said(role, spoken, at)] if spoken or not results else results
 
 
 def _assistant(there: Row, content: object, at: int) -> Said:

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from sysgen_local.sources import messages, reasoning
 from sysgen_local.sources.keys import Row, absent, first, kind
@@ -39,19 +40,63 @@ _CONTEXTS = ("context", "contexts", "passage", "passages")
 _DOCUMENTS = ("article", "paragraph", "document", "documents", "story")
 """Keys that hold a text in some data sets and a name or an address in others."""
 _CHOICES = ("choices", "options")
+_QUESTIONS = ("question", "query", "problem")
+_SAY = frozenset(
+    {
+        *_RESULTS,
+        *_WORKED,
+        *_CONTEXTS,
+        *_DOCUMENTS,
+        *_CHOICES,
+        *_QUESTIONS,
+        *reasoning.KEYS,
+        "history",
+    }
+)
+"""Keys that have a say in what is asked or answered, wherever they stand."""
 _LETTERED = re.compile(r"\(?[A-Za-z0-9][).:]")
+
+
+class _Plan(NamedTuple):
+    """The keys of question and answer, and all that the answer may stand under. `plain`: no other
+    key has a say, but for `input` where that is there."""
+
+    ask: str
+    reply: str
+    answers: tuple[str, ...]
+    plain: bool
+    input: bool
 
 
 def read(row: Row) -> tuple[list[Said], str | None] | None:
     """What was said, and the bare result where the row has one beside its answer. None where the
     keys are those of no pair. Raises UnusableError."""
+    plan = _plan(tuple(row))
+    if plan is None:
+        for asks, answers in PAIRS[:2]:
+            if ask := first(row, asks):
+                either = ", ".join(answers)
+                raise UnusableError("no_answer", f"there is {ask}, but none of {either}")
+        return None
+    if plan.plain:  # as most are
+        asked, answered, more = row[plan.ask], row[plan.reply], row["input"] if plan.input else ""
+        if type(asked) is str and type(answered) is str and type(more) is str:
+            asked = f"{asked}\n\n{more}" if more else asked
+            return [Said("user", asked, 1), messages.answer(answered, 2)], None
+    return pair(row, plan.ask, plan.reply, plan.answers)
+
+
+@lru_cache(maxsize=1024)
+def _plan(keys: tuple[str, ...]) -> _Plan | None:
+    """How rows with these keys are read; None where they are those of no pair. Rows of a file have
+    the same keys nearly always, so this is worked out once."""
+    there = set(keys)
     for asks, answers in PAIRS:
-        ask, reply = first(row, asks), first(row, answers)
+        ask, reply = first(there, asks), first(there, answers)
         if ask is not None and reply is not None and ask != reply:
-            return pair(row, ask, reply, answers)
-    for asks, answers in PAIRS[:2]:
-        if ask := first(row, asks):
-            raise UnusableError("no_answer", f"there is {ask}, but none of {', '.join(answers)}")
+            others = there - {ask, reply, "input"}
+            plain = ask != "prompt" and reply != "answers" and others.isdisjoint(_SAY)
+            return _Plan(ask, reply, answers, plain, "input" in there and ask != "input")
     return None
 
 
@@ -59,9 +104,7 @@ def pair(
     row: Row, ask: str, reply: str, answers: Sequence[str] = ()
 ) -> tuple[list[Said], str | None]:
     """The same where question and answer stand under these keys."""
-    asks, given = row[ask], row[reply]
-    if len(row) == 2 and type(given) is str and type(asks) is str and ask != "prompt":
-        return [Said("user", asks, 1), messages.answer(given, 2)], None  # as many are
+    asks = row[ask]
     # Texts are texts, but for two lists of turns as a table holds them.
     asked = _turns(asks, read=ask == "prompt")
     labels = _choices(row)
@@ -167,16 +210,18 @@ def _history(row: Row) -> list[Said]:
     return messages.of_pairs(value)
 
 
-def beside(said: list[Said], extras: Sequence[str], *, last: bool = True) -> list[Said]:
-    """The turns with these texts behind the last (or the first) user turn, but for one that is in
-    it already."""
+def beside(
+    said: list[Said], extras: Sequence[str], *, given: str | None = None, last: bool = True
+) -> list[Said]:
+    """The turns with these texts behind the last (or the first) user turn. A text that is in it
+    already is not said again, unless it is the one `given` as input."""
     users = [i for i, one in enumerate(said) if one.role == "user"]
     if not users:
         return said
     at = users[-1 if last else 0]
     content = said[at].content
     for extra in extras:
-        if extra not in content:
+        if extra == given or extra not in content:
             content = f"{content}\n\n{extra}"
     return [*said[:at], said[at]._replace(content=content), *said[at + 1 :]]
 
@@ -208,13 +253,15 @@ def _joined(value: object, key: str) -> str:
 def _beside(row: Row, ask: str, asked: list[Said], labels: Mapping[str, str]) -> list[Said]:
     extras = context(row)
     if ask == "instruction":  # what is to be done, and with which question
-        there = (row.get(key) for key in ("question", "query", "problem"))
+        there = (row.get(key) for key in _QUESTIONS)
         extras += [value for value in there if isinstance(value, str)]
+    given = None
     if "input" in row and ask != "input":
-        extras.append(shown(row["input"], "input"))
+        given = shown(row["input"], "input")
+        extras.append(given)
     if labels:
         extras.append("\n".join(labels.values()))
-    return beside(asked, extras) if extras else asked
+    return beside(asked, extras, given=given) if extras else asked
 
 
 def _choices(row: Row) -> dict[str, str]:

@@ -98,8 +98,6 @@ def stats(db: Database) -> dict[str, Any]:
         "phases": {phase: {**asdict(of), "kept": of.kept} for phase, of in counted.phases.items()},
         "rejects": dict(counted.rejects),
         "existing_system": existing_system(db),
-        "repairs": repairs(db),
-        "reasoning": reasoning(db),
         "reviews": reviews(db),
         "tags": tags(db),
         "removed": removed(db),
@@ -107,6 +105,8 @@ def stats(db: Database) -> dict[str, Any]:
         "checks": checks(db),
         "lengths": lengths(db),
         "datasets": datasets(db),
+        "repairs": repairs(db),
+        "reasoning": reasoning(db),
     }
 
 
