@@ -30,6 +30,7 @@ _PAIRS = (("input", "output"), ("human", "assistant"), ("user", "assistant"),
           ("instruction", "output"))  # fmt: skip
 _CALLS = ("tool_calls", "function_call")
 _TEXTS = ("text", "input_text", "output_text")
+MEDIA = ("images", "image", "videos", "video", "audios", "audio")
 _UNSAID = ("redacted_thinking",)
 """Types of parts that are for a machine alone."""
 
@@ -93,7 +94,9 @@ def of_list(items: Sequence[Any]) -> list[Said]:
 
 
 def alternating(items: Sequence[Any]) -> list[Said]:
-    """Plain texts: the user's and the assistant's in turn."""
+    """Plain texts: the user's and the assistant's in turn. What is empty at the end is padding."""
+    while len(items) > 1 and absent(items[-1]):
+        items = items[:-1]
     for at, item in enumerate(items, 1):
         if not isinstance(item, str):
             raise UnusableError("not_text", f"turn {at} is a {kind(item)}")
@@ -145,6 +148,8 @@ def _item(there: Row, item: Row, at: int) -> list[Said]:
     role = _ROLES.get(str(by).strip().lower())
     if role is None:
         raise UnusableError("unknown_role", f"turn {at} is by {str(by)[:40]!r}")
+    if any(there.get(key) for key in MEDIA):
+        raise UnusableError("not_text", f"turn {at} comes with images or sound")
     content = next((there[key] for key in _CONTENTS if key in there), None)
     if role == "assistant":
         return [_assistant(there, content, at)]

@@ -23,7 +23,6 @@ _LISTS = ("messages", "conversations", "conversation", "dialogue", "chat")
 _MORE_LISTS = ("dialog", "turns", "utterances", "data", "chosen")
 """Keys that hold turns in some data sets and something else in others."""
 _SYSTEMS = ("system", "system_prompt", "system_message")
-_MEDIA = ("images", "image", "videos", "audios", "video", "audio")
 
 FIELDS = ("instruction", "answer", "input", "context", "choices", "history", "reasoning", "system",
           "messages", "tools")  # fmt: skip
@@ -146,7 +145,7 @@ def convert(row: object, line: int, mapping: Mapping[str, str] | None = None) ->
     if not isinstance(row, Mapping):
         raise UnusableError("not_an_object", f"it is a {kind(row)}")
     there = named(row)
-    if any(there.get(key) for key in _MEDIA):
+    if any(there.get(key) for key in messages.MEDIA):
         raise UnusableError("not_text", "it comes with images or sound")
     found = _mapped(row, there, mapping) if mapping else _found(row, there)
     system, turns, repairs = order.ordered(found.said, _system(found.row))

@@ -286,7 +286,7 @@ LIST = [USER, REPLY]
         {"messages": tuple(LIST)},
         {"conversations": ["Q", "A"], "source": "x"},  # LIMA
         {"id": "1", "data": ["Q", "A"]},  # UltraChat
-        {"dialog": ["Q", "A"]},
+        {"dialog": ["Q", "A", "", None]},
         {"turns": LIST},
         {"conversation": [["Q", "A"]]},
         {"conversation": [{"user": "Q"}, {"assistant": "A"}]},
@@ -313,6 +313,13 @@ LIST = [USER, REPLY]
 )  # fmt: skip
 def test_one_exchange_in_every_form(row):
     assert said(row) == QA
+
+
+def test_images_in_a_turn_are_no_text():
+    turn = {"role": "user", "content": "What is it?", "images": ["a.png"], "audio": None}
+    found = shape({"messages": [turn, REPLY]}, 1)
+    assert (found.reason, found.detail) == ("not_text", "turn 1 comes with images or sound")
+    assert said({"messages": [turn | {"images": []}, REPLY]})[0] == ("user", "What is it?")
 
 
 def test_text_that_looks_like_turns_stays_text():
