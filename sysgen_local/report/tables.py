@@ -30,6 +30,8 @@ def tables(state: State, other: State | None = None, *, beside_paper: bool = Fal
     found = [_rows(state, other), _phases(state, other, beside_paper)]
     if state["rows"]["rejected"] or state["rows"]["dropped"]:
         found.append(_reasons(state))
+    if state.get("repairs"):
+        found.append(_repairs(state))
     if state.get("tags"):
         found.append(_tags(state, other, beside_paper))
     if state.get("removed"):
@@ -72,8 +74,6 @@ def _rows(state: State, other: State | None) -> Table:
         notes.append(
             f"{reasoning:,} came with reasoning before answers, which is kept apart from them"
         )
-    for kind, n in state.get("repairs", {}).items():
-        notes.append(f"{n:,} {REPAIRS.get(kind, kind)}")
     if (reviews := state.get("reviews")) and any(reviews.values()):
         notes.append("reviewed: " + ", ".join(f"{n:,} {name}" for name, n in reviews.items() if n))
     table.caption = "\n".join(notes) or None
@@ -117,6 +117,13 @@ def _reasons(state: State) -> Table:
     for phase, of in state["phases"].items():
         for reason, n in of["dropped"].items():
             table.add_row(f"{phase} (dropped)", reason, f"{n:,}")
+    return table
+
+
+def _repairs(state: State) -> Table:
+    table = new_table("conversations that were mended as they were read", ">rows", "they")
+    for kind, n in state["repairs"].items():
+        table.add_row(f"{n:,}", REPAIRS.get(kind, kind))
     return table
 
 

@@ -155,5 +155,6 @@ def test_what_stands_beside_the_turns_and_what_was_mended_is_told(tmp_path):
         assert f"mended: it {REPAIRS['greeting']}" in text
     assert "result it came with" in waiting
     assert (stats["repairs"], stats["reasoning"]) == ({"joined": 2, "greeting": 1}, 1)
-    assert f"2 {REPAIRS['joined']}" in said
-    assert "1 came with reasoning before answers, which is kept apart from them" in said
+    words = " ".join(said.replace("│", " ").split())
+    assert f"2 {REPAIRS['joined']} 1 {REPAIRS['greeting']}" in words
+    assert "1 came with reasoning before answers, which is kept apart from them" in words
