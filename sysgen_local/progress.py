@@ -224,9 +224,10 @@ def size_of(item: Item) -> Size:
     if not isinstance(item, Row):
         return Size(1.0, 0.0, 0.0, 1.0)
     asked = answered = answers = usable = 0
-    for role, text in item.conversation.turns:
+    for turn in item.conversation.turns:
+        text = turn.text
         length = len(text) if text.isascii() else len(text.encode(errors="surrogatepass"))
-        if role == "assistant":
+        if turn.role == "assistant":
             answered += length
             answers += 1
             usable += min(length, LONGEST)

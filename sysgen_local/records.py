@@ -25,10 +25,44 @@ ROLES: tuple[Role, ...] = get_args(Role)
 
 
 class Turn(NamedTuple):
-    """One turn. `function_call` and `observation` turns are context: never written anew."""
+    """One turn. `function_call` and `observation` turns are context: never written anew.
+
+    The content of a `function_call` is {"id", "name", "arguments"} as JSON, or a list of these
+    (text that is no such JSON stays as it came); `words` is what was said beside the calls.
+    `thought` is the reasoning of an assistant's turn. Of an `observation`, `call` is the id of the
+    call that it answers, and `name` the tool's name. All are "" where there is none.
+    """
 
     role: Role
     content: str
+    thought: str = ""
+    words: str = ""
+    call: str = ""
+    name: str = ""
+
+    @property
+    def text(self) -> str:
+        """All that was said aloud: the words beside calls, and the content."""
+        return f"{self.words}\n{self.content}" if self.words else self.content
+
+
+class Repair(NamedTuple):
+    """What was mended in a conversation that was not in order. `text` is what was moved or left
+    out."""
+
+    kind: str
+    text: str
+
+
+REPAIRS: dict[str, str] = {
+    "greeting": "began with a greeting by the assistant, which was left out",
+    "joined": "had several user turns in a row, which were joined",
+    "system_amid": "had a system message amid the turns, which went into the user turn there",
+    "system_again": "had the same system message again amid the turns, which was left out",
+    "system_last": "had a system message behind the last turn, which was left out",
+    "unanswered": "ended with a user turn without an answer, which was left out",
+}
+"""Kind of repair -> what it says of a row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +71,15 @@ class Conversation:
 
     `line` is the line in the file (JSONL, CSV) or the record's number (JSON array, Parquet),
     from 1. `system` is the system message the dataset came with, `tools` its tool definitions.
+    `result` is the bare final result of a row that has one beside its answer.
     """
 
     turns: tuple[Turn, ...]
     line: int
     system: str | None = None
     tools: str | None = None
+    result: str | None = None
+    repairs: tuple[Repair, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,6 +77,15 @@ EXPORTING = [
         "list of {turn, kind, text, by, p, detail}. For messages and sharegpt.",
     ),
     click.option(
+        "--reasoning",
+        type=click.Choice(["keep", "drop"]),
+        default="drop",
+        show_default=True,
+        help="keep: the thoughts before original answers and before calls of tools, as "
+        "reasoning_content, or as <think>...</think> in sharegpt and alpaca. New answers have "
+        "none: only some turns would have thoughts.",
+    ),
+    click.option(
         "--min-p-good",
         type=click.FloatRange(0, 1),
         default=0.0,
@@ -207,6 +216,7 @@ def _export(
     where: str | None,
     checks: bool,
     origin: bool,
+    reasoning: str,
     min_p_good: float,
     dedupe: bool,
     exclude: Sequence[Path],
@@ -228,12 +238,16 @@ def _export(
     selection = Selection(where, min_p_good, share=share)
     leaving = partial(store.instructions, form, variant, selection)
     without, notes = _left_out(leaving, dedupe, exclude)
-    lineage = store.lineage(form, replace(selection, without=without))
+    selection = replace(selection, without=without)
+    lineage = store.lineage(form, selection)
     if license_policy == "permissive":
         permit(lineage, generators(stats))
     for note in notes:
         say(note, err=True)
-    wish = Wish(form, variant, fold_system, where, min_p_good, without, checks, origin)
+    keep = reasoning == "keep"
+    wish = Wish(
+        form, variant, fold_system, where, min_p_good, without, checks, origin, reasoning=keep
+    )
     written = write(store, output, wish, splits=splits)
     if skipped := sum(of.skipped for of in written):
         notes.append(f"{skipped:,} rows have no place in {form}: {OUTSIDE[form]}")
@@ -241,6 +255,9 @@ def _export(
     for of in written:
         if of.late:
             say(f"{of.path}: {_late(of.late)}", err=True)
+    if not keep and (thoughtful := store.thoughtful(form, variant, selection)):
+        notes.append(f"{thoughtful:,} rows without the reasoning that they came with")
+        say(f"{notes[-1]} (--reasoning keep writes it)", err=True)
     if variant == "full" and (stale := stats["reviews"]["stale"]):
         note = f"{stale:,} rows were answered before a person edited their system message"
         say(f"{note} (`sysgen respond --edited` answers them anew)", err=True)

@@ -1,11 +1,19 @@
 """Finished rows -> one JSONL or Parquet file, by the ending of its name.
 
-messages: {"messages": [{"role", "content"}, ...]}, the system message first, tool calls under
-"assistant" and their results under "tool". sharegpt: {"conversations": [{"from", "value"}, ...],
-"system"}. Both carry "tools", a JSON list as text, where any row has them. alpaca: system,
-instruction, input, output, history; rows with tool calls have no place in it and are skipped.
+messages: {"messages": [{"role", "content"}, ...]}, the system message first. An assistant's message
+that calls tools has "tool_calls" as OpenAI has them, with the arguments as JSON text, and beside
+them as its content what was said; results stand under "tool" with "tool_call_id" and "name". What
+was meant as a call and is none stays text. sharegpt: {"conversations": [{"from", "value"}, ...],
+"system"}, with calls as JSON under "function_call", results under "observation", and what was said
+beside calls in "words". All but alpaca carry "tools", a JSON list as text, where any row has them.
+alpaca: system, instruction, input, output, history; rows with tool calls have no place in it and
+are skipped.
 prompt-completion: two lists of messages. dpo: {"prompt", "chosen", "rejected"}, an answer over one
 that failed the checks in its place, where there is none over the original one.
+
+With reasoning, the thoughts before answers stand in "reasoning_content" of a message, and in
+sharegpt and alpaca before the answer as <think>...</think>. New answers have none, so these are
+the thoughts of calls, and of the original answers where a variant has those.
 
 With checks, messages and sharegpt have "agrees", "obeys" and "checks", a list of {"turn", "kind",
 "text", "by", "p", "detail"}; one that no row has is left out. With their origin, all formats have
@@ -47,7 +55,8 @@ class Exported:
 @dataclass(frozen=True, slots=True)
 class Wish:
     """What is to leave, and in what form; `without` are rows to leave out, ascending. `checks`:
-    with what was checked of each row's answers; `origin`: with source, line and row."""
+    with what was checked of each row's answers; `origin`: with source, line and row; `reasoning`:
+    with the thoughts before answers."""
 
     format: Format = "messages"
     variant: Variant = "full"
@@ -57,6 +66,7 @@ class Wish:
     without: tuple[int, ...] = ()
     checks: bool = False
     origin: bool = False
+    reasoning: bool = False
 
 
 def export(
@@ -105,6 +115,7 @@ def _write(
             selection=Selection(wish.where, wish.min_p_good, wish.without, share),
             checks=wish.checks,
             origin=wish.origin,
+            reasoning=wish.reasoning,
             parquet=path.suffix.lower() == ".parquet",
         )
     return Exported(rows, skipped, path, split, late)

@@ -100,5 +100,5 @@ def exchanges(conversation: Conversation) -> list[dict[str, str]]:
             pairs.append({"instruction": turn.content, "answer": ""})
         else:
             before = pairs[-1]["answer"]
-            pairs[-1]["answer"] = f"{before}\n{turn.content}" if before else turn.content
+            pairs[-1]["answer"] = f"{before}\n{turn.text}" if before else turn.text
     return pairs

@@ -206,4 +206,4 @@ def _again(words: list[str], at: int, period: int) -> int:
 def _message(turn: Turn) -> Message:
     """A function call is something the assistant said; what came back is told it."""
     role = "assistant" if turn.role in ("assistant", "function_call") else "user"
-    return Message(role, (Segment(turn.content, trusted=False),))
+    return Message(role, (Segment(turn.text, trusted=False),))

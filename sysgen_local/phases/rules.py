@@ -31,7 +31,7 @@ class Texts:
         self.demonstrations = demonstrations
         turns = conversation.turns
         self.question = "\n".join(t.content for t in turns if t.role == "user")
-        self.answer = "\n".join(t.content for t in turns if t.role != "user")
+        self.answer = "\n".join(t.text for t in turns if t.role != "user")
 
     @cached_property
     def question_norm(self) -> str:

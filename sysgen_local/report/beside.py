@@ -101,7 +101,7 @@ def compared(origin: Origin, cells: Mapping[str, Row], *, beside: bool) -> Itera
     if row.conversation.system:
         yield _panel("system message it came with", row.conversation.system)
     for turn in row.conversation.turns:
-        yield _panel("original answer" if turn.role == "assistant" else turn.role, turn.content)
+        yield _panel("original answer" if turn.role == "assistant" else turn.role, turn.text)
     panels = [
         Panel(
             Group(*_column(row)), title=Text(label), title_align="left",

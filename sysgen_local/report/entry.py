@@ -32,7 +32,7 @@ def entry(
         return f"{text[:longest]}… ({len(text):,} characters)"
 
     def turns(of: Iterable[Turn]) -> list[list[str]]:
-        return [[turn.role, cut(turn.content)] for turn in of]
+        return [[turn.role, cut(turn.text)] for turn in of]
 
     stands = standing(row, phases)
     checks = row.checked.checks if row.checked else ()

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Literal
 
-from sysgen_local.records import Phase, Reject, Row, Turn, Verdict
+from sysgen_local.records import REPAIRS, Phase, Reject, Row, Turn, Verdict
 from sysgen_local.report.colours import colour
 from sysgen_local.report.standing import checks_of, fault, standing, verdict
 from sysgen_local.store import Origin, Review
@@ -32,8 +32,12 @@ def story(
     yield Rule(Text(f"row {row.row}  {origin.path}, line {origin.line}"))
     if row.conversation.system:
         yield _panel("system message it came with", row.conversation.system, "dim")
+    for repair in row.conversation.repairs:
+        yield _panel(f"mended: it {REPAIRS.get(repair.kind, repair.kind)}", repair.text, "dim")
     for turn in row.conversation.turns[: 1 if row.responded else None]:
-        yield _panel(turn.role, turn.content, "dim")
+        yield from _turn(turn)
+    if row.conversation.result is not None:
+        yield _panel("result it came with", row.conversation.result, "dim")
     yield from _phrases(row)
     if row.verified and row.verified.system:
         yield _system(row)
@@ -60,6 +64,15 @@ def rejected(path: str, reject: Reject) -> Iterator[RenderableType]:
         yield _panel("the row", reject.raw, "dim")
     else:
         yield Text("its text was not kept", "dim")
+
+
+def _turn(turn: Turn) -> Iterator[RenderableType]:
+    """A turn as it came, what was thought and said beside it before it."""
+    if turn.thought:
+        yield _panel("thought", turn.thought, "dim")
+    if turn.words:
+        yield _panel("said beside the call", turn.words, "dim")
+    yield _panel(turn.role, turn.content, "dim")
 
 
 def _phrases(row: Row) -> Iterator[RenderableType]:
@@ -113,10 +126,12 @@ def _answers(row: Row) -> Iterator[RenderableType]:
         answer = new is not None and new.role == "assistant"
         turn += answer
         if old is not None and old == new:
-            yield _panel(old.role, old.content, "dim")
+            yield from _turn(old)
             if answer:
                 yield from _checks(row, turn)
             continue
+        if old is not None and old.thought:
+            yield _panel("thought before the old answer", old.thought, "dim")
         table = Table.grid(expand=True)
         table.add_column(ratio=1, overflow="fold")
         table.add_column(ratio=1, overflow="fold")

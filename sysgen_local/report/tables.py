@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from sysgen_local.records import REPAIRS
 from sysgen_local.report import paper
 from sysgen_local.report.checks import checked
 from sysgen_local.report.colours import colour
@@ -29,6 +30,8 @@ def tables(state: State, other: State | None = None, *, beside_paper: bool = Fal
     found = [_rows(state, other), _phases(state, other, beside_paper)]
     if state["rows"]["rejected"] or state["rows"]["dropped"]:
         found.append(_reasons(state))
+    if state.get("repairs"):
+        found.append(_repairs(state))
     if state.get("tags"):
         found.append(_tags(state, other, beside_paper))
     if state.get("removed"):
@@ -66,6 +69,10 @@ def _rows(state: State, other: State | None) -> Table:
         notes.append(
             f"{existing['rows']:,} came with a system message of their own, "
             f"{existing['kept']:,} of those were kept"
+        )
+    if reasoning := state.get("reasoning"):
+        notes.append(
+            f"{reasoning:,} came with reasoning before answers, which is kept apart from them"
         )
     if (reviews := state.get("reviews")) and any(reviews.values()):
         notes.append("reviewed: " + ", ".join(f"{n:,} {name}" for name, n in reviews.items() if n))
@@ -110,6 +117,13 @@ def _reasons(state: State) -> Table:
     for phase, of in state["phases"].items():
         for reason, n in of["dropped"].items():
             table.add_row(f"{phase} (dropped)", reason, f"{n:,}")
+    return table
+
+
+def _repairs(state: State) -> Table:
+    table = new_table("conversations that were mended as they were read", ">rows", "they")
+    for kind, n in state["repairs"].items():
+        table.add_row(f"{n:,}", REPAIRS.get(kind, kind))
     return table
 
 

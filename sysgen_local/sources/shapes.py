@@ -2,71 +2,107 @@
 why not out. Pure: knows nothing of files.
 
 Text is data and is kept byte for byte; what is looked at is whether it is there, is text, and
-stands in order.
+stands in order. `FORMS` are tried one after the other; what each of them is made of stands in
+`messages` (lists of turns) and `pairs` (a question and an answer).
 """
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from sysgen_local.errors import UsageError
-from sysgen_local.records import Conversation, Reject, Role, Turn
+from sysgen_local.records import Conversation, Reject
+from sysgen_local.sources import messages, order, pairs, tools
+from sysgen_local.sources.keys import Row, absent, kind, listed, named
+from sysgen_local.sources.messages import Said
+from sysgen_local.sources.reasons import UnusableError
+from sysgen_local.sources.texts import decoded, shown
 
-REASONS = {
-    "bad_json": "the line is not valid JSON",
-    "bad_encoding": "the bytes are not UTF-8 text",
-    "bad_row": "the row has another number of columns than the header",
-    "not_an_object": "the row is no object with keys",
-    "unknown_shape": "none of the known shapes fits its keys",
-    "unknown_role": "a turn is by somebody unknown",
-    "not_text": "something in it is no text: an image, a number, nothing at all",
-    "no_instruction": "the user says nothing",
-    "no_answer": "there is no answer",
-    "has_system": "it comes with a system message (--existing-system skip)",
-    "bad_order": "turns do not go from user to assistant and back",
-}
-"""Reason of a reject -> what it says to a reader."""
+_LISTS = ("messages", "conversations", "conversation", "dialogue", "chat")
+_MORE_LISTS = ("dialog", "turns", "utterances", "data", "chosen")
+"""Keys that hold turns in some data sets and something else in others."""
+_SYSTEMS = ("system", "system_prompt", "system_message")
 
-Row = Mapping[str, Any]
+FIELDS = ("instruction", "answer", "input", "context", "choices", "history", "reasoning", "system",
+          "messages", "tools")  # fmt: skip
+"""What `--map` can name a key for."""
 
-_ROLES: dict[str, Role | str] = {
-    **dict.fromkeys(("user", "human", "prompter", "instruction"), "user"),
-    **dict.fromkeys(
-        ("assistant", "gpt", "chatgpt", "model", "bot", "bing", "bard", "output", "answer"),
-        "assistant",
+
+class Found(NamedTuple):
+    """What a row says, before it is looked at whether it stands in order. `row` is where its
+    system message and tools stand; `result` is the bare result beside a worked answer."""
+
+    said: list[Said]
+    row: Row
+    result: str | None = None
+
+
+class Form(NamedTuple):
+    """A form of rows. `read` gives None where a row is not of it, and raises UnusableError where
+    it is and cannot be used."""
+
+    looks: str
+    read: Callable[[Row], Found | None]
+
+
+def _turns(row: Row, keys: Sequence[str] = _LISTS) -> Found | None:
+    for key in keys:
+        value = row.get(key)
+        if value is None:
+            continue
+        if type(value) is not list:
+            value = decoded(value)
+            if isinstance(value, Mapping):  # the whole row in one cell
+                inside = named(value)
+                if found := _turns(inside):
+                    return found._replace(row={**row, **found.row})
+                continue
+        if isinstance(value, list | tuple) and (keys is _LISTS or messages.is_list(value)):
+            return Found(_answered(messages.of_list(value), row), row)
+    return None
+
+
+def _answered(said: list[Said], row: Row) -> list[Said]:
+    """The turns, with the answer that stands apart from them where they end with the user."""
+    if said and said[-1].role == "user":
+        for key in ("chosen", "completion"):
+            value = decoded(row.get(key))
+            value = [value] if isinstance(value, Mapping) else value
+            if isinstance(value, list | tuple) and messages.is_list(value):
+                more = messages.of_list(value)
+                return [*said, *more] if more and more[0].role != "user" else said
+    return said
+
+
+def _more_turns(row: Row) -> Found | None:
+    return _turns(row, _MORE_LISTS)
+
+
+def _pair(row: Row) -> Found | None:
+    found = pairs.read(row)
+    return None if found is None else Found(found[0], row, found[1])
+
+
+FORMS: tuple[Form, ...] = (
+    Form(
+        "messages[role, content]; conversations[from, value]; "
+        "conversation[input, output] or [human, assistant]; lists of texts that alternate",
+        _turns,
     ),
-    **dict.fromkeys(("system", "developer"), "system"),
-    **dict.fromkeys(("function_call", "tool_call"), "function_call"),
-    **dict.fromkeys(
-        ("observation", "tool", "tool_response", "function", "function_response", "ipython"),
-        "observation",
+    Form(
+        "instruction (+ input) and output or response; question/answer; query/response "
+        "(+ history); problem/solution; prompt/completion or prompt/chosen",
+        _pair,
     ),
-}
-_PAIRS = (
-    # The keys of the user's side and of the answer, in the order in which they are tried.
-    (("instruction",), ("output", "response", "answer", "completion")),
-    (("question", "problem", "query"), ("answer", "response", "solution", "output")),
-    (("prompt",), ("completion", "response", "answer", "output", "chosen")),
+    Form("lists of turns under dialog, turns, data, chosen", _more_turns),
 )
-_IMAGE = re.compile(r"<(img|image|video|audio)>", re.IGNORECASE)
-_MEDIA = ("images", "image", "videos", "audios")
-
-
-class _UnusableError(Exception):
-    """Carries the reason and the detail of a reject."""
+"""The commonest first."""
 
 
 def explain_shapes() -> str:
     """What is understood, in one line."""
-    return (
-        "messages[role, content]; conversations[from, value]; "
-        "conversation[input, output] or [human, assistant]; instruction (+ input) and output or "
-        "response; question/answer; query/response (+ history); problem/solution; "
-        "prompt/completion"
-    )
+    return "; ".join(form.looks for form in FORMS)
 
 
 def parse_map(text: str) -> dict[str, str]:
@@ -74,10 +110,11 @@ def parse_map(text: str) -> dict[str, str]:
     mapping = {}
     for part in text.split(","):
         field, _, key = (piece.strip() for piece in part.partition("="))
-        if field not in ("instruction", "answer", "system", "messages", "tools") or not key:
+        if field not in FIELDS or not key:
             raise UsageError(
                 f"--map does not understand `{part.strip()}`",
-                hint="write --map instruction=KEY,answer=KEY (also system=, messages=, tools=)",
+                hint="write --map instruction=KEY,answer=KEY "
+                f"(also {', '.join(f'{name}=' for name in FIELDS[2:])})",
             )
         mapping[field] = key
     if not ({"instruction", "answer"} <= mapping.keys() or "messages" in mapping):
@@ -88,182 +125,95 @@ def parse_map(text: str) -> dict[str, str]:
 def shape(
     row: object, line: int, mapping: Mapping[str, str] | None = None
 ) -> Conversation | Reject:
-    """The row as a conversation. Never raises."""
+    """The row as a conversation, or why it is none. Never raises, whatever the row."""
     try:
-        if not isinstance(row, Mapping):
-            raise _UnusableError("not_an_object", f"it is a {_kind(row)}")
-        if any(row.get(key) for key in _MEDIA):
-            raise _UnusableError("not_text", "it comes with images or sound")
-        system, turns = _mapped(row, mapping) if mapping else _found(row)
-        _check(turns)
-        return Conversation(tuple(turns), line, system, _tools(row, mapping))
-    except _UnusableError as reject:
-        reason, detail = reject.args
-        return Reject(line, reason, detail)
+        return convert(row, line, mapping)
+    except UnusableError as reject:
+        return Reject(line, reject.reason, reject.detail)
+    except RecursionError:
+        return Reject(line, "not_text", "it is nested too deeply")
+    except Exception as error:  # a fault of ours, which must not cost the other rows
+        return Reject(line, "unknown_shape", f"{type(error).__name__}: {error}"[:200])
 
 
-def _found(row: Row) -> tuple[str | None, list[Turn]]:
-    for key in ("messages", "conversations", "conversation", "dialogue", "chat"):
-        value = row.get(key)
-        if isinstance(value, str) and value[:1] == "[":
-            value = _json(value)
-        if isinstance(value, Sequence) and not isinstance(value, str) and value:
-            system, turns = _listed(value)
-            return system or _optional(row, "system", "system_prompt"), turns
-    for asks, answers in _PAIRS:
-        ask = next((key for key in asks if key in row), None)
-        answer = next((key for key in answers if key in row), None)
-        if ask and answer:
-            return _paired(row, ask, answer)
-        if ask and ask != "prompt":
-            raise _UnusableError("no_answer", f"there is {ask}, but none of {', '.join(answers)}")
-    if {"response", "output", "completion"} & row.keys():
-        raise _UnusableError("no_instruction", f"its keys are {_keys(row)}")
-    raise _UnusableError("unknown_shape", f"its keys are {_keys(row)}")
+def convert(row: object, line: int, mapping: Mapping[str, str] | None = None) -> Conversation:
+    """The row as a conversation. Raises UnusableError where it is none."""
+    if isinstance(row, list | tuple) and row and isinstance(row[0], Mapping):
+        if mapping or not messages.is_list(row):
+            raise UnusableError("not_an_object", "it is a list")
+        row = {"messages": row}
+    if not isinstance(row, Mapping):
+        raise UnusableError("not_an_object", f"it is a {kind(row)}")
+    there = named(row)
+    if any(there.get(key) for key in messages.MEDIA):
+        raise UnusableError("not_text", "it comes with images or sound")
+    found = _mapped(row, there, mapping) if mapping else _found(row, there)
+    system, turns, repairs = order.ordered(found.said, _system(found.row))
+    defined = tools.definitions(found.row)
+    return Conversation(turns, line, system, defined, found.result, repairs)
 
 
-def _paired(row: Row, ask: str, answer: str) -> tuple[str | None, list[Turn]]:
-    question = _text(row[ask], ask, "no_instruction")
-    if extra := _optional(row, "input"):
-        question = f"{question}\n\n{extra}"
-    turns: list[Turn] = []
-    for pair in row.get("history") or ():
-        if not isinstance(pair, Sequence) or isinstance(pair, str) or len(pair) != 2:
-            raise _UnusableError("not_text", "history is no list of [question, answer]")
-        turns += [
-            Turn("user", _text(pair[0], "history", "no_instruction")),
-            Turn("assistant", _text(pair[1], "history", "no_answer")),
-        ]
-    turns += [Turn("user", question), Turn("assistant", _text(row[answer], answer, "no_answer"))]
-    return _optional(row, "system", "system_prompt"), turns
+def _found(row: Row, there: Row) -> Found:
+    for form in FORMS:
+        if (found := form.read(there)) is not None:
+            return found
+    if not pairs.ANSWERS.isdisjoint(there):
+        raise UnusableError("no_instruction", f"its keys are {listed(row)}")
+    for key in _LISTS:
+        if key in there:
+            what = kind(decoded(there[key]))
+            raise UnusableError("not_text", f"{key} is a {what}, no list of turns")
+    raise UnusableError("unknown_shape", f"its keys are {listed(row)}")
 
 
-def _listed(items: Sequence[Any]) -> tuple[str | None, list[Turn]]:
-    system: str | None = None
-    turns: list[Turn] = []
-    for number, item in enumerate(items, 1):
-        where = f"turn {number}"
-        if not isinstance(item, Mapping):
-            raise _UnusableError("not_text", f"{where} is a {_kind(item)}")
-        for role, text in _said(item, where):
-            if role != "system":
-                turns.append(Turn(role, text))  # type: ignore[arg-type]
-            elif turns:
-                raise _UnusableError("bad_order", f"{where} is a system message amid the turns")
-            elif text.strip():
-                system = f"{system}\n\n{text}" if system else text
-    return system, turns
+def _mapped(row: Row, there: Row, mapping: Mapping[str, str]) -> Found:
+    """The row under the names that `--map` gives its keys."""
+    given: dict[str, Any] = {}
+    for field in FIELDS:
+        if field in mapping:
+            known, value = _picked(row, there, mapping[field])
+            if not absent(value):
+                given[field] = value
+            elif field in ("messages", "instruction", "answer"):
+                if not known:
+                    what = f"no {mapping[field]}; its keys are {listed(row)}"
+                    raise UnusableError("unknown_shape", what)
+                reason = "no_answer" if field == "answer" else "no_instruction"
+                raise UnusableError(reason, f"{mapping[field]} is empty")
+    if "tools" not in mapping:
+        given |= {key: there[key] for key in ("tools", "functions") if key in there}
+    if "messages" not in mapping:
+        said, result = pairs.pair(given, "instruction", "answer")
+        return Found(said, given, result)
+    found = _turns(given)
+    if found is None:
+        what = kind(decoded(given["messages"]))
+        raise UnusableError("not_text", f"{mapping['messages']} is a {what}, no list of turns")
+    extras = pairs.context(given)
+    if "input" in given:
+        extras.append(shown(given["input"], mapping["input"]))
+    return found._replace(said=pairs.beside(found.said, extras, last=False))
 
 
-def _said(item: Row, where: str) -> list[tuple[str, str]]:
-    """What one item of a list of turns says: one turn, or a pair of them."""
-    for ask, answer in (("input", "output"), ("human", "assistant"), ("user", "assistant")):
-        if ask in item and answer in item:
-            return [
-                ("user", _text(item[ask], f"{where}, {ask}", "no_instruction")),
-                ("assistant", _text(item[answer], f"{where}, {answer}", "no_answer")),
-            ]
-    by = item.get("role", item.get("from"))
-    if by is None:
-        raise _UnusableError("unknown_shape", f"the keys of {where} are {_keys(item)}")
-    role = _ROLES.get(str(by).strip().lower())
-    if role is None:
-        raise _UnusableError("unknown_role", f"{where} is by {str(by)[:40]!r}")
-    content = item.get("content", item.get("value"))
-    if role == "assistant" and item.get("tool_calls"):
-        calls = json.dumps(item["tool_calls"], ensure_ascii=False, separators=(",", ":"))
-        return [("function_call", calls)]
-    if role == "system":
-        return [("system", _text(content, where, "") if content else "")]
-    return [(role, _text(content, where, "no_answer" if role == "assistant" else "no_instruction"))]
+def _picked(row: Row, there: Row, key: str) -> tuple[bool, Any]:
+    """Whether the row has this key, which may lead into objects (a.b), and what is there."""
+    for names, of in ((row, key), (there, key.lower())):
+        if of in names:
+            return True, names[of]
+    value: Any = row
+    for part in key.split("."):
+        value = decoded(value)
+        if not isinstance(value, Mapping) or part not in value:
+            return False, None
+        value = value[part]
+    return True, value
 
 
-def _mapped(row: Row, mapping: Mapping[str, str]) -> tuple[str | None, list[Turn]]:
-    def pick(field: str) -> Any:
-        value: Any = row
-        for key in [mapping[field]] if mapping[field] in row else mapping[field].split("."):
-            if not isinstance(value, Mapping) or key not in value:
-                raise _UnusableError(
-                    "unknown_shape", f"no {mapping[field]}; its keys are {_keys(row)}"
-                )
-            value = value[key]
-        return value
-
-    system = _text(pick("system"), "system", "") if mapping.get("system") in row else None
-    if "messages" in mapping:
-        listed, turns = _listed(pick("messages"))
-        return system or listed, turns
-    return system, [
-        Turn("user", _text(pick("instruction"), mapping["instruction"], "no_instruction")),
-        Turn("assistant", _text(pick("answer"), mapping["answer"], "no_answer")),
-    ]
-
-
-def _check(turns: Sequence[Turn]) -> None:
-    """user, then any calls and observations, then assistant; and so on to the end."""
-    if not turns:
-        raise _UnusableError("no_instruction", "there is no turn")
-    for number, turn in enumerate(turns, 1):
-        if turn.role in ("user", "assistant") and _IMAGE.search(turn.content):
-            raise _UnusableError("not_text", f"turn {number} refers to an image or sound")
-    before: Role = "assistant"
-    for number, turn in enumerate(turns, 1):
-        if (turn.role == "user") != (before == "assistant"):
-            raise _UnusableError("bad_order", f"turn {number} is {turn.role} after {before}")
-        before = turn.role
-    if before != "assistant":
-        raise _UnusableError("no_answer", f"the last turn is {before}")
-
-
-def _text(value: Any, where: str, blank: str) -> str:
-    """`value` as text; typed content parts are joined. `blank` is the reason if there is none."""
-    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
-        parts = [
-            part["text"]
-            for part in value
-            if isinstance(part, Mapping)
-            and part.get("type") == "text"
-            and isinstance(part.get("text"), str)
-        ]
-        if not parts or len(parts) < len(value):
-            raise _UnusableError("not_text", f"{where} has parts that are no text")
-        value = "".join(parts)
-    if value is None and blank:
-        raise _UnusableError(blank, f"{where} is null")
-    if not isinstance(value, str):
-        raise _UnusableError("not_text", f"{where} is a {_kind(value)}")
-    if blank and not value.strip():
-        raise _UnusableError(blank, f"{where} is empty")
-    return value
-
-
-def _optional(row: Row, *keys: str) -> str | None:
-    for key in keys:
-        value = row.get(key)
-        if isinstance(value, str) and value.strip():
-            return value
+def _system(row: Row) -> str | None:
+    for key in _SYSTEMS:
+        if key in row:
+            value = row[key]
+            if isinstance(value, list | tuple | Mapping):
+                return messages.spoken(value) or shown(value, key)
+            return shown(value, key)
     return None
-
-
-def _tools(row: Row, mapping: Mapping[str, str] | None) -> str | None:
-    value = row.get((mapping or {}).get("tools", "tools"))
-    if not value:
-        return None
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _json(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return text
-
-
-def _keys(row: Row) -> str:
-    names = [str(key)[:40] for key in row]
-    return ", ".join(names[:12]) + (", ..." if len(names) > 12 else "") if names else "none"
-
-
-def _kind(value: object) -> str:
-    names: dict[type, str] = {type(None): "null", bool: "boolean", str: "string", list: "list"}
-    return names.get(type(value), "number" if isinstance(value, int | float) else "nested object")

@@ -20,6 +20,7 @@ from sysgen_local.records import (
     Phase,
     Phrase,
     Removed,
+    Repair,
     Responded,
     Result,
     Turn,
@@ -32,7 +33,10 @@ Columns = Mapping[str, str | type]
 """Column -> its SQL type, or the record that a STRUCT[] column is made of."""
 
 _COST = {"tokens_in": "BIGINT", "tokens_out": "BIGINT", "seconds": "DOUBLE"}
-CONVERSATION: Columns = {"turns": Turn, "line": "BIGINT", "system": "VARCHAR", "tools": "VARCHAR"}
+CONVERSATION: Columns = {
+    "turns": Turn, "line": "BIGINT", "system": "VARCHAR", "tools": "VARCHAR",
+    "result": "VARCHAR", "repairs": Repair,
+}  # fmt: skip
 REJECT: Columns = {"line": "BIGINT", "reason": "VARCHAR", "detail": "VARCHAR", "raw": "VARCHAR"}
 RESULT: dict[Phase, Columns] = {
     "generate": {"phrases": Phrase, "dropped": "VARCHAR", "raw": "VARCHAR", **_COST},
@@ -67,15 +71,23 @@ def buffer(columns: Columns) -> dict[str, str]:
 def arrival(columns: Columns) -> list[str]:
     """For each column the SQL expression that puts it together from those of `buffer`."""
     return [
-        f'"{name}"' if isinstance(of, str) else _zipped(name, list(get_type_hints(of)))
-        for name, of in columns.items()
+        f'"{name}"' if isinstance(of, str) else _zipped(name, of) for name, of in columns.items()
     ]
 
 
-def _zipped(name: str, names: list[str]) -> str:
-    lists = ", ".join(f"{name}_{field}" for field in names)
-    members = ", ".join(f"'{field}': z[{i}]" for i, field in enumerate(names, 1))
-    return f"[{{{members}}} FOR z IN list_zip({lists})]"
+def _zipped(name: str, of: type[Any]) -> str:
+    names = list(get_type_hints(of))
+    first = f"{name}_{names[0]}"
+    later = [field in of._field_defaults for field in names]
+    lists = ", ".join(
+        f"coalesce({name}_{field}, [])" if may else f"{name}_{field}"
+        for field, may in zip(names, later, strict=True)
+    )
+    members = ", ".join(
+        f"'{field}': coalesce(z[{i}], '')" if may else f"'{field}': z[{i}]"
+        for i, (field, may) in enumerate(zip(names, later, strict=True), 1)
+    )
+    return f"CASE WHEN {first} IS NULL THEN [] ELSE [{{{members}}} FOR z IN list_zip({lists})] END"
 
 
 def encode(phase: Phase, result: Result) -> Values:
@@ -97,7 +109,8 @@ def encode(phase: Phase, result: Result) -> Values:
 
 def encode_conversation(of: Conversation) -> Values:
     """The values for `buffer(CONVERSATION)`."""
-    return *_lists(Turn, of.turns), of.line, of.system, of.tools
+    plain = (of.line, of.system, of.tools, of.result)
+    return *_lists(Turn, of.turns), *plain, *_lists(Repair, of.repairs)
 
 
 def decode(phase: Phase, values: Sequence[Any]) -> Result:
@@ -106,10 +119,16 @@ def decode(phase: Phase, values: Sequence[Any]) -> Result:
 
 
 def decode_conversation(
-    turns: list[Any], line: int, system: str | None, tools: str | None
+    turns: list[Any],
+    line: int,
+    system: str | None,
+    tools: str | None,
+    result: str | None,
+    repairs: list[Any],
 ) -> Conversation:
     """The record whose values for `CONVERSATION` these are."""
-    return Conversation(_records(Turn, turns), line, system, tools)
+    mended = _records(Repair, repairs)
+    return Conversation(_records(Turn, turns), line, system, tools, result, mended)
 
 
 def clean(value: Any) -> Any:
@@ -127,9 +146,14 @@ def clean(value: Any) -> Any:
     return value
 
 
-def _lists(kind: type[Any], items: Sequence[Any]) -> list[list[object]]:
-    """One list for each field of these named tuples."""
-    return [list(values) for values in zip(*items, strict=True)] or [[] for _ in kind._fields]
+def _lists(kind: type[Any], items: Sequence[Any]) -> list[list[object] | None]:
+    """One list for each field of these named tuples. None, which travels for nothing, where there
+    are no items, and where all are the field's default, which is ""."""
+    if not items:
+        return [None] * len(kind._fields)
+    most = len(kind._fields) - len(kind._field_defaults)
+    lists = zip(*items, strict=True)
+    return [list(of) if i < most or any(of) else None for i, of in enumerate(lists)]
 
 
 def _spent(cost: Cost) -> tuple[int, int, float]:

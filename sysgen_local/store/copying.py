@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, Literal, NamedTuple, get_args
@@ -36,15 +36,92 @@ _SAID: dict[Variant, str] = {
 _FOLDED = """
     NULL AS system,
     CASE WHEN system IS NULL THEN turns ELSE
-        [{'role': turns[1].role, 'content': system || chr(10) || chr(10) || turns[1].content}]
+        [struct_update(turns[1], content := system || chr(10) || chr(10) || turns[1].content)]
         || turns[2:] END AS turns"""
 """The system message before the first instruction, for models without a system role."""
 
-_MESSAGES = """
-    CASE WHEN system IS NULL THEN [] ELSE [{'role': 'system', 'content': system}] END
-    || [{'role': CASE t.role WHEN 'function_call' THEN 'assistant'
-                             WHEN 'observation' THEN 'tool' ELSE t.role END,
-         'content': t.content} FOR t IN turns]"""
+_CALLING = "[t FOR t IN turns IF t.role IN ('function_call', 'observation')]"
+_APART = {
+    "tool_calls": f"len({_CALLING}) > 0",
+    "reasoning": "len([t FOR t IN turns IF t.thought <> '']) > 0",
+    "words": "len([t FOR t IN turns IF t.words <> '']) > 0",
+}
+"""What some turns have beside role and content -> the rows that have it."""
+
+_LISTED = """
+    CASE WHEN {0}.role <> 'function_call' OR NOT coalesce(json_valid({0}.content), false) THEN []
+         WHEN json_type({0}.content) = 'ARRAY' THEN json_extract({0}.content, '$[*]')
+         WHEN json_type({0}.content) = 'OBJECT' THEN [{0}.content::JSON] ELSE [] END"""
+_NAMED = "coalesce(c->>'$.function.name', c->>'$.name')"
+_CALLS = f"""
+    CASE WHEN list_bool_and([{_NAMED} IS NOT NULL FOR c IN ({_LISTED})])
+         THEN ({_LISTED}) ELSE [] END
+"""
+"""The calls in a turn {0}, each as JSON; none where its content is no calls, but text."""
+
+_ARGUMENTS = """
+    CASE json_type(coalesce(c->'$.function.arguments', c->'$.arguments'))
+        WHEN 'VARCHAR' THEN coalesce(c->>'$.function.arguments', c->>'$.arguments')
+        ELSE coalesce(c->'$.function.arguments', c->'$.arguments', '{}'::JSON)::VARCHAR END"""
+_TOOL_CALLS = f"""
+    [{{'id': coalesce(c->>'$.id', printf('call%03d%02d', i, k)), 'type': 'function',
+       'function': {{'name': {_NAMED}, 'arguments': {_ARGUMENTS}}}}} FOR c, k IN calls]"""
+_BEFORE = "list_max([j FOR j IN range(1, i) IF turns[j].role = 'function_call'])"
+_CALLED = f"""
+    CASE WHEN t.role = 'observation' THEN coalesce(nullif(t.call, ''),
+        CASE WHEN len({_CALLS.format(f"turns[{_BEFORE}]")}) > 0
+             THEN printf('call%03d%02d', {_BEFORE}, i - {_BEFORE}) END) END"""
+"""The id of the call that a result answers. A call without an id gets one from its place, of nine
+letters and digits, as some templates want it."""
+
+
+def _messages(apart: frozenset[str]) -> str:
+    """The turns as OpenAI's messages, with the members that `apart` names."""
+    plain = """{'role': CASE t.role WHEN 'function_call' THEN 'assistant'
+                                    WHEN 'observation' THEN 'tool' ELSE t.role END,
+                'content': """
+    if not apart:
+        return f"{_HEAD} || [{plain} t.content}} FOR t IN turns]"
+    members = []
+    if "reasoning" in apart:
+        members.append("'reasoning_content': nullif(t.thought, '')")
+    said = "t.content"
+    if "tool_calls" in apart:
+        calls = _CALLS.format("t")
+        said = f"""CASE WHEN len({calls}) > 0 THEN t.words
+            WHEN t.words <> '' THEN t.words || chr(10) || t.content ELSE t.content END"""
+        made = _TOOL_CALLS.replace("calls]", f"({calls})]")
+        members += [
+            f"'tool_calls': CASE WHEN len({calls}) > 0 THEN {made} END",
+            f"'tool_call_id': {_CALLED}",
+            "'name': CASE WHEN t.role = 'observation' THEN nullif(t.name, '') END",
+        ]
+    nothing = ", ".join(f"{member.split(':')[0]}: NULL" for member in members)
+    head = _HEAD.replace("system}]", f"system, {nothing}}}]")
+    return f"{head} || [{plain} {said}, {', '.join(members)}}} FOR t, i IN turns]"
+
+
+_HEAD = "CASE WHEN system IS NULL THEN [] ELSE [{'role': 'system', 'content': system}] END"
+
+
+def _thinking(turn: str) -> str:
+    """The content of a turn with its thought before it, as models write it."""
+    return (
+        f"CASE WHEN {turn}.thought <> '' THEN '<think>' || chr(10) || {turn}.thought || chr(10) || "
+        f"'</think>' || chr(10) || chr(10) ELSE '' END || {turn}.content"
+    )
+
+
+def _sharegpt(apart: frozenset[str]) -> str:
+    """The turns as ShareGPT has them. There is no place for words beside a call: they stand in a
+    key of their own."""
+    value = _thinking("t") if "reasoning" in apart else "t.content"
+    words = ", 'words': nullif(t.words, '')" if "words" in apart else ""
+    return f"""
+        [{{'from': CASE t.role WHEN 'user' THEN 'human' WHEN 'assistant' THEN 'gpt'
+                               ELSE t.role END,
+           'value': {value}{words}}} FOR t IN turns]"""
+
 
 _TOOLS = """
     CASE WHEN NOT coalesce(json_valid(tools), false) THEN '[]'
@@ -78,34 +155,47 @@ _ORIGIN = {"source": "source", "line": "line", "row": '"row"'}
 CHECKED_FORMATS: tuple[Format, ...] = ("messages", "sharegpt")
 """Those that can say what was checked."""
 
-_COLUMNS: dict[Format, dict[str, str]] = {
-    "messages": {"messages": _MESSAGES},
-    "sharegpt": {
-        "conversations": """
-            [{'from': CASE t.role WHEN 'user' THEN 'human' WHEN 'assistant' THEN 'gpt'
-                                  ELSE t.role END,
-              'value': t.content} FOR t IN turns]""",
-        "system": "coalesce(system, '')",
-    },
-    "alpaca": {
-        "system": "coalesce(system, '')",
-        "instruction": "turns[-2].content",
-        "input": "''",
-        "output": "turns[-1].content",
-        "history": """
-            [[turns[2 * i + 1].content, turns[2 * i + 2].content]
-             FOR i IN range(len(turns) // 2 - 1)]""",
-    },
-    "prompt-completion": {
-        "prompt": f"({_MESSAGES})[:-2]",
-        "completion": f"({_MESSAGES})[-1:]",
-    },
-    "dpo": {
-        "prompt": f"({_MESSAGES})[:pair.at - CASE WHEN system IS NULL THEN 1 ELSE 0 END]",
-        "chosen": "[{'role': 'assistant', 'content': turns[pair.at].content}]",
-        "rejected": "[{'role': 'assistant', 'content': pair.content}]",
-    },
-}
+
+def _columns(layout: Format, apart: frozenset[str], listed: Callable[[str], str]) -> dict[str, str]:
+    """Column -> its expression. `listed` makes of a list of structs what the file holds."""
+    match layout:
+        case "messages":
+            return {"messages": listed(_messages(apart))}
+        case "sharegpt":
+            return {
+                "conversations": listed(_sharegpt(apart)), "system": "coalesce(system, '')",
+            }  # fmt: skip
+        case "alpaca":
+            said = _thinking if "reasoning" in apart else "{}.content".format
+            return {
+                "system": "coalesce(system, '')",
+                "instruction": "turns[-2].content",
+                "input": "''",
+                "output": said("turns[-1]"),
+                "history": f"""
+                    [[turns[2 * i + 1].content, {said("turns[2 * i + 2]")}]
+                     FOR i IN range(len(turns) // 2 - 1)]""",
+            }
+        case "prompt-completion":
+            whole = _messages(apart)
+            return {"prompt": listed(f"({whole})[:-2]"), "completion": listed(f"({whole})[-1:]")}
+        case "dpo":
+            place = "pair.at - CASE WHEN system IS NULL THEN 1 ELSE 0 END"
+            return {
+                "prompt": listed(f"({_messages(apart)})[:{place}]"),
+                "chosen": "[{'role': 'assistant', 'content': turns[pair.at].content}]",
+                "rejected": "[{'role': 'assistant', 'content': pair.content}]",
+            }
+
+
+def _as_structs(messages: str) -> str:
+    return messages
+
+
+def _without_nulls(messages: str) -> str:
+    """Each as JSON that has only the members that are there."""
+    return f"[json_merge_patch('{{}}', to_json(m)) FOR m IN ({messages})]"
+
 
 _PLACE: dict[Format, str] = {
     # Alpaca knows question and answer only: anything but user, assistant, user, ... is left.
@@ -158,7 +248,8 @@ class Written(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Copy:
     """What is to be written, and how. `checks`: with what was checked of each row's answers;
-    `origin`: with where each row came from."""
+    `origin`: with where each row came from; `reasoning`: with the thoughts of those answers that
+    have one."""
 
     layout: Format
     variant: Variant
@@ -166,6 +257,7 @@ class Copy:
     selection: Selection
     checks: bool = False
     origin: bool = False
+    reasoning: bool = False
 
     @property
     def wanted(self) -> str:
@@ -184,12 +276,20 @@ class Copy:
             f'SELECT count(*), count(tools), coalesce(max("row"), 0) '
             f"FROM {self._source(0, 1 << 62)} WHERE {where}"
         )
-        columns = dict(_COLUMNS[self.layout])
-        if with_tools and self.layout in ("messages", "sharegpt"):
+        apart = self._there(db, _APART)
+        if not self.reasoning:
+            apart.pop("reasoning", None)
+        if self.layout != "sharegpt":
+            apart.pop("words", None)
+        listed = _as_structs if parquet or not apart else _without_nulls
+        columns = _columns(self.layout, frozenset(apart), listed)
+        if with_tools and self.layout != "alpaca":
             columns["tools"] = _TOOLS
         if self.fold_system:
             columns.pop("system", None)
-        typed = {"history": "len(turns) > 2"} if self.layout == "alpaca" else {}
+        typed = {"history": "len(turns) > 2"} if self.layout == "alpaca" else dict(apart)
+        if self.layout == "sharegpt":  # where these are no keys
+            typed = {name: such for name, such in apart.items() if name == "words"}
         if self.checks:
             there = self._there(db, _CHECKS)
             columns |= {name: name for name in there}
@@ -257,6 +357,14 @@ class Copy:
         if self.layout == "dpo":
             source = f"(SELECT *, {_PAIR} AS pair FROM {source})"
         return source
+
+
+def thoughtful(db: Database, layout: Format, variant: Variant, selection: Selection) -> int:
+    """See `Store.thoughtful`."""
+    source = Copy(layout, variant, False, selection)._source(0, 1 << 62)
+    where = f"{_PLACE.get(layout, 'true')} AND {_APART['reasoning']}"
+    [(rows,)] = chosen(db, f"SELECT count(*) FROM {source} WHERE {where}", selection.where)
+    return int(rows)
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,6 +105,8 @@ def stats(db: Database) -> dict[str, Any]:
         "checks": checks(db),
         "lengths": lengths(db),
         "datasets": datasets(db),
+        "repairs": repairs(db),
+        "reasoning": reasoning(db),
     }
 
 
@@ -133,6 +135,24 @@ def existing_system(db: Database) -> dict[str, int]:
         'FROM conversations c LEFT JOIN verified v ON v."row" = c."row" WHERE c.system IS NOT NULL'
     )
     return {"rows": rows, "kept": kept}
+
+
+def repairs(db: Database) -> dict[str, int]:
+    """Kind of repair -> rows that came so and were mended, most frequent first."""
+    return dict(
+        db.all(
+            "SELECT kind, count(*) FROM (SELECT unnest(list_distinct([r.kind FOR r IN repairs])) "
+            "AS kind FROM conversations WHERE len(repairs) > 0) GROUP BY 1 ORDER BY 2 DESC, 1"
+        )
+    )
+
+
+def reasoning(db: Database) -> int:
+    """Rows that came with thoughts before their answers."""
+    [(rows,)] = db.all(
+        "SELECT count(*) FROM conversations WHERE len([t FOR t IN turns IF t.thought <> '']) > 0"
+    )
+    return int(rows)
 
 
 def reviews(db: Database) -> dict[str, int]:

@@ -329,6 +329,21 @@ CREATE VIEW rejected AS
     FROM rejects r JOIN sources s ON s.source = r.source;
 """
 
+# Of turns: the thought before an answer, the words beside calls, and which call a result answers.
+# Views name the turns whole, so they have the new members too.
+_MEMBERS = ("thought", "words", "call", "name")
+_APART = f"""
+{
+    "".join(
+        f"ALTER TABLE {table} ADD COLUMN turns.element.{member} VARCHAR DEFAULT '';"
+        for table in ("conversations", "responded", "checked")
+        for member in _MEMBERS
+    )
+}
+ALTER TABLE conversations ADD COLUMN "result" VARCHAR;
+ALTER TABLE conversations ADD COLUMN repairs STRUCT(kind VARCHAR, "text" VARCHAR)[] DEFAULT [];
+"""
+
 MIGRATIONS: tuple[tuple[str, str], ...] = (
     ("first tables", _FIRST),
     ("reviews", _REVIEWS),
@@ -337,6 +352,7 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
     ("answers checked", _CHECKED),
     ("decisions of versions", _VERSIONS),
     ("raw text of rejected rows", _REJECTED),
+    ("thoughts, calls and repairs", _APART),
 )
 """(name, SQL) of every migration; its number is its place, from 1."""
 

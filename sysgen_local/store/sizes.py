@@ -8,7 +8,7 @@ from sysgen_local.records import PHASES, TABLES, Phase
 from sysgen_local.store.database import Database
 
 _TEXTS = f"""
-    list_sum([strlen(t.content) FOR t IN c.turns IF t."role" <> 'assistant']),
+    list_sum([strlen(t.content) + strlen(t.words) FOR t IN c.turns IF t."role" <> 'assistant']),
     list_sum([strlen(t.content) FOR t IN c.turns IF t."role" = 'assistant']),
     len([t FOR t IN c.turns IF t."role" = 'assistant']),
     list_sum([least(strlen(t.content), {LONGEST}) FOR t IN c.turns IF t."role" = 'assistant'])

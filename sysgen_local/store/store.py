@@ -283,8 +283,8 @@ class Store:
     def longest(self) -> int:
         """Bytes of text in the longest conversation; 0 without any."""
         [(longest,)] = self._db.all(
-            "SELECT coalesce(max(list_sum([strlen(t.content) FOR t IN turns])), 0) "
-            "FROM conversations"
+            "SELECT coalesce(max(list_sum([strlen(t.content) + strlen(t.words) FOR t IN turns])), "
+            "0) FROM conversations"
         )
         return int(longest)
 
@@ -321,6 +321,12 @@ class Store:
         """Where the rows come from that `copy_final` would write for this, and as a part of its
         own the rows whose phrases were written elsewhere."""
         return copying.lineage(self._db, layout, selection or copying.Selection())
+
+    def thoughtful(
+        self, layout: copying.Format, variant: copying.Variant, selection: copying.Selection
+    ) -> int:
+        """How many of the rows that `copy_final` would write for this have thoughts."""
+        return copying.thoughtful(self._db, layout, variant, selection)
 
     def counts(self) -> counts.Counts:
         """How many rows stand where. Always adds up."""
@@ -382,15 +388,17 @@ class Store:
         selection: copying.Selection | None = None,
         checks: bool = False,
         origin: bool = False,
+        reasoning: bool = False,
         parquet: bool = False,
     ) -> copying.Written:
         """Write the finished rows to a file. `checks`: with the columns agrees, obeys and checks,
-        as far as any row has them. `origin`: with source, line and row.
+        as far as any row has them. `origin`: with source, line and row. `reasoning`: with the
+        thoughts before answers.
         Raises OSError where it cannot be written."""
         import duckdb
 
         chosen = selection or copying.Selection()
-        copy = copying.Copy(layout, variant, fold_system, chosen, checks, origin)
+        copy = copying.Copy(layout, variant, fold_system, chosen, checks, origin, reasoning)
         try:
             return copy.write(self._db, path, parquet=parquet)
         except duckdb.Error as error:

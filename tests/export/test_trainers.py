@@ -119,7 +119,15 @@ def loaded(
 def test_datasets_reads_every_format(store: Store, tmp_path: Path, form: Any, ending: str) -> None:
     data = loaded(store, tmp_path, form, ending)
     lines = export(store, tmp_path / "same.jsonl", Wish(form))[0].path.read_text().splitlines()
-    assert list(data) == [json.loads(line) for line in lines]
+    # `datasets` gives every message every key.
+    assert [there(row) for row in data] == [there(json.loads(line)) for line in lines]
+
+
+def there(value: Any) -> Any:
+    """Without the keys that hold null."""
+    if isinstance(value, dict):
+        return {key: there(of) for key, of in value.items() if of is not None}
+    return [there(of) for of in value] if isinstance(value, list) else value
 
 
 @pytest.mark.parametrize(

@@ -211,3 +211,19 @@ def test_a_row_that_does_not_fit_with_the_original_in_view_is_answered_without()
     assert result.turns[-1] == Turn("assistant", "24 eggs.")
     result, _ = drive(stage, row(*EGGS), ("", "too_long"), ("", "too_long"))
     assert result.dropped == "too_long"
+
+
+def test_words_beside_calls_are_told_and_thoughts_are_not():
+    call = Turn("function_call", '{"name":"f"}', thought="Which tool?", words="One moment.")
+    answer = Turn("assistant", "old", thought="Now I know.")
+    result, requests = drive(
+        Respond(PROMPTS, shown="always"),
+        row(Turn("user", "Q"), call, Turn("observation", "1", call="a1", name="f"), answer),
+        ("new", "stop"),
+    )
+    told = "\n".join(message.text for message in requests[0].messages)
+    assert 'One moment.\n{"name":"f"}' in told
+    assert "Which tool?" not in told
+    assert "Now I know." not in told
+    assert result.turns[1] == call
+    assert result.turns[-1] == Turn("assistant", "new")

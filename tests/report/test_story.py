@@ -10,6 +10,7 @@ from rich.console import Console
 
 from sysgen_local.records import (
     PHASES,
+    REPAIRS,
     Attempt,
     Check,
     Checked,
@@ -17,8 +18,10 @@ from sysgen_local.records import (
     Filtered,
     Generated,
     Phrase,
+    Repair,
     Responded,
     Row,
+    Source,
     Turn,
     Verified,
 )
@@ -122,3 +125,36 @@ def test_stats_tell_what_was_checked_and_add_up(store, tmp_path):
     # Beside one that is checked, one that is not, and the other way round, and the paper.
     for one, another in ((stats, plain), (plain, stats), (stats, stats)):
         assert "other" in printed(tables(one, another, beside_paper=True))
+
+
+def test_what_stands_beside_the_turns_and_what_was_mended_is_told(tmp_path):
+    call = Turn("function_call", '{"name": "f", "arguments": {}}', "Look it up.", f"Wait. {EVIL}")
+    result = Turn("observation", "rain", "", "", "a1", "f")
+    thought = Turn("assistant", "Yes.", "Rain is wet.")
+    repairs = (Repair("greeting", f"Hello! {EVIL}"), Repair("joined", "Q2"))
+    turns = (Turn("user", "Q"), call, result, thought)
+    plain = Conversation((Turn("user", "Q"), Turn("assistant", "A")), 2, repairs=repairs[1:])
+    with Store.open(tmp_path / "t.duckdb") as store:
+        rows = [Conversation(turns, 1, None, None, "yes", repairs), plain]
+        store.ingest(Source("x", "x", "0"), rows)
+        waiting = told(store, 1)
+        assert store.row(1).conversation == rows[0]
+        stats = store.stats()
+        said = printed(tables(stats))
+        for phase, made in (
+            ("generate", Generated()),
+            ("filter", Filtered()),
+            ("verify", Verified((), "S")),
+            ("respond", Responded((*turns[:3], Turn("assistant", "New.")))),
+        ):
+            store.commit([(1, phase, made)])
+        answered = told(store, 1)
+    for text in (waiting, answered):
+        for part in ("Look it up.", f"Wait. {EVIL}", "Rain is wet.", f"Hello! {EVIL}", "rain"):
+            assert part in text
+        assert f"mended: it {REPAIRS['greeting']}" in text
+    assert "result it came with" in waiting
+    assert (stats["repairs"], stats["reasoning"]) == ({"joined": 2, "greeting": 1}, 1)
+    words = " ".join(said.replace("│", " ").split())
+    assert f"2 {REPAIRS['joined']} 1 {REPAIRS['greeting']}" in words
+    assert "1 came with reasoning before answers, which is kept apart from them" in words

@@ -17,13 +17,9 @@ from sysgen_local.records import (
     Check,
     Checked,
     Conversation,
-    Filtered,
-    Generated,
-    Phrase,
-    Responded,
+    Repair,
     Source,
     Turn,
-    Verified,
 )
 from sysgen_local.store import Choice, LockedError, Store, schema
 
@@ -66,33 +62,35 @@ def test_an_older_file_is_brought_up_to_date(
         assert con.execute("FROM meta").fetchall() == [(len(later),)]
 
 
+OLD_ROWS = """
+INSERT INTO sources VALUES (1, 'a.jsonl', '/a.jsonl', 'f', NULL, NULL, MAP {}, 3, true, now());
+INSERT INTO conversations SELECT n, 1, n, [{'role': 'user', 'content': 'q'},
+    {'role': 'assistant', 'content': 'a'}], NULL, NULL FROM range(1, 4) r(n);
+INSERT INTO generated SELECT n, [{'tag': 'role', 'text': 'You are a cook.'}], NULL, NULL, 0, 0, 0,
+    now() FROM range(1, 4) r(n);
+INSERT INTO filtered SELECT n, [{'tag': 'role', 'text': 'You are a cook.'}], [], NULL, now()
+    FROM range(1, 4) r(n);
+INSERT INTO verified SELECT n, [], 'You are a cook.', NULL, 0, 0, 0, now() FROM range(1, 4) r(n);
+INSERT INTO responded SELECT n, [{'role': 'user', 'content': 'q'},
+    {'role': 'assistant', 'content': 'new ' || n}], CASE n WHEN 3 THEN 'empty' END, 0, 0, 0, now(),
+    NULL FROM range(1, 4) r(n);
+INSERT INTO recipes SELECT unnest(['generate', 'filter', 'verify', 'respond']), 'x',
+    MAP {'seed': '0'};
+INSERT INTO reviews VALUES (1, 'accepted', NULL, NULL, now()::TIMESTAMP);
+INSERT INTO measures VALUES (1, 'gleu', 0.5, now()), (2, 'gleu', 0.7, now());
+"""
+"""Written by the statements of the version that had this schema, as today's write other columns."""
+
+
 @pytest.fixture
 def unchecked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Three rows by the schema before there were checks: two finished, the third dropped."""
     path = tmp_path / "s.duckdb"
-    role = Phrase("role", "You are a cook.")
     with monkeypatch.context() as patched:
         patched.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:4])
-        with Store.open(path) as store:
-            # What this version's code asks for; an older one asked the table.
-            store._db.con.execute("CREATE VIEW opinions AS FROM reviews")
-            store.ingest(SOURCE, [Conversation(TURNS, n) for n in (1, 2, 3)])
-            for n in (1, 2, 3):
-                new = Responded(
-                    (TURNS[0], Turn("assistant", f"new {n}")), "empty" if n == 3 else None
-                )
-                store.commit([(n, "generate", Generated((role,)))])
-                store.commit([(n, "filter", Filtered((role,)))])
-                store.commit([(n, "verify", Verified((), role.text)), (n, "respond", new)])
-            for phase in PHASES[:-1]:
-                store.set_recipe(phase, phase, {"seed": "0"})
-            with store._db.transaction():
-                store._db.do(
-                    "INSERT INTO reviews VALUES (1, 'accepted', NULL, NULL, $1)", schema.now()
-                )
-            store.measured({1: {"gleu": 0.5}, 2: {"gleu": 0.7}})
-            store._db.con.execute("DROP VIEW opinions")
+        Store.open(path).close()
     with duckdb.connect(path) as con:
+        con.execute(OLD_ROWS)
         tables = {
             name for (name,) in con.execute("SELECT table_name FROM duckdb_tables()").fetchall()
         }
@@ -115,6 +113,23 @@ def test_a_file_without_checks_stays_as_it_is(unchecked: Path, read_only: bool) 
         assert store.stats()["measures"][""] == {"gleu": (0.6, 2)}
         assert store.stats()["checks"]["tries"] == {}
         assert store.lineage()[0].rows == 2
+
+
+def test_turns_of_an_older_file_have_no_thoughts_and_no_words(unchecked: Path) -> None:
+    with Store.open(unchecked, create=False) as store:
+        [row, *_] = store.find(Choice("final"))
+        assert row.conversation == Conversation(TURNS, 1)
+        assert row.answers == (TURNS[0], Turn("assistant", "new 1"))
+        # What comes new stands beside them, and reads as it was.
+        call = Turn("function_call", '{"name": "f", "arguments": {}}', "Hm.", "Wait.")
+        result = Turn("observation", "1", "", "", "call00201", "f")
+        turns = (TURNS[0], call, result, TURNS[1]._replace(thought="So."))
+        new = Conversation(turns, 1, None, "[]", "a", (Repair("greeting", "Hi."),))
+        store.ingest(Source("b.jsonl", "/b.jsonl", "g"), [new])
+        [row] = store.find(Choice("pending"))
+        assert row.conversation == new
+    with duckdb.connect(unchecked) as con:
+        assert con.execute("SELECT turns[1].thought FROM released LIMIT 1").fetchall() == [("",)]
 
 
 def test_its_answers_can_be_checked_later(unchecked: Path) -> None:

@@ -1,0 +1,301 @@
+"""Rows of a question and an answer, in the forms that data sets have them, and what the answer
+depends on beside the question: a text, an input, choices, a history."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from sysgen_local.sources import messages, reasoning
+from sysgen_local.sources.keys import Row, absent, first, kind
+from sysgen_local.sources.messages import Said
+from sysgen_local.sources.reasons import UnusableError
+from sysgen_local.sources.texts import decoded, scalar, shown, text
+
+PAIRS: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
+    # The keys of the user's side and of the answer, in the order in which they are tried.
+    (("instruction",), ("output", "response", "answer", "completion", "chosen")),
+    (
+        ("question", "problem", "query"),
+        ("answer", "response", "solution", "output", "completion", "chosen", "generated_solution",
+         "answers", "answerkey", "rationale"),
+    ),
+    (("prompt",), ("completion", "response", "answer", "output", "chosen")),
+    (("user", "human"), ("assistant", "bot", "gpt")),
+    (("input", "inputs"), ("output", "outputs", "target", "targets", "response", "answer")),
+)  # fmt: skip
+ANSWERS = frozenset(key for _, keys in PAIRS for key in keys)
+
+_RESULTS = ("answer", "final_answer", "expected_answer")
+"""Keys that may hold a bare result beside a worked answer."""
+_WORKED = ("response", "output", "completion", "solution", "generated_solution", "rationale",
+           "chain_of_thought", "cot")  # fmt: skip
+_WORKINGS = ("rationale", "chain_of_thought", "cot")
+"""Those that are a thought where the answer is whole without them."""
+_LONGEST_RESULT = 80
+
+_CONTEXTS = ("context", "contexts", "passage", "passages")
+_DOCUMENTS = ("article", "paragraph", "document", "documents", "story")
+"""Keys that hold a text in some data sets and a name or an address in others."""
+_CHOICES = ("choices", "options")
+_QUESTIONS = ("question", "query", "problem")
+_SAY = frozenset(
+    {
+        *_RESULTS,
+        *_WORKED,
+        *_CONTEXTS,
+        *_DOCUMENTS,
+        *_CHOICES,
+        *_QUESTIONS,
+        *reasoning.KEYS,
+        "history",
+    }
+)
+"""Keys that have a say in what is asked or answered, wherever they stand."""
+_LETTERED = re.compile(r"\(?[A-Za-z0-9][).:]")
+
+
+class _Plan(NamedTuple):
+    """The keys of question and answer, and all that the answer may stand under. `plain`: no other
+    key has a say, but for `input` where that is there."""
+
+    ask: str
+    reply: str
+    answers: tuple[str, ...]
+    plain: bool
+    input: bool
+
+
+def read(row: Row) -> tuple[list[Said], str | None] | None:
+    """What was said, and the bare result where the row has one beside its answer. None where the
+    keys are those of no pair. Raises UnusableError."""
+    plan = _plan(tuple(row))
+    if plan is None:
+        for asks, answers in PAIRS[:2]:
+            if ask := first(row, asks):
+                either = ", ".join(answers)
+                raise UnusableError("no_answer", f"there is {ask}, but none of {either}")
+        return None
+    if plan.plain:  # as most are
+        asked, answered, more = row[plan.ask], row[plan.reply], row["input"] if plan.input else ""
+        if type(asked) is str and type(answered) is str and type(more) is str:
+            asked = f"{asked}\n\n{more}" if more else asked
+            return [Said("user", asked, 1), messages.answer(answered, 2)], None
+    return pair(row, plan.ask, plan.reply, plan.answers)
+
+
+@lru_cache(maxsize=1024)
+def _plan(keys: tuple[str, ...]) -> _Plan | None:
+    """How rows with these keys are read; None where they are those of no pair. Rows of a file have
+    the same keys nearly always, so this is worked out once."""
+    there = set(keys)
+    for asks, answers in PAIRS:
+        ask, reply = first(there, asks), first(there, answers)
+        if ask is not None and reply is not None and ask != reply:
+            others = there - {ask, reply, "input"}
+            plain = ask != "prompt" and reply != "answers" and others.isdisjoint(_SAY)
+            return _Plan(ask, reply, answers, plain, "input" in there and ask != "input")
+    return None
+
+
+def pair(
+    row: Row, ask: str, reply: str, answers: Sequence[str] = ()
+) -> tuple[list[Said], str | None]:
+    """The same where question and answer stand under these keys."""
+    asks = row[ask]
+    # Texts are texts, but for two lists of turns as a table holds them.
+    asked = _turns(asks, read=ask == "prompt")
+    labels = _choices(row)
+    answered, result, worked = _answered(row, reply, answers, labels, read=bool(asked))
+    asked = asked or _asked(asks, ask)
+    if answered[0].role in ("user", "system"):  # a whole conversation, as in `chosen`
+        return answered, result
+    if answered[-1].role == "assistant":
+        thought = _thought(row, worked)
+        last = answered[-1]
+        answered[-1] = last._replace(thought=reasoning.joined(thought, last.thought))
+    return [*_history(row), *_beside(row, ask, asked, labels), *answered], result
+
+
+def _asked(value: object, key: str) -> list[Said]:
+    if isinstance(value, list | tuple | Mapping):
+        parts = [value] if isinstance(value, Mapping) else value
+        if all(isinstance(part, Mapping) and "type" in part for part in parts):
+            return messages.of_list([{"role": "user", "content": list(parts)}])
+    return [Said("user", text(value, key), 1)]
+
+
+def _turns(value: object, *, read: bool) -> list[Said]:
+    """The turns that a value is; none where it is a text. `read`: or that it holds as JSON text."""
+    if isinstance(value, str):
+        value = decoded(value) if read else None
+    elif isinstance(value, Mapping):
+        value = [value]
+    if not isinstance(value, list | tuple) or not value:
+        return []
+    speaks = all(
+        isinstance(of, Mapping) and not {"role", "from"}.isdisjoint(map(_small, of)) for of in value
+    )
+    return messages.of_list(value) if speaks else []
+
+
+def _small(key: object) -> str:
+    return str(key).strip().lower()
+
+
+def _answered(
+    row: Row, key: str, answers: Sequence[str], labels: Mapping[str, str], *, read: bool
+) -> tuple[list[Said], str | None, str]:
+    """The answer's turns, the bare result beside it, and the key that the answer stands under."""
+    value = row[key]
+    if turns := _turns(value, read=read):
+        return turns, None, key
+    if key == "answers":  # several that are all right, as in SQuAD
+        value = value.get("text") if isinstance(value, Mapping) else value
+        there = value if isinstance(value, list | tuple) else [value]
+        value = next((of for of in there if not absent(of)), None)
+    if labels and isinstance(value, int) and not isinstance(value, bool):
+        lines = list(labels.values())
+        value = lines[value] if 0 <= value < len(lines) else value
+    answer = _number_or_text(value, key)
+    short = next((of for of in _RESULTS if of in row), None) if answers else None
+    if short is not None:
+        result = answer if short == key else _result(row[short])
+        if result is not None and _is_short(result):
+            others = (*_WORKED, key) if short == key else (key,)
+            worked = next((of for of in others if _is_longer(row.get(of), result)), None)
+            if worked is not None:
+                return [messages.answer(row[worked], 2)], result, worked
+    return [messages.answer(answer, 2)], None, key
+
+
+def _number_or_text(value: object, key: str) -> str:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return str(value)
+    return text(value, key)
+
+
+def _result(value: object) -> str | None:
+    if isinstance(value, bool | list | tuple | Mapping):
+        return None
+    return shown(value, "the result")
+
+
+def _is_short(result: str) -> bool:
+    return len(result) <= _LONGEST_RESULT and "\n" not in result.strip()
+
+
+def _is_longer(value: object, result: str) -> bool:
+    return isinstance(value, str) and len(value.strip()) > len(result.strip())
+
+
+def _thought(row: Row, answer: str) -> str:
+    """The thought of the answer that stands under this key."""
+    for key in (*reasoning.KEYS, *_WORKINGS):
+        value = row.get(key)
+        if key != answer and isinstance(value, str):
+            return value
+    return ""
+
+
+def _history(row: Row) -> list[Said]:
+    value = row.get("history")
+    if absent(value) or value is False:
+        return []
+    value = decoded(value)
+    if not isinstance(value, list | tuple):
+        raise UnusableError("not_text", f"history is a {kind(value)}, no list of turns")
+    return messages.of_pairs(value)
+
+
+def beside(
+    said: list[Said], extras: Sequence[str], *, given: str | None = None, last: bool = True
+) -> list[Said]:
+    """The turns with these texts behind the last (or the first) user turn. A text that is in it
+    already is not said again, unless it is the one `given` as input."""
+    users = [i for i, one in enumerate(said) if one.role == "user"]
+    if not users:
+        return said
+    at = users[-1 if last else 0]
+    content = said[at].content
+    for extra in extras:
+        if extra == given or extra not in content:
+            content = f"{content}\n\n{extra}"
+    return [*said[:at], said[at]._replace(content=content), *said[at + 1 :]]
+
+
+def context(row: Row) -> list[str]:
+    """The texts that a question is asked of."""
+    found = []
+    for key in _CONTEXTS:
+        if key in row:
+            found.append(_joined(row[key], key))
+    for key in _DOCUMENTS:
+        value = row.get(key)
+        value = _joined(value, key) if isinstance(value, list | tuple) else value
+        if isinstance(value, str) and len(value.split(maxsplit=4)) > 4:
+            found.append(value)
+    return found
+
+
+def _joined(value: object, key: str) -> str:
+    """Texts of a list as paragraphs."""
+    value = decoded(value)
+    if isinstance(value, list | tuple):
+        there = [of for of in value if not absent(of)]
+        if all(scalar(of, key) is not None for of in there):
+            return "\n\n".join(shown(of, key) for of in there)
+    return shown(value, key)
+
+
+def _beside(row: Row, ask: str, asked: list[Said], labels: Mapping[str, str]) -> list[Said]:
+    extras = context(row)
+    if ask == "instruction":  # what is to be done, and with which question
+        there = (row.get(key) for key in _QUESTIONS)
+        extras += [value for value in there if isinstance(value, str)]
+    given = None
+    if "input" in row and ask != "input":
+        given = shown(row["input"], "input")
+        extras.append(given)
+    if labels:
+        extras.append("\n".join(labels.values()))
+    return beside(asked, extras, given=given) if extras else asked
+
+
+def _choices(row: Row) -> dict[str, str]:
+    """Label -> the line of each choice: "A" -> "A. red". Nothing where the row has no choices."""
+    key = first(row, _CHOICES)
+    if key is None:
+        return {}
+    value = decoded(row[key])
+    if isinstance(value, Mapping):
+        texts, given = value.get("text"), value.get("label")
+        if isinstance(texts, list | tuple):
+            names = given if isinstance(given, list | tuple) else ()
+            return _lines(texts, list(names) if len(names) == len(texts) else None)
+        return _lines(list(value.values()), list(value))
+    if isinstance(value, list | tuple):
+        if value and all(isinstance(of, Mapping) and "text" in of for of in value):
+            named = all("label" in of for of in value)
+            return _lines([of["text"] for of in value],
+                          [of["label"] for of in value] if named else None)  # fmt: skip
+        return _lines(value, None)
+    return {} if isinstance(value, bool) else {"": shown(value, key)}
+
+
+def _lines(values: Sequence[Any], labels: Sequence[Any] | None) -> dict[str, str]:
+    texts = [shown(value, "a choice") for value in values]
+    if labels is None and all(_LETTERED.match(said) for said in texts):
+        return {str(i): said for i, said in enumerate(texts)}
+    names = labels if labels is not None else _letters(len(texts))
+    return {
+        str(name): f"{name}. {said}"
+        for name, said, value in zip(names, texts, values, strict=False)
+        if not absent(value)
+    }
+
+
+def _letters(n: int) -> list[str]:
+    return [chr(ord("A") + i) if i < 26 else str(i + 1) for i in range(n)]
