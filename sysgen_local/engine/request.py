@@ -12,9 +12,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
-Finish = Literal["stop", "length", "too_long", "refused"]
-"""stop: ended by itself; length: the token limit cut it off. Nothing was decoded: too_long,
-because prompt and answer cannot fit a slot; refused, by the chat template (text says why)."""
+Finish = Literal["stop", "length", "too_long", "refused", "failed"]
+"""stop: ended by itself; length: the token limit cut it off. There is no answer: too_long, because
+prompt and answer cannot fit a slot; refused, by the chat template or the server; failed, because
+something broke over this request alone. Of the last two the text says why."""
+
+UNANSWERED: tuple[Finish, ...] = ("too_long", "refused", "failed")
+"""How a request ends that has no answer."""
 
 
 class Segment(NamedTuple):
