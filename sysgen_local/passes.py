@@ -86,13 +86,15 @@ def run(
         return True
 
 
-def open_engine(model: Model, options: Options) -> Engine:
-    """Loads the model, or finds its server. Raises UsageError or SysgenError for one that cannot
-    be used."""
+def open_engine(
+    model: Model, options: Options, say: Callable[[str], None] = lambda line: None
+) -> Engine:
+    """Loads the model, or finds its server; `say` is told when that is waited for. Raises
+    UsageError or SysgenError for one that cannot be used."""
     if isinstance(model, Server):
         from sysgen_local.engine.server import ServerEngine
 
-        return ServerEngine(model.url, model.model, slots=options.slots)
+        return ServerEngine(model.url, model.model, slots=options.slots, say=say)
     from sysgen_local.engine.llama import LlamaEngine
 
     return LlamaEngine(model.path, options)
@@ -147,7 +149,7 @@ def _run_on(
 ) -> bool:
     """Loads the model and runs the pipeline on it. False if that was interrupted."""
     with _interruptible() as interruption:
-        engine = interruption.engine = open_engine(model, options)
+        engine = interruption.engine = open_engine(model, options, announce)
         try:
             announce(engine.description)
             for ask in prepare:
