@@ -111,6 +111,11 @@ class Cost(NamedTuple):
 NOTHING = Cost()
 
 
+FAILURES = ("failed", "refused", "too_long", "not_json")
+"""Reasons of a row that was dropped because something went wrong with a request, not because of
+what was answered: such a row can be asked again. `why` of a result says what went wrong."""
+
+
 @dataclass(frozen=True, slots=True)
 class Generated:
     """Phase 1: the phrases as the model wrote them; `raw` is kept where they did not parse."""
@@ -119,6 +124,7 @@ class Generated:
     dropped: str | None = None
     raw: str | None = None
     cost: Cost = NOTHING
+    why: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +134,7 @@ class Filtered:
     phrases: tuple[Phrase, ...] = ()
     removed: tuple[Removed, ...] = ()
     dropped: str | None = None
+    why: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +145,7 @@ class Verified:
     system: str | None = None
     dropped: str | None = None
     cost: Cost = NOTHING
+    why: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +155,7 @@ class Responded:
     turns: tuple[Turn, ...] = ()
     dropped: str | None = None
     cost: Cost = NOTHING
+    why: str | None = None
 
 
 class Check(NamedTuple):
@@ -211,6 +220,7 @@ class Checked:
     tries: int = 1
     dropped: str | None = None
     cost: Cost = NOTHING
+    why: str | None = None
 
 
 Result = Generated | Filtered | Verified | Responded | Checked

@@ -251,12 +251,22 @@ CREATE OR REPLACE VIEW journey AS
     LEFT JOIN reviews w ON w."row" = c."row";
 """
 
+# What went wrong with rows that were dropped because a request had no answer. A line whose row has
+# a result by now, or another one, says nothing: `why` is read for the reason that it stands with.
+_FAILURES = """
+CREATE TABLE failures (
+    "row" BIGINT NOT NULL, phase VARCHAR NOT NULL, reason VARCHAR NOT NULL, why VARCHAR NOT NULL,
+    "at" TIMESTAMP NOT NULL, PRIMARY KEY ("row", phase)
+);
+"""
+
 MIGRATIONS: tuple[tuple[str, str], ...] = (
     ("first tables", _FIRST),
     ("reviews", _REVIEWS),
     ("answers to edited rows", _EDITED),
     ("answers compared and judged", _JUDGED),
     ("answers checked", _CHECKED),
+    ("what went wrong", _FAILURES),
 )
 """(name, SQL) of every migration; its number is its place, from 1."""
 

@@ -31,6 +31,7 @@ from sysgen_local.store import (
     copying,
     counts,
     evidence,
+    failures,
     intake,
     journal,
     judging,
@@ -134,6 +135,11 @@ class Store:
             for later in PHASES[PHASES.index(phase) :]:
                 self._db.do(f"DELETE FROM {TABLES[later]}")
                 self._db.do("DELETE FROM recipes WHERE phase = $1", later)
+
+    def forget_failed(self, phases: Sequence[Phase]) -> int:
+        """Delete what these phases did of rows that have no answer because something went wrong
+        (`FAILURES`): they are due again. How many there were."""
+        return failures.forget(self._db, phases)
 
     @property
     def phases(self) -> tuple[Phase, ...]:
