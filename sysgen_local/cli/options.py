@@ -174,10 +174,16 @@ READING = [
         "--strict", is_flag=True, help="Stop at the first row that cannot be used, and say why."
     ),
 ]
+retry_failed = click.option(
+    "--retry-failed",
+    is_flag=True,
+    help="Ask again where something went wrong with a request, or it did not fit.",
+)
 WORKING = [
     click.option(
         "--redo", type=PHASE, help="Forget this phase and all after it, and do them again."
     ),
+    retry_failed,
     click.option("-q", "--quiet", is_flag=True, help="Only errors and the last line."),
     click.option(
         "--json-log", is_flag=True, help="A JSON object every 10 s instead of the view, on stderr."

@@ -182,6 +182,7 @@ def _work(
     limit: int | None,
     strict: bool,
     redo: Phase | None,
+    retry_failed: bool,
     quiet: bool,
     json_log: bool = False,
     settings: Settings | None = None,
@@ -219,6 +220,9 @@ def _work(
         if redo:
             store.redo(redo)
         job.agree(tasks, store, check=settings.check)
+        if retry_failed:
+            again = store.forget_failed(phases)
+            view.say(f"{again:,} rows that failed are tried again")
         if edited:
             view.say(f"{store.reopen():,} rows with an edited system message are answered anew")
         run_number = store.start_run(
@@ -243,6 +247,13 @@ def _work(
     )
     if written is not None:
         click.echo(f"{written:,} rows written to {output}", err=True)
+    if failed := sum(of.dropped.get("failed", 0) for of in counts.phases.values()):
+        way = f"`sysgen show --dropped --where \"reason = 'failed'\" --db {db}` shows why"
+        click.echo(
+            f"{failed:,} rows failed because something went wrong with a request: {way}, "
+            "--retry-failed asks them again",
+            err=True,
+        )
     for finding in advice:
         view.say(note(finding.says))
     if not finished:
