@@ -168,7 +168,9 @@ def evaluate(
 def _cut(completion: Completion, until: Sequence[str] | str) -> str:
     """The text up to the first of the strings that end it. Raises SysgenError where the prompt
     did not fit: an empty answer would count as a wrong one."""
-    if completion.finish in ("too_long", "refused"):
+    if completion.finish in ("refused", "failed"):
+        raise SysgenError(f"a prompt has no answer: {completion.text}")
+    if completion.finish == "too_long":
         raise SysgenError(
             f"a prompt of {completion.tokens_in:,} tokens does not fit",
             hint="a larger --context, or fewer --fewshot",

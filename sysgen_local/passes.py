@@ -92,13 +92,15 @@ def run(
         return True
 
 
-def open_engine(model: Model, options: Options) -> Engine:
-    """Loads the model, or finds its server. Raises UsageError or SysgenError for one that cannot
-    be used."""
+def open_engine(
+    model: Model, options: Options, say: Callable[[str], None] = lambda line: None
+) -> Engine:
+    """Loads the model, or finds its server; `say` is told when that is waited for. Raises
+    UsageError or SysgenError for one that cannot be used."""
     if isinstance(model, Server):
         from sysgen_local.engine.server import ServerEngine
 
-        return ServerEngine(model.url, model.model, slots=options.slots)
+        return ServerEngine(model.url, model.model, slots=options.slots, say=say)
     from sysgen_local.engine.llama import LlamaEngine
 
     return LlamaEngine(model.path, options)
@@ -170,7 +172,7 @@ def _run_on(
     room = left = 0
     with _interruptible() as interruption:
         while True:
-            engine = interruption.engine = open_engine(model, options)
+            engine = interruption.engine = open_engine(model, options, announce)
             work = pipeline()
             try:
                 before, room = room, getattr(engine, "room", 0)

@@ -4,17 +4,21 @@ Depth first: the engine is always fed from the most downstream stage that has wo
 rows appear at once, the batch holds jobs of several stages, and no stage waits for another. A
 row's results are committed as it moves, at once where the model is slower than the disk: a killed
 run loses the rows in flight.
+
+No row ends a run: what breaks over one is that row's failure. Where the first rows of a phase all
+fail the fault is no row's, and nothing is recorded of them.
 """
 
 from __future__ import annotations
 
 import gc
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 
 from sysgen_local.engine.request import Completion, Engine, Request
+from sysgen_local.errors import SysgenError
 from sysgen_local.progress import Progress
 from sysgen_local.stage import Board, Item, Outcome, Stage, Work
 
@@ -27,6 +31,12 @@ COMMIT_SAVED = 10.0
 also where many come together after a pause."""
 
 COMMIT_RESULTS = 2048
+
+FAILED = ("failed", "judge_failed")
+"""Why a row is dropped that something broke over."""
+
+DOUBTFUL = 16
+"""Where so many rows fail before any of that phase gets through, all would."""
 
 
 @contextmanager
@@ -81,6 +91,8 @@ class Pipeline:
         self._results: list[tuple[int, str, Outcome]] = []
         self._paid = 0.0
         self.no_room = 0
+        self._works: set[str] = set()
+        self._doubtful: defaultdict[str, list[tuple[int, str, Outcome]]] = defaultdict(list)
 
     @_seldom_collected()
     def run(self, engine: Engine | None) -> None:
@@ -95,6 +107,9 @@ class Pipeline:
             if engine is None:
                 for request in requests:
                     raise AssertionError(f"no engine for {request}")
+            if not self._running:  # not cancelled: what failed was asked to its end
+                for phase in list(self._doubtful):
+                    self._results += self._doubtful.pop(phase)
         finally:
             requests.close()
             self._commit()
@@ -158,18 +173,41 @@ class Pipeline:
         except StopIteration as end:
             self._finish(job, end.value)
             return
+        except SysgenError:
+            raise
+        except Exception as error:
+            why = f"{type(error).__name__}: {error}"
+            self._finish(job, self._stages[job.stage].failed(why))
+            return
         job.expect(requests)
         self._ready[job.stage].extend((request, job) for request in requests)
 
     def _finish(self, job: Job, result: Outcome) -> None:
         phase = self._stages[job.stage].phase
         row = job.row.after(phase, result)
-        self._results.append((row.row, phase, result))
+        self._keep(row.row, phase, result)
         goes_on = result.dropped is None and job.stage + 1 < len(self._stages)
         self._progress.count(row, phase, result, goes_on=goes_on)
         if goes_on:
             self._start(row, job.stage + 1)
         self._commit_if_due()
+
+    def _keep(self, row: int, phase: str, result: Outcome) -> None:
+        """Notes a result; failures only once it is known that not every row fails. Raises
+        SysgenError where they all do."""
+        if result.dropped in FAILED and phase not in self._works:
+            doubtful = self._doubtful[phase]
+            doubtful.append((row, phase, result))
+            if len(doubtful) >= DOUBTFUL:
+                why = getattr(result, "why", None) or "nothing is known of the reason"
+                raise SysgenError(
+                    f"the first {DOUBTFUL} rows that came to `{phase}` all failed: {why}",
+                    hint="nothing is recorded of them: once this is mended, the same command "
+                    "takes it up again",
+                )
+            return
+        self._works.add(phase)
+        self._results += [*self._doubtful.pop(phase, ()), (row, phase, result)]
 
     def _commit_if_due(self) -> None:
         paid = time.monotonic() >= self._paid

@@ -16,7 +16,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from sysgen_local.advice import FEWEST, Evidence, Finding, findings
+from sysgen_local.advice import ENDLESS, FEWEST, Evidence, Finding, findings
 from sysgen_local.engine.request import Completion, Costs, Engine
 from sysgen_local.forecast import LONGEST, Forecast, Pace, Size
 from sysgen_local.records import Cost, Row
@@ -80,7 +80,7 @@ class Progress:
         self.evidence: Evidence | None = None
         self.advice: Sequence[Finding] = ()
         self._results = 0
-        self._look_at = FEWEST
+        self._look_at = ENDLESS
         self._next: dict[str, str | None] = dict(zip(phases, [*phases[1:], None], strict=True))
         self._clock = clock
         self.started = clock()
@@ -171,7 +171,8 @@ class Progress:
             self._results += 1
             if self._results >= self._look_at:
                 self.advice = findings(self.evidence)
-                self._look_at += max(FEWEST // 2, self._look_at // 20)
+                few = ENDLESS if self._look_at < FEWEST else FEWEST // 2
+                self._look_at += max(few, self._look_at // 20)
 
     @property
     def left(self) -> float | None:

@@ -153,6 +153,11 @@ class Cost(NamedTuple):
 NOTHING = Cost()
 
 
+FAILURES = ("failed", "refused", "too_long", "not_json")
+"""Reasons of a row that was dropped because something went wrong with a request, not because of
+what was answered: such a row can be asked again. `why` of a result says what went wrong."""
+
+
 @dataclass(frozen=True, slots=True)
 class Generated:
     """Phase 1: the phrases as the model wrote them; `raw` is kept where they did not parse."""
@@ -161,6 +166,7 @@ class Generated:
     dropped: str | None = None
     raw: str | None = None
     cost: Cost = NOTHING
+    why: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +176,7 @@ class Filtered:
     phrases: tuple[Phrase, ...] = ()
     removed: tuple[Removed, ...] = ()
     dropped: str | None = None
+    why: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +187,7 @@ class Verified:
     system: str | None = None
     dropped: str | None = None
     cost: Cost = NOTHING
+    why: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +197,7 @@ class Responded:
     turns: tuple[Turn, ...] = ()
     dropped: str | None = None
     cost: Cost = NOTHING
+    why: str | None = None
 
 
 class Check(NamedTuple):
@@ -253,6 +262,7 @@ class Checked:
     tries: int = 1
     dropped: str | None = None
     cost: Cost = NOTHING
+    why: str | None = None
 
 
 Result = Generated | Filtered | Verified | Responded | Checked

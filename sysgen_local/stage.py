@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from typing import Any, Protocol, Self
 
-from sysgen_local.engine.request import Completion, Request
+from sysgen_local.engine.request import UNANSWERED, Completion, Request
 from sysgen_local.records import Cost
 
 
@@ -44,6 +44,10 @@ class Stage(Protocol):
 
     def work(self, row: Any) -> Work: ...
 
+    def failed(self, why: str) -> Outcome:
+        """What becomes of a row whose work broke off, `why` in a sentence."""
+        ...
+
     def facts(self) -> dict[str, str]:
         """Everything a result depends on besides the row and the model: the recipe."""
         ...
@@ -75,3 +79,10 @@ def cost_of(completions: Iterable[Completion]) -> Cost:
         written += completion.tokens_out
         seconds += completion.seconds
     return Cost(read, written, seconds)
+
+
+def unanswered(completion: Completion) -> tuple[str, str] | None:
+    """The reason for which a request has no answer, and what went wrong; None where it has one."""
+    if completion.finish not in UNANSWERED:
+        return None
+    return completion.finish, completion.text

@@ -9,7 +9,7 @@ from dataclasses import fields, replace
 import pytest
 from rich.console import Console
 
-from sysgen_local.advice import FEWEST, Evidence, findings
+from sysgen_local.advice import ENDLESS, FEWEST, Evidence, findings
 from sysgen_local.advice.evidence import LANGUAGES, PHRASES
 from sysgen_local.advice.findings import LIMITS, lower, past
 from sysgen_local.job import progress_of
@@ -171,6 +171,17 @@ def test_each_finding_has_counts_and_comes_with_fifty_rows(name):
     found = {finding.name: finding.says for finding in findings(seen(80, change))}
     assert says in found[name]
     assert all(of.count(".") <= 3 and not of.endswith(".") for of in found.values())
+
+
+def test_a_model_that_never_ends_is_noticed_after_a_few_rows():
+    def endless(i, results):
+        results["respond"] = Responded(dropped="cut_off")
+
+    assert names(seen(ENDLESS - 1, endless)) == []
+    [finding] = findings(seen(ENDLESS, endless))
+    assert finding.name == "endless"
+    assert f"All of the first {ENDLESS} answers were cut off" in finding.says
+    assert names(seen(ENDLESS, lambda i, results: endless(i, results) if i % 8 else None)) == []
 
 
 def test_probabilities_that_do_not_differ():

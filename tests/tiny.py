@@ -31,10 +31,12 @@ def make(
     own: Sequence[str] = (),
     pooling: gguf.PoolingType | None = None,
     spread: float = 2.0,
+    sentencepiece: bool = False,
 ) -> Path:
     """Writes the model and returns its path. `control` tokens take the place of the built-in
     model's (the first begins, the last ends a text), `own` ones are "user defined". With
-    `pooling` it is an embedding model."""
+    `pooling` it is an embedding model, with `sentencepiece` its tokenizer is one in Llama 2's
+    manner: every text begins with a blank, and digits are tokens of their own."""
     tokenizer = gguf.GGUFReader(resource("builtin_model/builtin.gguf"))
     writer = gguf.GGUFWriter(path, architecture)
     writer.add_context_length(CONTEXT)
@@ -44,7 +46,7 @@ def make(
     writer.add_head_count(HEADS)
     writer.add_layer_norm_rms_eps(1e-5)
     writer.add_rope_freq_base(10000.0)
-    for name, field in tokenizer.fields.items():
+    for name, field in () if sentencepiece else tokenizer.fields.items():
         if name.startswith("tokenizer.") and "chat_template" not in name:
             if control and name in _REPLACED:
                 continue
@@ -58,6 +60,8 @@ def make(
     if template is not None:
         writer.add_chat_template(template)
     vocabulary = len(tokenizer.fields["tokenizer.ggml.tokens"].data)
+    if sentencepiece:
+        vocabulary = _add_sentencepiece(writer)
     writer.add_vocab_size(vocabulary)
     shapes: Shapes = {"token_embd.weight": (vocabulary, WIDTH), "output_norm.weight": (WIDTH,)}
     for layer in range(LAYERS):
@@ -79,6 +83,28 @@ def make(
     writer.write_tensors_to_file()
     writer.close()
     return path
+
+
+def _add_sentencepiece(writer: gguf.GGUFWriter) -> int:
+    """Letters, digits and signs, the words below with what they are merged from, and bytes."""
+    words = ("good", "bad", "none", "yes", "no", "Good", "Bad", "None", "Yes", "No", "A", "B")
+    merged = dict.fromkeys(f"▁{word[:end]}" for word in words for end in range(1, len(word) + 1))
+    signs = [chr(code) for code in range(0x21, 0x7F)]
+    kinds = gguf.TokenType
+    pieces = [("<unk>", kinds.UNKNOWN), ("<s>", kinds.CONTROL), ("</s>", kinds.CONTROL)]
+    pieces += [(f"<0x{byte:02X}>", kinds.BYTE) for byte in range(256)]
+    pieces += [(piece, kinds.NORMAL) for piece in ("▁", *merged, *signs)]
+    writer.add_tokenizer_model("llama")
+    writer.add_token_list([piece for piece, _ in pieces])
+    writer.add_token_scores([-float(number) for number in range(len(pieces))])
+    writer.add_token_types([kind for _, kind in pieces])
+    writer.add_bos_token_id(1)
+    writer.add_eos_token_id(2)
+    writer.add_unk_token_id(0)
+    writer.add_add_bos_token(True)
+    writer.add_add_eos_token(False)
+    writer.add_add_space_prefix(True)
+    return len(pieces)
 
 
 _REPLACED = {f"tokenizer.ggml.{name}" for name in (

@@ -1,6 +1,6 @@
 """What is poor about data, and what to try: counts in, sentences out."""
 
 from sysgen_local.advice.evidence import Evidence
-from sysgen_local.advice.findings import FEWEST, Finding, findings
+from sysgen_local.advice.findings import ENDLESS, FEWEST, Finding, findings
 
-__all__ = ["FEWEST", "Evidence", "Finding", "findings"]
+__all__ = ["ENDLESS", "FEWEST", "Evidence", "Finding", "findings"]

@@ -16,6 +16,10 @@ from sysgen_local.records import LABELS, TAGS
 FEWEST = 50
 """Rows below which nothing is said."""
 
+ENDLESS = 8
+"""Where so many first answers were all cut off, the model does not know how to end: that is said
+early, before a night is lost to it."""
+
 LIMITS = {
     "same_tags": 0.4,
     "same_phrase": 0.2,
@@ -54,7 +58,9 @@ _WAYS = {
     "looping": f"their answers went round in circles: try a higher --temperature, or {_LARGER[4:]}",
     "empty": f"there was no answer: {_LARGER}",
     "markup": f"their answers are full of chat markup: {_LARGER}",
-    "refused": "the chat template refused them: try another model",
+    "refused": "the model's chat template, or its server, refused them: try another model",
+    "failed": "something went wrong with their requests: `sysgen show --dropped` says what, and "
+    "--retry-failed asks again",
     "not_json": f"their phrases could not be read: {_LARGER}",
     "no_phrases": "no phrase passed the filter; `sysgen stats` counts what it removed by reason",
     "no_good_phrases": "the verdict left no phrase: try a larger --judge, or another --prompts",
@@ -82,10 +88,22 @@ def findings(seen: Evidence) -> list[Finding]:
     if seen.demonstration:
         return []
     found = [
-        *_tags(seen), *_phrases(seen), *_verdicts(seen), *_languages(seen), *_answers(seen),
-        *_dropped(seen),
+        *_endless(seen), *_tags(seen), *_phrases(seen), *_verdicts(seen), *_languages(seen),
+        *_answers(seen), *_dropped(seen),
     ]  # fmt: skip
     return [*_size(seen, found), *found]
+
+
+def _endless(seen: Evidence) -> Iterator[Finding]:
+    whole = seen.through["respond"]
+    cut = seen.dropped["respond", "cut_off"]
+    if cut == whole and ENDLESS <= whole < FEWEST:
+        yield Finding(
+            "endless",
+            f"All of the first {whole:,} answers were cut off at the token limit: the model does "
+            "not end what it says. Stop the run, and see what ends its answers (`sysgen models "
+            "check`); try another GGUF of it, or a larger --max-answer-tokens",
+        )
 
 
 def past(part: int, whole: int, limit: float, fewest: int = FEWEST) -> bool:

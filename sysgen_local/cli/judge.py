@@ -137,6 +137,7 @@ def _tell(rows: int) -> None:
 @click.option("--seed", type=int, default=0, metavar="N", help="Another sample.  [default: 0]")
 @opt.sources
 @opt.options(opt.MACHINE)
+@opt.retry_failed
 @click.option("-q", "--quiet", is_flag=True, help="Only the figures.")
 @JSON
 @opt.taking_machine
@@ -149,6 +150,7 @@ def judge(
     sources: Sequence[str],
     db: Path,
     machine: dict[str, Any],
+    retry_failed: bool,
     quiet: bool,
     as_json: bool,
 ) -> int:
@@ -187,8 +189,10 @@ def judge(
         facts = {**stage.facts(), **identity(model), "prompt_set": used.name}
         task = passes.Task(stage, model, facts)
         board = store.judging(task.fingerprint, facts, pairs=pairs, aligned=aligned, seed=seed)
-        due = list(board.due("judge"))
         view = view_for(sys.stderr, quiet=quiet)
+        if retry_failed and (again := board.forget_failed()):
+            view.say(f"{again:,} rows that could not be judged are tried again")
+        due = list(board.due("judge"))
         finished = True
         if due:
             longest = max(len(p.system + p.instruction + p.old + p.new) for p in due)

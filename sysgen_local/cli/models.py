@@ -12,6 +12,7 @@ import click
 from sysgen_local import terminal
 
 if TYPE_CHECKING:
+    from sysgen_local.engine.speech import Speech
     from sysgen_local.models.catalogue import Entry
     from sysgen_local.models.hub import OnProgress
 
@@ -124,11 +125,13 @@ def check(model: str) -> None:
     Example: sysgen models check ~/models/my-model-q4_k_m.gguf
     """
     from sysgen_local import models as library
-    from sysgen_local.engine import weights
+    from sysgen_local.engine import speech, weights
+    from sysgen_local.evaluate.judge import LETTERS, RATINGS
+    from sysgen_local.records import LABELS
 
     report = library.check(library.resolve(model).path)
-    with weights.head(report.path):
-        pass  # this llama.cpp knows the architecture and the vocabulary
+    labels = (LABELS, ("yes", "no"), LETTERS.labels, RATINGS.labels)
+    spoken = speech.look(report.path, labels)  # llama.cpp knows architecture and vocabulary
     weights.require_room(report.path)
     click.echo(f"file          {report.path}")
     click.echo(f"size          {report.size:,} bytes, whole ({report.tensors} tensors)")
@@ -139,6 +142,8 @@ def check(model: str) -> None:
         click.echo(f"context       {report.context:,} tokens")
     click.echo(f"vocabulary    {report.vocabulary:,} tokens")
     click.echo(f"chat template yes{', with a thinking switch' if report.thinking else ''}")
+    for line in _spoken(spoken):
+        click.echo(line)
     if report.license:
         click.echo(f"licence       {report.license}")
     click.echo(f"fingerprint   {library.fingerprint(report.path)}")
@@ -154,6 +159,27 @@ def path(name: str) -> None:
     from sysgen_local.models import resolve
 
     click.echo(resolve(name).path)
+
+
+def _spoken(speech: Speech) -> Iterator[str]:
+    """How the model is spoken to, line by line."""
+    where = "in its own role" if speech.has_system else "in the user turn: it has no role"
+    yield f"system        {where}"
+    if speech.switches:
+        said = ", ".join(f"{name}={value}" for name, value in speech.switches.items())
+        yield f"thinking      switched off by {said}"
+    elif speech.thinks:
+        yield "thinking      no switch: the thought that the template begins is ended there"
+    if speech.generation:
+        yield "marks         {% generation %}, for training: nothing is written for them"
+    yield f"answers begin behind {speech.opening!r}"
+    yield f"answers end   with {', '.join(speech.ends) or 'nothing that is known'}"
+    if speech.learnt:
+        yield f"              {speech.learnt} by the chat template: the file names another end"
+    for by_first, how in ((True, "their first token"), (False, "their whole sequences")):
+        named = ["/".join(labels) for labels, first in speech.labels.items() if first == by_first]
+        if named:
+            yield f"labels        {', '.join(named)} by {how}"
 
 
 def _package(entry: Entry) -> str | None:

@@ -213,6 +213,11 @@ sources = click.option(
     metavar="INPUT",
     help="Only rows of this input or dataset; several times for more.  [default: all]",
 )
+retry_failed = click.option(
+    "--retry-failed",
+    is_flag=True,
+    help="Ask again where something went wrong with a request, or it did not fit.",
+)
 WORKING = [
     click.option(
         "--redo",
@@ -222,6 +227,7 @@ WORKING = [
     ),
     click.option("--yes", is_flag=True, help="Do not ask before --redo deletes."),
     appended,
+    retry_failed,
     click.option("-q", "--quiet", is_flag=True, help="Only errors and the last line."),
     click.option(
         "--json-log", is_flag=True, help="A JSON object every 10 s instead of the view, on stderr."

@@ -191,6 +191,7 @@ def _work(
     appended: bool,
     redo: Phase | None,
     yes: bool,
+    retry_failed: bool,
     quiet: bool,
     json_log: bool = False,
     settings: Settings | None = None,
@@ -238,6 +239,9 @@ def _work(
                 click.echo("nothing was deleted", err=True)
                 return 1
         store.prepare(recipes, redo=redo)
+        if retry_failed:
+            failures = store.forget_failed(phases)
+            view.say(f"{failures:,} rows that failed are tried again")
         if edited:
             view.say(f"{store.reopen():,} rows with an edited system message are answered anew")
         run_number = store.start_run(
@@ -272,6 +276,13 @@ def _work(
                 f"(`sysgen export --db {db} -o FILE` writes all)",
                 err=True,
             )
+    if failed := sum(of.dropped.get("failed", 0) for of in counts.phases.values()):
+        way = f"`sysgen show --dropped --where \"reason = 'failed'\" --db {db}` shows why"
+        click.echo(
+            f"{failed:,} rows failed because something went wrong with a request: {way}, "
+            "--retry-failed asks them again",
+            err=True,
+        )
     for finding in advice:
         view.say(note(finding.says))
     if not finished:

@@ -91,7 +91,9 @@ class Matcher:
 
     @property
     def complete(self) -> bool:
-        """Nothing but the end of the text may follow."""
+        """Nothing but the end of the text may follow. Raises ValueError where it came to no end."""
+        if self._matcher.is_error():
+            raise ValueError(f"the grammar is stuck: {self._matcher.get_error()}")
         return self._matcher.is_stopped()
 
     def _allowed(self, logits: Logits, draw: Callable[[Logits], int]) -> int:

@@ -117,14 +117,9 @@ def _end(process: subprocess.Popen[str]) -> None:
 def serve() -> None:
     """The process: everything until its input ends."""
     import jinja2
-    from jinja2.ext import loopcontrols
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
 
     _limit()
-    environment = ImmutableSandboxedEnvironment(
-        trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols], autoescape=False
-    )
-    environment.globals.update(raise_exception=_raise, strftime_now=_strftime_now)
+    environment = _environment()
     template: jinja2.Template | None = None
     print(json.dumps({"text": ""}), flush=True)
     for line in sys.stdin:
@@ -141,6 +136,46 @@ def serve() -> None:
         except Exception as error:
             answer = {"error": str(error) or type(error).__name__}
         print(json.dumps(answer), flush=True)
+
+
+def _environment() -> Any:
+    """What templates find, as transformers gives it to them."""
+    from jinja2 import nodes
+    from jinja2.ext import Extension, loopcontrols
+    from jinja2.parser import Parser
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    class Generation(Extension):
+        """`{% generation %}` marks what a model is trained on; in a prompt it marks nothing."""
+
+        tags = {"generation"}  # noqa: RUF012 - as the base class declares it
+
+        def parse(self, parser: Parser) -> list[nodes.Node]:
+            next(parser.stream)
+            return parser.parse_statements(("name:endgeneration",), drop_needle=True)
+
+    environment = ImmutableSandboxedEnvironment(
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=[loopcontrols, Generation],
+        autoescape=False,
+    )
+    environment.globals.update(raise_exception=_raise, strftime_now=_strftime_now)
+    environment.filters["tojson"] = _tojson
+    return environment
+
+
+def _tojson(
+    value: Any,
+    ensure_ascii: bool = False,
+    indent: int | None = None,
+    separators: tuple[str, str] | None = None,
+    sort_keys: bool = False,
+) -> str:
+    """JSON as it is; Jinja's own filter escapes it for HTML."""
+    return json.dumps(
+        value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys
+    )
 
 
 def _limit() -> None:

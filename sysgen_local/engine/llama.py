@@ -7,6 +7,7 @@ requests pulled again.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
@@ -17,17 +18,21 @@ import numpy as np
 import psutil
 
 from sysgen_local.engine import weights
-from sysgen_local.engine.chat import ChatTemplate
 from sysgen_local.engine.constraint import Grammars
+from sysgen_local.engine.labels import Node
 from sysgen_local.engine.memory import Memory
 from sysgen_local.engine.pace import ON_CPU, ON_GPU, StepTimes
 from sysgen_local.engine.plan import Options, gpu_layers, rounded, slots_and_room
 from sysgen_local.engine.request import Choice, Completion, Finish, Flight, Json, Load, Request
-from sysgen_local.engine.runner import Runner
+from sysgen_local.engine.runner import DecodeError, Runner
 from sysgen_local.engine.scheduler import Scheduler, Share
 from sysgen_local.engine.sequence import Sequence
-from sysgen_local.engine.vocab import Vocab
+from sysgen_local.engine.speech import learn
 from sysgen_local.errors import SysgenError, UsageError
+
+PAUSES = (1.0, 4.0, 15.0)
+"""Seconds that llama.cpp is given where it decodes nothing at all (a GPU whose memory another
+program holds), before the run is ended."""
 
 _NO_GPU = " (llama-cpp-python was built without a GPU: see `sysgen doctor`)"
 
@@ -42,14 +47,7 @@ class LlamaEngine:
         self._hint = "" if layers or not options.gpu_layers else _NO_GPU
         self._model = weights.load(path, layers)
         self._layers = llama_cpp.llama_model_n_layer(self._model) if layers < 0 else layers
-        template = self._template()
-        self.vocab = Vocab(self._model, template)
-        self.chat = ChatTemplate(
-            template,
-            bos=self.vocab.text_of(self.vocab.bos),
-            eos=self.vocab.text_of(self.vocab.eos),
-            name=path.name,
-        )
+        self.vocab, self.chat = learn(self._model, path)
         self.slots, self.room, kept = slots_and_room(self._model, options)
         self.context = self._context(options)
         context = self._new_context(options, kept)
@@ -61,7 +59,9 @@ class LlamaEngine:
         )
         self._scheduler = Scheduler(options.batch)
         self._times = StepTimes(ON_GPU if self._layers else ON_CPU)
-        self._starts: dict[Choice, list[list[int]]] = {}
+        self._labels: dict[Choice, Node] = {}
+        self._sound = False
+        self._suspects: set[str] = set()
         self._cancelled = False
 
     def complete(self, requests: Iterable[Request | None]) -> Iterator[Completion]:
@@ -73,12 +73,21 @@ class LlamaEngine:
                 if not self._scheduler.running:
                     return
                 self._memory.close_gaps(self._scheduler.running)
-                batch, logits = self._timed(self._scheduler.schedule())
+                shares = self._scheduler.schedule()
+                if self._suspects & {share.sequence.request.id for share in shares}:
+                    shares = shares[:1]
+                try:
+                    batch, logits = self._timed(shares)
+                except DecodeError as error:
+                    self._start_over(shares, error)
+                    yield from self._retired()
+                    continue
                 yield from self._settle(batch, logits)
         finally:
             for sequence in self._scheduler.running:
                 self._memory.release(sequence)
             self._scheduler.running = []
+            self._suspects.clear()
             self._cancelled = False
 
     def cancel(self) -> None:
@@ -99,6 +108,8 @@ class LlamaEngine:
         unit, size = ("B", 1e9) if parameters >= 1e9 else ("M", 1e6)
         where = f"{self._layers} layers on the GPU" if self._layers else f"on the CPU{self._hint}"
         folded = "" if self.chat.has_system else ", system message in the user turn"
+        if learnt := self.vocab.learnt_end:
+            folded += f", answers end with {learnt} (by its chat template)"
         return (
             f"{self.path.name}: {parameters / size:.1f}{unit} parameters, {self.slots} slots x "
             f"{self.room} tokens, {where}{folded}"
@@ -131,15 +142,6 @@ class LlamaEngine:
         """Tokens that llama_decode has worked through so far, prompts and answers."""
         return self._runner.tokens
 
-    def _template(self) -> str:
-        source = llama_cpp.llama_model_chat_template(self._model, None)
-        if source is None:
-            raise UsageError(
-                f"{self.path} has no chat template, so it is no chat model",
-                hint="take the instruct (chat) version of the model, or a newer GGUF of it",
-            )
-        return str(source.decode(errors="replace"))
-
     @cached_property
     def _grammars(self) -> Grammars:
         return Grammars(self.vocab)
@@ -157,7 +159,11 @@ class LlamaEngine:
             except UsageError as error:
                 yield Completion(request.id, error.message, "refused")
                 continue
-            tokens, shared = self.vocab.encode(pieces)
+            try:
+                tokens, shared = self.vocab.encode(pieces)
+            except ValueError as error:
+                yield Completion(request.id, str(error), "failed")
+                continue
             least = min(request.min_tokens, request.max_tokens)
             left, room = self.context - len(tokens), self.room - len(tokens)
             if room < least:
@@ -165,7 +171,11 @@ class LlamaEngine:
                 yield Completion(request.id, "", why, tokens_in=len(tokens), tokens_decoded=0)
                 continue
             limit = min(left, request.max_tokens)
-            sequence = self._sequence(request, tokens, min(room, limit), whole=room >= limit)
+            try:
+                sequence = self._sequence(request, tokens, min(room, limit), whole=room >= limit)
+            except ValueError as error:  # a schema that is no grammar
+                yield Completion(request.id, str(error), "failed", tokens_in=len(tokens))
+                continue
             prefix = tokens[:shared]
             keeper = self._memory.keeper(request.group, prefix)
             if keeper is not None:
@@ -181,13 +191,13 @@ class LlamaEngine:
     ) -> Sequence:
         constraint = request.constraint
         matcher = self._grammars.matcher(constraint) if isinstance(constraint, Json) else None
-        starts = None
+        labels = None
         if isinstance(constraint, Choice):
-            if constraint not in self._starts:
-                self._starts[constraint] = self.vocab.label_starts(constraint.labels)
-            starts = self._starts[constraint]
+            if constraint not in self._labels:
+                self._labels[constraint] = self.vocab.label_tree(constraint.labels)
+            labels = self._labels[constraint]
         return Sequence(
-            request, tokens, limit=limit, vocab=self.vocab, matcher=matcher, starts=starts,
+            request, tokens, limit=limit, vocab=self.vocab, matcher=matcher, labels=labels,
             cut="length" if whole else "no_room",
         )  # fmt: skip
 
@@ -201,7 +211,9 @@ class LlamaEngine:
         return decoded
 
     def _settle(self, batch: list[Share], logits: np.ndarray[Any, Any]) -> Iterator[Completion]:
-        if np.isnan(logits[:, :1]).any():
+        sound = ~np.isnan(logits[:, 0])
+        self._sound = self._sound or bool(sound.any())
+        if not self._sound and len(logits):
             raise SysgenError(
                 f"{self.path.name} computes no numbers: its weights are damaged",
                 hint="get the file anew (`sysgen models pull`), or take another quantisation",
@@ -209,11 +221,57 @@ class LlamaEngine:
         whole = [share.sequence for share in batch if share.whole]
         for sequence, count in batch:
             sequence.position += count
-        for sequence, row in zip(whole, logits, strict=True):
-            sequence.settle(row)
+        for sequence, row, numbers in zip(whole, logits, sound, strict=True):
+            if not numbers:
+                sequence.fail("the model computes no numbers for it")
+                continue
+            try:
+                sequence.settle(row)
+            except Exception as error:  # whatever it is, it is this request's alone
+                sequence.fail(str(error) or type(error).__name__)
+            self._memory.rewind(sequence)
+        yield from self._retired()
+
+    def _retired(self) -> Iterator[Completion]:
         for sequence in self._scheduler.retire():
-            self._memory.release(sequence)
+            if sequence.slot >= 0:
+                self._memory.release(sequence)
+            self._suspects.discard(sequence.request.id)
             yield sequence.completion()
+
+    def _start_over(self, shares: list[Share], error: DecodeError) -> None:
+        """After a batch that llama.cpp failed over. Where it decodes anything else, a sequence of
+        that batch is at fault: each then goes alone, until it is known which. Where it does not, it
+        is given time, ever longer; raises the error in the end. What runs begins anew."""
+        before, self._scheduler.running = self._scheduler.running, []
+        self._memory.clear()
+        whole = not self._works(error)
+        ids = {share.sequence.request.id for share in shares}
+        for old in before:
+            new = self._sequence(old.request, old.prompt, old.limit, whole=old.cut == "length")
+            if ids == {old.request.id} and ids <= self._suspects and not whole:
+                new.fail(error.message)
+            self._scheduler.running.append(new)
+        if not whole:
+            self._suspects |= ids
+        self._memory.take([one for one in self._scheduler.running if one.finish is None])
+
+    def _works(self, error: DecodeError) -> bool:
+        """Whether llama.cpp decodes anything at once; waits for it where it does not. Raises the
+        error where that takes too long."""
+        for i, pause in enumerate((*PAUSES, 0.0)):
+            if self._cancelled or self._runner.works(max(self.vocab.bos, 0)):
+                self._memory.clear()
+                return i == 0
+            if not pause:
+                raise error
+            self._wait(pause)
+        raise AssertionError
+
+    def _wait(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while time.monotonic() < until and not self._cancelled:
+            time.sleep(0.1)
 
     def _flash(self, wanted: bool | None) -> int:
         """On CPUs the plain kernels were 1.2 to 1.7 times as fast; a GPU decides for itself."""

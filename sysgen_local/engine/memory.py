@@ -67,6 +67,12 @@ class Memory:
             if sequence.slot < 0 and slot in self._free:
                 self._seat(sequence, slot, there)
 
+    def clear(self) -> None:
+        """Forgets everything: slots, and the prefixes that were kept."""
+        llama_cpp.llama_memory_clear(self._memory, True)
+        self._kept.clear()
+        self._free = {slot: [] for slot in range(self._slots)}
+
     def close_gaps(self, running: Iterable[Sequence]) -> None:
         """Moves sequences down into slots that stay free. llama.cpp computes only neighbouring
         streams together: each gap between them would cost another pass over the weights."""
@@ -79,6 +85,20 @@ class Memory:
             del self._free[slot]
             self.release(sequence)
             sequence.slot = slot
+
+    def rewind(self, sequence: Sequence) -> None:
+        """Takes away what the sequence no longer wants of what it holds. Recurrent state has no
+        parts: there all of it goes, and is read again."""
+        if sequence.held is None or sequence.held >= sequence.position:
+            sequence.held = None
+            return
+        if self._partial:
+            self._remove(sequence.slot, sequence.held)
+            sequence.position = sequence.held
+        else:
+            self._remove(sequence.slot)
+            sequence.position, sequence.piecemeal = 0, False
+        sequence.held = None
 
     def release(self, sequence: Sequence) -> None:
         """Takes the slot back and leaves in it what it holds.

@@ -12,10 +12,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
-Finish = Literal["stop", "length", "too_long", "refused", "no_room"]
-"""stop: ended by itself; length: the token limit cut it off. Nothing was decoded: too_long,
-because prompt and answer cannot fit the context; refused, by the chat template (text says why).
-no_room: they fit the context but not the slots that this machine has memory for now."""
+Finish = Literal["stop", "length", "too_long", "refused", "failed", "no_room"]
+"""stop: ended by itself; length: the token limit cut it off. There is no answer: too_long, because
+prompt and answer cannot fit the context; refused, by the chat template or the server; failed,
+because something broke over this request alone (of these two the text says why); no_room, because
+they fit the context but not the slots that this machine has memory for now."""
+
+UNANSWERED: tuple[Finish, ...] = ("too_long", "refused", "failed")
+"""How a request ends that has no answer. One that had no room is asked again."""
 
 
 class Segment(NamedTuple):

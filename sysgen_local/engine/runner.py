@@ -18,6 +18,10 @@ class _FullError(Exception):
     """llama.cpp finds no room for the batch."""
 
 
+class DecodeError(SysgenError):
+    """llama.cpp failed over a batch: because of what is in it, or altogether."""
+
+
 class Runner:
     def __init__(self, context: Any, vocab_size: int, batch_size: int) -> None:
         self.context = context
@@ -79,6 +83,15 @@ class Runner:
             self._fill(0, chunk, start, slot)
             self._decode(len(chunk))
 
+    def works(self, token: int) -> bool:
+        """Whether a batch of this token alone can be decoded, in memory that holds nothing."""
+        self._fill(0, [token], 0, 0)
+        try:
+            self._decode(1)
+        except (DecodeError, _FullError):
+            return False
+        return True
+
     def each(
         self, tokens: list[int], slot: int, start: int, first: int
     ) -> Iterator[NDArray[np.float64]]:
@@ -138,7 +151,7 @@ class Runner:
         if status == 1:  # nothing was decoded, nothing has changed
             raise _FullError
         if status != 0:
-            raise SysgenError(
+            raise DecodeError(
                 f"llama.cpp could not decode a batch of {count} tokens (code {status})",
                 hint="try fewer slots (--slots) or a smaller context (--context)",
             )

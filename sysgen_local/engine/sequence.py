@@ -10,8 +10,10 @@ import time
 from collections.abc import Sequence as Tokens
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sysgen_local.engine.constraint import Matcher
+from sysgen_local.engine.labels import Node, Scores
 from sysgen_local.engine.request import Completion, Finish, Request
 from sysgen_local.engine.sampler import Logits, draw, shares
 from sysgen_local.engine.vocab import Vocab
@@ -25,7 +27,8 @@ costs another pass over the weights, which is as dear as about this many tokens 
 class Sequence:
     """`tokens` are the prompt and what was written since; the model's memory holds the first
     `position` of them, the others wait; `piecemeal` if they go into the batch one at a time.
-    `spared` were in the slot when it was taken."""
+    `spared` were in the slot when it was taken. `held`: so many of what the memory holds are still
+    wanted (None: all)."""
 
     def __init__(
         self,
@@ -35,7 +38,7 @@ class Sequence:
         limit: int,
         vocab: Vocab,
         matcher: Matcher | None = None,
-        starts: list[list[int]] | None = None,
+        labels: Node | None = None,
         cut: Finish = "length",
     ) -> None:
         self.request = request
@@ -44,19 +47,33 @@ class Sequence:
         self.piecemeal = False
         self.spared = 0
         self.slot = -1
+        self.held: int | None = None
         self.finish: Finish | None = None
         self._prompt_length = len(prompt)
         self._limit = limit
-        self._cut = cut
+        self.cut = cut
         self._vocab = vocab
         self._matcher = matcher
-        self._starts = starts
+        self._labels = labels
+        self._scores = Scores(labels, vocab.end) if labels and labels.shared else None
         self._written: list[int] = []
+        self._tail = b""
+        self._why = ""
         self._probabilities: dict[str, float] | None = None
         self._random = np.random.Generator(np.random.PCG64(request.seed))
         self._started = time.perf_counter()
         if matcher is not None:
             self._append(matcher.forced())
+
+    @property
+    def prompt(self) -> list[int]:
+        """The tokens of the prompt."""
+        return self.tokens[: self._prompt_length]
+
+    @property
+    def limit(self) -> int:
+        """So many tokens may be written."""
+        return self._limit
 
     @property
     def waiting(self) -> int:
@@ -76,7 +93,7 @@ class Sequence:
     @property
     def read(self) -> int:
         """How many tokens of the prompt were decoded for it."""
-        return min(self.position, self._prompt_length) - self.spared
+        return max(0, min(self.position, self._prompt_length) - self.spared)
 
     @property
     def written(self) -> int:
@@ -85,8 +102,8 @@ class Sequence:
 
     def settle(self, logits: Logits) -> None:
         """Takes the logits behind the last token and moves on."""
-        if self._starts is not None:
-            self._choose(logits, self._starts)
+        if self._labels is not None:
+            self._choose(logits, self._labels)
             return
         sampling = self.request.sampling
         token = draw(logits, sampling, self._random)
@@ -100,7 +117,13 @@ class Sequence:
 
     def give_up(self) -> None:
         """Ends where it is: the model's memory has no room for more."""
-        self.finish = "length" if self._written and self._starts is None else "too_long"
+        self.finish = "length" if self._written and self._labels is None else "too_long"
+
+    def fail(self, why: str) -> None:
+        """Ends without an answer."""
+        self._why = why
+        self._probabilities = None
+        self.finish = "failed"
 
     def _append(self, tokens: Tokens[int]) -> None:
         for token in tokens:
@@ -109,15 +132,39 @@ class Sequence:
                 return
             self._written.append(token)
             self.tokens.append(token)
+            if self._vocab.stop and self._matcher is None and self._stopped(token):
+                self.finish = "stop"
+                return
         if self._matcher is not None and self._matcher.complete:
             self.finish = "stop"
         elif len(self._written) >= self._limit:
-            self.finish = self._cut
+            self.finish = self.cut
 
-    def _choose(self, logits: Logits, starts: list[list[int]]) -> None:
+    def _stopped(self, token: int) -> bool:
+        """Whether the text that closes a turn has just been written."""
+        stop = self._vocab.stop.encode()
+        self._tail = (self._tail + self._vocab.pieces[token])[-len(stop) - 64 :]
+        return stop in self._tail
+
+    def _choose(self, logits: Logits, root: Node) -> None:
+        if self._scores is None:
+            self._decide(shares(logits, [list(tokens) for tokens in root.own]))
+            return
+        path = self._scores.take(logits)
+        if path is None:
+            self._decide(self._scores.shares())
+            return
+        # What was looked at before stays in memory as far as it is the same.
+        prompt, looked_at = self.tokens[: self._prompt_length], self.tokens[self._prompt_length :]
+        self.tokens = [*prompt, *path]
+        same = len(path) - 1 if looked_at == [*path[:-1]] else 0
+        self.held = self._prompt_length + same
+        self.piecemeal = True
+
+    def _decide(self, found: NDArray[np.float64]) -> None:
         assert self.request.constraint is not None
         labels = self.request.constraint.labels  # type: ignore[union-attr]
-        self._probabilities = dict(zip(labels, shares(logits, starts).tolist(), strict=True))
+        self._probabilities = dict(zip(labels, found.tolist(), strict=True))
         self.finish = "stop"
 
     def completion(self) -> Completion:
@@ -127,7 +174,7 @@ class Sequence:
             id=self.request.id,
             text=max(probabilities, key=probabilities.__getitem__)
             if probabilities
-            else self._vocab.decode(self._written),
+            else self._why or self._text(),
             finish=self.finish,
             tokens_in=self._prompt_length,
             tokens_out=len(self._written),
@@ -135,3 +182,9 @@ class Sequence:
             probabilities=probabilities,
             tokens_decoded=self._prompt_length - self.spared,
         )
+
+    def _text(self) -> str:
+        text = self._vocab.decode(self._written)
+        if stop := self._vocab.stop:
+            return text.partition(stop)[0] if self._matcher is None else text
+        return text

@@ -2,6 +2,9 @@
 
 The server tokenises what it is sent: whether text can become a control token there is up to it.
 Where row text must stay row text, use a GGUF in this process.
+
+What goes wrong is told apart by a small request of the same kind that holds no row: where the
+server answers that, the fault is the one request's, which fails alone; else it is the server's.
 """
 
 from __future__ import annotations
@@ -11,14 +14,17 @@ import math
 import os
 import queue
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
-from threading import Thread
-from typing import Any
+from threading import Event, Lock, Thread
+from typing import Any, TypeVar
 from weakref import WeakSet
 
-from sysgen_local.engine.request import Choice, Completion, Json, Request
+from sysgen_local.engine.request import Choice, Completion, Json, Message, Request, Segment
+from sysgen_local.engine.thoughts import spoken
 from sysgen_local.errors import SysgenError, UsageError
+
+T = TypeVar("T")
 
 TOP = 20
 """Likeliest tokens a server is asked for when a label is chosen; more is refused by some."""
@@ -26,8 +32,16 @@ TOP = 20
 LABEL_TOKENS = 64
 """Room for a label written as JSON."""
 
-RETRIES = 5
-"""As often a request is repeated, ever later, while the server is busy, failing or out of reach."""
+RETRIES = 8
+"""As often a request is repeated, ever later, while the server is busy, failing or out of reach:
+for about four minutes, in which a server can be started anew."""
+
+LONGEST_PAUSE = 60.0
+"""Seconds between two of them at most, unless the server names a longer time."""
+
+OWN_FAULT = 2
+"""So often a request is repeated that the server breaks over, before it is asked whether it can
+answer others."""
 
 GRACE = 2.0
 """Seconds that requests under way get to end when the engine is closed."""
@@ -37,15 +51,28 @@ class ServerEngine:
     """`slots` requests are under way at a time. `url` ends in /v1; `model` None takes the first
     one that the server lists; OPENAI_API_KEY is sent where it is set."""
 
-    def __init__(self, url: str, model: str | None = None, *, slots: int | None = None) -> None:
-        """Raises UsageError or SysgenError where the server does not answer as it should."""
+    def __init__(
+        self,
+        url: str,
+        model: str | None = None,
+        *,
+        slots: int | None = None,
+        say: Callable[[str], None] = lambda line: None,
+    ) -> None:
+        """`say` is told when the server is waited for. Raises UsageError or SysgenError where the
+        server does not answer as it should."""
         import openai
 
         self.url = url
+        self._say = say
         self._slots = slots or 8
         key = os.environ.get("OPENAI_API_KEY") or "none"
-        self._client = openai.OpenAI(base_url=url, api_key=key, max_retries=RETRIES, timeout=600)
+        self._client = openai.OpenAI(base_url=url, api_key=key, max_retries=0, timeout=600)
         self._cancelled = False
+        self._over = Event()
+        self._saying = Lock()
+        self._said = -math.inf
+        self._proven: set[type[Json | Choice] | None] = set()
         self._asking: WeakSet[Thread] = WeakSet()
         self._old_schema = False
         self._no_logprobs = False
@@ -58,6 +85,7 @@ class ServerEngine:
     def complete(self, requests: Iterable[Request | None]) -> Iterator[Completion]:
         """See `Engine.complete`."""
         source = iter(requests)
+        self._over.clear()
         done: queue.SimpleQueue[Completion | BaseException] = queue.SimpleQueue()
         running = 0
 
@@ -92,36 +120,94 @@ class ServerEngine:
     def cancel(self) -> None:
         """See `Engine.cancel`."""
         self._cancelled = True
+        self._over.set()
 
     def close(self) -> None:
         # A connection that is made while the client closes would be nobody's to close.
+        self._over.set()
         until = time.monotonic() + GRACE
         for thread in list(self._asking):
             thread.join(max(0.0, until - time.monotonic()))
         self._client.close()
 
     def _first_model(self) -> str:
-        with _Explained(self.url, "?"):
-            models = self._client.models.list().data
+        try:
+            models = self._patiently(lambda: self._client.models.list().data, known=False)
+        except Exception as error:
+            raise _explained(self.url, "?", error) from error
         if not models:
             raise UsageError(f"{self.url} lists no model", hint="name one: URL#MODEL")
-        return models[0].id
+        return str(models[0].id)
 
     def _answer(self, request: Request) -> Completion:
-        import openai
-
+        """Raises UsageError or SysgenError for a fault of the server's."""
         started = time.perf_counter()
+        kind = type(request.constraint) if request.constraint else None
         try:
-            with _Explained(self.url, self.model):
-                if isinstance(request.constraint, Choice):
-                    found = self._chosen(request, request.constraint.labels)
-                else:
-                    found = _completion(request, self._reply(request))
-        except openai.BadRequestError as error:
-            text = str(error)
-            long = "context" in text.lower() or "too long" in text.lower()
-            found = Completion(request.id, "" if long else text, "too_long" if long else "refused")
+            found = self._patiently(lambda: self._asked(request), probe=request)
+            self._proven.add(kind)
+        except Exception as error:
+            explained = _explained(self.url, self.model, error)
+            refused = _is_refusal(error)
+            if refused and _is_long(error):
+                found = Completion(request.id, "", "too_long")
+            elif (refused and kind in self._proven) or self._answers(request, error):
+                # What is wrong is in this request.
+                finish: Any = "refused" if refused else "failed"
+                found = Completion(request.id, explained.message, finish)
+            else:
+                raise explained from error
         return replace(found, seconds=time.perf_counter() - started)
+
+    def _patiently(
+        self, ask: Callable[[], T], probe: Request | None = None, *, known: bool = True
+    ) -> T:
+        """The answer, asked for ever later while the server is at fault. `probe`: the request, of
+        which it is found out whether it alone is what the server breaks over. `known`: the server
+        has been seen before; nobody waits long for one that was never there."""
+        for attempt in range(RETRIES + 1):
+            try:
+                return ask()
+            except Exception as error:
+                own = attempt == OWN_FAULT and _may_be_its_own(error)
+                known = known and bool(self._proven)
+                if not _may_pass(error) or attempt == RETRIES:
+                    raise
+                if _is_unreachable(error) and not known and attempt >= OWN_FAULT:
+                    raise
+                if own and probe and self._answers(probe, error):
+                    return ask()  # it may have come back between the two
+                pause = max(min(LONGEST_PAUSE, 2.0**attempt), _asked_to_wait(error))
+                self._tell(_explained(self.url, self.model, error).message, pause)
+                if self._over.wait(pause):
+                    raise
+        raise AssertionError
+
+    def _tell(self, what: str, pause: float) -> None:
+        """Says that it is waited, once for all that wait."""
+        with self._saying:
+            if time.monotonic() >= self._said:
+                self._said = time.monotonic() + pause
+                self._say(f"{what}; asked again in {pause:.0f} s")
+
+    def _answers(self, request: Request, error: Exception) -> bool:
+        """Whether the server answers a request of this kind that holds no row."""
+        if _is_whole(error):
+            return False
+        content = (Segment("Say yes."),)
+        small = request._replace(
+            messages=(Message("user", content),), max_tokens=min(request.max_tokens, 16)
+        )
+        try:
+            self._asked(small)
+        except Exception:
+            return False
+        return True
+
+    def _asked(self, request: Request) -> Completion:
+        if isinstance(request.constraint, Choice):
+            return self._chosen(request, request.constraint.labels)
+        return _completion(request, self._reply(request))
 
     def _chosen(self, request: Request, labels: tuple[str, ...]) -> Completion:
         """The label by the probabilities of the first token, or by that token itself. Where
@@ -132,11 +218,12 @@ class ServerEngine:
             shares = label_shares(labels, _tops(reply.choices[0]), found.text)
         if shares is None:
             written = _completion(request, self._reply(_in_writing(request, labels)))
-            shares = label_shares(labels, [], _label(written.text))
+            shares = label_shares(labels, [], _label(spoken(written.text).answer))
             read, wrote = found.tokens_in + written.tokens_in, found.tokens_out + written.tokens_out
             found = replace(written, tokens_in=read, tokens_out=wrote)
         if shares is None:
-            return replace(found, finish="refused")
+            why = f"no label can be read in {found.text[:200]!r}"
+            return replace(found, text=why, finish="refused")
         chosen = max(shares, key=shares.__getitem__)
         # A label that was read off is whole, though its writing was cut off.
         return replace(found, text=chosen, finish="stop", probabilities=shares)
@@ -203,6 +290,10 @@ class ServerEngine:
 
 
 def _completion(request: Request, reply: Any) -> Completion:
+    """Raises ValueError for a reply that is none."""
+    if not getattr(reply, "choices", None) or reply.choices[0].message is None:
+        why = getattr(reply, "error", None) or "there is no message in it"
+        raise ValueError(f"its reply is no chat completion: {why}")
     choice, usage = reply.choices[0], reply.usage
     text = choice.message.content or ""
     return Completion(
@@ -215,8 +306,9 @@ def _completion(request: Request, reply: Any) -> Completion:
 
 
 def _strict(text: str) -> str:
-    """JSON whose strings have no raw line breaks, which some servers' grammars let through; as it
-    is where it is none even so."""
+    """JSON whose strings have no raw line breaks, which some servers' grammars let through, without
+    a thought before it; as it is where it is none even so."""
+    text = spoken(text).answer
     try:
         return json.dumps(json.loads(text, strict=False), ensure_ascii=False)
     except ValueError:
@@ -271,42 +363,99 @@ def label_shares(
     return {label: float(label == fitting[0]) for label in labels} if len(fitting) == 1 else None
 
 
-class _Explained:
-    """The client's errors in one sentence each; a request that the server refuses goes on."""
+def _is_refusal(error: Exception) -> bool:
+    """Whether the server takes a request for a wrong one."""
+    import openai
 
-    def __init__(self, url: str, model: str) -> None:
-        self._url = url
-        self._model = model
+    return isinstance(error, openai.APIStatusError) and error.status_code in (400, 413, 422)
 
-    def __enter__(self) -> None: ...
 
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        import openai
+def _is_long(error: Exception) -> bool:
+    text = str(error).lower()
+    return any(word in text for word in ("context", "too long", "too large", "maximum length"))
 
-        url = self._url
-        if isinstance(error, openai.BadRequestError):
-            return
-        if isinstance(error, openai.AuthenticationError | openai.PermissionDeniedError):
-            raise UsageError(
-                f"{url} wants a key, or another one", hint="set OPENAI_API_KEY"
-            ) from error
-        if isinstance(error, openai.NotFoundError):
-            raise UsageError(
-                f"{url} has no model {self._model}, or is no OpenAI-compatible address",
-                hint="write http://HOST:PORT/v1#MODEL",
-            ) from error
-        if isinstance(error, openai.RateLimitError):
-            raise SysgenError(
-                f"{url} lets through no more requests for now",
-                hint="wait, or ask fewer at a time (--slots); the same command takes it up again",
-            ) from error
-        if isinstance(error, openai.APIStatusError):
-            raise SysgenError(
-                f"{url} answered {error.status_code}: {str(error).splitlines()[0]}",
-                hint="look at the server's log; the same command takes it up again",
-            ) from error
-        if isinstance(error, openai.APIConnectionError):
-            raise SysgenError(
-                f"{url} cannot be reached",
-                hint="is the server running? The same command takes it up again",
-            ) from error
+
+def _is_whole(error: Exception) -> bool:
+    """Whether no other request could fare better."""
+    import openai
+
+    whole = openai.AuthenticationError | openai.PermissionDeniedError | openai.NotFoundError
+    return isinstance(error, whole | SysgenError)
+
+
+def _may_pass(error: Exception) -> bool:
+    """Whether the same request may be answered later."""
+    return not (_is_whole(error) or _is_refusal(error))
+
+
+def _may_be_its_own(error: Exception) -> bool:
+    """Whether the server may break over this one request: it is there, and not only busy."""
+    import openai
+
+    if isinstance(error, openai.APIStatusError):
+        return error.status_code not in (429, 502, 503, 504)
+    return not _is_unreachable(error)
+
+
+def _is_unreachable(error: Exception) -> bool:
+    import openai
+
+    late = isinstance(error, openai.APITimeoutError)
+    return isinstance(error, openai.APIConnectionError) and not late
+
+
+def _asked_to_wait(error: Exception) -> float:
+    """Seconds for which the server asks to be left alone; at most ten minutes."""
+    import openai
+
+    if not isinstance(error, openai.APIStatusError):
+        return 0.0
+    try:
+        return min(600.0, float(error.response.headers.get("retry-after", 0)))
+    except ValueError:
+        return 0.0
+
+
+def _explained(url: str, model: str, error: Exception) -> SysgenError:
+    """A client's error in one sentence."""
+    import openai
+
+    if isinstance(error, SysgenError):
+        return error
+    said = next(iter(str(error).splitlines()), "") or type(error).__name__
+    if isinstance(error, openai.AuthenticationError | openai.PermissionDeniedError):
+        return UsageError(f"{url} wants a key, or another one", hint="set OPENAI_API_KEY")
+    if isinstance(error, openai.NotFoundError):
+        return UsageError(
+            f"{url} has no model {model}, or is no OpenAI-compatible address",
+            hint="write http://HOST:PORT/v1#MODEL",
+        )
+    if _is_refusal(error):
+        return UsageError(
+            f"{url} refuses what it is asked: {said}",
+            hint="where this names a parameter, leave out the option; else look at its log",
+        )
+    if isinstance(error, openai.RateLimitError):
+        return SysgenError(
+            f"{url} lets through no more requests for now",
+            hint="wait, or ask fewer at a time (--slots); the same command takes it up again",
+        )
+    if isinstance(error, openai.APIStatusError):
+        return SysgenError(
+            f"{url} answered {error.status_code}: {said}",
+            hint="look at the server's log; the same command takes it up again",
+        )
+    if isinstance(error, openai.APITimeoutError):
+        return SysgenError(
+            f"{url} did not answer in time",
+            hint="is the model too slow for its --max-answer-tokens? The same command takes it up",
+        )
+    if isinstance(error, openai.APIConnectionError):
+        return SysgenError(
+            f"{url} cannot be reached",
+            hint="is the server running? The same command takes it up again",
+        )
+    return SysgenError(
+        f"{url} gave no answer that can be read: {said}",
+        hint="is it an OpenAI-compatible address? The same command takes it up again",
+    )

@@ -15,6 +15,9 @@ from typing import Any, NamedTuple
 
 import llama_cpp
 
+from sysgen_local.engine import labels as trees
+from sysgen_local.errors import UsageError
+
 _MACHINERY = re.compile(r"<\|.*\|>|\[/?[A-Z_]+\]|</?(think|tool\w*|s|start_of_turn|end_of_turn)>")
 
 
@@ -38,6 +41,9 @@ class Encoded(NamedTuple):
 
 
 class Vocab:
+    """`stop`: the text that ends an answer where the chat template closes a turn with no token of
+    its own ("" where it has one)."""
+
     def __init__(self, model: Any, template: str = "") -> None:
         self.pointer = llama_cpp.llama_model_get_vocab(model)
         self.size: int = llama_cpp.llama_vocab_n_tokens(self.pointer)
@@ -45,6 +51,9 @@ class Vocab:
         self.eos: int = llama_cpp.llama_vocab_eos(self.pointer)
         self.add_bos: bool = llama_cpp.llama_vocab_get_add_bos(self.pointer)
         self.template = template
+        self.stop = ""
+        self._closing: frozenset[int] = frozenset()
+        self._closes = -1
         self._heads: dict[tuple[Piece, ...], list[int]] = {}
 
     @cached_property
@@ -52,9 +61,41 @@ class Vocab:
         """The bytes every token stands for; control tokens stand for none."""
         return [self._piece(token, special=False) for token in range(self.size)]
 
+    def close_turns(self, behind: str, last: str) -> None:
+        """Learns what ends an answer from the markup of a chat template: `behind` stands between
+        the assistant's words and the next user's, `last` behind an answer that nothing follows.
+
+        No token of `behind` belongs into an answer: it closes the turn, or opens another one.
+        """
+        closing = self._split_markup(behind)[1::2]
+        self._closes = self._control[closing[0]] if closing else -1
+        closing += self._split_markup(last)[1::2][:1]
+        self._closing = frozenset(self._control[form] for form in closing)
+        self.__dict__.pop("end", None)
+        if not self._closing:
+            lines = behind.strip().splitlines()
+            if lines and len(lines[0].strip()) > 2:
+                before = behind[: len(behind) - len(behind.lstrip())]
+                self.stop = f"{before}{lines[0].rstrip()}"
+
     @cached_property
     def end(self) -> frozenset[int]:
-        """Tokens that end a generation."""
+        """Tokens that end a generation: by the file, and by its chat template. An ordinary token
+        that the file gives for the end is left out where the template has one."""
+        if not self._closing:
+            return self._named_end
+        control = llama_cpp.LLAMA_TOKEN_ATTR_CONTROL | llama_cpp.LLAMA_TOKEN_ATTR_USER_DEFINED
+        attr = llama_cpp.llama_vocab_get_attr
+        named = {t for t in self._named_end if attr(self.pointer, t) & control}
+        return self._closing | named
+
+    @property
+    def learnt_end(self) -> str:
+        """What the template closes an answer with, where the file does not name it as an end."""
+        return "" if self._closes in self._named_end else self.text_of(self._closes)
+
+    @cached_property
+    def _named_end(self) -> frozenset[int]:
         is_eog = llama_cpp.llama_vocab_is_eog
         return frozenset(t for t in range(self.size) if is_eog(self.pointer, t))
 
@@ -63,8 +104,12 @@ class Vocab:
         return "" if token < 0 else self._piece(token, special=True).decode(errors="replace")
 
     def decode(self, tokens: Iterable[int]) -> str:
-        """Text of an answer; bytes cut off inside a character are left out."""
-        return b"".join(self.pieces[t] for t in tokens).decode("utf-8", errors="ignore")
+        """Text of an answer; bytes cut off inside a character are left out. Control tokens are
+        written out: they do not belong there, and are to be seen."""
+        pieces, control = self.pieces, self._written_control
+        return b"".join(pieces[t] or control.get(t, b"") for t in tokens).decode(
+            "utf-8", errors="ignore"
+        )
 
     def encode(self, pieces: Iterable[Piece]) -> Encoded:
         """Token ids of a rendered prompt, with the model's BOS where it wants one."""
@@ -79,27 +124,40 @@ class Vocab:
         # Where row text begins, a token may straddle the border: two tokens stay unshared.
         return Encoded(tokens, max(0, common(tokens, alone) - 2))
 
-    def label_starts(self, labels: tuple[str, ...]) -> list[list[int]]:
-        """For every label the tokens that begin it in any of its usual spellings.
+    def label_tree(self, labels: tuple[str, ...]) -> trees.Node:
+        """The labels in any of their usual spellings, as a tree of tokens. Raises UsageError where
+        this vocabulary cannot tell them apart."""
+        spellings = [self._spellings(label) for label in labels]
+        try:
+            root = trees.tree(spellings)
+            if root.shared and self._blank_before:
+                # A model need not write the blank that this tokenizer puts before every text.
+                bare = [self._bare(label) for label in labels]
+                both = [a | b for a, b in zip(spellings, bare, strict=True)]
+                root = trees.tree(both, whole=True)
+            return root
+        except ValueError as error:
+            raise UsageError(
+                f"the labels {', '.join(labels)} cannot be told apart in this model's tokens",
+                hint="take another model for this",
+            ) from error
 
-        A token that begins two labels tells nothing and is left out. Raises ValueError where a
-        label is left without any.
-        """
-        starts = [
-            {
-                self._tokenize(spelling)[0]
-                for word in {label, label.capitalize()}
-                for spelling in (word, " " + word)
-            }
-            for label in labels
-        ]
-        unique = [
-            sorted(s.difference(*(other for j, other in enumerate(starts) if j != i)))
-            for i, s in enumerate(starts)
-        ]
-        if not all(unique):
-            raise ValueError(f"labels {labels} cannot be told apart by their first token")
-        return unique
+    def _spellings(self, label: str) -> set[tuple[int, ...]]:
+        """A label's ways to be written in tokens, without those that hold an unknown one."""
+        found = {tuple(self._tokenize(word)) for word in _written(label)}
+        unknown = llama_cpp.LLAMA_TOKEN_ATTR_UNKNOWN
+        attr = llama_cpp.llama_vocab_get_attr
+        return {p for p in found if p and not any(attr(self.pointer, t) & unknown for t in p)}
+
+    def _bare(self, label: str) -> set[tuple[int, ...]]:
+        """The single tokens that are written like a label."""
+        wanted = {word.encode() for word in _written(label)}
+        return {(token,) for token, piece in enumerate(self.pieces) if piece in wanted}
+
+    @cached_property
+    def _blank_before(self) -> bool:
+        kinds = (llama_cpp.LLAMA_VOCAB_TYPE_SPM, llama_cpp.LLAMA_VOCAB_TYPE_UGM)
+        return llama_cpp.llama_vocab_type(self.pointer) in kinds
 
     def _encode(self, pieces: list[Piece]) -> list[int]:
         tokens: list[int] = []
@@ -149,6 +207,15 @@ class Vocab:
         return {text: token for text, token in found.items() if text.strip()}
 
     @cached_property
+    def _written_control(self) -> dict[int, bytes]:
+        attr, control = llama_cpp.llama_vocab_get_attr, llama_cpp.LLAMA_TOKEN_ATTR_CONTROL
+        return {
+            token: self._piece(token, special=True)
+            for token in range(self.size)
+            if attr(self.pointer, token) & control
+        }
+
+    @cached_property
     def _control_pattern(self) -> re.Pattern[str]:
         forms = sorted(self._control, key=len, reverse=True)
         return re.compile(f"({'|'.join(map(re.escape, forms))})" if forms else r"(?!)()")
@@ -189,6 +256,10 @@ class Vocab:
             buffer = ctypes.create_string_buffer(-n)
             n = llama_cpp.llama_token_to_piece(self.pointer, token, buffer, -n, 0, special)
         return buffer.raw[: max(n, 0)]
+
+
+def _written(label: str) -> set[str]:
+    return {spelling for word in (label, label.capitalize()) for spelling in (word, f" {word}")}
 
 
 def common(a: list[int], b: list[int]) -> int:

@@ -7,13 +7,13 @@ Only a question that the model cannot be asked at all ends here.
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import asdict, dataclass
 from typing import Literal
 
 from sysgen_local.engine.request import GREEDY, Completion, Message, Request, Sampling, Segment
+from sysgen_local.engine.thoughts import spoken
 from sysgen_local.evaluate.case import Case, Phase
-from sysgen_local.stage import Work, cost_of, seed_of
+from sysgen_local.stage import Work, cost_of, seed_of, unanswered
 from sysgen_local.store.evaluation import Answered
 
 History = Literal["own", "gold"]
@@ -22,8 +22,6 @@ History = Literal["own", "gold"]
 SystemIn = Literal["system", "user"]
 """Where the system message stands: in its role, or at the head of the first user turn (the
 paper's Table 7)."""
-
-_THOUGHT = re.compile(r"^\s*<think>.*?</think>\s*", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +42,17 @@ class Answer:
             prompts.append(self._user(question.system, user, first=i == 0))
             [completion] = yield [self._request(case, tuple(prompts), i)]
             spent.append(completion)
-            if completion.finish in ("too_long", "refused"):
-                return Answered(tuple(replies), _finishes(spent), completion.finish, cost_of(spent))
-            replies.append(_THOUGHT.sub("", completion.text).strip())
+            if ended := unanswered(completion):
+                reason, why = ended
+                replies += [why] if why else []
+                return Answered(tuple(replies), _finishes(spent), reason, cost_of(spent))
+            replies.append(spoken(completion.text).answer.strip())
             said = replies[-1] if self.history == "own" else gold
             prompts.append(Message("assistant", (Segment(said, trusted=False),)))
         return Answered(tuple(replies), _finishes(spent), cost=cost_of(spent))
+
+    def failed(self, why: str) -> Answered:
+        return Answered((why,), ("failed",), "failed")
 
     def facts(self) -> dict[str, str]:
         return {

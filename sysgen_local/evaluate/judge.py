@@ -57,6 +57,9 @@ class Judge:
             cost=cost,
         )
 
+    def failed(self, why: str) -> Judged:
+        return Judged(dropped="failed")
+
     def facts(self) -> dict[str, str]:
         return {"prefer": self.prefer.fingerprint, "align": self.align.fingerprint}
 

@@ -10,7 +10,16 @@ import json
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 
-from sysgen_local.engine.request import GREEDY, Completion, Json, Message, Request, Sampling
+from sysgen_local.engine.request import (
+    GREEDY,
+    UNANSWERED,
+    Completion,
+    Json,
+    Message,
+    Request,
+    Sampling,
+)
+from sysgen_local.engine.thoughts import spoken
 from sysgen_local.evaluate.case import Case, Phase
 from sysgen_local.evaluate.multifacet import SCORES
 from sysgen_local.prompts import PromptFile
@@ -52,6 +61,9 @@ class SysBenchJudge:
         return (yield from _judge(self, case, [
             self._turn(case, i) for i in range(len(case.question.turns))
         ]))  # fmt: skip
+
+    def failed(self, why: str) -> Judged:
+        return _failed(why)
 
     def facts(self) -> dict[str, str]:
         return _facts(self.prompt, self.seed, self.max_tokens)
@@ -99,6 +111,9 @@ class MultifacetJudge:
             self._rubric(case, i) for i in range(len(case.question.rubrics))
         ]))  # fmt: skip
 
+    def failed(self, why: str) -> Judged:
+        return _failed(why)
+
     def facts(self) -> dict[str, str]:
         return {
             **_facts(self.prompt, self.seed, self.max_tokens),
@@ -138,17 +153,17 @@ def _judge(
     fault: str | None = None
     for attempt in range(TRIES):
         left = [part for part in range(len(asked)) if part not in marks]
-        if not left or fault in ("too_long", "refused"):
+        if not left or fault in UNANSWERED:
             break
         fault = None
         requests = [_request(judge, case, asked[part], part, attempt) for part in left]
         for part, completion in zip(left, (yield requests), strict=True):
             spent.append(completion)
-            if completion.finish in ("too_long", "refused"):
-                fault = completion.finish
+            if completion.finish in UNANSWERED:
+                fault, reasons[part] = completion.finish, completion.text
                 continue
             try:
-                reply = json.loads(completion.text)
+                reply = json.loads(spoken(completion.text).answer)
                 marks[part] = asked[part].read(reply)
                 reasons[part] = str(reply["reason"])
             except (ValueError, KeyError, TypeError, AssertionError):
@@ -160,6 +175,10 @@ def _judge(
         fault and f"judge_{fault}",
         cost_of(spent),
     )
+
+
+def _failed(why: str) -> Judged:
+    return Judged(reasons=(why,), dropped="judge_failed")
 
 
 def _request(judge: Judge, case: Case, asked: _Asked, part: int, attempt: int) -> Request:

@@ -16,7 +16,7 @@ from sysgen_local.phases.evidence import Evidence, Phrases, own_words, phrases_o
 from sysgen_local.phases.respond import Respond
 from sysgen_local.prompts import PromptSet
 from sysgen_local.records import Attempt, Check, Checked, Phase, Row, Turn
-from sysgen_local.stage import Work, cost_of
+from sysgen_local.stage import Work, cost_of, unanswered
 
 FAILS = ("disagrees", "disobeys")
 """Why an answer can fail the checks."""
@@ -31,12 +31,14 @@ _PARTS = 1000
 
 @dataclass(slots=True)
 class _Candidate:
-    """An answer and what was seen of it. `fault`: why it cannot be taken."""
+    """An answer and what was seen of it. `fault`: why it cannot be taken; `why`: what went wrong
+    where a request had no answer."""
 
     content: str
     shown: bool
     checks: list[Check] = field(default_factory=list)
     fault: str | None = None
+    why: str | None = None
 
     @property
     def agrees(self) -> float | None:
@@ -101,6 +103,9 @@ class CheckAnswers:
                 break
         return _checked(turns if replaced else [], taken, attempts, most, spent)
 
+    def failed(self, why: str) -> Checked:
+        return Checked(dropped="failed", why=why)
+
     def facts(self) -> dict[str, str]:
         again = self.respond.facts()
         return {
@@ -148,6 +153,7 @@ class CheckAnswers:
                 [completion] = yield [request]
                 spent.append(completion)
                 candidate.content, candidate.fault = self.respond.read(completion)
+                candidate.why = completion.text if unanswered(completion) else None
             candidates.append(candidate)
             if candidate.fault is None:
                 yield from self._look(row, number, attempt, candidate, evidence, spent)
@@ -183,6 +189,10 @@ class CheckAnswers:
                 )
             ]
             spent.append(completion)
+            if completion.finish in ("refused", "failed"):
+                # Nothing is known of the answer: the row can be asked again.
+                candidate.fault, candidate.why = "failed", completion.text
+                return
             if completion.probabilities is None:
                 continue  # too long for a slot: the model cannot say
             p = completion.probabilities["yes"]
@@ -230,4 +240,5 @@ def _checked(
         tries=tries,
         dropped=faults[0] if faults else None,
         cost=cost_of(spent),
+        why=next((c.why for c in taken if c.fault and c.why), None),
     )

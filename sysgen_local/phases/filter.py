@@ -36,6 +36,9 @@ class Filter:
         return clean(row.conversation, row.generated.phrases, self.demonstrations)
         yield []  # makes this a generator, as every stage's work is; nothing is asked
 
+    def failed(self, why: str) -> Filtered:
+        return Filtered(dropped="failed", why=why)
+
     def facts(self) -> dict[str, str]:
         facts = {"rules": rules.VERSION}
         if self.demonstrations:

@@ -11,12 +11,13 @@ from dataclasses import asdict, dataclass
 from functools import cache
 
 from sysgen_local.engine.request import GREEDY, Json, Request, Sampling
+from sysgen_local.engine.thoughts import spoken
 from sysgen_local.language import name_of, row_language, script_for
 from sysgen_local.phases.tags import SCHEMA, parse_json, schema_in
 from sysgen_local.prompts import PromptSet
 from sysgen_local.records import Conversation, Generated, Phase, Row
 from sysgen_local.scripts import LETTERS
-from sysgen_local.stage import Work, cost_of, seed_of
+from sysgen_local.stage import Work, cost_of, seed_of, unanswered
 
 _GRAMMAR = Json(json.dumps(SCHEMA, sort_keys=True))
 
@@ -65,14 +66,17 @@ class Generate:
         )
         [completion] = yield [request]
         cost = cost_of([completion])
-        if completion.finish in ("too_long", "refused"):
-            return Generated(dropped=completion.finish, cost=cost)
+        if ended := unanswered(completion):
+            return Generated(dropped=ended[0], cost=cost, why=ended[1])
         try:
-            phrases = parse_json(completion.text)
+            phrases = parse_json(spoken(completion.text).answer)
         except ValueError:
             reason = "cut_off" if completion.finish == "length" else "not_json"
             return Generated(dropped=reason, raw=completion.text, cost=cost)
         return Generated(phrases=phrases, cost=cost)
+
+    def failed(self, why: str) -> Generated:
+        return Generated(dropped="failed", why=why)
 
     def facts(self) -> dict[str, str]:
         return {

@@ -14,11 +14,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from sysgen_local.engine.request import GREEDY, Completion, Message, Request, Sampling, Segment
+from sysgen_local.engine.thoughts import spoken
 from sysgen_local.phases.evidence import exact
 from sysgen_local.prompts import PromptSet
 from sysgen_local.records import Phase, Responded, Row, Turn
 from sysgen_local.settings import Shown, Turns
-from sysgen_local.stage import Work, cost_of, seed_of
+from sysgen_local.stage import Work, cost_of, seed_of, unanswered
 
 ANEW = Sampling(temperature=0.7, top_p=0.95)
 """For answering again where the first answer was greedy: it would come out the same."""
@@ -27,12 +28,13 @@ _WORKINGS = re.compile(r"<<[^<>\n]{1,80}>>")
 """A calculator's notes in the answers of GSM8K and sets made of it: no one should learn to write
 them, so a model that sees such an answer does not see them."""
 
-_THOUGHT = re.compile(r"^\s*<think>.*?</think>\s*", re.DOTALL)
 _ENDS = str.maketrans("!?\n", "...")
 _SAID = re.compile(r"[^\W_]")
 _NOTHING = " \n\t-.*#|_=…"
 _MARKUP = re.compile(
-    r"<\|[a-z_]+\|>|\[/?INST\]|</?s>|<</?SYS>>|<(start|end)_of_turn>|</?think>", re.IGNORECASE
+    r"<\|[\w.:-]+\|?>|<[a-z_]+\|>|<｜[^<>｜]+｜>|\[/?(INST|THINK)\]|</?s>|<</?SYS>>"
+    r"|<(start|end)_of_turn>|</?(mm:|seed:)?think>|\]~!?b\]|\[e~\[|assistantfinal",
+    re.IGNORECASE,
 )
 
 
@@ -63,7 +65,10 @@ class Respond:
                 answer, reason = self.read(completion)
                 if reason:
                     # What was written is kept: `show` tells what went wrong.
-                    return Responded((*turns, Turn("assistant", answer)), reason, cost_of(spent))
+                    why = completion.text if unanswered(completion) else None
+                    return Responded(
+                        (*turns, Turn("assistant", answer)), reason, cost_of(spent), why
+                    )
                 turn = Turn("assistant", answer)
             turns.append(turn)
         return Responded(tuple(turns), cost=cost_of(spent))
@@ -73,6 +78,9 @@ class Respond:
         if self.shown == "never" or not self.prompts.has("rewrite") or before[-1].role != "user":
             return False
         return self.shown == "always" or exact(before[-1].content, original.content)
+
+    def failed(self, why: str) -> Responded:
+        return Responded(dropped="failed", why=why)
 
     def facts(self) -> dict[str, str]:
         return {
@@ -126,19 +134,22 @@ class Respond:
 
     def read(self, completion: Completion) -> tuple[str, str | None]:
         """The answer that a completion holds, and why it is none (None where it is one)."""
-        answer = _THOUGHT.sub("", completion.text).strip()
-        return answer, self._fault(completion, answer)
+        if ended := unanswered(completion):
+            return completion.text, ended[0]
+        answer, thought, _ = spoken(completion.text)
+        answer = answer.strip()
+        fault = self._fault(completion, answer)
+        # Of a thought that led to nothing, something is to be seen; of no answer it is a part.
+        return answer or (thought.strip() if fault else ""), fault
 
     def _fault(self, completion: Completion, answer: str) -> str | None:
-        if completion.finish in ("too_long", "refused"):
-            return completion.finish
         if looping(answer):
             return "looping"
         if completion.finish == "length" and not self.keep_truncated:
             return "cut_off"
         if not answer.strip(_NOTHING):
             return "empty"
-        suspect = "<" in answer or "[" in answer
+        suspect = "<" in answer or "[" in answer or "assistantfinal" in answer
         return "markup" if suspect and _MARKUP.search(answer) else None
 
 

@@ -30,7 +30,7 @@ from sysgen_local.records import (
     Verdict,
     Verified,
 )
-from sysgen_local.stage import Work, cost_of
+from sysgen_local.stage import Work, cost_of, unanswered
 
 _CHOICE = Choice(LABELS)
 
@@ -88,8 +88,8 @@ class Verify:
             # One by one: each goes on in the slot that still holds the row's requests.
             [completion] = yield [self._request(f"{row.row}:{self.phase}:{i}", turns, phrase)]
             completions.append(completion)
-            if completion.finish in ("too_long", "refused"):
-                return Verified(dropped=completion.finish, cost=cost_of(completions))
+            if ended := unanswered(completion):
+                return Verified(dropped=ended[0], cost=cost_of(completions), why=ended[1])
         cost = cost_of(completions)
         verdicts = tuple(
             self.calibration.applied(_verdict(p, c))
@@ -99,6 +99,9 @@ class Verify:
         if not kept:
             return Verified(verdicts, dropped="no_good_phrases", cost=cost)
         return Verified(verdicts, system=" ".join(kept), cost=cost)
+
+    def failed(self, why: str) -> Verified:
+        return Verified(dropped="failed", why=why)
 
     def facts(self) -> dict[str, str]:
         nothing = self.prompts.nothing

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Literal
 
-from sysgen_local.records import REPAIRS, Phase, Reject, Row, Turn, Verdict
+from sysgen_local.records import REPAIRS, TABLES, Phase, Reject, Row, Turn, Verdict
 from sysgen_local.report.colours import colour
 from sysgen_local.report.standing import checks_of, fault, standing, verdict
 from sysgen_local.store import Origin, Review
@@ -175,7 +175,10 @@ def _end(row: Row, review: Review | None, phases: Sequence[Phase] | None) -> Ren
     state, phase, reason = standing(row, phases)
     seen = f" ({found})" if (found := verdict(row.checked)) else ""
     if state == "dropped":
-        return Text(f"dropped in {phase}: {reason}{seen}{person}", style="bold red")
+        assert phase is not None
+        why = getattr(row, TABLES[phase]).why
+        said = f": {why}" if why else ""
+        return Text(f"dropped in {phase}: {reason}{said}{seen}{person}", style="bold red")
     if state == "final":
         return Text(f"final{seen}{person}", style="bold green")
     return Text(f"pending: waits for {phase}{person}", style="yellow")

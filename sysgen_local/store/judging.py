@@ -94,6 +94,21 @@ class Judging:
         )
         return (Pair(*values) for values in found)
 
+    def forget_failed(self) -> int:
+        """Takes out the rows that this judge could not judge: they are due again. How many."""
+        [(rows,)] = self._db.all(
+            "SELECT count(*) FROM judged WHERE judge = $1 AND dropped IS NOT NULL", self._judge
+        )
+        with self._db.transaction():
+            # What was said of a row before it failed stays.
+            self._db.do(
+                "UPDATE judged SET dropped = NULL WHERE judge = $1 AND dropped IS NOT NULL "
+                "AND (first IS NOT NULL OR ratings IS NOT NULL)",
+                self._judge,
+            )
+            self._db.do("DELETE FROM judged WHERE judge = $1 AND dropped IS NOT NULL", self._judge)
+        return int(rows)
+
     def commit(self, results: Sequence[tuple[int, str, Judged]]) -> None:
         """Writes verdicts beside those that are there, all or none."""
         at = now()

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from sysgen_local.errors import UsageError
 from sysgen_local.records import PHASES, TABLES, Checked, Phase, Result, Row
-from sysgen_local.store import codec, judging, reviews
+from sysgen_local.store import codec, failures, judging, reviews
 from sysgen_local.store.database import Database
 from sysgen_local.store.file import first_line
 from sysgen_local.store.schema import now
@@ -109,6 +109,7 @@ def commit(db: Database, results: Sequence[tuple[int, Phase, Result]]) -> None:
             passed = {
                 number for number, of, result in results if of == phase and not result.dropped
             }
+        failures.note(db, results)
 
 
 def _replace(db: Database, results: Sequence[tuple[int, Checked]]) -> None:
@@ -135,12 +136,17 @@ def load(db: Database, numbers: list[int], phases: Sequence[Phase]) -> Iterator[
     """The rows of these numbers, ascending, with what these phases made of them."""
     if not numbers:
         return
+    wrong = failures.why(db, numbers) if len(phases) == len(PHASES) else {}
     made = [(phase, _pick(db, TABLES[phase], codec.RESULT[phase], numbers)) for phase in phases]
     for number, values in _pick(db, "conversations", codec.CONVERSATION, numbers).items():
         row = Row(number, codec.decode_conversation(*values))
         for phase, found in made:
             if number in found:
-                row = row.after(phase, codec.decode(phase, found[number]))
+                result = codec.decode(phase, found[number])
+                reason, text = wrong.get((number, phase), (None, None))
+                if text and result.dropped == reason:
+                    result = replace(result, why=text)
+                row = row.after(phase, result)
         yield row
 
 

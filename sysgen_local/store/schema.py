@@ -344,6 +344,15 @@ ALTER TABLE conversations ADD COLUMN "result" VARCHAR;
 ALTER TABLE conversations ADD COLUMN repairs STRUCT(kind VARCHAR, "text" VARCHAR)[] DEFAULT [];
 """
 
+# What went wrong with rows that were dropped because a request had no answer. A line whose row has
+# a result by now, or another one, says nothing: `why` is read for the reason that it stands with.
+_FAILURES = """
+CREATE TABLE failures (
+    "row" BIGINT NOT NULL, phase VARCHAR NOT NULL, reason VARCHAR NOT NULL, why VARCHAR NOT NULL,
+    "at" TIMESTAMP NOT NULL, PRIMARY KEY ("row", phase)
+);
+"""
+
 MIGRATIONS: tuple[tuple[str, str], ...] = (
     ("first tables", _FIRST),
     ("reviews", _REVIEWS),
@@ -353,6 +362,7 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
     ("decisions of versions", _VERSIONS),
     ("raw text of rejected rows", _REJECTED),
     ("thoughts, calls and repairs", _APART),
+    ("what went wrong", _FAILURES),
 )
 """(name, SQL) of every migration; its number is its place, from 1."""
 

@@ -30,6 +30,7 @@ from sysgen_local.store import (
     copying,
     counts,
     evidence,
+    failures,
     forgetting,
     intake,
     journal,
@@ -164,6 +165,11 @@ class Store:
             if redo is not None:
                 forgetting.forget(self._db, redo)
             journal.set_recipes(self._db, recipes)
+
+    def forget_failed(self, phases: Sequence[Phase]) -> int:
+        """Delete what these phases did of rows that have no answer because something went wrong
+        (`FAILURES`): they are due again. How many there were."""
+        return failures.forget(self._db, phases)
 
     @property
     def phases(self) -> tuple[Phase, ...]:

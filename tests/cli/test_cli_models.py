@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from tiny import make
 
 from sysgen_local.cli.models import models
 from sysgen_local.errors import UsageError
@@ -54,6 +55,29 @@ def test_check_looks_into_a_file() -> None:
     for fact in ("whole", "llama", "q8_0", "10,240 tokens", "chat template yes"):
         assert fact in shown
     assert fingerprint(BUILTIN) in shown
+
+
+def test_check_tells_how_a_model_is_spoken_to(tmp_path: Path) -> None:
+    shown = run("check", "builtin").stdout
+    assert "system        in its own role" in shown
+    assert "answers begin behind '<|im_end|>\\n<|im_start|>assistant\\n'" in shown
+    assert "<|im_end|>" in next(x for x in shown.splitlines() if x.startswith("answers end"))
+    assert "good/bad/none, yes/no, A/B, 1/2/3/4/5 by their first token" in shown
+    odd = (
+        "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('no') }}{% endif %}"
+        "<|im_start|>{{ m.role }}\n{% generation %}{{ m.content }}{% endgeneration %}<|eot_id|>\n"
+        "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n"
+        "{{ '<think>' if thinking_budget != 0 else '<think></think>' }}{% endif %}"
+    )
+    control = ["<|bos|>", "<|im_start|>", "<|eot_id|>", "<|eos|>"]
+    path = make(tmp_path / "odd.gguf", "llama", template=odd, control=control)
+    shown = run("check", str(path)).stdout
+    assert "system        in the user turn" in shown
+    assert "thinking      switched off by thinking_budget=0" in shown
+    assert "{% generation %}, for training" in shown
+    refuses = make(tmp_path / "refuses.gguf", "llama", template="{{ functions + 1 }}")
+    with pytest.raises(UsageError, match="'functions' is undefined"):
+        run("check", str(refuses))
 
 
 def test_pull_of_what_is_here_says_where() -> None:

@@ -1,7 +1,10 @@
+import os
 import sys
+from pathlib import Path
 
 import pytest
 
+from sysgen_local.engine import thoughts
 from sysgen_local.engine.chat import ChatTemplate
 from sysgen_local.engine.jinja import Jinja, TemplateFaultError
 from sysgen_local.engine.request import Message, Segment
@@ -185,3 +188,149 @@ ENDED = "<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n"
 def test_thinking_is_off_by_the_switch_or_because_the_thought_ends_at_once(at_the_end):
     pieces = ChatTemplate(CHATML + at_the_end).render([said("user", "<think>", row=True)])
     assert pieces[1:] == [Piece("<think>", row=True), Piece(ENDED, markup=True)]
+
+
+# What current families do, in our words: (template, its end of a prompt behind "Q").
+OWN_TERMS = (
+    "{% for m in messages %}[{{ m.role }}]{% if m.role == 'assistant' and m.reasoning_content %}"
+    "<my:think>{{ m.reasoning_content }}</my:think>!{% endif %}{{ m.content }}[end]{% endfor %}"
+    "{% if add_generation_prompt %}[assistant]<my:think>{% endif %}"
+)
+HARMONY = (
+    "{% for m in messages %}{% if m.role == 'assistant' %}"
+    "{% if m.thinking and loop.last %}<|start|>assistant<|channel|>analysis<|message|>"
+    "{{ m.thinking }}<|end|>{% endif %}<|start|>assistant<|channel|>final<|message|>"
+    "{% else %}<|start|>{{ m.role }}<|message|>{% endif %}{{ m.content }}"
+    "{{ '<|return|>' if loop.last and not add_generation_prompt else '<|end|>' }}{% endfor %}"
+    "{% if add_generation_prompt %}<|start|>assistant{% endif %}"
+)
+RESPONSE = (
+    "{% for m in messages %}<|turn|>{{ m.role }}{% if m.role == 'assistant' %}<|START_RESPONSE|>"
+    "{{ m.content }}<|END_RESPONSE|>{% else %}{{ m.content }}{% endif %}{% endfor %}"
+    "<|turn|>assistant{% if not enable_thinking %}<|START_THINKING|><|END_THINKING|>{% endif %}"
+)
+EMPTY_THOUGHT = (
+    "{% for m in messages %}<|{{ m.role }}|>{% if m.role == 'assistant' %}<think></think>"
+    "{% endif %}{{ m.content }}<|end|>{% endfor %}<|assistant|>"
+)
+TO_ALL = (
+    "{% for m in messages %}<|{{ m.role }}|>{% if m.role == 'assistant' %}>>>all\n{% endif %}"
+    "{{ m.content }}<|end|>{% endfor %}<|assistant|>>>>"
+)
+SWITCHES = {
+    "enable_thinking": "{{ '<think>' if enable_thinking else '</think>' }}",
+    "thinking": "{% if thinking is undefined %}{% set thinking = true %}{% endif %}"
+    "{{ '<think>' if thinking else '</think>' }}",
+    "reasoning": "{{ '<think>' if reasoning is undefined or reasoning else '</think>' }}",
+    "thinking_budget": "{{ '</think>' if thinking_budget == 0 else '<think>' }}",
+    "reasoning_effort": "{% if reasoning_effort not in ['high', 'no_think'] %}"
+    "{{ raise_exception('reasoning_effort is high or no_think') }}{% endif %}"
+    "{{ '</think>' if reasoning_effort == 'no_think' else '<think>' }}",
+    "thinking_mode": "{{ '</think>' if thinking_mode == 'disabled' else '<think>' }}",
+}
+
+
+@pytest.mark.parametrize(
+    ("source", "end"),
+    [
+        (OWN_TERMS, "[end][assistant]<my:think></my:think>!"),
+        (HARMONY, "<|end|><|start|>assistant<|channel|>final<|message|>"),
+        (RESPONSE, "<|turn|>assistant<|START_THINKING|><|END_THINKING|><|START_RESPONSE|>"),
+        (EMPTY_THOUGHT, "<|end|><|assistant|><think></think>"),
+        (TO_ALL, "<|end|><|assistant|>>>>all\n"),
+        ("{{ messages[0].content }}A:\nHere are my reasoning steps:\n",
+         "A:\nHere are my reasoning steps:\n\n[BEGIN FINAL RESPONSE]\n\n"),
+        ("{{ messages[0].content }}A:<seed:think>", "A:<seed:think>\n\n</seed:think>\n\n"),
+        ("{{ messages[0].content }}A: [THINK]", "A: [THINK]\n\n[/THINK]\n\n"),
+        *[(f"{{{{ messages[0].content }}}}A:{source}", "A:</think>")
+          for source in SWITCHES.values()],
+    ],
+)  # fmt: skip
+def test_a_prompt_ends_where_the_template_writes_an_answer(source, end):
+    template = ChatTemplate(source)
+    [*_, question, last] = template.render([said("user", "Q", row=True)])
+    template.close()
+    assert (question, last) == (Piece("Q", row=True), Piece(end, markup=True))
+
+
+def test_a_switch_that_knows_no_word_for_none_is_set_to_little():
+    source = "{{ 'Reasoning: ' ~ (reasoning_effort or 'medium') }}{{ messages[0].content }}"
+    template = ChatTemplate(source)
+    assert template.render([said("user", "Q")])[0].text == "Reasoning: low"
+    template.close()
+
+
+@pytest.mark.parametrize(
+    "tools",
+    [
+        "{{ tools | length }}",
+        "{% if tools is not none and tools is defined %}TOOLS{% endif %}",
+        "{% if tools is not none %}You have tools: {{ tools }}{% endif %}",
+        "{% if tools is defined and tools is none %}{% else %}{{ tools | length }}{% endif %}",
+        "{% for tool in tools %}{{ tool }}{% endfor %}",
+    ],
+)
+def test_no_tools_are_none_however_a_template_asks(tools):
+    template = ChatTemplate(tools + CHATML)
+    assert "TOOLS" not in template.render([said("user", "Q")])[0].text
+    assert "You have" not in template.render([said("user", "Q")])[0].text
+    template.close()
+
+
+def test_marks_for_training_write_nothing():
+    marked = CHATML.replace(
+        "{{ m.content }}",
+        "{% if m.role == 'assistant' %}{% generation %}{{ m.content }}{% endgeneration %}"
+        "{% else %}{{ m.content }}{% endif %}",
+    )
+    chat = [said("system", "S"), said("user", "a"), said("assistant", "b"), said("user", "c")]
+    assert ChatTemplate(marked).render(chat) == ChatTemplate(CHATML).render(chat)
+
+
+def test_content_may_be_wanted_in_parts():
+    source = "{% for m in messages %}{% for part in m.content %}{{ part.text }}{% endfor %};"
+    template = ChatTemplate(source + "{% endfor %}")
+    assert (
+        "".join(p.text for p in template.render([said("user", "a"), said("user", "b")])) == "a;b;"
+    )
+    template.close()
+
+
+def test_json_of_a_template_is_not_escaped_for_html():
+    template = ChatTemplate(
+        "{{ {'a': '<b>'} | tojson(ensure_ascii=False) }}{{ messages[0].content }}"
+    )
+    assert template.render([said("user", "Q")])[0].text == '{"a": "<b>"}'
+    template.close()
+
+
+def test_what_stands_behind_an_answer_is_known():
+    template = ChatTemplate(HARMONY)
+    assert template.turns.behind == "<|end|><|start|>user<|message|>"
+    assert template.turns.last == "<|return|>"
+    template.close()
+
+
+TEMPLATES = os.environ.get("LLAMA_CPP_TEMPLATES")
+"""A folder with llama.cpp's models/templates, where there is one."""
+
+
+@pytest.mark.skipif(not TEMPLATES, reason="LLAMA_CPP_TEMPLATES names no folder of templates")
+def test_templates_of_llama_cpp_are_spoken_or_refused_with_a_reason():
+    found = sorted(Path(TEMPLATES).glob("*.jinja"))
+    assert len(found) > 50
+    refused, thinking = {}, []
+    for path in found:
+        try:
+            template = ChatTemplate(path.read_text(), bos="<BOS>", eos="<EOS>", name=path.name)
+            chat = [said("user", "a"), said("assistant", "b"), said("user", "c")]
+            prompt = "".join(p.text for p in template.render(chat))
+        except UsageError as error:
+            refused[path.stem] = str(error)
+            continue
+        template.close()
+        if thoughts.ending(prompt.rpartition("c")[2]) is not None:
+            thinking.append(path.stem)
+    assert not thinking
+    assert list(refused) == ["fireworks-ai-llama-3-firefunction-v2"]
+    assert "'functions' is undefined" in refused["fireworks-ai-llama-3-firefunction-v2"]

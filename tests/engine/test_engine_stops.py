@@ -4,13 +4,16 @@ import itertools
 import signal
 from pathlib import Path
 
+import llama_cpp
 import numpy as np
 import pytest
 from test_llama import TOPICS, answers, ask
 from tiny import make
 
+from sysgen_local.engine.constraint import Matcher
 from sysgen_local.engine.llama import LlamaEngine
 from sysgen_local.engine.plan import Options
+from sysgen_local.engine.request import Json
 from sysgen_local.errors import SysgenError
 
 
@@ -59,3 +62,92 @@ def test_closing_abandons_what_runs(endless):
     completions.close()
     assert endless._memory.free == 3
     assert answers(endless, [ask(0, "tea", max_tokens=30)])["0"].text == want["0"].text
+
+
+def failing(monkeypatch, engine, whether):
+    """`llama_decode` of this engine fails where `whether` says so of the tokens of a batch."""
+    decode = llama_cpp.llama_decode
+
+    def odd(context, batch):
+        tokens = [batch.token[i] for i in range(batch.n_tokens)]
+        return -3 if whether(tokens) else decode(context, batch)
+
+    monkeypatch.setattr(llama_cpp, "llama_decode", odd)
+    monkeypatch.setattr("sysgen_local.engine.llama.PAUSES", (0.01, 0.01))
+
+
+def test_a_batch_that_cannot_be_decoded_costs_the_one_request_that_is_at_fault(
+    endless, monkeypatch
+):
+    requests = [ask(i, topic, max_tokens=20) for i, topic in enumerate(TOPICS[:6])]
+    want = answers(endless, requests)
+    [poison] = endless.vocab._tokenize(" xylophone")[-1:]
+    failing(monkeypatch, endless, lambda tokens: poison in tokens)
+    got = answers(endless, [requests[0], ask(9, "a xylophone"), *requests[1:]])
+    assert (got["9"].finish, got["9"].tokens_out) == ("failed", 0)
+    assert "could not decode" in got["9"].text
+    assert {i: c.text for i, c in got.items() if i != "9"} == {i: c.text for i, c in want.items()}
+
+
+def test_a_model_that_decodes_nothing_for_a_while_goes_on_and_at_last_ends(endless, monkeypatch):
+    want = answers(endless, [ask(0, "tea", max_tokens=20)])
+    left = [2]
+
+    def whether(tokens):
+        left[0] -= 1
+        return left[0] >= 0
+
+    failing(monkeypatch, endless, whether)
+    got = answers(endless, [ask(0, "tea", max_tokens=20)])
+    assert got["0"].text == want["0"].text
+    left[0] = 99
+    with pytest.raises(SysgenError, match="could not decode a batch"):
+        answers(endless, [ask(0, "tea", max_tokens=20)])
+    left[0] = 0
+    assert answers(endless, [ask(0, "tea", max_tokens=20)])["0"].text == want["0"].text
+
+
+def test_numbers_that_one_request_lacks_are_its_own_failure(endless, monkeypatch):
+    requests = [ask(i, topic, max_tokens=10) for i, topic in enumerate(TOPICS[:3])]
+    want = answers(endless, requests)
+    settle = endless._settle
+
+    def odd(batch, logits):
+        logits = logits.copy()
+        whole = [share.sequence for share in batch if share.whole]
+        for sequence, row in zip(whole, logits, strict=True):
+            if sequence.request.id == "1" and sequence.written > 3:
+                row[:] = np.nan
+        return settle(batch, logits)
+
+    monkeypatch.setattr(endless, "_settle", odd)
+    got = answers(endless, requests)
+    assert (got["1"].finish, got["1"].text) == ("failed", "the model computes no numbers for it")
+    assert {i: got[i].text for i in "02"} == {i: want[i].text for i in "02"}
+
+
+def test_what_breaks_over_one_request_is_its_own_failure(endless, monkeypatch):
+    """A grammar that is stuck, a schema that is none, text that cannot be tokenised."""
+    want = answers(endless, [ask(0, "tea", max_tokens=10)])
+    tokenize = endless.vocab._tokenize
+
+    def odd(text):
+        if "xylophone" in text:
+            raise ValueError("text of 9 bytes cannot be tokenised")
+        return tokenize(text)
+
+    def stuck(*_):
+        raise ValueError("the grammar is stuck: nothing fits")
+
+    monkeypatch.setattr(endless.vocab, "_tokenize", odd)
+    monkeypatch.setattr(Matcher, "accept", stuck)
+    got = answers(endless, [
+        ask(1, "rain", constraint=Json('{"type": "object"}')), ask(0, "tea", max_tokens=10),
+        ask(2, "a xylophone"), ask(3, "ants", constraint=Json('{"type": 3}')),
+    ])  # fmt: skip
+    assert {i: c.finish for i, c in got.items() if i != "0"} == dict.fromkeys("123", "failed")
+    assert "stuck" in got["1"].text
+    assert "tokenised" in got["2"].text
+    assert "grammar" in got["3"].text
+    assert got["0"].text == want["0"].text
+    assert endless._memory.free == 3

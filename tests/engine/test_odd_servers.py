@@ -11,11 +11,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Barrier, Thread
+from types import SimpleNamespace
 from typing import Any
 
+import openai
 import pytest
 
 from sysgen_local import passes
+from sysgen_local.engine import server
 from sysgen_local.engine.request import Choice, Completion, Json, Message, Request, Segment
 from sysgen_local.engine.server import ServerEngine
 from sysgen_local.errors import SysgenError, UsageError
@@ -45,10 +48,10 @@ def serving(answer: Answer) -> Iterator[str]:
 
         def log_message(self, *_: object) -> None: ...
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/v1"
-        server.shutdown()
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
+        Thread(target=http.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{http.server_port}/v1"
+        http.shutdown()
 
 
 def said(text: str) -> tuple[int, dict[str, Any]]:
@@ -181,3 +184,118 @@ def test_a_line_break_within_a_string_of_json_is_read():
     found = ask(lambda _: said('{"reason":"one\ntwo","score":3}'), SCHEMA)
     assert json.loads(found.text) == {"reason": "one\ntwo", "score": 3}
     assert ask(lambda _: said("no\nJSON"), SCHEMA).text == "no\nJSON"
+
+
+@pytest.fixture
+def patient(monkeypatch):
+    """A client that asks again, without long pauses."""
+    monkeypatch.setattr("sysgen_local.engine.server.RETRIES", 4)
+    monkeypatch.setattr("sysgen_local.engine.server.LONGEST_PAUSE", 0.01)
+
+
+def ask_all(answer: Answer, texts: list[str], constraint=None, say=lambda line: None):
+    """Completions by text, of a server that is asked one at a time."""
+    with serving(answer) as url:
+        engine = ServerEngine(url, slots=1, say=say)
+        requests = [
+            Request(text, "g", (Message("user", (Segment(text),)),), constraint) for text in texts
+        ]
+        try:
+            return {c.id: c for c in engine.complete(requests)}
+        finally:
+            engine.close()
+
+
+def text_of(body: dict[str, Any]) -> str:
+    return body["messages"][-1]["content"]
+
+
+@pytest.mark.usefixtures("patient")
+@pytest.mark.parametrize(
+    ("odd", "finish", "words"),
+    [
+        (lambda: refused(500, "CUDA error in one kernel"), "failed", "CUDA error in one kernel"),
+        (lambda: refused(400, "invalid grammar"), "refused", "invalid grammar"),
+        (lambda: refused(422, "not valid"), "refused", "not valid"),
+        (lambda: refused(413, "request too large"), "too_long", ""),
+        (lambda: (200, {"error": "slot unavailable"}), "failed", "slot unavailable"),
+        (lambda: (200, {"choices": []}), "failed", "no message"),
+    ],
+)
+@pytest.mark.parametrize("constraint", [None, SCHEMA, Choice(("yes", "no"))])
+@pytest.mark.parametrize("texts", [["odd", "a", "b"], ["a", "odd", "b"]])
+def test_what_a_server_makes_of_one_request_is_that_ones(odd, finish, words, constraint, texts):
+    fine = '{"label": "yes"}' if constraint else "Fine."
+    found = ask_all(lambda b: odd() if text_of(b) == "odd" else said(fine), texts, constraint)
+    assert found["odd"].finish == finish
+    assert words in found["odd"].text
+    assert {found[x].finish for x in "ab"} == {"stop"}
+
+
+@pytest.mark.usefixtures("patient")
+@pytest.mark.parametrize("constraint", [None, SCHEMA])
+def test_what_would_hit_every_request_is_said_at_the_first(constraint):
+    asked = []
+
+    def strict(body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        asked.append(text_of(body))
+        return refused(400, "Unrecognized request argument supplied: seed")
+
+    with pytest.raises(UsageError, match=r"refuses what it is asked.*argument supplied: seed"):
+        ask_all(strict, [str(i) for i in range(50)], constraint)
+    assert set(asked) == {"0", "Say yes."}
+
+
+@pytest.mark.usefixtures("patient")
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
+def test_a_server_that_fails_for_a_while_is_waited_for(status):
+    lines, left = [], [3]
+
+    def recovers(body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        left[0] -= 1
+        return refused(status, "loading") if left[0] >= 0 else said("Fine.")
+
+    found = ask_all(recovers, ["a", "b"], say=lines.append)
+    assert {c.finish for c in found.values()} == {"stop"}
+    assert lines
+    assert "asked again in" in lines[0]
+
+
+@pytest.mark.usefixtures("patient")
+def test_a_server_that_fails_for_good_ends_the_run_in_one_sentence():
+    with pytest.raises(SysgenError, match=r"answered 500: .*out of memory"):
+        ask_all(lambda _: refused(500, "out of memory"), ["a", "b"])
+
+
+def test_a_server_may_name_how_long_to_wait():
+    response: Any = SimpleNamespace(request=None, status_code=429, headers={"retry-after": "7"})
+    error = openai.RateLimitError("slow down", response=response, body=None)
+    assert server._asked_to_wait(error) == 7
+    response.headers["retry-after"] = "Sun, 06 Nov 1994 08:49:37 GMT"
+    assert server._asked_to_wait(error) == 0
+    assert server._asked_to_wait(ValueError()) == 0
+
+
+def test_a_wait_ends_when_the_work_is_broken_off(monkeypatch):
+    monkeypatch.setattr("sysgen_local.engine.server.RETRIES", 8)
+    started = time.monotonic()
+
+    def source(engine):
+        yield Request("1", "g", (Message("user", (Segment("Hi"),)),))
+        engine.cancel()
+
+    with serving(lambda _: refused(503, "loading")) as url:
+        engine = ServerEngine(url, "m", slots=2)
+        assert not list(engine.complete(source(engine)))
+        engine.close()
+    assert time.monotonic() - started < 30  # it would have waited for four minutes
+
+
+def test_a_thought_before_json_or_a_label_is_none_of_it():
+    thought = "<think>Let me see: {1}.</think>"
+    assert json.loads(ask(lambda _: said(f"{thought}\n{{}}"), SCHEMA).text) == {}
+
+    def thinks(body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        return said(f'{thought}{{"label": "B"}}' if "response_format" in body else "<think>")
+
+    assert ask(thinks, Choice(("A", "B"))).text == "B"

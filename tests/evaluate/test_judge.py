@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from filled import fill
 from scripted import ScriptedEngine
+from tiny import make
 
 from sysgen_local.engine.request import Completion, Request
 from sysgen_local.evaluate.judge import Judge, alignment, interval, preference, summary
@@ -140,6 +141,22 @@ def test_the_built_in_model_judges_real_rows_and_another_judge_beside_it(tmp_pat
     judged = said[0]["datasets"][""]["preference"]
     assert judged["wins"] + judged["losses"] + judged["ties"] > 0
     assert "judged by builtin" in sysgen("stats", cwd=tmp_path).stdout
+
+
+def test_a_model_whose_digits_share_their_first_token_judges(tmp_path):
+    """As Llama 2 and Mistral do it; what it says is noise."""
+    rows = [{"instruction": f"How do I paint {x}?", "output": "Slowly."} for x in ("a", "b")]
+    (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    sysgen("run", "rows.jsonl", "-q", "--prompts", "compact", cwd=tmp_path)
+    judge = make(tmp_path / "judge.gguf", "llama", sentencepiece=True)
+    asked = ("--judge", judge, "--prompts", "compact", "--context", 4096, "--slots", 1, "--json")
+    [said] = json.loads(sysgen("judge", *asked, "--pairs", 1, "--aligned", 1, cwd=tmp_path).stdout)
+    assert said["datasets"][""]["dropped"] == 0
+    assert said["datasets"][""]["alignment"]["rows"] == 1
+    assert 1 <= said["datasets"][""]["alignment"]["mean"] <= 5
+    told = sysgen("models", "check", judge, cwd=tmp_path).stdout
+    assert "good/bad/none, yes/no, A/B by their first token" in told
+    assert "1/2/3/4/5 by their whole sequences" in told
 
 
 def test_nothing_to_judge_is_said(tmp_path):

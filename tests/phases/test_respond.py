@@ -81,14 +81,49 @@ def test_only_the_first_turn():
         ("Keep the costs clear for a day. " * 3, "stop", "looping"),
         ("Fine.<|im_start|>user", "stop", "markup"),
         ("Fine. [INST] next", "stop", "markup"),
+        ("Fine.<｜User｜>next", "stop", "markup"),
+        ("Fine.<|turn>user", "stop", "markup"),
+        ("Fine.assistantfinalFine.", "stop", "markup"),
+        ("Fine.</seed:think>", "stop", "markup"),
         ("<think>never done", "length", "cut_off"),
         ("", "too_long", "too_long"),
         ("why", "refused", "refused"),
+        ("why", "failed", "failed"),
     ],
 )
 def test_what_is_no_answer_drops_the_row(text, finish, reason):
     result, _ = drive(Respond(PROMPTS), SINGLE, (text, finish))
     assert result.dropped == reason
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "analysisThe user wants a number. Four.assistantfinalFour.",
+        "<seed:think>Twice two.</seed:think>Four.",
+        "Here are my reasoning steps: twice two. [BEGIN FINAL RESPONSE] Four.",
+        "[THINK]Twice two.[/THINK]Four.",
+        "<|channel>thought\nTwice two.<channel|>Four.",
+        "Twice two.\n</think>\n\nFour.",
+    ],
+)
+def test_of_a_thought_nothing_gets_into_an_answer(text):
+    result, _ = drive(Respond(PROMPTS), SINGLE, (text, "stop"))
+    assert (result.turns[-1].content, result.dropped) == ("Four.", None)
+
+
+@pytest.mark.parametrize("keep", [False, True])
+@pytest.mark.parametrize("text", ["<think>Twice", "analysisThe user wants", "[THINK]Twice two"])
+@pytest.mark.parametrize("finish", ["stop", "length"])
+def test_a_thought_without_an_end_is_never_an_answer(keep, text, finish):
+    result, _ = drive(Respond(PROMPTS, keep_truncated=keep), SINGLE, (text, finish))
+    assert result.dropped == ("cut_off" if finish == "length" and not keep else "empty")
+    assert result.turns[-1].content == text  # `show` tells what went wrong
+
+
+def test_what_went_wrong_with_a_request_is_kept():
+    result, _ = drive(Respond(PROMPTS), SINGLE, ("the server broke", "failed"))
+    assert (result.dropped, result.why) == ("failed", "the server broke")
 
 
 def test_a_cut_off_answer_may_be_kept():

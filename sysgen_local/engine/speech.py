@@ -1,0 +1,81 @@
+"""How a model is spoken to: its vocabulary and chat template together, and what they tell."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import llama_cpp
+
+from sysgen_local.engine import thoughts, weights
+from sysgen_local.engine.chat import ChatTemplate
+from sysgen_local.engine.vocab import Vocab
+from sysgen_local.errors import UsageError
+
+
+def learn(model: Any, path: Path) -> tuple[Vocab, ChatTemplate]:
+    """The model's vocabulary and chat template, each with what it must know of the other.
+
+    Raises UsageError for a model without a chat template, or with one that cannot be used.
+    """
+    source = llama_cpp.llama_model_chat_template(model, None)
+    if source is None:
+        raise UsageError(
+            f"{path} has no chat template, so it is no chat model",
+            hint="take the instruct (chat) version of the model, or a newer GGUF of it",
+        )
+    template = str(source.decode(errors="replace"))
+    vocab = Vocab(model, template)
+    chat = ChatTemplate(
+        template,
+        bos=vocab.text_of(vocab.bos),
+        eos=vocab.text_of(vocab.eos),
+        name=path.name,
+    )
+    vocab.close_turns(chat.turns.behind, chat.turns.last)
+    return vocab, chat
+
+
+@dataclass(frozen=True, slots=True)
+class Speech:
+    """What is known of a model before it is loaded.
+
+    `switches` turn its thinking off; `thinks`: a thought that the template begins is ended in the
+    prompt. `opening` stands between a user's words and an answer. `ends` are the tokens, or the
+    text, that end an answer; `learnt` what the template closes one with where the file does not
+    name it, else empty. `labels`: labels
+    -> whether their first token tells them apart (else whole sequences are compared).
+    """
+
+    has_system: bool
+    generation: bool
+    switches: Mapping[str, object]
+    thinks: bool
+    opening: str
+    ends: tuple[str, ...]
+    learnt: str
+    labels: Mapping[tuple[str, ...], bool]
+
+
+def look(path: Path, labels: Sequence[tuple[str, ...]] = ()) -> Speech:
+    """Looks into a GGUF without its weights. Raises UsageError where it cannot be spoken to."""
+    with weights.head(path) as model:
+        vocab, chat = learn(model, path)
+        with closing(chat):
+            mentioned = chat.mentioned
+            switches = {name: chat.switches[name] for name in chat.switches if name in mentioned}
+            stop = (vocab.stop.strip(),) if vocab.stop else ()
+            return Speech(
+                has_system=chat.has_system,
+                generation=re.search(r"{%-?\s*generation\b", chat.source) is not None,
+                switches=switches,
+                thinks=thoughts.holds_thought(chat.opening),
+                opening=chat.opening,
+                ends=(*map(vocab.text_of, sorted(vocab.end)), *stop),
+                learnt=vocab.learnt_end or vocab.stop.strip(),
+                labels={of: not vocab.label_tree(of).shared for of in labels},
+            )

@@ -1,0 +1,166 @@
+"""How families of models mark a thought, and the answer behind it.
+
+A thought is no part of an answer, whoever left it in: a model that thinks although it was told not
+to, or a server that does not take thoughts out. Where control tokens were decoded to nothing, a
+family is known by the words between them.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+
+class Thought(NamedTuple):
+    """What opens a thought and what ends it, as literal text. Behind `end` the answer begins."""
+
+    begin: str
+    end: str
+
+
+FAMILIES = (
+    Thought("<think>", "</think>"),  # Qwen, DeepSeek, GLM, MiniMax, Nemotron, SmolLM, Kimi K2
+    Thought("<mm:think>", "</mm:think>"),  # MiniMax M3
+    Thought("<seed:think>", "</seed:think>"),  # Seed-OSS
+    Thought("<thinking>", "</thinking>"),
+    Thought("<thought>", "</thought>"),
+    Thought("<reasoning>", "</reasoning>"),
+    Thought("[THINK]", "[/THINK]"),  # Magistral, Ministral
+    Thought("<|START_THINKING|>", "<|END_THINKING|>"),  # Command
+    Thought("<|begin_of_thought|>", "<|end_of_thought|>"),
+    Thought("<|inner_prefix|>", "<|inner_suffix|>"),  # Apertus
+    Thought("<|channel>thought", "<channel|>"),  # Gemma 4
+    Thought("<|open|>think<|sep|>", "<|close|>think<|sep|>"),  # Kimi K3
+    Thought("<|channel|>analysis<|message|>", "<|channel|>final<|message|>"),  # gpt-oss
+    Thought("<|think|>", "<|end|>"),  # Solar
+    Thought("assistant to=self<|message|>", "assistant to=user<|message|>"),
+    Thought("to=self<|message|>", "assistant to=user<|message|>"),
+    Thought("Here are my reasoning steps:", "[BEGIN FINAL RESPONSE]"),  # Apriel
+    Thought("Here is my thought process:", "Here is my response:"),  # Granite 3.2
+)
+
+_NAMED = re.compile(r"<([\w:.-]*(?:think|thought|reason)[\w:.-]*)>|\[([A-Z_]*THINK[A-Z_]*)\]")
+"""Tags of families that are not listed: their end is the same tag with a slash."""
+
+_TALKED_OF = ("</", "[/", "Here")
+"""How ends begin that a text may speak of without one being there."""
+
+_TURN = re.compile(r"\A(?:<\|start\|>|<\|begin\|>)(?:assistant(?=<))?")
+"""A turn's beginning, where a model writes it anew."""
+
+_HARMONY = re.compile(r"\A\s*(?:analysis|commentary)(?=\S).*?assistantfinal", re.DOTALL)
+_HARMONY_OPEN = re.compile(r"\A\s*analysis(?=[A-Z])")
+"""gpt-oss with its control tokens decoded to nothing. Nobody begins a sentence so."""
+
+_WRAPPED = re.compile(
+    r"\A\s*(?:(?:<\|start\|>|<\|begin\|>)?assistant)?"
+    r"(?:<\|START_RESPONSE\|>|<\|begin_of_solution\|>|<\|content\|>|<\|open\|>response<\|sep\|>"
+    r"|<response>)"
+)
+"""What some families put between a thought and the answer."""
+
+_WRAPS = re.compile(
+    r"(?:<\|END_RESPONSE\|>|<\|end_of_solution\|>|<\|close\|>response<\|sep\|>.*|</response>"
+    r"|\[END FINAL RESPONSE\])\s*\Z",
+    re.DOTALL,
+)
+
+
+class Spoken(NamedTuple):
+    """A text without its thoughts. `thought` is what was taken out; `open`: it never ended, so that
+    there is no answer."""
+
+    answer: str
+    thought: str = ""
+    open: bool = False
+
+
+def spoken(text: str) -> Spoken:
+    """The answer in what a model wrote. A text that only speaks of thoughts stays as it is: a
+    thought stands at the beginning, or ends on a line of its own."""
+    rest, thoughts = text, []
+    while True:
+        found = _first(rest)
+        if found is None:
+            break
+        thought, after = found
+        thoughts.append(thought)
+        if after is None:
+            return Spoken("", "".join(thoughts), open=True)
+        rest = after
+    head, tail = _WRAPPED.match(rest), _WRAPS.search(rest)
+    if not thoughts:
+        # Plain tags around a whole answer may be what was asked for.
+        head = head if head and "<|" in head[0] else None
+        tail = tail if tail and not tail[0].startswith("</") else None
+        if not head and not tail:
+            return Spoken(text)
+    rest = rest[head.end() if head else 0 : tail.start() if tail else len(rest)]
+    return Spoken(rest.strip(), "".join(thoughts))
+
+
+def _first(text: str) -> tuple[str, str | None] | None:
+    """The thought that a text begins with, and what stands behind it (None: it never ends)."""
+    if found := _HARMONY.match(text):
+        return found[0], text[found.end() :]
+    if _HARMONY_OPEN.match(text):
+        return text, None
+    start = text.lstrip()
+    begun = _TURN.sub("", start)
+    for family in FAMILIES:
+        if begun.startswith(family.begin):
+            return _cut(text, family.end)
+    if tag := _NAMED.match(start):
+        return _cut(text, _end_of(tag))
+    return _ended_only(text)
+
+
+def _cut(text: str, end: str) -> tuple[str, str | None]:
+    head, ended, after = text.partition(end)
+    return (head + ended, after) if ended else (text, None)
+
+
+def _ended_only(text: str) -> tuple[str, str | None] | None:
+    """A thought whose beginning stood in the prompt: its end alone tells."""
+    for begin, end in FAMILIES:
+        head, ended, after = text.partition(end)
+        if not ended or begin in head or end == "<|end|>":
+            continue
+        alone = head.endswith("\n") or after.startswith("\n") or not head.strip()
+        if alone or not end.startswith(_TALKED_OF):
+            return head + ended, after
+    return None
+
+
+def ending(prompt: str) -> str | None:
+    """What ends the thought that the end of a prompt has opened; None where none is open."""
+    last, end = -1, None
+    for family in FAMILIES:
+        begun = prompt.rfind(family.begin)
+        if begun > last and family.end not in prompt[begun:]:
+            last, end = begun, family.end
+    for tag in _NAMED.finditer(prompt):
+        if tag.start() > last and _end_of(tag) not in prompt[tag.start() :]:
+            last, end = tag.start(), _end_of(tag)
+    return end
+
+
+def holds_thought(markup: str) -> bool:
+    """Whether any mark of a thought stands in this markup."""
+    return any(mark in markup for family in FAMILIES for mark in _marks(family)) or bool(
+        re.search(r"</?[\w:.-]*(?:think|thought|reason)[\w:.-]*>", markup)
+    )
+
+
+def holds_ended_thought(markup: str) -> bool:
+    """Whether a thought begins and ends in this markup, or only ends in it."""
+    return holds_thought(markup) and ending(markup) is None
+
+
+def _marks(family: Thought) -> tuple[str, ...]:
+    # "<|end|>" ends whatever, not only thoughts; a final channel is an answer's beginning.
+    return (family.begin,) if "<|" in family.end[:2] and "THINK" not in family.end else family
+
+
+def _end_of(tag: re.Match[str]) -> str:
+    return f"</{tag[1]}>" if tag[1] else f"[/{tag[2]}]"

@@ -1,0 +1,96 @@
+"""What ends an answer is learnt from the chat template where the file does not say it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from gguf import GGUFReader
+from test_llama import TOPICS, ask
+from tiny import CHATML, make
+
+from sysgen_local.engine import weights
+from sysgen_local.engine.llama import LlamaEngine
+from sysgen_local.engine.plan import Options
+from sysgen_local.engine.request import Completion
+from sysgen_local.engine.sequence import Sequence
+from sysgen_local.engine.speech import learn, look
+
+END, OTHER, ORDINARY = 2, 0, 5
+
+
+def changed(builtin: Path, path: Path, *, end: int, renamed: bool = False) -> Path:
+    """The built-in model with another end of text, and if asked for another name for the token
+    that closes its turns, which then nobody knows."""
+    data = builtin.read_bytes()
+    path.write_bytes(data.replace(b"<|im_end|>", b"<|mi_fin|>") if renamed else data)
+    reader = GGUFReader(path, "r+")
+    for name in ("eos", "eot"):
+        field = reader.get_field(f"tokenizer.ggml.{name}_token_id")
+        if field is not None:
+            field.parts[field.data[0]][0] = end
+    reader.data.flush()
+    return path
+
+
+def said(path: Path) -> tuple[list[Completion], str]:
+    engine = LlamaEngine(path, Options(slots=4))
+    found = sorted(
+        engine.complete(ask(i, topic, max_tokens=200) for i, topic in enumerate(TOPICS[:4])),
+        key=lambda completion: completion.id,
+    )
+    description = engine.description
+    engine.close()
+    return found, description
+
+
+@pytest.mark.parametrize(("end", "renamed"), [(ORDINARY, False), (OTHER, True), (ORDINARY, True)])
+def test_answers_end_where_the_template_closes_a_turn(builtin, tmp_path, end, renamed):
+    want, usual = said(builtin)
+    assert {completion.finish for completion in want} == {"stop"}
+    got, description = said(changed(builtin, tmp_path / "m.gguf", end=end, renamed=renamed))
+    assert [(c.text, c.finish) for c in got] == [(c.text, c.finish) for c in want]
+    assert "answers end with" not in usual
+    assert ("answers end with <|mi_fin|>" in description) == renamed
+
+
+def test_what_ends_an_answer_is_told_before_the_model_is_loaded(builtin, tmp_path):
+    assert look(builtin).learnt == ""
+    assert "<|im_end|>" in look(builtin).ends
+    seen = look(changed(builtin, tmp_path / "m.gguf", end=ORDINARY, renamed=True))
+    assert seen.learnt == "<|mi_fin|>"
+    assert "<|mi_fin|>" in seen.ends
+    assert len(seen.ends) == len(look(builtin).ends)  # the ordinary token is none of them
+
+
+PLAIN = (
+    "{% for m in messages %}{{ 'Human' if m.role == 'user' else 'Helper' }}: {{ m.content }}\n\n"
+    "{% endfor %}Helper:"
+)
+
+
+@pytest.mark.parametrize(
+    ("template", "stop"),
+    [(PLAIN, "\n\nHuman:"), (CHATML.replace("<|im_end|>", "</turn>"), ""),
+     (CHATML.replace("<|im_", "<|my_"), "<|my_end|>"), (CHATML, "")],
+)  # fmt: skip
+def test_a_turn_that_no_token_closes_is_closed_by_its_text(tmp_path, template, stop):
+    path = make(tmp_path / "m.gguf", "llama", template=template)
+    with weights.head(path) as model:
+        vocab, chat = learn(model, path)
+        assert vocab.stop == stop
+        if stop:
+            sequence = Sequence(ask(0, "tea"), [1], limit=99, vocab=vocab)
+            for token in vocab._tokenize(f"Four.{stop} And then?"):
+                if sequence.finish is None:
+                    sequence._append([token])
+            assert (sequence.finish, sequence.completion().text) == ("stop", "Four.")
+        chat.close()
+
+
+def test_a_control_token_within_an_answer_is_seen(builtin):
+    with weights.head(builtin) as model:
+        vocab, chat = learn(model, builtin)
+        text = vocab.decode([*vocab._tokenize("Four."), END, *vocab._tokenize("user")])
+        assert text == "Four.<|im_end|>user"
+        chat.close()

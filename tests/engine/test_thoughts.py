@@ -1,0 +1,78 @@
+"""A thought, of whatever family, is no part of an answer."""
+
+from __future__ import annotations
+
+import pytest
+
+from sysgen_local.engine.thoughts import FAMILIES, ending, holds_ended_thought, spoken
+
+ANSWER = "Four.\n\nIt is twice two."
+THOUGHTS = [
+    "<think>\nTwice two.\n</think>\n\n",
+    "<think></think>",
+    "\n<think>a</think>\n<think>b</think>\n",
+    "<seed:think>Twice two.</seed:think>",
+    "<mm:think>Twice two.</mm:think>",
+    "<think:opensource>Twice two.</think:opensource>",
+    "<thinking>Twice two.</thinking>\n",
+    "[THINK]Twice two.[/THINK]",
+    "<|START_THINKING|>Twice two.<|END_THINKING|><|START_RESPONSE|>",
+    "<|channel>thought\nTwice two.<channel|>",
+    "<|inner_prefix|>Twice two.<|inner_suffix|>",
+    "<|think|>Twice two.<|end|><|begin|>assistant<|content|>",
+    "<|open|>think<|sep|>Twice two.<|close|>think<|sep|><|open|>response<|sep|>",
+    "<|channel|>analysis<|message|>Twice two.<|end|><|start|>assistant<|channel|>final<|message|>",
+    "analysisTwice two.assistantfinal",
+    "analysisTwice two.assistantcommentary to=x {}assistantfinal",
+    "Here are my reasoning steps:\n1. Twice two.\n[BEGIN FINAL RESPONSE]\n",
+    "Here is my thought process:\nTwice two.\n\nHere is my response:\n",
+    # Where the prompt began the thought:
+    "Twice two.\n</think>\n\n",
+    "Twice two.</seed:think>\n",
+    "Twice two.<|END_THINKING|>",
+]
+
+
+@pytest.mark.parametrize("thought", THOUGHTS)
+def test_the_answer_stands_behind_the_thought(thought):
+    answer, taken, is_open = spoken(thought + ANSWER)
+    assert answer == ANSWER
+    assert taken.strip()[:6] == thought.strip()[:6]
+    assert not is_open
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_thought_that_never_ends_is_no_answer(family):
+    assert spoken(f"{family.begin} Twice two makes") == (
+        "",
+        f"{family.begin} Twice two makes",
+        True,
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Four.",
+        "",
+        "Analysis of the case shows four.",
+        "analysis shows four.",
+        "The tag <think> begins a thought, and </think> ends it.",
+        "Use `</think>` here.",
+        "<response>\n  <code>4</code>\n</response>",
+        "<|x|> is an operator.",
+        "Write [/THINK] behind it.",
+        "I think that it is four.",
+    ],
+)
+def test_a_text_that_holds_no_thought_stays_as_it_is(text):
+    assert spoken(text) == (text, "", False)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_what_ends_a_thought_that_a_prompt_has_begun(family):
+    assert ending(f"<turn>{family.begin}") == family.end
+    assert ending(f"<turn>{family.begin}\n{family.end}") is None
+    assert holds_ended_thought(f"{family.begin}{family.end}")
+    assert not holds_ended_thought(family.begin)
+    assert not holds_ended_thought("<|im_start|>assistant\n")
