@@ -40,14 +40,6 @@ _FOLDED = """
         || turns[2:] END AS turns"""
 """The system message before the first instruction, for models without a system role."""
 
-_CALLING = "[t FOR t IN turns IF t.role IN ('function_call', 'observation')]"
-_APART = {
-    "tool_calls": f"len({_CALLING}) > 0",
-    "reasoning": "len([t FOR t IN turns IF t.thought <> '']) > 0",
-    "words": "len([t FOR t IN turns IF t.words <> '']) > 0",
-}
-"""What some turns have beside role and content -> the rows that have it."""
-
 _LISTED = """
     CASE WHEN {0}.role <> 'function_call' OR NOT coalesce(json_valid({0}.content), false) THEN []
          WHEN json_type({0}.content) = 'ARRAY' THEN json_extract({0}.content, '$[*]')
@@ -58,6 +50,14 @@ _CALLS = f"""
          THEN ({_LISTED}) ELSE [] END
 """
 """The calls in a turn {0}, each as JSON; none where its content is no calls, but text."""
+
+_APART = {
+    "tool_calls": f"len([t FOR t IN turns IF t.call <> '' OR t.name <> '' "
+    f"OR len({_CALLS.format('t')}) > 0]) > 0",
+    "reasoning": "len([t FOR t IN turns IF t.thought <> '']) > 0",
+    "words": "len([t FOR t IN turns IF t.words <> '']) > 0",
+}
+"""What some turns have beside role and content -> the rows that have it."""
 
 _ARGUMENTS = """
     CASE json_type(coalesce(c->'$.function.arguments', c->'$.arguments'))
@@ -276,7 +276,8 @@ class Copy:
             f'SELECT count(*), count(tools), coalesce(max("row"), 0) '
             f"FROM {self._source(0, 1 << 62)} WHERE {where}"
         )
-        apart = self._there(db, _APART)
+        # No tool is called before the answers of a pair, and no new answer has a thought.
+        apart = self._there(db, _APART) if self.layout != "dpo" else {}
         if not self.reasoning:
             apart.pop("reasoning", None)
         if self.layout != "sharegpt":
