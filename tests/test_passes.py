@@ -22,7 +22,7 @@ class Machine:
     most: int
     opened: list[int]
 
-    def __call__(self, model, options):
+    def __call__(self, model, options, announce):
         assert options.no_room
         room = min(options.least or 1000, self.most)
         self.opened.append(room)

@@ -42,9 +42,9 @@ def test_what_is_named_twice_is_said():
 
 
 def test_the_files_of_an_input_and_a_file_named_twice(tmp_path):
-    rows = [json.dumps({"instruction": f"Q{n}", "output": "A"}) for n in range(50)]
     (tmp_path / "data").mkdir()
     for name in ("a", "b", "c"):
+        rows = [json.dumps({"instruction": f"Q{n}", "output": name}) for n in range(50)]
         (tmp_path / "data" / f"{name}.jsonl").write_text("\n".join(rows))
     said: list[str] = []
     inputs = [str(tmp_path / "data"), str(tmp_path / "data" / "a.jsonl")]

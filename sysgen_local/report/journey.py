@@ -50,4 +50,7 @@ def journey(row: Row, origin: Origin) -> dict[str, Any]:
 
 
 def _turns(turns: Iterable[Turn]) -> list[dict[str, str]]:
-    return [turn._asdict() for turn in turns]
+    return [
+        {name: said for name, said in turn._asdict().items() if said or name == "content"}
+        for turn in turns
+    ]

@@ -56,7 +56,7 @@ def is_list(value: object) -> bool:
     if isinstance(one, Mapping):
         keys = named(one).keys()
         return any(key in keys for key in _SPEAKERS) or any(
-            ask in keys or answer in keys for ask, answer in _PAIRS[:3]
+            {ask, reply} <= keys or keys <= {ask, reply} for ask, reply in _PAIRS[:3]
         )
     return isinstance(one, str) and all(of is None or isinstance(of, str) for of in value)
 
@@ -141,9 +141,10 @@ def _item(there: Row, item: Row, at: int) -> list[Said]:
     if isinstance(by, Mapping):
         by = named(by).get("role")
     if by is None:
-        for ask, reply in _PAIRS:
-            if ask in there or reply in there:
-                return _pair(there.get(ask), there.get(reply), at, f"{ask} {reply}")
+        for least in (2, 1):  # `output` alone stands in several pairs
+            for ask, reply in _PAIRS:
+                if (ask in there) + (reply in there) >= least:
+                    return _pair(there.get(ask), there.get(reply), at, f"{ask} {reply}")
         raise UnusableError("unknown_shape", f"the keys of turn {at} are {listed(item)}")
     role = _ROLES.get(str(by).strip().lower())
     if role is None:

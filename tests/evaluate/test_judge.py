@@ -147,7 +147,7 @@ def test_a_model_whose_digits_share_their_first_token_judges(tmp_path):
     """As Llama 2 and Mistral do it; what it says is noise."""
     rows = [{"instruction": f"How do I paint {x}?", "output": "Slowly."} for x in ("a", "b")]
     (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
-    sysgen("run", "rows.jsonl", "-q", "--prompts", "compact", cwd=tmp_path)
+    sysgen("run", "rows.jsonl", "-q", "--prompts", "compact", "--no-check", cwd=tmp_path)
     judge = make(tmp_path / "judge.gguf", "llama", sentencepiece=True)
     asked = ("--judge", judge, "--prompts", "compact", "--context", 4096, "--slots", 1, "--json")
     [said] = json.loads(sysgen("judge", *asked, "--pairs", 1, "--aligned", 1, cwd=tmp_path).stdout)

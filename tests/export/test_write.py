@@ -178,8 +178,16 @@ def test_parquet_says_the_same(store: Store, tmp_path: Path, format_: Any) -> No
     [counted] = export(store, tmp_path / "out.parquet", Wish(format_))
     result = duckdb.read_parquet(str(tmp_path / "out.parquet"))
     rows = [dict(zip(result.columns, values, strict=True)) for values in result.fetchall()]
-    assert rows == read(tmp_path / "out.jsonl")
+    # Every message of a column has every key.
+    assert [there(row) for row in rows] == [there(row) for row in read(tmp_path / "out.jsonl")]
     assert len(rows) == counted.rows
+
+
+def there(value: Any) -> Any:
+    """Without the keys that hold null."""
+    if isinstance(value, dict):
+        return {key: there(of) for key, of in value.items() if of is not None}
+    return [there(of) for of in value] if isinstance(value, list) else value
 
 
 def test_rows_stand_in_order(store: Store, tmp_path: Path) -> None:
