@@ -45,7 +45,12 @@ def narrow(db: Database, sources: Sequence[int]) -> None:
     rows = f'SELECT "row" FROM {main}.conversations WHERE source IN ({numbers})'
     for table in _OF_SOURCES:
         where = f"source IN ({numbers})"
-        db.do(f"CREATE OR REPLACE TEMP VIEW {table} AS FROM {main}.{table} WHERE {where}")
+        # A view has no row numbers of its own, by which rejects are told apart.
+        columns = "*, rowid" if table == "rejects" else "*"
+        db.do(
+            f"CREATE OR REPLACE TEMP VIEW {table} AS SELECT {columns} FROM {main}.{table} "
+            f"WHERE {where}"
+        )
     for table in _OF_ROWS:
         where = f'"row" IN ({rows})'
         db.do(f"CREATE OR REPLACE TEMP VIEW {table} AS FROM {main}.{table} WHERE {where}")

@@ -14,11 +14,14 @@ import pytest
 
 from sysgen_local.store import Choice, Store
 
+LONG = "and there is more to say of it: it takes a while, some patience and a dry place."
+"""So that it is no short answer, which the checks would ask every other one to be."""
+
 ROWS = [
-    {"instruction": "How do I paint a chair?", "output": "Sand it first."},
-    {"instruction": "What is tea?", "output": "A drink."},
-    {"instruction": "What is tea?", "output": "Leaves in water."},
-    {"instruction": "Why is the sky blue?", "output": "Light scatters."},
+    {"instruction": "How do I paint a chair?", "output": f"Sand it first, {LONG}"},
+    {"instruction": "What is tea?", "output": f"A drink, {LONG}"},
+    {"instruction": "What is tea?", "output": f"Leaves in water, {LONG}"},
+    {"instruction": "Why is the sky blue?", "output": f"Light scatters, {LONG}"},
 ]
 ODD = [{"ask": row["instruction"], "reply": row["output"]} for row in ROWS[:3]]
 
@@ -77,7 +80,7 @@ def test_one_file_under_many_names_is_read_once_and_equal_rows_are_all_there(fol
         (other, "link.jsonl"),
     ]:
         said = sysgen("run", name, "--db", folder / "d.duckdb", "-o", folder / "o.jsonl", cwd=place)
-        assert "the same content as rows.jsonl" in said
+        assert ("the same content as rows.jsonl" in said) == (name != "./rows.jsonl")
         assert rows(folder / "d.duckdb")["input"] == 4
         assert (folder / "o.jsonl").read_text() == first
 
