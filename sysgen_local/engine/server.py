@@ -112,6 +112,8 @@ class ServerEngine:
                     continue
                 running -= 1
                 if isinstance(found, BaseException):
+                    if self._cancelled:  # a wait that was broken off ends so too
+                        return
                     raise found
                 yield found
         finally:
