@@ -66,6 +66,8 @@ def of_list(items: Sequence[Any]) -> list[Said]:
 
     Raises UnusableError for what cannot be understood.
     """
+    if not items:
+        return []
     if isinstance(items[0], str):
         if items[0].lstrip()[:1] != "{" or isinstance(decoded(items[0]), str):
             return alternating(items)
@@ -203,8 +205,8 @@ def _observation(there: Row, content: object, at: int) -> Said:
 
 
 def _thought(there: Row) -> str:
-    found = (there[key] for key in reasoning.KEYS if key in there)
-    return next((value for value in found if isinstance(value, str)), "")
+    found = (reasoning.of(there[key]) for key in reasoning.KEYS if key in there)
+    return next(filter(None, found), "")
 
 
 def _words(there: Row) -> str:

@@ -35,6 +35,10 @@ _WORKED = ("response", "output", "completion", "solution", "generated_solution",
 _WORKINGS = ("rationale", "chain_of_thought", "cot")
 """Those that are a thought where the answer is whole without them."""
 _LONGEST_RESULT = 80
+_MARKS = ("notfound", "not found", "proof", "n/a")
+"""What stands in place of a result of which there is none (NuminaMath and others)."""
+_NOTHING = ("null", "None", "nan")
+"""How a table's cell says that nothing is in it."""
 
 _CONTEXTS = ("context", "contexts", "passage", "passages")
 _DOCUMENTS = ("article", "paragraph", "document", "documents", "story")
@@ -95,7 +99,8 @@ def _plan(keys: tuple[str, ...]) -> _Plan | None:
         ask, reply = first(there, asks), first(there, answers)
         if ask is not None and reply is not None and ask != reply:
             others = there - {ask, reply, "input"}
-            plain = ask != "prompt" and reply != "answers" and others.isdisjoint(_SAY)
+            odd = ask == "prompt" or reply == "answers" or (ask == "problem" and reply in _RESULTS)
+            plain = not odd and others.isdisjoint(_SAY)
             return _Plan(ask, reply, answers, plain, "input" in there and ask != "input")
     return None
 
@@ -165,10 +170,19 @@ def _answered(
         result = answer if short == key else _result(row[short])
         if result is not None and _is_short(result):
             others = (*_WORKED, key) if short == key else (key,)
-            worked = next((of for of in others if _is_longer(row.get(of), result)), None)
-            if worked is not None:
+            mark = _is_mark(row, result)
+            worked = next(
+                (of for of in others if _is_longer(row.get(of), "" if mark else result)), None
+            )
+            if worked is not None and not (mark and worked == short):
                 return [messages.answer(row[worked], 2)], result, worked
+    if key in _RESULTS and _is_mark(row, answer):
+        raise UnusableError("no_answer", f"{key} is {answer!r}, and no solution is there")
     return [messages.answer(answer, 2)], None, key
+
+
+def _is_mark(row: Row, result: str) -> bool:
+    return "problem" in row and result.strip().lower() in _MARKS
 
 
 def _number_or_text(value: object, key: str) -> str:
@@ -194,8 +208,7 @@ def _is_longer(value: object, result: str) -> bool:
 def _thought(row: Row, answer: str) -> str:
     """The thought of the answer that stands under this key."""
     for key in (*reasoning.KEYS, *_WORKINGS):
-        value = row.get(key)
-        if key != answer and isinstance(value, str):
+        if key != answer and (value := reasoning.of(row.get(key))):
             return value
     return ""
 
@@ -205,6 +218,8 @@ def _history(row: Row) -> list[Said]:
     if absent(value) or value is False:
         return []
     value = decoded(value)
+    if isinstance(value, str) and value.strip() in _NOTHING:
+        return []
     if not isinstance(value, list | tuple):
         raise UnusableError("not_text", f"history is a {kind(value)}, no list of turns")
     return messages.of_pairs(value)
@@ -221,9 +236,17 @@ def beside(
     at = users[-1 if last else 0]
     content = said[at].content
     for extra in extras:
-        if extra == given or extra not in content:
+        if extra == given or not _holds(content, extra):
             content = f"{content}\n\n{extra}"
     return [*said[:at], said[at]._replace(content=content), *said[at + 1 :]]
+
+
+def _holds(content: str, extra: str) -> bool:
+    """Whether this text is in the other, and not only by chance."""
+    if extra not in content:
+        return False
+    words = len(extra.split())
+    return words > 1 or extra.strip() in [line.strip() for line in content.splitlines()]
 
 
 def context(row: Row) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 KEYS = ("reasoning_content", "reasoning", "thinking", "thought", "thoughts", "complex_cot")
 """Keys that hold the thought before an answer."""
@@ -19,8 +20,14 @@ _LED = re.compile(
     r"|<\|begin_of_thought\|>(?P<open>.*?)<\|end_of_thought\|>)\s*",
     re.DOTALL,
 )
-_OPENED = re.compile(r"\s*(?:<think>|\[THINK\]|<\|begin_of_thought\|>)")
-_CLOSED = re.compile(r"(?P<open>(?:(?!<think>).)*?)</think>\s*", re.DOTALL)
+_OPENED = re.compile(r"\s*(?:<think>|\[THINK\]|<\|begin_of_thought\|>)(?! ?[a-z])")
+"""Not where a text speaks of the mark: `<think> is a tag`."""
+_CLOSED = re.compile(
+    r"(?P<open>(?:(?!<think>).)*?\n[ \t]*|\s*)</think>\s*"
+    r"|(?P<end>(?:(?!<think>).)*?)</think>[ \t]*\n\s*",
+    re.DOTALL,
+)
+"""A mark that stands at the beginning or the end of a line: others are spoken of."""
 _SOLUTION = re.compile(r"<\|begin_of_solution\|>\s*(.*?)\s*<\|end_of_solution\|>\s*\Z", re.DOTALL)
 
 
@@ -38,8 +45,20 @@ def split(text: str) -> tuple[str, str]:
     if _OPENED.match(text):
         return text.strip(_BLANK), ""
     if "</think>" in text and (found := _CLOSED.match(text)):
-        return found["open"].strip(_BLANK), text[found.end() :]
+        thought = found["end"] if found["open"] is None else found["open"]
+        return thought.strip(_BLANK), text[found.end() :]
     return "", text
+
+
+def of(value: object) -> str:
+    """The thought that a key holds: a text, a list of its steps, or an object around it."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, Mapping):
+        return next((of(value[key]) for key in ("text", "content", *KEYS) if key in value), "")
+    if isinstance(value, list | tuple):
+        return "\n".join(filter(None, map(of, value)))
+    return ""
 
 
 def joined(*thoughts: str) -> str:

@@ -58,6 +58,8 @@ def _turns(row: Row, keys: Sequence[str] = _LISTS) -> Found | None:
                 if found := _turns(inside):
                     return found._replace(row={**row, **found.row})
                 continue
+        if absent(value):
+            continue
         if isinstance(value, list | tuple) and (keys is _LISTS or messages.is_list(value)):
             return Found(_answered(messages.of_list(value), row), row)
     return None

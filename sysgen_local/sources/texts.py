@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import io
 import json
 import re
+import tokenize
 import warnings
 from collections.abc import Mapping
 from datetime import date, time, timedelta
@@ -21,6 +23,8 @@ _LONGEST_LITERAL = 1_000_000
 _NO_COMMA = re.compile(r"([}\]])\s*\n\s*(?=[{\[])")
 """Between the members of an array as NumPy prints it. Texts in it have no line ends of their own:
 they are written \\n there."""
+
+_BESIDE = re.compile(r"""['"]\s+[rb]?['"]""")
 
 
 def scalar(value: object, where: str) -> str | None:
@@ -83,7 +87,7 @@ def literal(source: str) -> Any:
     dates and arrays, and without commas between the members of an array. None where it is none."""
     if len(source) > _LONGEST_LITERAL:
         return None
-    source = _NO_COMMA.sub(r"\1, ", source.strip())
+    source = _parted(_NO_COMMA.sub(r"\1, ", source.strip()))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", SyntaxWarning)
@@ -92,6 +96,28 @@ def literal(source: str) -> Any:
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         return None
     return found if isinstance(found, list | tuple | dict) else None
+
+
+def _parted(source: str) -> str:
+    """The source with commas between texts that stand beside each other, as NumPy prints them:
+    Python would join them."""
+    if not _BESIDE.search(source):
+        return source
+    marks, before = [0], None
+    lines = [0]
+    for line in source.splitlines(keepends=True):
+        lines.append(lines[-1] + len(line))
+    try:
+        for token in tokenize.generate_tokens(io.StringIO(source).readline):
+            if token.type == tokenize.STRING:
+                if before == tokenize.STRING:
+                    marks.append(lines[token.start[0] - 1] + token.start[1])
+                before = tokenize.STRING
+            elif token.type != tokenize.NL:
+                before = token.type
+    except (tokenize.TokenError, SyntaxError):
+        return source
+    return ", ".join(source[a:b] for a, b in zip(marks, [*marks[1:], len(source)], strict=True))
 
 
 class _Plain(ast.NodeTransformer):

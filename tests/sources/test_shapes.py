@@ -731,3 +731,49 @@ def test_a_row_nested_without_end_is_refused():
     for row in ({"messages": deep}, {"instruction": "Q", "output": "A", "input": deep}, deep):
         found = shape(row, 1)
         assert isinstance(found, Reject)
+
+
+@pytest.mark.parametrize(
+    ("row", "turns"),
+    [
+        ({"problem": "P", "solution": "None.", "answer": "notfound"}, ("P", "None.")),
+        ({"problem": "P", "solution": "It is 2 + 3.", "answer": "5"}, ("P", "It is 2 + 3.")),
+        ({"problem": "P", "answer": "5"}, ("P", "5")),
+        ({"question": "The noun of prove?", "answer": "proof"}, ("The noun of prove?", "proof")),
+        ({"messages": "[]", "instruction": "Q", "output": "A"}, ("Q", "A")),
+        ({"instruction": "Q", "output": "A", "history": "[[]]"}, ("Q", "A")),
+        ({"instruction": "Q", "output": "A", "history": "null"}, ("Q", "A")),
+        ({"question": "In 12 parts?", "context": "12", "answer": "No."},
+         ("In 12 parts?\n\n12", "No.")),
+        ({"question": "Which?", "choices": "['red' 'cat']", "answer": 0},
+         ("Which?\n\nA. red\nB. cat", "A. red")),
+        ({"instruction": "Q", "output": "Close it with `</think>` and go on."},
+         ("Q", "Close it with `</think>` and go on.")),
+        ({"instruction": "Q", "output": "<think> is a mark."}, ("Q", "<think> is a mark.")),
+    ],
+)  # fmt: skip
+def test_nothing_of_a_row_is_lost_or_taken_for_another(row, turns):
+    made = shape(row, 1)
+    assert isinstance(made, Conversation), made
+    assert tuple(turn.content for turn in made.turns) == turns
+
+
+@pytest.mark.parametrize("thought", [["one", "two"], {"text": "one\ntwo"}, "one\ntwo"])
+@pytest.mark.parametrize("form", ["pair", "messages"])
+def test_a_thought_in_steps_or_in_an_object_is_kept(thought, form):
+    row = {"instruction": "Q", "output": "A", "reasoning_content": thought}
+    if form == "messages":
+        turns = [{"role": "user", "content": "Q"}]
+        turns += [{"role": "assistant", "content": "A", "reasoning_content": thought}]
+        row = {"messages": turns}
+    made = shape(row, 1)
+    assert isinstance(made, Conversation), made
+    assert made.turns[-1] == Turn("assistant", "A", "one\ntwo")
+
+
+@pytest.mark.parametrize("row", [{"problem": "P", "answer": "notfound"},
+                                 {"problem": "P", "solution": "", "answer": "proof"}])  # fmt: skip
+def test_a_mark_in_place_of_a_result_is_no_answer(row):
+    made = shape(row, 1)
+    assert isinstance(made, Reject)
+    assert made.reason == "no_answer"
