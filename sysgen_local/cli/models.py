@@ -167,7 +167,8 @@ def _spoken(speech: Speech) -> Iterator[str]:
     yield f"system        {where}"
     if speech.switches:
         said = ", ".join(f"{name}={value}" for name, value in speech.switches.items())
-        yield f"thinking      switched off by {said}"
+        less = set(speech.switches) <= {"reasoning_effort"}  # which only asks for less of it
+        yield f"thinking      {'kept low' if less else 'switched off'} by {said}"
     elif speech.thinks:
         yield "thinking      no switch: the thought that the template begins is ended there"
     if speech.generation:

@@ -12,6 +12,7 @@ REASONS = {
     "not_text": "something in it is no text: an image, a number, nothing at all",
     "no_instruction": "the user says nothing",
     "no_answer": "there is no answer",
+    "cut_short": "the hub's viewer has cut a cell of it short",
     "has_system": "it comes with a system message (--existing-system skip)",
     "bad_order": "turns do not go from user to assistant and back",
 }

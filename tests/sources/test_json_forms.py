@@ -271,3 +271,14 @@ def test_a_value_may_end_anywhere_in_what_is_read_at_once(around):
     rows = [record.row for record in document.lists(Scanner(io.BytesIO(data)))]
     assert rows[1:] == [12345, "x"]
     assert rows[0]["b"][-1] == 123456789012345678901
+
+
+def test_a_row_that_the_viewer_has_cut_is_no_row(tmp_path):
+    path = tmp_path / "a.json"
+    rows = [{"row_idx": n, "row": row, "truncated_cells": []} for n, row in enumerate(ROWS)]
+    rows[1]["truncated_cells"] = ["output"]
+    path.write_text(dumped({"features": [], "rows": rows}))
+    assert [line for line in asked(path) if line.startswith("cut_short")] == [
+        "cut_short: the viewer has cut output"
+    ]
+    assert len(asked(path)) == len(ROWS)

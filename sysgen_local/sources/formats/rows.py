@@ -14,17 +14,13 @@ Keys = Mapping[str, str] | None
 """What --map says."""
 
 
-def unwrapped(row: object) -> object:
-    """The row in the wrapping that the hub's viewer gives it."""
-    if isinstance(row, dict) and "row_idx" in row and isinstance(row.get("row"), dict):
-        return row["row"]
-    return row
-
-
 def shaped(row: object, line: int, mapping: Keys) -> Conversation | Reject:
     """The row as a conversation; where its keys say nothing, also by those without capitals and
-    blanks around them."""
-    row = unwrapped(row)
+    blanks around them. One from the hub's viewer is taken out of its wrapping."""
+    if isinstance(row, dict) and "row_idx" in row and isinstance(row.get("row"), dict):
+        if cut := row.get("truncated_cells"):
+            return Reject(line, "cut_short", f"the viewer has cut {', '.join(map(str, cut))}")
+        row = row["row"]
     made = shape(row, line, mapping)
     if isinstance(made, Reject) and not mapping and isinstance(row, dict):
         plain = {str(key).strip().lower(): value for key, value in row.items()}
