@@ -41,9 +41,11 @@ _NOTHING = ("null", "None", "nan")
 """How a table's cell says that nothing is in it."""
 
 _CONTEXTS = ("context", "contexts", "passage", "passages")
-_DOCUMENTS = ("article", "paragraph", "document", "documents", "story")
+_DOCUMENTS = ("article", "paragraph", "document", "documents", "story", "background", "inputs")
 """Keys that hold a text in some data sets and a name or an address in others."""
 _CHOICES = ("choices", "options")
+_COLUMNS = ("a", "b", "c", "d", "e")
+"""Choices in columns of their own, as MMLU has them: two at least."""
 _QUESTIONS = ("question", "query", "problem")
 _SAY = frozenset(
     {
@@ -52,6 +54,7 @@ _SAY = frozenset(
         *_CONTEXTS,
         *_DOCUMENTS,
         *_CHOICES,
+        *_COLUMNS,
         *_QUESTIONS,
         *reasoning.KEYS,
         "history",
@@ -161,6 +164,8 @@ def _answered(
         value = value.get("text") if isinstance(value, Mapping) else value
         there = value if isinstance(value, list | tuple) else [value]
         value = next((of for of in there if not absent(of)), None)
+    if labels and isinstance(value, float) and value.is_integer():
+        value = int(value)  # as pandas writes a column that has gaps
     if labels and isinstance(value, int) and not isinstance(value, bool):
         lines = list(labels.values())
         value = lines[value] if 0 <= value < len(lines) else value
@@ -291,7 +296,10 @@ def _choices(row: Row) -> dict[str, str]:
     """Label -> the line of each choice: "A" -> "A. red". Nothing where the row has no choices."""
     key = first(row, _CHOICES)
     if key is None:
-        return {}
+        columns = [of for of in _COLUMNS if of in row]
+        if len(columns) < 2 or columns != list(_COLUMNS[: len(columns)]):
+            return {}
+        return _lines([row[of] for of in columns], None)
     value = decoded(row[key])
     if isinstance(value, Mapping):
         texts, given = value.get("text"), value.get("label")
