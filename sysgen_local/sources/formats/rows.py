@@ -15,20 +15,12 @@ Keys = Mapping[str, str] | None
 
 
 def shaped(row: object, line: int, mapping: Keys) -> Conversation | Reject:
-    """The row as a conversation; where its keys say nothing, also by those without capitals and
-    blanks around them. One from the hub's viewer is taken out of its wrapping."""
+    """The row as a conversation. One from the hub's viewer is taken out of its wrapping."""
     if isinstance(row, dict) and "row_idx" in row and isinstance(row.get("row"), dict):
         if cut := row.get("truncated_cells"):
             return Reject(line, "cut_short", f"the viewer has cut {', '.join(map(str, cut))}")
         row = row["row"]
-    made = shape(row, line, mapping)
-    if isinstance(made, Reject) and not mapping and isinstance(row, dict):
-        plain = {str(key).strip().lower(): value for key, value in row.items()}
-        if len(plain) == len(row) and plain.keys() != row.keys():
-            again = shape(plain, line, mapping)
-            if isinstance(again, Conversation) or again.reason not in _UNLIKE:
-                return again
-    return made
+    return shape(row, line, mapping)
 
 
 def likeness(row: object, mapping: Keys) -> int:
