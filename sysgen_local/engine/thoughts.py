@@ -8,6 +8,7 @@ family is known by the words between them.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 
@@ -39,6 +40,8 @@ FAMILIES = (
     Thought("Here is my thought process:", "Here is my response:"),  # Granite 3.2
 )
 
+_BLANK = " \t\r\n"
+
 _NAMED = re.compile(r"<([\w:.-]*(?:think|thought|reason)[\w:.-]*)>|\[([A-Z_]*THINK[A-Z_]*)\]")
 """Tags of families that are not listed: their end is the same tag with a slash."""
 
@@ -67,8 +70,8 @@ _WRAPS = re.compile(
 
 
 class Spoken(NamedTuple):
-    """A text without its thoughts. `thought` is what was taken out; `open`: it never ended, so that
-    there is no answer."""
+    """A text without its thoughts. `thought` is what was thought, without its marks; `open`: it
+    never ended (then it has its mark), so that there is no answer."""
 
     answer: str
     thought: str = ""
@@ -78,15 +81,16 @@ class Spoken(NamedTuple):
 def spoken(text: str) -> Spoken:
     """The answer in what a model wrote. A text that only speaks of thoughts stays as it is: a
     thought stands at the beginning, or ends on a line of its own."""
-    rest, thoughts = text, []
+    rest = text
+    thoughts: list[str] = []
     while True:
         found = _first(rest)
         if found is None:
             break
         thought, after = found
-        thoughts.append(thought)
         if after is None:
-            return Spoken("", "".join(thoughts), open=True)
+            return Spoken("", _joined([*thoughts, thought]), open=True)
+        thoughts.append(_inside(thought))
         rest = after
     head, tail = _WRAPPED.match(rest), _WRAPS.search(rest)
     if not thoughts:
@@ -96,7 +100,27 @@ def spoken(text: str) -> Spoken:
         if not head and not tail:
             return Spoken(text)
     rest = rest[head.end() if head else 0 : tail.start() if tail else len(rest)]
-    return Spoken(rest.strip(), "".join(thoughts))
+    return Spoken(rest.strip(), _joined(thoughts))
+
+
+def _joined(thoughts: Sequence[str]) -> str:
+    return "\n\n".join(filter(None, thoughts))
+
+
+def _inside(thought: str) -> str:
+    text = _TURN.sub("", thought.strip(_BLANK))
+    for begin, end in FAMILIES:
+        if text.startswith(begin):
+            text = text.removeprefix(begin).removesuffix(end)
+            return text.removesuffix("<|start|>assistant").removesuffix("<|end|>").strip(_BLANK)
+    if tag := _NAMED.match(text):
+        return text[tag.end() :].removesuffix(_end_of(tag)).strip(_BLANK)
+    if _HARMONY.match(text) or _HARMONY_OPEN.match(text):
+        channel = "analysis" if text.startswith("analysis") else "commentary"
+        return text.removeprefix(channel).removesuffix("assistantfinal").strip(_BLANK)
+    for _, end in FAMILIES:
+        text = text.removesuffix(end)
+    return text.strip(_BLANK)
 
 
 def _first(text: str) -> tuple[str, str | None] | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from sysgen_local.engine.thoughts import spoken
+
 KEYS = ("reasoning_content", "reasoning", "thinking", "thought", "thoughts", "complex_cot")
 """Keys that hold the thought before an answer."""
 
@@ -13,41 +15,26 @@ PARTS = {"thinking": "thinking", "reasoning": "reasoning", "redacted_thinking": 
 
 _BLANK = " \t\r\n"
 
-_TAGS = "think|thinking|thought|reasoning|seed:think"
-_LED = re.compile(
-    rf"\s*(?:<({_TAGS})>(?P<tag>.*?)</\1>"
-    r"|\[THINK\](?P<mistral>.*?)\[/THINK\]"
-    r"|<\|begin_of_thought\|>(?P<open>.*?)<\|end_of_thought\|>)\s*",
-    re.DOTALL,
-)
-_OPENED = re.compile(r"\s*(?:<think>|\[THINK\]|<\|begin_of_thought\|>)(?! ?[a-z])")
-"""Not where a text speaks of the mark: `<think> is a tag`."""
-_CLOSED = re.compile(
-    r"(?P<open>(?:(?!<think>).)*?\n[ \t]*|\s*)</think>\s*"
-    r"|(?P<end>(?:(?!<think>).)*?)</think>[ \t]*\n\s*",
-    re.DOTALL,
-)
-"""A mark that stands at the beginning or the end of a line: others are spoken of."""
-_SOLUTION = re.compile(r"<\|begin_of_solution\|>\s*(.*?)\s*<\|end_of_solution\|>\s*\Z", re.DOTALL)
+_HINT = re.compile(r"<|\[/?[A-Z_]*THINK|\A\s*(?:analysis|commentary|assistant to=|to=self|Here )")
+"""What no marked thought is without: most answers are seen to have none at once."""
+
+_TALK = re.compile(r"\s*(?:<[\w:.-]+>|\[[A-Z_]+\]) [a-z]")
+"""A text that speaks of a mark: `<think> is a tag`."""
 
 
 def split(text: str) -> tuple[str, str]:
     """(thought, answer) of what an assistant wrote. A thought that never ends is all there is, and
     one whose opening stands in a template (`... </think> answer`) is one too."""
-    if text.find("<") < 0 and text.find("[THINK]") < 0:
+    if not _HINT.search(text):
         return "", text
-    if found := _LED.match(text):
-        thought = next(filter(None, found.group("tag", "mistral", "open")), "").strip(_BLANK)
-        answer = text[found.end() :]
-        if answer.startswith("<|begin_of_solution|>") and (whole := _SOLUTION.match(answer)):
-            answer = whole[1]
-        return thought, answer
-    if _OPENED.match(text):
+    found = spoken(text)
+    if found.answer == text or (found.open and _TALK.match(text)):
+        return "", text
+    if found.open:
         return text.strip(_BLANK), ""
-    if "</think>" in text and (found := _CLOSED.match(text)):
-        thought = found["end"] if found["open"] is None else found["open"]
-        return thought.strip(_BLANK), text[found.end() :]
-    return "", text
+    whole = text.rstrip()
+    after = text[len(whole) :] if whole.endswith(found.answer) else ""
+    return found.thought, found.answer + after
 
 
 def of(value: object) -> str:

@@ -784,3 +784,21 @@ def test_a_mark_in_place_of_a_result_is_no_answer(row):
     made = shape(row, 1)
     assert isinstance(made, Reject)
     assert made.reason == "no_answer"
+
+
+@pytest.mark.parametrize(
+    "marked",
+    [
+        "<|channel|>analysis<|message|>Twice two.<|end|><|start|>assistant<|channel|>final<|message|>",
+        "analysisTwice two.assistantfinal",
+        "<mm:think>Twice two.</mm:think>",
+        "<|START_THINKING|>Twice two.<|END_THINKING|><|START_RESPONSE|>",
+        "Here are my reasoning steps:\nTwice two.\n[BEGIN FINAL RESPONSE]\n",
+    ],
+)
+def test_thoughts_of_old_answers_are_those_of_every_family(marked):
+    made = shape({"instruction": "Q", "output": f"{marked}Four.\n"}, 1)
+    assert isinstance(made, Conversation), made
+    answer = made.turns[-1]
+    assert answer.content.strip() == "Four."
+    assert answer.thought == "Twice two."
