@@ -12,26 +12,23 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, cast
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
 from sysgen_local import passes
 from sysgen_local.engine.request import Engine, Sampling
 from sysgen_local.errors import RecipeError, UsageError
 from sysgen_local.models import ResolvedModel, fingerprint, resolve
 from sysgen_local.models import check as check_file
-from sysgen_local.passes import NAMES, Task
+from sysgen_local.passes import Task
 from sysgen_local.phases.check import CheckAnswers
 from sysgen_local.phases.filter import Filter
 from sysgen_local.phases.generate import Generate
 from sysgen_local.phases.respond import Respond
-from sysgen_local.phases.tags import parse_any
 from sysgen_local.phases.verify import Verify
 from sysgen_local.progress import Progress, View
 from sysgen_local.prompts import PromptSet
-from sysgen_local.records import PHASES, Generated, Phase
+from sysgen_local.records import PHASES, Phase
 from sysgen_local.settings import Settings, Shown, Turns
 from sysgen_local.stage import Stage
-from sysgen_local.store import Recipe, Store
+from sysgen_local.store import Store
 
 if TYPE_CHECKING:
     from sysgen_local.engine.plan import Options
@@ -324,92 +321,6 @@ def _checks(settings: Settings, store: Store, phases: Sequence[Phase], redo: Pha
     return settings.check
 
 
-def recipes(
-    tasks: Sequence[Task], store: Store, *, redo: Phase | None = None, check: bool | None = None
-) -> dict[Phase, Recipe]:
-    """The recipe that each phase will have, once what `redo` names is forgotten. Nothing is
-    written: raises RecipeError where results stay that were made in another way.
-
-    A phase that is not among the tasks keeps what it was made with, and so its options are there
-    when it is done again. `check` False: answers are final without being checked.
-    """
-    counts = store.counts()
-    found = {phase: of for phase in PHASES if (of := store.recipe(phase)) is not None}
-    redone = PHASES[PHASES.index(redo) :] if redo else ()
-    for task in tasks:
-        phase = task.stage.phase
-        there = found.get(phase)
-        state = counts.phases.get(phase)
-        if phase in redone or there is None or state is None or state.done == 0:
-            found[phase] = Recipe(task.fingerprint, dict(task.facts))
-        elif "imported" in there.facts and not state.pending:
-            continue  # phrases from elsewhere: there is nothing for this phase to do
-        elif there.fingerprint == task.fingerprint:
-            # What only names things may have changed: a model file that lies elsewhere.
-            found[phase] = Recipe(there.fingerprint, {**there.facts, **task.facts})
-        else:
-            raise _another(store, phase, there.facts, task.facts)
-    anew = next((task for task in tasks if task.stage.phase == "respond"), None)
-    checks = any(task.stage.phase == "check" for task in tasks)
-    done = counts.phases["respond"].done
-    if anew and not checks and "check" in found and ("respond" in redone or not done):
-        found["check"] = _following(anew, found["check"])
-    if check is False:
-        found.pop("check", None)
-    return found
-
-
-def _following(answering: Task, there: Recipe) -> Recipe:
-    """The checks' recipe where answers are written in another way than it was made for: they are
-    written again in the same way."""
-    respond = answering.stage
-    assert isinstance(respond, Respond)
-    tries = int(there.facts.get("tries", TRIES))
-    facts = CheckAnswers(respond.prompts, respond, tries=tries).facts()
-    facts |= {name: of for name, of in answering.facts.items() if name in _OF_THE_MODEL}
-    return Recipe(Task.of(facts), facts)
-
-
-_OF_THE_MODEL = (
-    "model", "model_file", "model_license", "model_parameters", "prompt_set", "context"
-)  # fmt: skip
-
-
-def _another(
-    store: Store, phase: Phase, before: Mapping[str, str], now: Mapping[str, str]
-) -> RecipeError:
-    old, new = _spread(before), _spread(now)
-    differ = [
-        f"{name} was {_short(old.get(name))}, now {_short(new.get(name))}"
-        for name in sorted({*old, *new})
-        if old.get(name) != new.get(name) and name not in NAMES
-    ]
-    return RecipeError(
-        f"{store.path} was made with another recipe for {phase}: {'; '.join(differ)}",
-        hint=f"give the options it was made with, do this phase and all after it again "
-        f"(--redo {phase}), or write to another file (--db FILE)",
-    )
-
-
-def _spread(facts: Mapping[str, str]) -> dict[str, str]:
-    """The facts, with what is said of sampling one by one."""
-    spread: dict[str, str] = {}
-    for name, fact in facts.items():
-        if name.endswith("sampling"):
-            spread |= {f"{name} {of}": str(value) for of, value in json.loads(fact).items()}
-        else:
-            spread[name] = fact
-    return spread
-
-
-def agree(
-    tasks: Sequence[Task], store: Store, *, redo: Phase | None = None, check: bool | None = None
-) -> None:
-    """Forgets what `redo` names and writes down every phase's recipe, all in one transaction.
-    Raises RecipeError, before anything is deleted, as `recipes` does."""
-    store.prepare(recipes(tasks, store, redo=redo, check=check), redo=redo)
-
-
 def run(
     tasks: Sequence[Task],
     store: Store,
@@ -475,59 +386,6 @@ def _first(given: T | None, stored: str | None, parse: Callable[[str], T], defau
     if given is not None:
         return given
     return default if stored is None else parse(stored)
-
-
-def _short(value: str | None) -> str:
-    text = "nothing" if value is None else value
-    return text if len(text) <= 40 else f"{text[:12]}…"
-
-
-def import_phrases(store: Store, path: Path) -> tuple[int, int]:
-    """Phrases written elsewhere as phase 1's results: (rows taken in, rows that had theirs).
-
-    Every line of `path` is {"row": number, "text": tagged or JSON phrases}. All lines are
-    checked before anything is written; raises UsageError that names file and line.
-    """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path} is no text in UTF-8 (byte {error.start})") from error
-    written: dict[int, Generated] = {}
-    for number, line in enumerate(lines, 1):
-        if line.strip():
-            try:
-                entry = _Imported.model_validate_json(line)
-            except ValidationError as error:
-                first = error.errors()[0]
-                where = ".".join(map(str, first["loc"])) or "line"
-                raise UsageError(
-                    f"{path}, line {number}: {where}: {first['msg']}",
-                    hint='each line is {"row": 1, "text": "<<Role>> You are ..."}',
-                ) from error
-            if entry.row in written:
-                raise UsageError(f"{path}, line {number}: row {entry.row} is there twice")
-            written[entry.row] = Generated(parse_any(entry.text), raw=entry.text)
-    due = {row.row for row in store.due("generate")}
-    known = store.counts().phases["generate"].done + len(due)
-    if unknown := [row for row in written if not 1 <= row <= known]:
-        raise UsageError(
-            f"{path}: row {unknown[0]} is not in {store.path}, whose rows are 1 to {known}",
-            hint="name the dataset that the phrases belong to: import-tags TAGS DATASET",
-        )
-    store.commit([(row, "generate", result) for row, result in written.items() if row in due])
-    if store.recipe("generate") is None:
-        facts = {"imported": path.name}
-        store.set_recipe("generate", Task.of(facts), facts)
-    return len(due & written.keys()), len(written.keys() - due)
-
-
-class _Imported(BaseModel):
-    model_config = ConfigDict(extra="ignore", strict=True)
-
-    row: int
-    text: str
 
 
 def need_rows(store: Store) -> None:

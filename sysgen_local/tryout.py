@@ -13,7 +13,7 @@ from itertools import islice, product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sysgen_local import job
+from sysgen_local import job, recipes
 from sysgen_local.errors import UsageError
 from sysgen_local.passes import Task
 from sysgen_local.progress import View
@@ -173,7 +173,7 @@ def _run(
         store.watch, store.on_end = watch, ended
         for source, conversations in drawn:
             store.ingest(source, conversations)
-        job.agree(tasks, store, check=combination.settings.check)
+        recipes.agree(tasks, store, check=combination.settings.check)
         finished = job.run(tasks, store, views, options, announce=loaded)
     return Column(combination.label, tuple(rows), watch.seconds) if finished else None
 

@@ -25,7 +25,18 @@ FLOORS = [
     {"review"},
     {"evaluate"},
     {"phases"},
-    {"pipeline", "passes", "job", "bench", "trial", "study", "harness", "tryout"},
+    {
+        "pipeline",
+        "passes",
+        "job",
+        "recipes",
+        "imported",
+        "bench",
+        "trial",
+        "study",
+        "harness",
+        "tryout",
+    },
     {"cli"},
 ]
 PACKAGE = Path(__file__).resolve().parent.parent / "sysgen_local"

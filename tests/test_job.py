@@ -11,9 +11,11 @@ from scripted import ScriptedEngine, plain
 
 from sysgen_local.engine.request import Request
 from sysgen_local.errors import RecipeError, UsageError
-from sysgen_local.job import agree, import_phrases, plan, progress_of, run
+from sysgen_local.imported import import_phrases
+from sysgen_local.job import plan, progress_of, run
 from sysgen_local.passes import NAMES, Task, machine
 from sysgen_local.pipeline import Pipeline
+from sysgen_local.recipes import agree
 from sysgen_local.records import PHASES, TAGS, Conversation, Phase, Source, Turn
 from sysgen_local.resources import resource
 from sysgen_local.settings import Settings

@@ -9,7 +9,8 @@ from scripted import ScriptedEngine, plain
 
 from sysgen_local import passes
 from sysgen_local.engine.request import Completion, Request
-from sysgen_local.job import plan, progress_of, recipes, run
+from sysgen_local.job import plan, progress_of, run
+from sysgen_local.recipes import recipes
 from sysgen_local.records import PHASES, Conversation, Source, Turn
 from sysgen_local.settings import Settings
 from sysgen_local.store import Store

@@ -167,7 +167,7 @@ def import_tags(tags: Path, db: Path, inputs: tuple[str, ...], **reading: Any) -
     Example:
       sysgen import-tags phrases.jsonl rows.jsonl --db rows.duckdb
     """
-    from sysgen_local.job import import_phrases
+    from sysgen_local.imported import import_phrases
     from sysgen_local.store import Store
 
     with Store.open(db) as store:
@@ -199,7 +199,7 @@ def _work(
     edited: bool = False,
     machine: dict[str, Any] | None = None,
 ) -> int:
-    from sysgen_local import job, passes
+    from sysgen_local import job, passes, recipes
     from sysgen_local.export import STDOUT, check, export
     from sysgen_local.report.live import note, view_for
     from sysgen_local.report.status import StatusFile
@@ -216,7 +216,7 @@ def _work(
             view.say(opt.DEMONSTRATION)
         for line in job.lacking(tasks):
             view.say(line)
-        job.recipes(tasks, store, redo=redo, check=settings.check)  # before anything is read
+        recipes.recipes(tasks, store, redo=redo, check=settings.check)  # before anything is read
         sources = _read(
             store,
             inputs,
@@ -231,14 +231,14 @@ def _work(
             say=view.say,
         )
         job.need_rows(store)
-        recipes = job.recipes(tasks, store, redo=redo, check=settings.check)
+        wanted = recipes.recipes(tasks, store, redo=redo, check=settings.check)
         if redo:
             passes.need(tasks)
             # Nothing is left that could refuse the command: only now is anything deleted.
             if not _may_delete(store, redo, yes):
                 click.echo("nothing was deleted", err=True)
                 return 1
-        store.prepare(recipes, redo=redo)
+        store.prepare(wanted, redo=redo)
         if retry_failed:
             failures = store.forget_failed(phases)
             view.say(f"{failures:,} rows that failed are tried again")

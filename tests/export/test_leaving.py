@@ -10,7 +10,7 @@ import pytest
 
 from sysgen_local.cli.commands import cli
 from sysgen_local.errors import UsageError
-from sysgen_local.job import import_phrases
+from sysgen_local.imported import import_phrases
 from sysgen_local.records import (
     Attempt,
     Checked,

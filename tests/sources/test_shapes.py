@@ -789,7 +789,8 @@ def test_a_mark_in_place_of_a_result_is_no_answer(row):
 @pytest.mark.parametrize(
     "marked",
     [
-        "<|channel|>analysis<|message|>Twice two.<|end|><|start|>assistant<|channel|>final<|message|>",
+        "<|channel|>analysis<|message|>Twice two.<|end|><|start|>assistant"
+        "<|channel|>final<|message|>",
         "analysisTwice two.assistantfinal",
         "<mm:think>Twice two.</mm:think>",
         "<|START_THINKING|>Twice two.<|END_THINKING|><|START_RESPONSE|>",
