@@ -20,9 +20,10 @@ from threading import Event, Lock, Thread
 from typing import Any, TypeVar
 from weakref import WeakSet
 
+from sysgen_local.engine import faults
 from sysgen_local.engine.request import Choice, Completion, Json, Message, Request, Segment
 from sysgen_local.engine.thoughts import spoken
-from sysgen_local.errors import SysgenError, UsageError
+from sysgen_local.errors import UsageError
 
 T = TypeVar("T")
 
@@ -136,7 +137,7 @@ class ServerEngine:
         try:
             models = self._patiently(lambda: self._client.models.list().data, known=False)
         except Exception as error:
-            raise _explained(self.url, "?", error) from error
+            raise faults.explained(self.url, "?", error) from error
         if not models:
             raise UsageError(f"{self.url} lists no model", hint="name one: URL#MODEL")
         return str(models[0].id)
@@ -149,9 +150,9 @@ class ServerEngine:
             found = self._patiently(lambda: self._asked(request), probe=request)
             self._proven.add(kind)
         except Exception as error:
-            explained = _explained(self.url, self.model, error)
-            refused = _is_refusal(error)
-            if refused and _is_long(error):
+            explained = faults.explained(self.url, self.model, error)
+            refused = faults.is_refusal(error)
+            if refused and faults.is_long(error):
                 found = Completion(request.id, "", "too_long")
             elif (refused and kind in self._proven) or self._answers(request, error):
                 # What is wrong is in this request.
@@ -171,16 +172,16 @@ class ServerEngine:
             try:
                 return ask()
             except Exception as error:
-                own = attempt == OWN_FAULT and _may_be_its_own(error)
+                own = attempt == OWN_FAULT and faults.may_be_its_own(error)
                 known = known and bool(self._proven)
-                if not _may_pass(error) or attempt == RETRIES:
+                if not faults.may_pass(error) or attempt == RETRIES:
                     raise
-                if _is_unreachable(error) and not known and attempt >= OWN_FAULT:
+                if faults.is_unreachable(error) and not known and attempt >= OWN_FAULT:
                     raise
                 if own and probe and self._answers(probe, error):
                     return ask()  # it may have come back between the two
-                pause = max(min(LONGEST_PAUSE, 2.0**attempt), _asked_to_wait(error))
-                self._tell(_explained(self.url, self.model, error).message, pause)
+                pause = max(min(LONGEST_PAUSE, 2.0**attempt), faults.asked_to_wait(error))
+                self._tell(faults.explained(self.url, self.model, error).message, pause)
                 if self._over.wait(pause):
                     raise
         raise AssertionError
@@ -194,7 +195,7 @@ class ServerEngine:
 
     def _answers(self, request: Request, error: Exception) -> bool:
         """Whether the server answers a request of this kind that holds no row."""
-        if _is_whole(error):
+        if faults.is_whole(error):
             return False
         content = (Segment("Say yes."),)
         small = request._replace(
@@ -363,101 +364,3 @@ def label_shares(
     written = text.strip().lower()
     fitting = [x for x in labels if written and x.lower().startswith(written[: len(x)])]
     return {label: float(label == fitting[0]) for label in labels} if len(fitting) == 1 else None
-
-
-def _is_refusal(error: Exception) -> bool:
-    """Whether the server takes a request for a wrong one."""
-    import openai
-
-    return isinstance(error, openai.APIStatusError) and error.status_code in (400, 413, 422)
-
-
-def _is_long(error: Exception) -> bool:
-    text = str(error).lower()
-    return any(word in text for word in ("context", "too long", "too large", "maximum length"))
-
-
-def _is_whole(error: Exception) -> bool:
-    """Whether no other request could fare better."""
-    import openai
-
-    whole = openai.AuthenticationError | openai.PermissionDeniedError | openai.NotFoundError
-    return isinstance(error, whole | SysgenError)
-
-
-def _may_pass(error: Exception) -> bool:
-    """Whether the same request may be answered later."""
-    return not (_is_whole(error) or _is_refusal(error))
-
-
-def _may_be_its_own(error: Exception) -> bool:
-    """Whether the server may break over this one request: it is there, and not only busy."""
-    import openai
-
-    if isinstance(error, openai.APIStatusError):
-        return error.status_code not in (429, 502, 503, 504)
-    return not _is_unreachable(error)
-
-
-def _is_unreachable(error: Exception) -> bool:
-    import openai
-
-    late = isinstance(error, openai.APITimeoutError)
-    return isinstance(error, openai.APIConnectionError) and not late
-
-
-def _asked_to_wait(error: Exception) -> float:
-    """Seconds for which the server asks to be left alone; at most ten minutes."""
-    import openai
-
-    if not isinstance(error, openai.APIStatusError):
-        return 0.0
-    try:
-        return min(600.0, float(error.response.headers.get("retry-after", 0)))
-    except ValueError:
-        return 0.0
-
-
-def _explained(url: str, model: str, error: Exception) -> SysgenError:
-    """A client's error in one sentence."""
-    import openai
-
-    if isinstance(error, SysgenError):
-        return error
-    said = next(iter(str(error).splitlines()), "") or type(error).__name__
-    if isinstance(error, openai.AuthenticationError | openai.PermissionDeniedError):
-        return UsageError(f"{url} wants a key, or another one", hint="set OPENAI_API_KEY")
-    if isinstance(error, openai.NotFoundError):
-        return UsageError(
-            f"{url} has no model {model}, or is no OpenAI-compatible address",
-            hint="write http://HOST:PORT/v1#MODEL",
-        )
-    if _is_refusal(error):
-        return UsageError(
-            f"{url} refuses what it is asked: {said}",
-            hint="where this names a parameter, leave out the option; else look at its log",
-        )
-    if isinstance(error, openai.RateLimitError):
-        return SysgenError(
-            f"{url} lets through no more requests for now",
-            hint="wait, or ask fewer at a time (--slots); the same command takes it up again",
-        )
-    if isinstance(error, openai.APIStatusError):
-        return SysgenError(
-            f"{url} answered {error.status_code}: {said}",
-            hint="look at the server's log; the same command takes it up again",
-        )
-    if isinstance(error, openai.APITimeoutError):
-        return SysgenError(
-            f"{url} did not answer in time",
-            hint="is the model too slow for its --max-answer-tokens? The same command takes it up",
-        )
-    if isinstance(error, openai.APIConnectionError):
-        return SysgenError(
-            f"{url} cannot be reached",
-            hint="is the server running? The same command takes it up again",
-        )
-    return SysgenError(
-        f"{url} gave no answer that can be read: {said}",
-        hint="is it an OpenAI-compatible address? The same command takes it up again",
-    )

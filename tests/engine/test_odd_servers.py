@@ -18,7 +18,7 @@ import openai
 import pytest
 
 from sysgen_local import passes
-from sysgen_local.engine import server
+from sysgen_local.engine import faults
 from sysgen_local.engine.request import Choice, Completion, Json, Message, Request, Segment
 from sysgen_local.engine.server import ServerEngine
 from sysgen_local.errors import SysgenError, UsageError
@@ -270,10 +270,10 @@ def test_a_server_that_fails_for_good_ends_the_run_in_one_sentence():
 def test_a_server_may_name_how_long_to_wait():
     response: Any = SimpleNamespace(request=None, status_code=429, headers={"retry-after": "7"})
     error = openai.RateLimitError("slow down", response=response, body=None)
-    assert server._asked_to_wait(error) == 7
+    assert faults.asked_to_wait(error) == 7
     response.headers["retry-after"] = "Sun, 06 Nov 1994 08:49:37 GMT"
-    assert server._asked_to_wait(error) == 0
-    assert server._asked_to_wait(ValueError()) == 0
+    assert faults.asked_to_wait(error) == 0
+    assert faults.asked_to_wait(ValueError()) == 0
 
 
 def test_a_wait_ends_when_the_work_is_broken_off(monkeypatch):
