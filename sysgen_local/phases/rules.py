@@ -15,11 +15,12 @@ from functools import cached_property
 from sysgen_local.phases import wording
 from sysgen_local.phases.lifted import is_lifted
 from sysgen_local.phases.tags import LONGEST
+from sysgen_local.phases.turns import exchanges, is_of_later_turns
 from sysgen_local.phases.words import normal, unspaced
 from sysgen_local.records import TAGS, Conversation, Phrase
 from sysgen_local.scripts import script_counts, script_shares, weighed
 
-VERSION = "2"
+VERSION = "3"
 """Part of the recipe: raised whenever a rule decides otherwise than before."""
 
 
@@ -30,8 +31,13 @@ class Texts:
     def __init__(self, conversation: Conversation, demonstrations: tuple[str, ...] = ()) -> None:
         self.demonstrations = demonstrations
         turns = conversation.turns
+        self._turns = turns
         self.question = "\n".join(t.content for t in turns if t.role == "user")
         self.answer = "\n".join(t.text for t in turns if t.role != "user")
+
+    @cached_property
+    def exchanges(self) -> list[frozenset[str]]:
+        return exchanges(self._turns)
 
     @cached_property
     def question_norm(self) -> str:
@@ -202,6 +208,13 @@ def leaks_answer(case: Case) -> bool:
     return any(gram in answer and gram not in question for gram in grams)
 
 
+def later_turn(case: Case) -> bool:
+    """How to speak and in which form is not told by a topic."""
+    if case.phrase.tag in ("style", "format"):
+        return False
+    return is_of_later_turns(case.text, case.texts.exchanges)
+
+
 RULES: dict[str, tuple[Callable[[Case], bool], str]] = {
     "unknown_tag": (unknown_tag, "its tag is none of the eight"),
     "empty": (empty, "it says nothing"),
@@ -218,6 +231,7 @@ RULES: dict[str, tuple[Callable[[Case], bool], str]] = {
     "copies_question": (copies_question, "it copies the user's words"),
     "copies_answer": (copies_answer, "it copies the answer"),
     "leaks_answer": (leaks_answer, "it gives the answer away"),
+    "later_turn": (later_turn, "it is about a later turn alone, and stands before all of them"),
     "lifted": (lifted, "it was lifted from the prompt's demonstrations"),
 }
 """Reason -> the rule, and what it says to a reader. `duplicate` and `near_duplicate` are the
