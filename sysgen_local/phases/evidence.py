@@ -10,6 +10,7 @@ from sysgen_local.checks.countable import Demand, demands
 from sysgen_local.checks.results import final_result, keeps_result
 from sysgen_local.checks.tools import claimed_tool_output
 from sysgen_local.engine.request import Message
+from sysgen_local.phases.turns import words_of
 from sysgen_local.phases.words import normal
 from sysgen_local.prompts import PromptSet
 from sysgen_local.records import Check, Phrase, Row, Tag
@@ -29,6 +30,14 @@ _RUN = 5
 """Words in a row that two texts hardly share by chance."""
 
 
+_ENOUGH = 15
+"""Content words from which on a share of them tells something."""
+
+_UNRELATED = 0.15
+"""Of 158 answers of a real model two had less in common with question and original, and both were
+about something else; the next had 0.16, and told another story than the original."""
+
+
 def phrases_of(row: Row) -> Phrases:
     """The phrases of the system message that the row was answered under. One that no judge has
     seen (the dataset's own, or a person's) is taken whole."""
@@ -43,7 +52,7 @@ def phrases_of(row: Row) -> Phrases:
 class Evidence:
     """For one turn: its instruction, its original answer, and the system message's phrases."""
 
-    VERSION = "2"
+    VERSION = "3"
     """Part of the recipe: raised whenever a rule decides otherwise than before."""
 
     def __init__(
@@ -70,6 +79,8 @@ class Evidence:
             checks.append(self._ruled("result", self._result.text, kept, self._result.kind))
         elif stands_in(answer, self._original):
             checks.append(self._ruled("agrees", "", True, "it stands in the original"))
+        elif self._is_of_another_matter(answer):
+            checks.append(self._ruled("agrees", "", False, "it is about something else"))
         if "```" in answer:
             faults = [] if code_faults(self._original) else code_faults(answer)
             checks.append(self._ruled("code", "code that parses", not faults, "; ".join(faults)))
@@ -102,6 +113,17 @@ class Evidence:
                     "follow", instruction=self._instruction, answer=answer, phrase=phrase.text
                 )
                 yield "follows", "follow", messages, phrase.text
+
+    def _is_of_another_matter(self, answer: str) -> bool:
+        """Whether next to no content word of either answer has to do with the other, nor with the
+        question. Not told where another language was asked for."""
+        if any(demand.kind == "language" for _, asked in self._phrases for demand in asked):
+            return False
+        new, old = words_of(answer), words_of(self._original)
+        if min(len(new), len(old)) < _ENOUGH:
+            return False
+        there = len(new & (old | words_of(self._instruction))) / len(new)
+        return max(there, len(new & old) / len(old)) < _UNRELATED
 
     def _ruled(self, kind: str, text: str, holds: bool, detail: str) -> Check:
         return Check(self._turn, kind, text, "rule", float(holds), detail)

@@ -17,6 +17,7 @@ _BEGINNING = 5
 """Letters by which forms of a word are taken for one."""
 _SHORT = 3
 """Words as short as this say little, unless they are written in capitals."""
+_NAME = re.compile(r"(?<=[a-z,] )[A-Z][a-z]{3,}")
 _CAPITALS = re.compile(r"\b[A-Z][A-Z0-9]+\b")
 
 
@@ -42,13 +43,20 @@ def exchanges(turns: Sequence[Turn]) -> list[frozenset[str]]:
 
 def is_of_later_turns(text: str, said: Sequence[frozenset[str]]) -> bool:
     """Whether what the text is about comes up behind the first turn only, and in half of all turns
-    at most. False where less than a third of its words are the conversation's: one that comes up
-    by chance tells nothing."""
+    at most. False where it has no name in it, and less than a third of its words are the
+    conversation's: one that comes up by chance tells nothing."""
     if len(said) < 2:
         return False
     words = words_of(text)
+    names = frozenset(name.lower()[:_BEGINNING] for name in _NAME.findall(text))
+    if _is_behind(names, said):
+        return True
     common = words.intersection(frozenset().union(*said))
     if not common or len(common) * 3 < len(words):
         return False
-    about = [i for i, there in enumerate(said) if common & there]
-    return about[0] > 0 and len(about) * 2 <= len(said)
+    return _is_behind(common, said)
+
+
+def _is_behind(words: frozenset[str], said: Sequence[frozenset[str]]) -> bool:
+    about = [i for i, there in enumerate(said) if words & there]
+    return bool(about) and about[0] > 0 and len(about) * 2 <= len(said)

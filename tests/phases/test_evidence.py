@@ -169,3 +169,28 @@ def test_an_answer_that_stands_in_the_original_agrees_by_rule(answer: str, stand
     assert found == ([("agrees", "rule", 1.0)] if stands else [])
     asked = [kind for kind, *_ in looked.questions(DEFAULT, answer)]
     assert asked == ([] if stands else ["agrees"])
+
+
+MAGELLAN = (
+    "On August 10, 1519, Ferdinand Magellan departs from Seville. In October 1520 his ships sail "
+    "through the strait in Tierra del Fuego. In April 1521 he dies in a battle on Mactan island."
+)
+ROME = (
+    "The Roman Republic was founded after the last king. The empire lasted for centuries, until "
+    "economic instability, corruption and invasions by Germanic tribes brought about its collapse."
+)
+
+
+@pytest.mark.parametrize(
+    ("answer", "phrases", "other"),
+    [
+        (ROME, (), True),
+        (f"{ROME} Magellan departs from Seville in August and sails to Mactan island.", (), False),
+        ("Rome fell.", (), False),  # too little to tell
+        (ROME, (Phrase("format", "Answer in French."),), False),
+    ],
+)
+def test_an_answer_about_something_else_disagrees_by_rule(answer, phrases, other) -> None:
+    looked = evidence("Put these events in their order, with places and dates.", MAGELLAN, *phrases)
+    found = [(c.kind, c.p) for c in looked.by_rule(answer) if c.kind == "agrees"]
+    assert found == ([("agrees", 0.0)] if other else [])

@@ -18,6 +18,7 @@ TRIP = (
     Turn("assistant", "The tram museum on day one, the aquarium on day two."),
     Turn("user", "And if it rains?"), Turn("assistant", "Take the puppet museum."),
 )  # fmt: skip
+ROME = (Turn("user", "Why did the Roman empire fall?"), Turn("assistant", "For many reasons."))
 MANY = (*TRIP, Turn("user", "What is AR?"), Turn("assistant", "Pictures laid over what one sees."))
 
 
@@ -37,6 +38,16 @@ MANY = (*TRIP, Turn("user", "What is AR?"), Turn("assistant", "Pictures laid ove
         (
             TRIP,
             ("task", "Put short stays together when plans change for museums of puppets."),
+            False,
+        ),
+        (
+            (*TRIP, *ROME),
+            ("background", "The family asks about the Roman empire and a toddler."),
+            True,
+        ),
+        (
+            (*ROME, *TRIP),
+            ("background", "The family asks about the Roman empire and a toddler."),
             False,
         ),
         (TRIP[:2], ("content", "Name museums and days."), False),
