@@ -30,9 +30,12 @@ _REJECTS: codec.Columns = {"source": "INTEGER", **codec.REJECT}
 class GrownError(UsageError):
     """A file that begins with what was read of it, and has more. `new`: how many records."""
 
-    def __init__(self, path: str, db: Path, new: int) -> None:
+    def __init__(self, path: str, before: str, db: Path, new: int) -> None:
+        rows = f"{new:,} row" if new == 1 else f"{new:,} rows"
         super().__init__(
-            f"{path} has grown by {new:,} rows since it was read into {db}",
+            f"{path} has grown by {rows} since it was read into {db}"
+            if path == before
+            else f"{path} has {rows} more than {before}, which was read into {db}",
             hint="--appended reads only the new ones; or name another file with --db for all",
         )
         self.new = new
@@ -76,6 +79,7 @@ class _Entry(NamedTuple):
 
     number: int
     path: str
+    file: str
     records: int
     complete: bool
     fingerprint: str
@@ -83,10 +87,13 @@ class _Entry(NamedTuple):
 
 
 def _enter(db: Database, source: Source, again: Again | None, appended: bool) -> _Entry:
-    """The source's line, as it is known by its content, else by its place; or a new one."""
+    """The source's line, as it is known by its content, else by its place, else as a copy that
+    has grown; or a new one."""
     path, mapping = codec.clean(source.path), codec.clean(dict(source.mapping or {}))
-    known = _known(db, "fingerprint = $1", source.fingerprint) or _known(
-        db, "path = $1 OR file = $2", path, _place(source)
+    known = (
+        _known(db, "fingerprint = $1", source.fingerprint)
+        or _in_place(db, source, path)
+        or (_copied(db, source, again) if again else None)
     )
     if known is None:
         return _new(db, source, path, mapping)
@@ -110,7 +117,9 @@ def _enter(db: Database, source: Source, again: Again | None, appended: bool) ->
                 hint="name another file with --db for the new content",
             )
         if new and known.complete and not appended:
-            raise GrownError(source.path, db.path, new)
+            at_its_place = _place(source) == known.file
+            before = source.path if at_its_place else known.path
+            raise GrownError(source.path, before, db.path, new)
         known = known._replace(complete=known.complete and not new)
         with db.transaction():
             db.do(
@@ -126,12 +135,36 @@ def _enter(db: Database, source: Source, again: Again | None, appended: bool) ->
 
 
 def _known(db: Database, where: str, *values: str) -> _Entry | None:
-    found = db.all(
-        "SELECT source, path, records, complete, fingerprint, mapping FROM sources "
-        f"WHERE {where} ORDER BY source LIMIT 1",
-        *values,
-    )
-    return _Entry(*found[0]) if found else None
+    return next(_entries(db, where, *values), None)
+
+
+def _entries(db: Database, where: str, *values: str) -> Iterator[_Entry]:
+    columns = ", ".join("source" if name == "number" else name for name in _Entry._fields)
+    found = db.all(f"SELECT {columns} FROM sources WHERE {where} ORDER BY source", *values)
+    return (_Entry(*values) for values in found)
+
+
+def _in_place(db: Database, source: Source, path: str) -> _Entry | None:
+    """The source of this file or of this name. A name as `train.jsonl` can stand for two files, of
+    two folders: then the file counts."""
+    place = _place(source)
+    local = os.path.realpath(source.path) == place
+    for entry in _entries(db, "path = $1 OR file = $2", path, place):
+        if entry.file == place or not (local and os.path.exists(entry.file)):
+            return entry
+    return None
+
+
+def _copied(db: Database, source: Source, again: Again) -> _Entry | None:
+    """A source that was read from a file of the same name elsewhere, and with whose rows this one
+    begins. Another name stays another file: a sample and the whole that it was cut from are both
+    wanted. One row in common says nothing."""
+    place = _place(source)
+    name = os.path.basename(place)
+    for entry in _entries(db, "complete AND records > 1"):
+        if os.path.basename(entry.file) == name and _more(db, entry.number, again()) is not None:
+            return entry
+    return None
 
 
 def _new(db: Database, source: Source, path: str, mapping: dict[str, str]) -> _Entry:
@@ -149,7 +182,7 @@ def _new(db: Database, source: Source, path: str, mapping: dict[str, str]) -> _E
             mapping,
             now(),
         )
-    return _Entry(number, path, 0, False, source.fingerprint, mapping)
+    return _Entry(number, path, _place(source), 0, False, source.fingerprint, mapping)
 
 
 def _place(source: Source) -> str:

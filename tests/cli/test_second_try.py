@@ -91,7 +91,7 @@ def test_a_file_that_grew_offers_to_read_its_new_rows(folder):
     with (folder / "rows.jsonl").open("a") as file:
         file.write(lines([{"instruction": "And now?", "output": "Now we wait."}]))
     said = sysgen("run", "rows.jsonl", "-o", "o.jsonl", cwd=folder, code=2)
-    assert "rows.jsonl has grown by 1 rows" in said
+    assert "rows.jsonl has grown by 1 row since" in said
     assert "--appended" in said
     sysgen("run", "./rows.jsonl", "--appended", "-o", "o.jsonl", cwd=folder)
     assert rows(folder / "sysgen.duckdb")["input"] == 5

@@ -192,6 +192,49 @@ def test_a_file_that_grew_offers_its_new_rows(store: Store, place: str) -> None:
     assert lines(store) == list(enumerate((1, 2, 3, 5, 6, 7, 9), 1))
 
 
+@pytest.mark.parametrize(
+    ("file", "begins", "known"),
+    [
+        ("/b/data.jsonl", 6, True),  # the same name elsewhere, and more of it
+        ("/b/whole.jsonl", 6, False),  # a whole that a sample was cut from
+        ("/b/data.jsonl", 5, False),
+    ],
+)
+def test_a_copy_that_grew_offers_its_new_rows(
+    store: Store, file: str, begins: int, known: bool
+) -> None:
+    def again() -> Iterator[Conversation | Reject]:
+        for found in records(9):
+            other = isinstance(found, Conversation) and found.line > begins
+            yield replace(found, turns=(Turn("user", "other"), found.turns[1])) if other else found
+
+    store.ingest(replace(SOURCE, file="/a/data.jsonl"), records(6))
+    copy = Source(file.removeprefix("/"), file, "f2")
+    if not known:
+        assert store.ingest(copy, again(), again=again) == 9
+        return
+    with pytest.raises(GrownError, match=r"b/data.jsonl has 3 rows more than data.jsonl, which"):
+        store.ingest(copy, again(), again=again)
+    assert store.ingest(copy, again(), again=again, appended=True) == 3
+    assert store.ingest(copy, again(), again=again) == 0
+
+
+def test_files_with_one_name_in_two_folders_are_two(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number, name in enumerate(("a", "b")):
+        (tmp_path / name).mkdir()
+        monkeypatch.chdir(tmp_path / name)
+        Path("data.jsonl").touch()
+        here = Source("data.jsonl", str(Path("data.jsonl").resolve()), f"f{number}")
+        assert store.ingest(here, records(3 + number), again=lambda: records(1)) == 3 + number
+    Path("data.jsonl").rename("moved.jsonl")
+    monkeypatch.chdir(tmp_path)
+    Path("data.jsonl").touch()
+    moved = replace(here, file=str(Path("data.jsonl").resolve()))
+    assert store.ingest(moved, records(4), again=lambda: records(4)) == 0
+
+
 def test_a_limit_reads_on_in_a_file_that_grew(store: Store) -> None:
     store.ingest(SOURCE, records(6), limit=4)
     grown = replace(SOURCE, fingerprint="f2")
