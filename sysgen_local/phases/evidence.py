@@ -38,6 +38,18 @@ _UNRELATED = 0.15
 about something else; the next had 0.16, and told another story than the original."""
 
 
+_OWN = 12
+"""Content words that an original answer has beside the question's, from which on a new answer
+keeps one of them, ..."""
+
+_SAYING = 4
+"""Content words of an answer that says more than yes or no."""
+
+_LEFT = 0.1
+"""... or so many, where it is not much shorter. Of 86 answers of a real model, the four below were
+all wrong ("Thank you for your input" in place of two recipes); a metaphor had 0.13."""
+
+
 def phrases_of(row: Row) -> Phrases:
     """The phrases of the system message that the row was answered under. One that no judge has
     seen (the dataset's own, or a person's) is taken whole."""
@@ -52,7 +64,7 @@ def phrases_of(row: Row) -> Phrases:
 class Evidence:
     """For one turn: its instruction, its original answer, and the system message's phrases."""
 
-    VERSION = "3"
+    VERSION = "4"
     """Part of the recipe: raised whenever a rule decides otherwise than before."""
 
     def __init__(
@@ -120,6 +132,11 @@ class Evidence:
         if any(demand.kind == "language" for _, asked in self._phrases for demand in asked):
             return False
         new, old = words_of(answer), words_of(self._original)
+        own = old - words_of(self._instruction)
+        if len(own) >= _OWN and len(new) >= _SAYING:
+            kept = len(new & own)
+            if not kept or (kept < _LEFT * len(own) and 2 * len(new) >= len(old)):
+                return True
         if min(len(new), len(old)) < _ENOUGH:
             return False
         there = len(new & (old | words_of(self._instruction))) / len(new)

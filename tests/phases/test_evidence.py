@@ -187,6 +187,8 @@ ROME = (
         (ROME, (), True),
         (f"{ROME} Magellan departs from Seville in August and sails to Mactan island.", (), False),
         ("Rome fell.", (), False),  # too little to tell
+        ("Thank you for your response. If you have other questions, feel free to ask.", (), True),
+        ("Certainly: the ships sailed in three years of a voyage around the globe.", (), False),
         (ROME, (Phrase("format", "Answer in French."),), False),
     ],
 )
