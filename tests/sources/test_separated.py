@@ -100,6 +100,59 @@ def test_nor_one_that_another_mark_seems_to_close():
     assert len(found) == len(lines) - 1
 
 
+ASKED = ["How long is a foot?,12 inches", "Name a tree.,An elm", "What is ice?,Frozen water"]
+
+
+@pytest.mark.parametrize("between", [0, 1, 2])
+@pytest.mark.parametrize(
+    ("opened", "closed"),
+    [
+        ('"Name a fruit.,A pear', 'How wide is it?,5"'),  # one column, where there are two
+        ('Name a fruit.,"A pear', '5" or 6",How wide is it?'),
+        ('Name a fruit.,"A pear', 'How wide is it?,5"'),  # as many columns as there are
+        ('"Name a fruit.,A pear', 'How wide is 5",As two thumbs'),
+        ('Name a fruit,"A pear', 'Say how wide it is,About 5"'),
+    ],
+)
+def test_a_mark_that_another_closes_some_lines_below_melts_no_rows(opened, closed, between):
+    lines = ["question,answer", "a,A", opened, *ASKED[:between], closed, "b,B"]
+    found = records("\n".join(lines))
+    assert [r.line for r in found] == list(range(2, len(lines) + 1))
+    assert isinstance(found[1], Reject)
+    assert found[1].raw == opened
+    wanted = [line.split(",") for line in [*ASKED[:between], "b,B"]]
+    given = [list(r.row.values()) for r in found[2:] if isinstance(r, Record)]
+    assert [row for row in given if row in wanted] == wanted
+
+
+def test_marks_that_nobody_doubles_tell_that_others_were_not_meant_either():
+    lines = ["question,answer", '5" and 6",b', 'c,"d', "e,f", 'g,h"', "i,j"]
+    assert [r.line for r in records("\n".join(lines))] == [2, 3, 4, 5, 6]
+    assert cells("\n".join(lines[:1] + lines[2:])) == [["c", "d\ne,f\ng,h"], ["i", "j"]]
+
+
+POEM = "Roses are red, they say,\nviolets are blue, I think,\nand sugar, of course, is sweet"
+CODE = "def add(a,b):\n    return a+b\n\nprint(add(1,2))\nprint(add(3,4),end='')"
+DRINKS = "I like tea,but not coffee\nyou like coffee,but not tea\nthey like 1,000 things"
+
+
+@pytest.mark.parametrize("text", [
+    POEM, CODE, DRINKS, "x = 5\nprint(x,y)", "Two:\n1,5\n2,5", "a\nb", "She said:\n\"Go, now.\"",
+    "1. Tea, hot\n2. Coffee, cold", "Dear Sir,\nI am well,\nyours,\nAda", "你好,世界\n再见,世界",
+    "SELECT a,b\nFROM t", "f(A,B)\ng(A.,B.)", "The end.\n\"Well,\" she said.\nThe end.",
+])  # fmt: skip
+@pytest.mark.parametrize("quoting", [csv.QUOTE_MINIMAL, csv.QUOTE_ALL])
+def test_a_cell_of_several_lines_is_one_cell(text, quoting):
+    for width in (2, 3, 4):
+        for column in range(width):
+            table = [[f"q{n}" for n in range(width)] for _ in range(3)]
+            table[1][column] = text
+            out = io.StringIO(newline="")
+            writer = csv.writer(out, quoting=quoting, lineterminator="\n")
+            writer.writerows([[f"name{n}" for n in range(width)], *table])
+            assert cells(out.getvalue()) == table
+
+
 def test_rows_behind_a_mark_that_is_never_closed_come_before_the_end(tmp_path):
     """Not even where it is the first of very many lines."""
     text = 'question,answer\n"b.,c\n' + "".join(f"q{n},A{n}\n" for n in range(30_000))
@@ -109,6 +162,17 @@ def test_rows_behind_a_mark_that_is_never_closed_come_before_the_end(tmp_path):
 
 
 TEXT = st.text(st.sampled_from("ab\"',;| é\n\t"), max_size=12)
+CELLS = st.text(st.sampled_from('ab",\n'), max_size=9)
+
+
+@settings(max_examples=300, deadline=None)
+@given(table=st.lists(st.tuples(CELLS, CELLS), max_size=6), quoting=st.sampled_from([0, 1]))
+def test_cells_of_many_lines_come_back_as_csv_reads_them(table, quoting):
+    out = io.StringIO(newline="")
+    writer = csv.writer(out, quoting=quoting, lineterminator="\n")
+    writer.writerows([["question", "answer"], *table])
+    _, *expected = csv.reader(io.StringIO(out.getvalue(), newline=""))
+    assert cells(out.getvalue()) == [row for row in expected if row]
 
 
 @settings(max_examples=200, deadline=None)

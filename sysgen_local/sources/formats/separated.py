@@ -1,8 +1,10 @@
 """CSV and TSV: a header, and then a row a record.
 
 CSV: a cell in quotation marks may go over several lines. A mark that is never closed takes no line
-with it: the line is named, and the next is read on its own. TSV has no quoting, unless its header
-is quoted or a cell can only be read so: there a mark is text like any other.
+with it: the line is named, and the next is read on its own. The same holds for one that was not
+meant to open, and that a mark some lines below seems to close (`_Table._melts` says how that is
+told). TSV has no quoting, unless its header is quoted or a cell can only be read so: there a mark
+is text like any other.
 """
 
 from __future__ import annotations
@@ -34,6 +36,11 @@ _LIKE_ROWS = 3
 """So many lines within one cell, each of which could be a row: its mark was not meant to open."""
 _INSIDE = re.compile(r'[^"]*+(?:""[^"]*+)*+')
 _LOOSE = re.compile(r'"(.*?)"$', re.DOTALL)
+_ENDS = re.compile(r"""\w[.?!…。？！]["')\]]?$""")
+"""The end of a sentence, right before a separator."""
+_SAYS = re.compile(r"\w\W+\w")
+"""Two words."""
+_BRACKETS = (("(", ")"), ("[", "]"), ("{", "}"))
 _DIRECTIVE = re.compile(r"sep=(.)[\r\n]*$")
 
 
@@ -63,6 +70,7 @@ class _Table:
         self._separator = separator
         self._blanks = False  # those behind a separator belong to it
         self._quoting = True
+        self._careless = False  # whoever wrote it leaves marks within cells as they are
         self._names: list[str] = []
 
     def rows(self) -> Found:
@@ -140,9 +148,12 @@ class _Table:
                     at += 1
                     inside = True
                     continue
-                at = text.find(self._separator, at) + 1
-                if not at:
+                end = text.find(self._separator, at)
+                if '"' in text[at : end if end >= 0 else len(text)]:
+                    self._careless = True
+                if end < 0:
                     return "whole"
+                at = end + 1
 
     # CSV
 
@@ -167,15 +178,19 @@ class _Table:
             taken.append(more)
             if '"' in more.text:
                 state = self._scan(more.text, inside=True)
-        if state == "whole" and not self._all_like_rows(taken[1:-1]):
+        if state == "whole":
             text = "".join(one.text for one in taken)
-            return self._record(line, self._cells(text), text)
+            cells = self._cells(text)
+            if not self._melts(taken, cells):
+                return self._record(line, cells, text)
+        self._careless = True
         self._again.extendleft(one._replace(doubtful=True) for one in reversed(taken[1:]))
         if state == "open" and len(taken) == 1:
             detail = "a quotation mark in it is never closed"
         else:
+            what = "opens a cell that was not meant" if state == "whole" else "is never closed"
             detail = (
-                f"a quotation mark in line {line.number} is never closed: lines {line.number} to "
+                f"a quotation mark in line {line.number} {what}: lines {line.number} to "
                 f"{taken[-1].number} would be one row; those behind it are read on their own"
             )
         return Reject(line.number, "bad_row", detail, text_of(line.text))
@@ -183,6 +198,7 @@ class _Table:
     def _loose(self, line: _Line) -> Record | Reject:
         """A line in which text follows a mark that should close: such a mark is taken for text,
         and so are all where that does not come out even."""
+        self._careless = True
         parts = line.text.rstrip("\r\n").split(self._separator)
         cells: list[str] = []
         held: list[str] = []
@@ -200,13 +216,81 @@ class _Table:
                           "doubled", text_of(line.text))  # fmt: skip
         return self._record(line, cells, line.text)
 
-    def _all_like_rows(self, lines: list[_Line]) -> bool:
-        """Whether each could be a row, as in prose or code hardly every line can."""
-        return len(lines) >= _LIKE_ROWS and all(
-            len(cells := line.text.rstrip("\r\n").split(self._separator)) == len(self._names) > 1
-            and all(cell and (self._blanks or cell[0] != " ") for cell in cells)
-            for line in lines
+    def _melts(self, lines: list[_Line], cells: list[str]) -> bool:
+        """Whether the lines, which their marks make one record of these cells, are rows of their
+        own: the mark that opens the cell over them was not meant to.
+
+        It is told by these, as every line of prose or code in a cell hardly is like a row:
+        - the lines behind the first are like rows, and together they come to another number of
+          columns than the header has;
+        - the lines within the cell are like rows, and there are three or more;
+        - all lines are like rows, and either the file has marks that no writer of CSV leaves as
+          they are, or the separators in them stand where a text ends and another one begins.
+
+        What remains undecided counts as one row, as CSV has it: two lines without such marks,
+        as `"one,two` and `three",four`. And a cell is taken apart where it has the likeness by
+        chance: a table of two columns in a cell of a file that has two.
+        """
+        within, behind = lines[1:-1], lines[1:]
+        if len(within) >= _LIKE_ROWS and all(self._is_like_row(line.text) for line in within):
+            return True
+        if not all(self._is_like_row(line.text) for line in behind):
+            return False
+        if len(cells) != len(self._names):
+            return True
+        if not self._is_like_row(lines[0].text) or any('""' in line.text for line in lines):
+            return False
+        return self._careless or self._says_rows(lines)
+
+    def _is_like_row(self, text: str) -> bool:
+        """Whether a line could be a row: as many columns as the header, none of which begins with
+        a blank, as what follows a comma in prose does; nor is the first or the last one empty."""
+        cells = self._parted(text)
+        return (
+            len(cells) == len(self._names) > 1
+            and bool(cells[0] and cells[-1])
+            and (self._blanks or not any(cell.startswith(" ") for cell in cells))
         )
+
+    def _says_rows(self, lines: list[_Line]) -> bool:
+        """Whether the separators within the cell that goes over the lines part texts: some of each
+        line stand behind the end of a sentence, or between words and a capital letter; and none
+        stands within brackets, as in code."""
+        first, last = lines[0].text, lines[-1].text
+        opened = len(self._parted(first)) - first.rpartition('"')[2].count(self._separator) - 1
+        for line in lines:
+            cells = self._parted(line.text)
+            if any(cell.count(a) != cell.count(b) for cell in cells for a, b in _BRACKETS):
+                return False
+            at = opened if line.text is first else 0
+            end = opened if line.text is last else len(cells) - 1
+            pairs = list(zip(cells[at:end], cells[at + 1 : end + 1], strict=True))
+            if pairs and not any(self._parts_texts(before, after) for before, after in pairs):
+                return False
+        return True
+
+    def _parts_texts(self, before: str, after: str) -> bool:
+        if not _SAYS.search(before):
+            return False
+        return bool(_ENDS.search(before)) or (not self._blanks and after[:1].isupper())
+
+    def _parted(self, text: str) -> list[str]:
+        """The cells of a line read on its own; a mark that nothing closes is text."""
+        text = text.rstrip("\r\n")
+        cells: list[str] = []
+        at = 0
+        while at <= len(text):
+            end = -1
+            if text.startswith('"', at):
+                close = _INSIDE.match(text, at + 1).end()  # type: ignore[union-attr]
+                if close + 1 == len(text) or text.startswith(self._separator, close + 1):
+                    end = close + 1
+            if end < 0:
+                end = text.find(self._separator, at)
+                end = len(text) if end < 0 else end
+            cells.append(text[at:end])
+            at = end + 1
+        return cells
 
     # TSV
 
