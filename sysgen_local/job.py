@@ -331,9 +331,7 @@ def run(
 ) -> bool:
     """Runs the tasks over everything due. False if it was interrupted: it can be taken up again."""
     options = replace(options, longest=store.longest() // BYTES_PER_TOKEN + BESIDE_THE_ROW)
-    return passes.run(
-        tasks, store, progress_of(store), views, options, announce=announce, leave=True
-    )
+    return passes.run(tasks, store, progress_of(store), views, options, announce=announce)
 
 
 def progress_of(store: Store) -> Progress:

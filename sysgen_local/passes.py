@@ -58,12 +58,11 @@ def run(
     options: Options,
     *,
     announce: Callable[[str], None] = lambda line: None,
-    leave: bool = False,
 ) -> bool:
     """Runs the tasks over everything due. False if it was interrupted: it can be taken up again.
 
-    `leave`: rows that fit the model's context but not the memory there is now stay due, and are
-    tried again in larger slots as far as there is memory; without, they end as too long.
+    Rows that fit the model's context but not the memory there is now are tried again in larger
+    slots as far as there is memory, and else stay due: memory ends no row.
     """
     passes = [
         (loaded, [task for _, task in group])
@@ -85,7 +84,7 @@ def run(
                     partial(_prepared, task.prepare, board) for task in its if task.prepare
                 ]
                 prepare.append(partial(progress.passing, number))
-                mine = replace(options, no_room=leave, context=context or options.context)
+                mine = replace(options, no_room=True, context=context or options.context)
                 pipeline = partial(Pipeline, board, stages, progress)
                 if not _run_on(model, mine, pipeline, prepare, announce):
                     return False

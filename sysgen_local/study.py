@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, get_args
 from sysgen_local import trial
 from sysgen_local.errors import UsageError
 from sysgen_local.evaluate.answer import SystemIn
-from sysgen_local.evaluate.benchmark import Benchmark
+from sysgen_local.evaluate.benchmark import Benchmark, unjudged
 from sysgen_local.evaluate.bootstrap import compare
 from sysgen_local.progress import View
 from sysgen_local.report.benchmarks import study_tables
@@ -133,7 +133,6 @@ def _comparisons(first: Result, other: Result) -> list[Comparison]:
 def _note(result: Result) -> str | None:
     """What an entrant's numbers leave out."""
     of = result.benchmark.score(result.outcome.cases)["questions"]
-    if not of["failed"]:
+    if not (reasons := unjudged(of)):
         return None
-    reasons = ", ".join(f"{reason} {n:,}" for reason, n in of["failed"].items())
     return f"{result.entrant.label}: {of['judged']:,} of {of['all']:,} questions ({reasons})"

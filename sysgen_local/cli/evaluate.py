@@ -278,13 +278,20 @@ def _examine(
 
 def warn(scores: Mapping[str, Any]) -> None:
     """Says what the numbers leave out."""
+    from sysgen_local.evaluate.benchmark import unjudged
+
     of = scores["questions"]
+    ways = []
     if of["failed"]:
-        reasons = ", ".join(f"{reason} {n:,}" for reason, n in of["failed"].items())
+        ways.append(
+            "--retry-failed asks again, perhaps with a larger --context or --max-judge-tokens"
+        )
+    if of["pending"]:
+        ways.append("the same command asks what is pending once more memory is free")
+    if ways:
         click.echo(
             f"sysgen: the numbers are of {of['judged']:,} of {of['all']:,} questions; without "
-            f"verdicts: {reasons}\n  -> --retry-failed asks again, perhaps with a larger --context "
-            "or --max-judge-tokens",
+            f"verdicts: {unjudged(of)}\n  -> {'; '.join(ways)}",
             err=True,
         )
 

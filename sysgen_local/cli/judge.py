@@ -202,6 +202,7 @@ def judge(
                 announce=view.say,
             )  # fmt: skip
         found = summary(store.judgements())
+        left = sum(1 for _ in board.due("judge")) if finished else 0
     if as_json:
         click.echo(json.dumps(found, indent=2))
     else:
@@ -209,6 +210,12 @@ def judge(
             terminal.console().print(table.rich())
         if not found and not due:
             click.echo(f"{db} has no finished row to judge: `sysgen run --db {db}`", err=True)
+    if left:
+        click.echo(
+            f"{left:,} rows are not judged yet, for they need more memory than is free now: "
+            "the same command judges them once more is free",
+            err=True,
+        )
     if not finished:
         click.echo("interrupted: the same command takes it up again", err=True)
         return 130

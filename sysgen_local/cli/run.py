@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
-from functools import partial
-from itertools import islice
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from sysgen_local.cli import options as opt
+from sysgen_local.cli.reading import skips, taken
 from sysgen_local.records import PHASES, Phase
 from sysgen_local.settings import Settings
 
 if TYPE_CHECKING:
-    from sysgen_local.records import Source
-    from sysgen_local.sources import Tally
-    from sysgen_local.store import Again, Store
+    from sysgen_local.store import Store
 
 INPUT = click.argument("inputs", nargs=-1, metavar="[INPUT]...")
 OUTPUT = "Write finished rows: .jsonl or .parquet, or - for JSONL on standard output."
@@ -171,7 +168,7 @@ def import_tags(tags: Path, db: Path, inputs: tuple[str, ...], **reading: Any) -
     from sysgen_local.store import Store
 
     with Store.open(db) as store:
-        _read(store, inputs, say=lambda line: None, **reading)
+        taken(store, inputs, say=lambda line: None, **reading)
         done, skipped = import_phrases(store, tags)
     click.echo(f"{done:,} rows with phrases from {tags}; {skipped:,} had theirs already", err=True)
     return 0
@@ -217,7 +214,7 @@ def _work(
         for line in job.lacking(tasks):
             view.say(line)
         recipes.recipes(tasks, store, redo=redo, check=settings.check)  # before anything is read
-        sources = _read(
+        sources = taken(
             store,
             inputs,
             mapping=mapping,
@@ -226,7 +223,7 @@ def _work(
             encoding=encoding,
             limit=limit,
             strict=strict,
-            skip_system=settings.existing_system == "skip",
+            skip_system=skips(settings),
             appended=True if appended else None,
             say=view.say,
         )
@@ -318,67 +315,3 @@ def _may_delete(store: Store, phase: Phase, yes: bool) -> bool:
     if yes or not sys.stdin.isatty():
         return True
     return click.confirm("Delete them?", err=True)
-
-
-def _read(
-    store: Store,
-    inputs: Sequence[str],
-    *,
-    mapping: str | None,
-    license: str | None,  # noqa: A002
-    split: str | None,
-    encoding: str | None,
-    limit: int | None,
-    strict: bool,
-    say: Callable[[str], None],
-    skip_system: bool = False,
-    appended: bool | None = None,
-) -> list[int]:
-    """Takes the inputs into the store; what was read before is not read again. `appended`: whether
-    to read the new rows of a file that grew, None to ask on a terminal. The sources' numbers."""
-    from sysgen_local.errors import UsageError
-    from sysgen_local.sources import Tally, find, need_usable, parse_map, read, strictly
-    from sysgen_local.store import GrownError
-
-    keys = parse_map(mapping) if mapping else None
-    sources = find(inputs, mapping=keys, license=license, split=split, encoding=encoding, say=say)
-    tallies = []
-    numbers = []
-    for source in sources:
-        tally = Tally(source.path)
-        again = partial(read, source, skip_system=skip_system, say=say)
-
-        def take(
-            more: bool, source: Source = source, tally: Tally = tally, again: Again = again
-        ) -> int:
-            records = tally.count(again())
-            return store.ingest(source, records, limit=limit, again=again, appended=more)
-
-        if strict:  # to the end, before anything of it is kept
-            for _ in strictly(source.path, islice(again(), limit)):
-                pass
-        before = store.known(source)
-        try:
-            new = take(bool(appended))
-        except GrownError as grown:
-            if appended is not None or not sys.stdin.isatty():
-                raise
-            click.echo(grown.message, err=True)
-            if not click.confirm("Read the new ones?", default=True, err=True):
-                raise
-            new = take(True)
-        number, path = store.known(source) or (0, source.path)
-        if before and path != source.path and not new and number not in numbers:
-            say(f"{source.path}: the same content as {path}, which is here already")
-        numbers.append(number)
-        if new:
-            tallies.append(tally)
-            why = f"`sysgen stats --db {store.path}` shows why"
-            rejected = f", {tally.rejected:,} rejected ({why})" if tally.rejected else ""
-            more = f", {new:,} new" if new < tally.usable + tally.rejected else ""
-            say(f"{source.path}: {tally.usable:,} rows{more}{rejected}")
-    if tallies:
-        need_usable(tallies)
-    if sources and not store.counts().input:
-        raise UsageError(f"{sources[0].path} is empty: there is no row in it")
-    return sorted(set(numbers))

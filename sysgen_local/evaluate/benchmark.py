@@ -32,6 +32,7 @@ class Benchmark:
 
     def score(self, cases: Sequence[Case]) -> dict[str, Any]:
         """The numbers over what was judged; beside them under `questions` what was not, and why.
+        A question that no run has brought to an end is pending: it needs more memory than was free.
 
         Raises SysgenError where nothing was judged.
         """
@@ -43,20 +44,20 @@ class Benchmark:
                 failed[reason] = failed.get(reason, 0) + 1
             if case.answered:
                 cut_off += sum(finish == "length" for finish in case.answered.finishes)
-        if not judged:
-            reasons = ", ".join(f"{reason} {n}" for reason, n in failed.items()) or "none was asked"
-            raise SysgenError(
-                f"no question of {self.path} was judged: {reasons}",
-                hint="a larger --context, --max-judge-tokens or another judge may help; "
-                "--retry-failed tries those questions again",
-            )
-        return {
-            **self.count(list(judged.values())),
-            "questions": {
-                "all": len(cases), "judged": len(judged), "failed": failed,
-                "answers_cut_off": cut_off,
-            },
+        questions = {
+            "all": len(cases), "judged": len(judged), "failed": failed,
+            "pending": len(cases) - len(judged) - sum(failed.values()),
+            "answers_cut_off": cut_off,
         }  # fmt: skip
+        if not judged:
+            raise SysgenError(
+                f"no question of {self.path} was judged: {unjudged(questions) or 'none is there'}",
+                hint="a larger --context, --max-judge-tokens or another judge may help; "
+                "--retry-failed tries those questions again"
+                if failed
+                else "the same command asks them once more memory is free, or with fewer --slots",
+            )
+        return {**self.count(list(judged.values())), "questions": questions}
 
     @staticmethod
     def judged(cases: Sequence[Case]) -> dict[int, Any]:
@@ -66,6 +67,14 @@ class Benchmark:
             for case in cases
             if case.judged is not None and case.judged.dropped is None
         }
+
+
+def unjudged(questions: Mapping[str, Any]) -> str:
+    """How many questions have no marks, by reason, of what `score` says of them; "" where none."""
+    reasons = [f"{reason} {n:,}" for reason, n in questions["failed"].items()]
+    if pending := questions["pending"]:
+        reasons.append(f"pending for want of memory {pending:,}")
+    return ", ".join(reasons)
 
 
 def failure(case: Case) -> str | None:

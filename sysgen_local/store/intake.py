@@ -14,8 +14,8 @@ from sysgen_local.store import codec
 from sysgen_local.store.database import Database
 from sysgen_local.store.schema import now
 
-Again = Callable[[], Iterable[Conversation | Reject]]
-"""Reads a source once more from its start."""
+Again = Callable[[bool], Iterable[Conversation | Reject]]
+"""Reads a source once more from its start; told whether rows with a system message are rejected."""
 
 RAW = 4000
 """Characters that are kept of a rejected row's own text."""
@@ -50,9 +50,10 @@ def ingest(
     on_batch: Callable[[int], None] | None,
     again: Again | None,
     appended: bool,
+    skip_system: bool,
 ) -> int:
     """See `Store.ingest`."""
-    entry = _enter(db, source, again, appended)
+    entry = _enter(db, source, again, appended, skip_system)
     seen = entry.records
     if entry.complete or (limit is not None and seen >= limit):
         return 0
@@ -74,6 +75,13 @@ def known(db: Database, fingerprint: str) -> tuple[int, str] | None:
     return (entry.number, entry.path) if entry else None
 
 
+def skipped(db: Database, source: Source) -> bool | None:
+    """See `Store.skipped`."""
+    entry = _known(db, "fingerprint = $1", source.fingerprint)
+    entry = entry or _in_place(db, source, codec.clean(source.path))
+    return _skipped(db, entry.number) if entry else None
+
+
 class _Entry(NamedTuple):
     """A line of `sources`."""
 
@@ -86,14 +94,16 @@ class _Entry(NamedTuple):
     mapping: dict[str, str]
 
 
-def _enter(db: Database, source: Source, again: Again | None, appended: bool) -> _Entry:
+def _enter(
+    db: Database, source: Source, again: Again | None, appended: bool, skip_system: bool
+) -> _Entry:
     """The source's line, as it is known by its content, else by its place, else as a copy that
     has grown; or a new one."""
     path, mapping = codec.clean(source.path), codec.clean(dict(source.mapping or {}))
     known = (
         _known(db, "fingerprint = $1", source.fingerprint)
         or _in_place(db, source, path)
-        or (_copied(db, source, again) if again else None)
+        or (_copied(db, source, again, skip_system) if again else None)
     )
     if known is None:
         return _new(db, source, path, mapping)
@@ -109,8 +119,9 @@ def _enter(db: Database, source: Source, again: Again | None, appended: bool) ->
             f"{source.path} was read into {db.path} {_map(known.mapping)}, now {_map(mapping)}",
             hint="give the same --map, or name another file with --db",
         )
+    _same_rows(db, source, known.number, skip_system)
     if known.fingerprint != source.fingerprint:
-        new = _more(db, known.number, again()) if again else None
+        new = _more(db, known.number, again(skip_system)) if again else None
         if new is None:
             raise UsageError(
                 f"{source.path} has changed since it was read into {db.path}",
@@ -134,6 +145,30 @@ def _enter(db: Database, source: Source, again: Again | None, appended: bool) ->
     return known
 
 
+def _same_rows(db: Database, source: Source, number: int, skip_system: bool) -> None:
+    """Raises UsageError where rows with a system message were not treated as they are to be."""
+    before = _skipped(db, number)
+    if before is None or before == skip_system:
+        return
+    option = "--existing-system skip"
+    said = f"{option}, now without" if before else f"its rows that have one, now with {option}"
+    raise UsageError(
+        f"{source.path} was read into {db.path} with {said}",
+        hint=f"{'give' if before else 'leave off'} {option}, or name another file with --db",
+    )
+
+
+def _skipped(db: Database, number: int) -> bool | None:
+    """Whether rows of the source that have a system message were rejected; None where it has shown
+    none so far, so that either way gives the same rows. Told by the rows themselves, which no
+    version of a file can lack."""
+    rejected = "SELECT 1 FROM rejects WHERE source = $1 AND reason = 'has_system' LIMIT 1"
+    if db.all(rejected, number):
+        return True
+    taken = "SELECT 1 FROM conversations WHERE source = $1 AND system <> '' LIMIT 1"
+    return False if db.all(taken, number) else None
+
+
 def _known(db: Database, where: str, *values: str) -> _Entry | None:
     return next(_entries(db, where, *values), None)
 
@@ -155,14 +190,18 @@ def _in_place(db: Database, source: Source, path: str) -> _Entry | None:
     return None
 
 
-def _copied(db: Database, source: Source, again: Again) -> _Entry | None:
+def _copied(db: Database, source: Source, again: Again, skip_system: bool) -> _Entry | None:
     """A source that was read from a file of the same name elsewhere, and with whose rows this one
     begins. Another name stays another file: a sample and the whole that it was cut from are both
     wanted. One row in common says nothing."""
     place = _place(source)
     name = os.path.basename(place)
     for entry in _entries(db, "complete AND records > 1"):
-        if os.path.basename(entry.file) == name and _more(db, entry.number, again()) is not None:
+        if os.path.basename(entry.file) != name:
+            continue
+        before = _skipped(db, entry.number)
+        records = again(skip_system if before is None else before)
+        if _more(db, entry.number, records) is not None:
             return entry
     return None
 

@@ -101,6 +101,7 @@ class Store:
         on_batch: Callable[[int], None] | None = None,
         again: intake.Again | None = None,
         appended: bool = False,
+        skip_system: bool = False,
     ) -> int:
         """Add the records of a source that are not here yet; returns how many were added.
 
@@ -112,9 +113,12 @@ class Store:
 
         `again` reads it once more, for a file with other content at a known place: where it only
         grew, `appended` takes the new records and without it GrownError is raised. Raises
-        UsageError where the content is another, and where it was read with another mapping.
+        UsageError where the content is another, and where it was read with another mapping or, in
+        `skip_system`, another treatment of rows that have a system message.
         """
-        return intake.ingest(self._db, source, records, limit, batch, on_batch, again, appended)
+        return intake.ingest(
+            self._db, source, records, limit, batch, on_batch, again, appended, skip_system
+        )
 
     def sources(self, names: Sequence[str]) -> list[int]:
         """The numbers of the sources that go by these names: the path as it was named, the file's
@@ -129,6 +133,11 @@ class Store:
     def known(self, source: Source) -> tuple[int, str] | None:
         """The number of a source with this content, and the path by which it was first read."""
         return intake.known(self._db, source.fingerprint)
+
+    def skipped(self, source: Source) -> bool | None:
+        """Whether rows of this source that have a system message were rejected when it was read;
+        None where it is new, or has shown no such row."""
+        return intake.skipped(self._db, source)
 
     def due(self, phase: Phase, *, page: int = 256) -> Iterator[Row]:
         """Rows this phase has to do, ascending: the phase before let them through.

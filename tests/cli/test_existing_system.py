@@ -64,6 +64,36 @@ def test_skipped_the_row_is_rejected(folder):
     assert len(systems(folder)) == 1
 
 
+@pytest.mark.parametrize("first", [["--existing-system", "skip"], []])
+def test_a_file_is_not_read_in_two_ways(folder, first):
+    sysgen("run", "rows.jsonl", *first, "--phase", "filter", cwd=folder)
+    before = stats(folder)["rows"]
+    other = [] if first else ["--existing-system", "skip"]
+    done = sysgen("run", "rows.jsonl", *other, cwd=folder, fails=True)
+    assert done.returncode == 2
+    said = "with --existing-system skip, now without" if first else "now with --existing-system"
+    assert said in done.stderr
+    assert "-> " in done.stderr
+    assert stats(folder)["rows"] == before
+    # Whoever names no file, or has no such option, goes on with what was read.
+    sysgen("filter", "rows.jsonl", cwd=folder)
+    sysgen("run", "rows.jsonl", *first, "-o", "out.jsonl", cwd=folder)
+    assert len(systems(folder)) == (1 if first else 2)
+
+
+def test_a_command_without_the_option_reads_on_as_a_file_was_read(folder):
+    rows = [ROWS[1], ROWS[0], ROWS[1], ROWS[0]]
+    (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    skip = ("--existing-system", "skip")
+    sysgen("run", "rows.jsonl", *skip, "--limit", 2, "--phase", "filter", cwd=folder)
+    sysgen("filter", "rows.jsonl", cwd=folder)
+    assert stats(folder)["rejects"] == {"has_system": 2}
+    with (folder / "rows.jsonl").open("a") as file:
+        file.write(json.dumps(ROWS[0]) + "\n")
+    sysgen("filter", "rows.jsonl", "--appended", cwd=folder)
+    assert stats(folder)["rejects"] == {"has_system": 3}
+
+
 def test_strict_stops_at_the_first_row_that_cannot_be_used(folder):
     done = sysgen("run", "rows.jsonl", "--strict", cwd=folder, fails=True)
     assert done.returncode == 2

@@ -180,7 +180,7 @@ def test_a_file_that_grew_offers_its_new_rows(store: Store, place: str) -> None:
     store.ingest(SOURCE, records(6))
     grown = replace(SOURCE, path=place, fingerprint="f2")
 
-    def again() -> Iterator[Conversation | Reject]:
+    def again(skip_system: bool = False) -> Iterator[Conversation | Reject]:
         return records(9)
 
     with pytest.raises(GrownError, match="has grown by 3 rows") as caught:
@@ -203,7 +203,7 @@ def test_a_file_that_grew_offers_its_new_rows(store: Store, place: str) -> None:
 def test_a_copy_that_grew_offers_its_new_rows(
     store: Store, file: str, begins: int, known: bool
 ) -> None:
-    def again() -> Iterator[Conversation | Reject]:
+    def again(skip_system: bool = False) -> Iterator[Conversation | Reject]:
         for found in records(9):
             other = isinstance(found, Conversation) and found.line > begins
             yield replace(found, turns=(Turn("user", "other"), found.turns[1])) if other else found
@@ -227,18 +227,18 @@ def test_files_with_one_name_in_two_folders_are_two(
         monkeypatch.chdir(tmp_path / name)
         Path("data.jsonl").touch()
         here = Source("data.jsonl", str(Path("data.jsonl").resolve()), f"f{number}")
-        assert store.ingest(here, records(3 + number), again=lambda: records(1)) == 3 + number
+        assert store.ingest(here, records(3 + number), again=lambda _: records(1)) == 3 + number
     Path("data.jsonl").rename("moved.jsonl")
     monkeypatch.chdir(tmp_path)
     Path("data.jsonl").touch()
     moved = replace(here, file=str(Path("data.jsonl").resolve()))
-    assert store.ingest(moved, records(4), again=lambda: records(4)) == 0
+    assert store.ingest(moved, records(4), again=lambda _: records(4)) == 0
 
 
 def test_a_limit_reads_on_in_a_file_that_grew(store: Store) -> None:
     store.ingest(SOURCE, records(6), limit=4)
     grown = replace(SOURCE, fingerprint="f2")
-    assert store.ingest(grown, records(9), again=lambda: records(9), limit=5) == 1
+    assert store.ingest(grown, records(9), again=lambda _: records(9), limit=5) == 1
     assert store.ingest(grown, records(9)) == 4
 
 
@@ -246,7 +246,7 @@ def test_a_limit_reads_on_in_a_file_that_grew(store: Store) -> None:
 def test_a_file_that_changed_within_is_no_grown_one(store: Store, at: int) -> None:
     """Whether it was usable there before, or is now."""
 
-    def changed() -> Iterator[Conversation | Reject]:
+    def changed(skip_system: bool = False) -> Iterator[Conversation | Reject]:
         for line in range(1, 10):
             found = record(line)
             if line == at and isinstance(found, Conversation):
@@ -267,6 +267,73 @@ def test_a_file_that_changed_within_is_no_grown_one(store: Store, at: int) -> No
 def test_the_same_rows_in_other_bytes_are_no_new_ones(store: Store) -> None:
     store.ingest(SOURCE, records(6))
     packed = replace(SOURCE, fingerprint="f2")
-    assert store.ingest(packed, records(6), again=lambda: records(6)) == 0
+    assert store.ingest(packed, records(6), again=lambda _: records(6)) == 0
     assert store.ingest(packed, records(6)) == 0
     assert store.counts().input == 6
+
+
+def with_system(n: int, skip_system: bool) -> Iterator[Conversation | Reject]:
+    """Every third row comes with a system message."""
+    for found in records(n):
+        if not isinstance(found, Conversation) or found.line % 3:
+            yield found
+        elif skip_system:
+            yield Reject(found.line, "has_system", "S")
+        else:
+            yield replace(found, system="S")
+
+
+BESIDE = Source("b/data.jsonl", "/b/data.jsonl", "f2")
+
+
+@pytest.mark.parametrize("skip", [False, True])
+@pytest.mark.parametrize(
+    ("other", "rows", "limit"),
+    [
+        (SOURCE, 9, None),  # as it was
+        (SOURCE, 9, 7),
+        (replace(SOURCE, path="b.jsonl", file="/b.jsonl"), 9, None),  # elsewhere
+        (replace(SOURCE, path="b.jsonl", file="/b.jsonl"), 9, 7),
+        (replace(SOURCE, fingerprint="f2"), 14, None),  # grown
+        (replace(SOURCE, fingerprint="f2"), 14, 7),
+        (replace(SOURCE, fingerprint="f2"), 9, None),  # the same rows in other bytes
+        (BESIDE, 14, None),  # grown, elsewhere
+    ],
+)
+def test_rows_with_a_system_message_are_never_treated_in_two_ways(
+    store: Store, other: Source, rows: int, skip: bool, limit: int | None
+) -> None:
+    def again(skip_system: bool) -> Iterator[Conversation | Reject]:
+        return with_system(rows, skip_system)
+
+    def take(skip_system: bool, *, appended: bool = True) -> int:
+        return store.ingest(
+            other,
+            again(skip_system),
+            again=again,
+            appended=appended,
+            skip_system=skip_system,
+        )
+
+    store.ingest(SOURCE, with_system(9, skip), limit=limit, skip_system=skip)
+    before = store.counts()
+    for appended in (False, True):
+        with pytest.raises(UsageError, match=r"was read into .* --existing-system skip") as caught:
+            take(not skip, appended=appended)
+        assert caught.value.hint.startswith("give" if skip else "leave off")
+    assert store.counts() == before
+    assert take(skip) == rows - (limit or 9)
+    assert store.skipped(other) is skip
+    wanted = [r for r in with_system(rows, skip) if isinstance(r, Conversation)]
+    assert [row.conversation for row in store.due("generate")] == wanted
+    assert take(skip) == 0
+
+
+@pytest.mark.parametrize("skip", [False, True])
+def test_where_no_row_has_a_system_message_nothing_is_treated_in_two_ways(
+    store: Store, skip: bool
+) -> None:
+    assert store.skipped(SOURCE) is None
+    store.ingest(SOURCE, records(5), skip_system=skip)
+    assert store.skipped(SOURCE) is None
+    assert store.ingest(SOURCE, records(5), skip_system=not skip) == 0
