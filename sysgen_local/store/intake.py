@@ -151,7 +151,11 @@ def _same_rows(db: Database, source: Source, number: int, skip_system: bool) -> 
     if before is None or before == skip_system:
         return
     option = "--existing-system skip"
-    said = f"{option}, now without" if before else f"its rows that have one, now with {option}"
+    said = (
+        f"{option}, now without"
+        if before
+        else f"its rows that have a system message, now with {option}"
+    )
     raise UsageError(
         f"{source.path} was read into {db.path} with {said}",
         hint=f"{'give' if before else 'leave off'} {option}, or name another file with --db",
@@ -183,7 +187,7 @@ def _in_place(db: Database, source: Source, path: str) -> _Entry | None:
     """The source of this file or of this name. A name as `train.jsonl` can stand for two files, of
     two folders: then the file counts."""
     place = _place(source)
-    local = os.path.realpath(source.path) == place
+    local = os.path.realpath(path) == place
     for entry in _entries(db, "path = $1 OR file = $2", path, place):
         if entry.file == place or not (local and os.path.exists(entry.file)):
             return entry
