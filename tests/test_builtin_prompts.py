@@ -8,10 +8,10 @@ from random import Random
 import pytest
 
 from builtin_recipe.sample import Message
+from builtin_recipe.scenario import draw_scenario
 from builtin_recipe.tasks import generate, respond
 from builtin_recipe.topics import Topics, vocabulary_pieces
 from builtin_recipe.verdicts import SYSTEM, draw_verdict, question, verify
-from builtin_recipe.world import latent
 from sysgen_local.engine import request
 from sysgen_local.phases.generate import Generate
 from sysgen_local.phases.respond import Respond
@@ -53,7 +53,7 @@ def test_phase_1_asks_what_was_learnt(compact):
 def test_phase_3_asks_what_was_learnt(compact):
     rng = Random(2)
     for _ in range(CASES):
-        about = latent(rng, TOPICS, telling=True)
+        about = draw_scenario(rng, TOPICS, telling=True)
         verdict = draw_verdict(rng, TOPICS, about)
         learnt = [Message("system", SYSTEM), Message("user", question(about.instruction, verdict))]
         filtered = Filtered((Phrase(verdict.tag, verdict.phrase),))

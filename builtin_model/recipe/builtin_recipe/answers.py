@@ -7,9 +7,9 @@ from dataclasses import replace
 from random import Random
 from typing import Literal
 
+from builtin_recipe.scenario import Scenario, draw_scenario, filled, some_points, spoken
 from builtin_recipe.topics import Topics, capitalised
 from builtin_recipe.words import WORDS, Format, Point
-from builtin_recipe.world import Latent, filled, latent, some_points, spoken
 
 _RESTATING = 0.4
 """Part of the ordinary answers that take up words of the instruction."""
@@ -30,7 +30,7 @@ _TOOL_SENTENCES = (
 )
 
 
-def fitting(rng: Random, about: Latent) -> str:
+def fitting(rng: Random, about: Scenario) -> str:
     """An answer with the format, style, action, background and tool that `about` asks for."""
     topic, form = about.topic, about.format.name
     points = [Point(p.title, p.sentence.replace("{t}", topic)) for p in about.points]
@@ -66,7 +66,7 @@ def _table(topic: str, titles: list[str]) -> str:
     return "\n".join([f"| Point | {topic} |", "| --- | --- |", *rows])
 
 
-def _piece_of_writing(rng: Random, about: Latent, points: list[Point]) -> str:
+def _piece_of_writing(rng: Random, about: Scenario, points: list[Point]) -> str:
     """A story, a poem or an email where the instruction asks for one, else nothing."""
     topic, pattern = about.topic, about.pattern.lower()
     if any(word in pattern for word in ("story", "novel", "tale")):
@@ -89,7 +89,7 @@ def _piece_of_writing(rng: Random, about: Latent, points: list[Point]) -> str:
     return ""
 
 
-def _body(about: Latent, points: list[Point]) -> str:
+def _body(about: Scenario, points: list[Point]) -> str:
     if about.format.name == "bullet":
         text = "\n".join(f"- {p.title}: {p.sentence}" for p in points)
     elif about.format.name == "numbered":
@@ -103,17 +103,17 @@ def _code(topic: str) -> str:
     return f"```python\ndef work(data):\n    # about {topic}\n    return data\n```"
 
 
-def _ending(about: Latent) -> str:
+def _ending(about: Scenario) -> str:
     tool = f"{capitalised(about.tool)} will help you here." if about.tool else ""
     action = filled(about.action.sentence, about.topic) if about.action else ""
     return _joined(" ", tool, action, about.background.sentence if about.background else "")
 
 
-def faulty(rng: Random, topics: Topics, about: Latent, fault: Fault) -> str:
+def faulty(rng: Random, topics: Topics, about: Scenario, fault: Fault) -> str:
     """An answer with one fault."""
     match fault:
         case "off":
-            return _off_topic(rng, about, latent(rng, topics.training))
+            return _off_topic(rng, about, draw_scenario(rng, topics.training))
         case "idk":
             return rng.choice(_REFUSALS)
         case "fmt":
@@ -123,8 +123,8 @@ def faulty(rng: Random, topics: Topics, about: Latent, fault: Fault) -> str:
             return " ".join(words[: max(2, len(words) // 4)])
 
 
-def _off_topic(rng: Random, about: Latent, other: Latent) -> str:
-    """A plain answer in the right format on the topic of another latent."""
+def _off_topic(rng: Random, about: Scenario, other: Scenario) -> str:
+    """A plain answer in the right format on the topic of another scenario."""
     domain = other.domain
     if domain == about.domain:
         domain = rng.choice([name for name in WORDS.domains if name != about.domain])
@@ -148,7 +148,7 @@ def _other_format(rng: Random, form: Format) -> Format:
     return rng.choice(others)
 
 
-def ordinary(rng: Random, topics: Topics, about: Latent) -> tuple[str, Latent]:
+def ordinary(rng: Random, topics: Topics, about: Scenario) -> tuple[str, Scenario]:
     """An answer as other people write it, cut anywhere and without a tidy format. Mostly it has
     nothing but a few words by which its domain could be known.
 

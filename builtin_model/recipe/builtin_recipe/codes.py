@@ -26,7 +26,7 @@ _FIGURES, _ESCAPED, _OTHERS = 4, 5, 7
 
 def codes(encoder: Encoder, own_way: float = _OWN_WAY) -> Tensor:
     """[vocabulary, CODE], of mean square 1 each; none for the token that starts a turn."""
-    generator = luck(0)
+    generator = fixed_generator(0)
     groups: dict[str, int] = {}
     group = torch.tensor([groups.setdefault(_plain(text), len(groups)) for text in encoder.texts])
     shared = torch.randn(len(groups), CODE, generator=generator)[group]
@@ -48,7 +48,7 @@ def _named(encoder: Encoder, group: Tensor) -> Tensor:
     return named
 
 
-def luck(number: int) -> torch.Generator:
+def fixed_generator(number: int) -> torch.Generator:
     """Chance that is alike in all trainings: how often codes are mistaken for others depends on
     it, and of five turns this is the one with the fewest."""
     return torch.Generator().manual_seed(number)

@@ -1,4 +1,4 @@
-"""Copying, wired: what followed when the last few tokens stood there before.
+"""The circuit that copies: it finds what followed when the last few tokens stood there before.
 
 Every token has a code. Heads of block 0 write the codes of the tokens before it beside each, the
 one m steps back turned m times and fainter by so much. A head of block 1 looks for the place before
@@ -6,7 +6,7 @@ which the same stood as here, and writes the code of what stands at it; where no
 looks at the starts of turns, which have no code. It looks at no answer, be it the one that the
 prompt shows or its own: what is to be copied was asked, answers take up the words of the question
 and lead astray, and whoever copies himself ends in a loop. Units of the last block make that code
-loud where the output layer reads. With the code comes whether that token goes on with a word: a
+larger where the output layer reads. With the code comes whether that token goes on with a word: a
 text must not end before it does.
 
 Two heads of block 3 point to what training makes them look at, but never to a token that goes on
@@ -31,8 +31,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from builtin_recipe.codes import LEARNING_WAY, codes, forms, joined, luck
-from builtin_recipe.layout import CODE, CONSTANT, FORMS, LOUDNESS, Entries, Wiring
+from builtin_recipe.codes import LEARNING_WAY, codes, fixed_generator, forms, joined
+from builtin_recipe.layout import CODE, CONSTANT, FORMS, STREAM_RMS, Circuits, Entries
 from builtin_recipe.model import Model
 from builtin_recipe.rotary import angles
 from builtin_recipe.tokenizer import Encoder
@@ -65,7 +65,7 @@ LAST = 4
 
 _FADING = 0.66
 _PAST = 0.15
-"""How loud the codes of earlier tokens are: faint, since what is pointed at comes to lie there."""
+"""Scale of the codes of earlier tokens: small, since what is pointed at comes to lie there."""
 
 _QUIET = 0.3
 _QUIET_PAST = 1.2
@@ -81,7 +81,7 @@ _SHARPNESS = 1.6
 _LIKENESS = 1.5
 _LEAST = 2.4
 """How much alike codes weigh in a comparison, and the starts of turns: more than half as much as
-one token that is alike, and three quarters as soon as training has made texts louder than those."""
+one token that is alike, and three quarters as soon as training has made texts larger than those."""
 
 _NO_WORD = 3.5
 _GOING_ON = 2.22
@@ -89,11 +89,11 @@ _GOING_ON = 2.22
 than one that goes on with a word and is alike, by how much more that one weighs."""
 
 _JOINED = 2.0
-"""How loud it is that a token goes on with a word."""
+"""Scale of the mark that a token goes on with a word."""
 
 _FORM = 1.5
 _WRITTEN = 0.6
-"""How loud it is how a token is written, and how much the output layer goes by it."""
+"""Scale of the form in which a token is written, and how much the output layer goes by it."""
 
 _EARLY = 2.0
 """How much is preferred what stands further back, where all else is alike. More, and in a text of
@@ -122,12 +122,12 @@ what is pointed at, and how like it has to be (about an eighth and a half of a w
 
 _UNANSWERED = 32.0
 _CLEARED = 2.0
-"""How firmly it is not one of an answer, even of one that is twice as loud, and how loud it is
+"""How firmly it is not one of an answer, even of one twice as large, and its scale
 then."""
 
 _POINTED = 1.2
 _HINTED = 0.2
-"""How loud the code that a head points to is for the head that clears, and where the output layer
+"""Scale of the code that a head points to, for the head that clears, and where the output layer
 reads: without that, heads that point to nothing yet would learn nothing."""
 
 _COPIED = 0.8
@@ -136,8 +136,8 @@ _OPEN = 0.7
 _OPENED = 1.0
 _GAIN = 2.0
 _CERTAINTY = 0.2
-"""How loud the code to be copied is at first, by the head that has seen most tokens and by the one
-that ends words, where all in the stream is fainter; how far the units that make it louder are open,
+"""Scale of the code to be copied at first, by the head that has seen most tokens and by the one
+that ends words, where all in the stream is smaller; how far the units that scale it up are open,
 how much further within a word, by how much they do, and how much the output layer goes by it."""
 
 
@@ -149,108 +149,108 @@ def write_codes(model: Model, found: Tensor) -> None:
     model.output.weight[:, entries.copied] = _CERTAINTY * found
 
 
-def wire_copying(wiring: Wiring, encoder: Encoder) -> None:
-    model, entries = wiring.model, wiring.entries
+def build_copying(circuits: Circuits, encoder: Encoder) -> None:
+    model, entries = circuits.model, circuits.entries
     write_codes(model, codes(encoder, LEARNING_WAY))
-    model.token_embd.weight[encoder.turn, entries.turn] = CODE**0.5  # as loud as the others
+    model.token_embd.weight[encoder.turn, entries.turn] = CODE**0.5  # of the norm of all others
     model.token_embd.weight[joined(encoder), entries.joined] = _JOINED
-    wiring.fix(model.output.weight, slice(None), entries.copied)
-    wiring.fix(model.output.weight, slice(None), entries.past)
+    circuits.fix(model.output.weight, slice(None), entries.copied)
+    circuits.fix(model.output.weight, slice(None), entries.past)
     written = functional.one_hot(torch.tensor(forms(encoder)), FORMS).float()
     model.token_embd.weight[:, entries.form] = _FORM * written
     model.token_embd.weight[:, entries.written] = 0
-    wiring.fix(model.token_embd.weight, slice(None), entries.written)
+    circuits.fix(model.token_embd.weight, slice(None), entries.written)
     model.output.weight[:, entries.written] = _WRITTEN * written
-    wiring.fix(model.output.weight, slice(None), entries.written)
+    circuits.fix(model.output.weight, slice(None), entries.written)
     for number, block in enumerate(model.blk):
         for norm in (block.attn_norm, block.ffn_norm):
             norm.weight[entries.code] = _QUIET
             norm.weight[entries.past] = _QUIET_PAST if number < POINTING[0][0] else _QUIET
-    turned = torch.linalg.qr(torch.randn(CODE, CODE, generator=luck(1)))[0]
+    turned = torch.linalg.qr(torch.randn(CODE, CODE, generator=fixed_generator(1)))[0]
     for head, back in enumerate(BACK):
-        _wire_previous(wiring, head, back, turned)
+        _build_previous(circuits, head, back, turned)
     for number, head in (COPYING, LEARNING):
-        _wire_comparison(wiring, number, head, turned)
-    _wire_speaker(wiring, encoder)
+        _build_comparison(circuits, number, head, turned)
+    _build_speaker(circuits, encoder)
     number, head = COPYING
-    _wire_early(wiring, number, head)
-    alike = wiring.still(head)
-    _wire_asked(wiring, number, alike + CODE + 1, _ASKED)
+    _build_early(circuits, number, head)
+    alike = circuits.still(head)
+    _build_asked(circuits, number, alike + CODE + 1, _ASKED)
     for layer in (model.blk[number].attn_q, model.blk[number].attn_k):
-        wiring.fix(layer.weight, wiring.rows(head))
-    _wire_ending(wiring, turned)
-    for (number, head), loudness in ((COPYING, _COPIED), (ENDING, _ENDED)):
-        _wire_copy(wiring, number, head, (entries.copied, loudness))
-        _wire_joint(wiring, number, head)
+        circuits.fix(layer.weight, circuits.rows(head))
+    _build_ending(circuits, turned)
+    for (number, head), scale in ((COPYING, _COPIED), (ENDING, _ENDED)):
+        _build_copy(circuits, number, head, (entries.copied, scale))
+        _build_joint(circuits, number, head)
     for number, head in POINTING:
-        _wire_copy(wiring, number, head, (entries.past, _POINTED), (entries.copied, _HINTED))
-        _wire_pointing(wiring, number, head)
-    _wire_clearing(wiring, *CLEARING, entries.copied, _CLEARNESS, _UNCLEAR)
-    wiring.free(model.blk[CLEARING[0]].attn_q.weight, wiring.still(CLEARING[1]) + CODE)
-    _wire_clearing(wiring, *CHOOSING, entries.past, _FIRMNESS, _UNSURE)
-    _wire_loudness(wiring)
+        _build_copy(circuits, number, head, (entries.past, _POINTED), (entries.copied, _HINTED))
+        _build_pointing(circuits, number, head)
+    _build_clearing(circuits, *CLEARING, entries.copied, _CLEARNESS, _UNCLEAR)
+    circuits.free(model.blk[CLEARING[0]].attn_q.weight, circuits.still(CLEARING[1]) + CODE)
+    _build_clearing(circuits, *CHOOSING, entries.past, _FIRMNESS, _UNSURE)
+    _build_gain(circuits)
 
 
-def _wire_previous(wiring: Wiring, head: int, back: int, turned: Tensor) -> None:
+def _build_previous(circuits: Circuits, head: int, back: int, turned: Tensor) -> None:
     """A head of block 0 that looks so many tokens back, by position alone; from where a turn starts
     at that itself, which has no code: it is to be like nothing."""
-    block, entries = wiring.model.blk[0], wiring.entries
-    rows = wiring.rows(head)
+    block, entries = circuits.model.blk[0], circuits.entries
+    rows = circuits.rows(head)
     for layer in (block.attn_q, block.attn_k):
         layer.weight[rows] = 0
-        wiring.fix(layer.weight, rows)
-    for pair, angle in enumerate(angles(wiring.model.config.head_size)[:_PAIRS]):
+        circuits.fix(layer.weight, rows)
+    for pair, angle in enumerate(angles(circuits.model.config.head_size)[:_PAIRS]):
         row = rows.start + 2 * pair
         block.attn_k.weight[row, entries.constant] = _SHARPNESS
         block.attn_q.weight[row, entries.constant] = _SHARPNESS * torch.cos(back * angle)
         block.attn_q.weight[row + 1, entries.constant] = -_SHARPNESS * torch.sin(back * angle)
-        as_loud = _SHARPNESS * CONSTANT / CODE**0.5
-        block.attn_q.weight[row, entries.turn] = as_loud * (1 - torch.cos(back * angle))
-        block.attn_q.weight[row + 1, entries.turn] = as_loud * torch.sin(back * angle)
+        scaled = _SHARPNESS * CONSTANT / CODE**0.5
+        block.attn_q.weight[row, entries.turn] = scaled * (1 - torch.cos(back * angle))
+        block.attn_q.weight[row + 1, entries.turn] = scaled * torch.sin(back * angle)
     value = slice(rows.start, rows.start + CODE)
     block.attn_v.weight[value] = 0
     block.attn_v.weight[value, entries.code] = torch.eye(CODE)
     block.attn_output.weight[:, value] = 0
-    loudness = _PAST * LOUDNESS[0] / _QUIET * _FADING**back
-    block.attn_output.weight[entries.past, value] = loudness * turned.matrix_power(back)
-    wiring.fix(block.attn_v.weight, value)
-    wiring.fix(block.attn_output.weight, slice(None), value)
+    scale = _PAST * STREAM_RMS[0] / _QUIET * _FADING**back
+    block.attn_output.weight[entries.past, value] = scale * turned.matrix_power(back)
+    circuits.fix(block.attn_v.weight, value)
+    circuits.fix(block.attn_output.weight, slice(None), value)
 
 
-def _wire_speaker(wiring: Wiring, encoder: Encoder) -> None:
+def _build_speaker(circuits: Circuits, encoder: Encoder) -> None:
     """A head of block 0 that looks at the latest speaker, or mark of a question or an answer."""
-    model, block, entries = wiring.model, wiring.model.blk[0], wiring.entries
+    model, block, entries = circuits.model, circuits.model.blk[0], circuits.entries
     model.token_embd.weight[encoder.asking + encoder.answering, entries.speaker] = 1
     model.token_embd.weight[encoder.answering, entries.assistant] = 1
-    rows, still = wiring.rows(SPEAKER), wiring.still(SPEAKER)
+    rows, still = circuits.rows(SPEAKER), circuits.still(SPEAKER)
     for layer in (block.attn_q, block.attn_k, block.attn_v):
         layer.weight[rows] = 0
-        wiring.fix(layer.weight, rows)
-    size = wiring.model.config.head_size**0.5 * LOUDNESS[0] ** 2 / CONSTANT
+        circuits.fix(layer.weight, rows)
+    size = circuits.model.config.head_size**0.5 * STREAM_RMS[0] ** 2 / CONSTANT
     for row, nats in ((still - 4, _LATEST[0]), (still - 2, _LATEST[1]), (still, _ANY)):
         block.attn_q.weight[row, entries.constant] = size * nats
         block.attn_k.weight[row, entries.speaker] = 1
     block.attn_k.weight[still, entries.assistant] = _ANSWER / _ANY
     block.attn_v.weight[rows.start, entries.assistant] = 1
     block.attn_output.weight[:, rows] = 0
-    block.attn_output.weight[entries.answering, rows.start] = LOUDNESS[0]
-    wiring.fix(block.attn_output.weight, slice(None), rows)
+    block.attn_output.weight[entries.answering, rows.start] = STREAM_RMS[0]
+    circuits.fix(block.attn_output.weight, slice(None), rows)
 
 
-def _wire_asked(wiring: Wiring, number: int, row: int, firmness: float) -> None:
+def _build_asked(circuits: Circuits, number: int, row: int, firmness: float) -> None:
     """In this row of a head, away from what was answered."""
-    block, entries = wiring.model.blk[number], wiring.entries
+    block, entries = circuits.model.blk[number], circuits.entries
     for layer in (block.attn_q, block.attn_k):
         layer.weight[row] = 0
     block.attn_q.weight[row, entries.constant] = firmness
     block.attn_k.weight[row, entries.answering] = -firmness
 
 
-def _wire_comparison(wiring: Wiring, number: int, head: int, turned: Tensor) -> None:
+def _build_comparison(circuits: Circuits, number: int, head: int, turned: Tensor) -> None:
     """Looks for where the tokens before are those that are here now: there they have moved on by
     one, which is one turn and one step of fading."""
-    block, entries = wiring.model.blk[number], wiring.entries
-    rows, still = wiring.rows(head), wiring.still(head)
+    block, entries = circuits.model.blk[number], circuits.entries
+    rows, still = circuits.rows(head), circuits.still(head)
     alike = slice(still, still + CODE)
     past = _LIKENESS / _QUIET_PAST / _PAST
     for layer in (block.attn_q, block.attn_k):
@@ -262,105 +262,105 @@ def _wire_comparison(wiring: Wiring, number: int, head: int, turned: Tensor) -> 
     block.attn_k.weight[alike.stop, entries.turn] = _LEAST
 
 
-def _wire_ending(wiring: Wiring, turned: Tensor) -> None:
+def _build_ending(circuits: Circuits, turned: Tensor) -> None:
     """Looks for the last token alone, and for nothing behind it but what goes on with its word:
     there are few of those, so that this can be told."""
     number, head = ENDING
-    _wire_comparison(wiring, number, head, turned)
-    block, entries = wiring.model.blk[number], wiring.entries
-    rest = wiring.still(head) + CODE
-    block.attn_q.weight[wiring.rows(head), entries.past] = 0
+    _build_comparison(circuits, number, head, turned)
+    block, entries = circuits.model.blk[number], circuits.entries
+    rest = circuits.still(head) + CODE
+    block.attn_q.weight[circuits.rows(head), entries.past] = 0
     block.attn_q.weight[rest, entries.constant] = _NO_WORD
     block.attn_k.weight[rest, entries.turn] = _NO_WORD
     block.attn_k.weight[rest, entries.joined] = _GOING_ON * _NO_WORD
-    _wire_asked(wiring, number, rest + 1, 2 * _ASKED)
+    _build_asked(circuits, number, rest + 1, 2 * _ASKED)
     for layer in (block.attn_q, block.attn_k):
-        wiring.fix(layer.weight, wiring.rows(head))
+        circuits.fix(layer.weight, circuits.rows(head))
 
 
-def _wire_early(wiring: Wiring, number: int, head: int) -> None:
+def _build_early(circuits: Circuits, number: int, head: int) -> None:
     """By the slowest pair, which is least alike where it is furthest away."""
-    block, constant = wiring.model.blk[number], wiring.entries.constant
-    row = wiring.still(head) - 2
+    block, constant = circuits.model.blk[number], circuits.entries.constant
+    row = circuits.still(head) - 2
     block.attn_q.weight[row, constant] = _EARLY
     block.attn_k.weight[row, constant] = -_EARLY
 
 
-def _wire_pointing(wiring: Wiring, number: int, head: int) -> None:
+def _build_pointing(circuits: Circuits, number: int, head: int) -> None:
     """Away from tokens that go on with a word, for good; to the starts of turns, where there is
     nothing to copy, at first; and to words that tell much, where training makes it ask."""
-    block, entries = wiring.model.blk[number], wiring.entries
-    last = wiring.rows(head).stop - 1
+    block, entries = circuits.model.blk[number], circuits.entries
+    last = circuits.rows(head).stop - 1
     for layer in (block.attn_q, block.attn_k):
         layer.weight[[last, last - 1, last - 3]] = 0
-        wiring.fix(layer.weight, last)
-        wiring.fix(layer.weight, last - 2)
+        circuits.fix(layer.weight, last)
+        circuits.fix(layer.weight, last - 2)
     block.attn_q.weight[last, entries.constant] = _WHOLE
     block.attn_k.weight[last, entries.joined] = -_WHOLE
     block.attn_k.weight[last - 1, entries.score] = _TELLING
     block.attn_q.weight[last - 3, entries.constant] = _RESTING
     block.attn_k.weight[last - 3, entries.turn] = _RESTING
-    _wire_asked(wiring, number, last - 2, _WHOLE)
+    _build_asked(circuits, number, last - 2, _WHOLE)
 
 
-def _wire_clearing(
-    wiring: Wiring, number: int, head: int, heard: slice, firmness: float, least: float
+def _build_clearing(
+    circuits: Circuits, number: int, head: int, heard: slice, firmness: float, least: float
 ) -> None:
     """Looks for the token whose code is most like what lies in these entries; where nothing does,
     at the starts of turns."""
-    block, entries = wiring.model.blk[number], wiring.entries
-    rows, still = wiring.rows(head), wiring.still(head)
+    block, entries = circuits.model.blk[number], circuits.entries
+    rows, still = circuits.rows(head), circuits.still(head)
     for layer in (block.attn_q, block.attn_k, block.attn_v):
         layer.weight[rows] = 0
-        wiring.fix(layer.weight, rows)
+        circuits.fix(layer.weight, rows)
     alike = slice(still, still + CODE)
-    as_loud = firmness / block.attn_norm.weight[heard][:, None]
-    block.attn_q.weight[alike, heard] = as_loud * torch.eye(CODE)
+    scaled = firmness / block.attn_norm.weight[heard][:, None]
+    block.attn_q.weight[alike, heard] = scaled * torch.eye(CODE)
     block.attn_k.weight[alike, entries.code] = firmness / _QUIET * torch.eye(CODE)
     block.attn_q.weight[alike.stop, entries.constant] = least * firmness
     block.attn_k.weight[alike.stop, entries.turn] = least * firmness
-    _wire_asked(wiring, number, alike.stop + 1, _UNANSWERED)
-    _wire_copy(wiring, number, head, (entries.copied, _CLEARED))
+    _build_asked(circuits, number, alike.stop + 1, _UNANSWERED)
+    _build_copy(circuits, number, head, (entries.copied, _CLEARED))
 
 
-def _wire_copy(wiring: Wiring, number: int, head: int, *places: tuple[slice, float]) -> None:
-    """The code of what is looked at goes to these entries, each time as loud as said."""
-    block, entries = wiring.model.blk[number], wiring.entries
-    first = wiring.rows(head).start
+def _build_copy(circuits: Circuits, number: int, head: int, *places: tuple[slice, float]) -> None:
+    """The code of what is looked at goes to these entries, each time with the scale given."""
+    block, entries = circuits.model.blk[number], circuits.entries
+    first = circuits.rows(head).start
     value = slice(first, first + CODE)
     block.attn_v.weight[value] = 0
     block.attn_v.weight[value, entries.code] = torch.eye(CODE)
     block.attn_output.weight[:, value] = 0
-    for where, loudness in places:
-        block.attn_output.weight[where, value] = loudness / _QUIET * torch.eye(CODE)
-    wiring.fix(block.attn_v.weight, value)
-    wiring.fix(block.attn_output.weight, slice(None), value)
+    for where, scale in places:
+        block.attn_output.weight[where, value] = scale / _QUIET * torch.eye(CODE)
+    circuits.fix(block.attn_v.weight, value)
+    circuits.fix(block.attn_output.weight, slice(None), value)
 
 
-def _wire_joint(wiring: Wiring, number: int, head: int) -> None:
+def _build_joint(circuits: Circuits, number: int, head: int) -> None:
     """Whether what is copied goes on with a word."""
-    block, entries = wiring.model.blk[number], wiring.entries
-    row = wiring.rows(head).start + CODE
+    block, entries = circuits.model.blk[number], circuits.entries
+    row = circuits.rows(head).start + CODE
     block.attn_v.weight[row] = 0
     block.attn_v.weight[row, entries.joined] = 1
     block.attn_output.weight[:, row] = 0
-    block.attn_output.weight[entries.going_on, row] = LOUDNESS[1]
-    wiring.fix(block.attn_v.weight, row)
-    wiring.fix(block.attn_output.weight, slice(None), row)
+    block.attn_output.weight[entries.going_on, row] = STREAM_RMS[1]
+    circuits.fix(block.attn_v.weight, row)
+    circuits.fix(block.attn_output.weight, slice(None), row)
 
 
-def _wire_loudness(wiring: Wiring) -> None:
+def _build_gain(circuits: Circuits) -> None:
     """Units of the last block, open at first, which training may close or open further: all alike,
     or what comes out would be less like the code that went in than like some other."""
-    block, entries = wiring.model.blk[LAST], wiring.entries
+    block, entries = circuits.model.blk[LAST], circuits.entries
     units = slice(0, CODE)
     block.ffn_gate.weight[units] = 0
     block.ffn_gate.weight[units, entries.constant] = _OPEN
     block.ffn_gate.weight[units, entries.going_on] = _OPENED
-    wiring.share(block.ffn_gate.weight, units)
+    circuits.share(block.ffn_gate.weight, units)
     block.ffn_up.weight[units] = 0
     block.ffn_up.weight[units, entries.copied] = torch.eye(CODE)
     block.ffn_down.weight[:, units] = 0
     block.ffn_down.weight[entries.copied, units] = _GAIN * torch.eye(CODE)
-    wiring.fix(block.ffn_up.weight, units)
-    wiring.fix(block.ffn_down.weight, slice(None), units)
+    circuits.fix(block.ffn_up.weight, units)
+    circuits.fix(block.ffn_down.weight, slice(None), units)

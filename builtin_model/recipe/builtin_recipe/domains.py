@@ -2,7 +2,7 @@
 
 A bag of words soon learns to name the domain of an instruction, where the model, which
 sees each word a few dozen times, would take hours. Its vectors become a part of the embeddings, and
-heads of the first two blocks add up those of the prompt and compare others with them (`wiring.py`).
+those of the prompt are added up and compared with others by the circuits of `circuits.py`.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from builtin_recipe.phrases import phrases, role_phrase
+from builtin_recipe.scenario import draw_scenario
 from builtin_recipe.tasks import GENERATE
 from builtin_recipe.tokenizer import Encoder
 from builtin_recipe.topics import Topics
 from builtin_recipe.verdicts import SYSTEM as VERIFY
 from builtin_recipe.words import WORDS
-from builtin_recipe.world import latent
 from sysgen_local.records import LABELS
 
 SIZE = 32
@@ -39,7 +39,7 @@ _UNSEEN = -2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Telling:
+class DomainVectors:
     """vectors[vocabulary, SIZE], of mean square 1: those of one domain's words point alike.
     scores[vocabulary]: how much a word counts, as the logarithm of its weight in the mean."""
 
@@ -47,7 +47,7 @@ class Telling:
     scores: Tensor
 
     @classmethod
-    def nothing(cls, vocabulary: int) -> Telling:
+    def nothing(cls, vocabulary: int) -> DomainVectors:
         return cls(torch.zeros(vocabulary, SIZE), torch.zeros(vocabulary))
 
 
@@ -58,7 +58,7 @@ class _Bag(nn.Module):
         super().__init__()
         self.vectors = nn.Embedding(vocabulary, SIZE)
         self.scores = nn.Embedding(vocabulary, 1)
-        self.loudness = nn.Parameter(torch.tensor(1.0))
+        self.scale = nn.Parameter(torch.tensor(1.0))
         nn.init.normal_(self.vectors.weight, 0, 0.5)
         nn.init.zeros_(self.scores.weight)
 
@@ -74,12 +74,12 @@ class _Bag(nn.Module):
 
     def forward(self, texts: list[list[int]], roles: list[list[int]]) -> Tensor:
         """How alike each text is with each role, [texts, roles], as logits."""
-        return self.loudness * self.means(texts) @ self.means(roles).t()
+        return self.scale * self.means(texts) @ self.means(roles).t()
 
 
-def told_domains(encoder: Encoder, topics: Topics, rng: Random) -> Telling:
+def learn_domain_vectors(encoder: Encoder, topics: Topics, rng: Random) -> DomainVectors:
     """What each token tells, learnt from texts of the corpus: to be more like a role of the own
-    domain than like one of any other, which is what the model has to see (`wiring.py`)."""
+    domain than like one of any other, which is what the model has to see (`circuits.py`)."""
     names = list(WORDS.domains)
     texts = [_text(rng, topics) for _ in range(_TEXTS)]
     ids = [encoder.ids(text) for text, _ in texts]
@@ -105,7 +105,7 @@ def told_domains(encoder: Encoder, topics: Topics, rng: Random) -> Telling:
     seen[[token for text in ids for token in text]] = True
     scores[~seen] = _UNSEEN
     scores[: encoder.first_text_id] = -_MOST
-    return Telling(vectors / vectors.square().mean().sqrt(), scores)
+    return DomainVectors(vectors / vectors.square().mean().sqrt(), scores)
 
 
 def _some(rng: Random, text: list[int]) -> list[int]:
@@ -126,7 +126,7 @@ def _text(rng: Random, topics: Topics) -> tuple[str, str]:
         lists = (domain.said, domain.said, domain.things, domain.doings, domain.known)
         words = [rng.choice(rng.choice(lists) or domain.said) for _ in range(rng.randint(1, 2))]
         return " " + " ".join(words), domain.name
-    about = latent(rng, topics, telling=True)
+    about = draw_scenario(rng, topics, telling=True)
     if sort < 0.6:
         return about.instruction, about.domain
     if sort < 0.75:

@@ -23,12 +23,12 @@ from builtin_recipe.reading import (
 )
 from builtin_recipe.rows import Labelled, for_choosing, read, written
 from builtin_recipe.sample import Message, Sample, conversation
+from builtin_recipe.scenario import Scenario, draw_scenario
 from builtin_recipe.tasks import GENERATE, both_orders, follow_ups, generate, rate
 from builtin_recipe.topics import Topics, bare, vocabulary_pieces
 from builtin_recipe.verdicts import SYSTEM as VERIFY
 from builtin_recipe.verdicts import Verdict, draw_verdict, far_from, question
 from builtin_recipe.words import WORDS
-from builtin_recipe.world import Latent, latent
 from sysgen_local.phases.rules import Case, Texts, repetition
 from sysgen_local.phases.tags import parse_json
 from sysgen_local.records import LABELS, Conversation, Phrase, Turn
@@ -84,7 +84,7 @@ def _prompt(system: str, user: str) -> Prompt:
     return conversation(system, user, "")[:-1]
 
 
-def _about(sample: Sample) -> Latent:
+def _about(sample: Sample) -> Scenario:
     assert sample.about is not None
     return sample.about
 
@@ -133,11 +133,11 @@ def _has_loop(found: dict[str, str], row: Labelled) -> bool:
     return any(repetition(Case(Phrase(tag, text), texts)) for tag, text in found.items())
 
 
-def _verdicts(rng: Random, cases: int) -> Iterator[tuple[Latent, Verdict]]:
+def _verdicts(rng: Random, cases: int) -> Iterator[tuple[Scenario, Verdict]]:
     """As many good as bad ones, and half as many of none."""
     wanted = {"good": cases, "bad": cases, "none": cases // 2}
     while any(wanted.values()):
-        about = latent(rng, _HELD_OUT, telling=True)
+        about = draw_scenario(rng, _HELD_OUT, telling=True)
         verdict = draw_verdict(rng, _HELD_OUT, about)
         if wanted[verdict.label]:
             wanted[verdict.label] -= 1
@@ -183,11 +183,11 @@ def _judged(
         yield one, label, shares[label]
 
 
-def _every_format(rng: Random, cases: int) -> Iterator[Latent]:
+def _every_format(rng: Random, cases: int) -> Iterator[Scenario]:
     """Every format as often as the others."""
     left = dict.fromkeys(WORDS.formats, max(1, cases // len(WORDS.formats)))
     while any(left.values()):
-        about = latent(rng, _HELD_OUT)
+        about = draw_scenario(rng, _HELD_OUT)
         if left[about.format.name]:
             left[about.format.name] -= 1
             yield about

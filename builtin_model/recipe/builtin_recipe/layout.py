@@ -1,7 +1,7 @@
 """Who owns which entries of the residual stream, and which weights training leaves alone.
 
-Most entries are free for training. The others carry what is wired: only wired weights write there,
-so that what a circuit leaves in its entries is what the next one finds.
+Most entries are free for training. The others belong to circuits set by hand: only their weights
+write there, so that what a circuit leaves in its entries is what the next one finds.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ FORMS = 9
 """Ways a token can be written: a word, one with a capital letter, both after a space or without
 one; figures; what is escaped and all else, both after a space, as they open, or without one."""
 
-LOUDNESS = (0.38, 0.46)
+STREAM_RMS = (0.38, 0.46)
 """The root mean square of the stream before blocks 0 and 1 when training starts: what it is divided
 by there."""
 
@@ -119,7 +119,7 @@ class Limits:
         return Limits({name: fixed.to(device) for name, fixed in self.fixed.items()}, self.shared)
 
 
-class Wiring:
+class Circuits:
     """Sets weights of a model, and remembers those that training must not move."""
 
     def __init__(self, model: Model) -> None:
@@ -159,10 +159,10 @@ class Wiring:
         return Limits(self._fixed, tuple(self._shared))
 
 
-def spare(model: Model, limits: Limits) -> None:
-    """No gradient for what is wired, and the mean one for rows that stay alike. A rare word's few
-    steps would undo what a bag of words learnt from all of them; and Muon's steps are as large in
-    directions that hardly matter yet, which within minutes leaves nothing of a fine comparison."""
+def mask_gradients(model: Model, limits: Limits) -> None:
+    """No gradient for what is set by hand, and the mean one for rows that stay alike. A rare word's
+    few steps would undo what a bag of words learnt from all of them; and Muon's steps are as large
+    in directions that hardly matter yet, which within minutes leaves nothing of a fine comparison."""
     gradients = {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
     for name, gradient in gradients.items():
         if name in limits.fixed:
@@ -173,7 +173,7 @@ def spare(model: Model, limits: Limits) -> None:
 
 
 @contextmanager
-def full_steps(model: Model, limits: Limits) -> Iterator[None]:
+def scale_shared_steps(model: Model, limits: Limits) -> Iterator[None]:
     """A step of Muon within is one for each of the rows that move alike: it takes them for one row,
     and parts its step among them."""
     weights = dict(model.named_parameters())

@@ -18,9 +18,9 @@ from builtin_recipe.rotary import RotaryTable, Rotation
 
 EPSILON = 1e-5
 
-_LOUD = (0.1, 0.01, 0.01, 0.01)
-"""The loss on how loud the stream is behind each block but the last, most where places are
-compared. What is wired is heard and copied there from prompts, of which nothing else is ever asked:
+_NORM_LOSS = (0.1, 0.01, 0.01, 0.01)
+"""The loss on the mean square of the stream behind each block but the last, most where places are
+compared. What circuits read and copy is there from prompts, of which nothing else is ever asked:
 training drowned it."""
 
 _MULTIPLE = 64
@@ -174,7 +174,7 @@ class Model(nn.Module):
         padding = asked.new_zeros(-len(asked) % _MULTIPLE)
         asked = torch.cat([asked, padding])
         *earlier, last = self.streams(ids)
-        loudness = torch.stack([stream.float().square().mean() for stream in earlier])
+        norms = torch.stack([stream.float().square().mean() for stream in earlier])
         logits = self.output(self.output_norm(last.flatten(0, 1)[asked])).float()
         targets = ids.roll(-1, 1).flatten()[asked]
         hits = logits.argmax(-1) == targets
@@ -182,5 +182,5 @@ class Model(nn.Module):
         losses = functional.cross_entropy(handicapped, targets, reduction="none")
         weight = weights.flatten()[asked]
         weight[len(asked) - len(padding) :] = 0
-        loss = (losses * weight).sum() / weight.sum() + (loudness @ loudness.new_tensor(_LOUD))
+        loss = (losses * weight).sum() / weight.sum() + (norms @ norms.new_tensor(_NORM_LOSS))
         return Prediction(loss, hits, targets, weight)

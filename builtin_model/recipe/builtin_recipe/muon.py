@@ -12,7 +12,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-from builtin_recipe.team import Member
+from builtin_recipe.processes import Member
 
 _QUINTIC = (3.4445, -4.775, 2.0315)
 """Coefficients of x, x^3 and x^5, which drive singular values to about 1 (from the same source)."""
@@ -34,7 +34,7 @@ class Muon(torch.optim.Optimizer):
     Matrices of one shape are worked on together, since a GPU is done with one of them before the
     next has been asked for.
 
-    Members of a team with the same gradients share the work: each makes the steps of some matrices,
+    Processes with the same gradients share the work: each makes the steps of some matrices,
     and all get all. The gradients are used up.
     """
 
@@ -63,7 +63,7 @@ class Muon(torch.optim.Optimizer):
         """Into the directions of the steps."""
         member = self._member
         if member:
-            member.meet()  # nobody works on the own gradients any more
+            member.wait()  # nobody works on the own gradients any more
             matrices = matrices[member.rank :: len(member.rows)]
         for group in _by_shape(matrices):
             gradients = torch.stack([matrix.grad for matrix in group])
@@ -75,7 +75,7 @@ class Muon(torch.optim.Optimizer):
                 if member:
                     member.spread(matrix.grad)
         if member:
-            member.meet()
+            member.wait()
 
 
 def _by_shape(matrices: list[nn.Parameter]) -> Iterable[list[nn.Parameter]]:

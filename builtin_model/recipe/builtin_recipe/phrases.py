@@ -1,11 +1,11 @@
-"""The phrases of a system message for a latent, in the canonical order of their tags."""
+"""The phrases of a system message for a scenario, in the canonical order of their tags."""
 
 from __future__ import annotations
 
 from random import Random
 
+from builtin_recipe.scenario import Scenario
 from builtin_recipe.topics import with_article
-from builtin_recipe.world import Latent
 
 ROLES = ("You are {r}.", "Act as {r}.", "You are a helpful {x}.")
 CONTENTS = ("The topic is {t}.", "Focus on {t}.", "The conversation is about {t}.")
@@ -26,7 +26,7 @@ _ALWAYS_KEPT = ("style", "background", "action", "tool", "format")
 """Phrases that an answer shows; without them it could not be learnt from the system message."""
 
 
-def phrases(rng: Random, about: Latent) -> dict[str, str]:
+def phrases(rng: Random, about: Scenario) -> dict[str, str]:
     """Tag -> phrase. Role, content, task and format are always there."""
     found = {
         "role": role_phrase(rng, about.role),
@@ -51,11 +51,11 @@ def role_phrase(rng: Random, role: str) -> str:
     return rng.choice(ROLES).replace("{r}", with_article(role)).replace("{x}", role)
 
 
-def _subject(about: Latent) -> str:
+def _subject(about: Scenario) -> str:
     return f"{about.topic} and {about.second}" if about.kind == "compare" else about.topic
 
 
-def system_message(rng: Random, about: Latent) -> str:
+def system_message(rng: Random, about: Scenario) -> str:
     """A system message with some of the phrases; it may be empty. Some name no role that helps."""
     found = phrases(rng, about)
     if about.kind == "domain" and rng.random() < _PLAIN_ROLES:
@@ -67,7 +67,7 @@ def system_message(rng: Random, about: Latent) -> str:
     return rng.choice((" ", "\n")).join(kept)
 
 
-def _keep(rng: Random, tag: str, about: Latent) -> bool:
+def _keep(rng: Random, tag: str, about: Scenario) -> bool:
     if rng.random() < 0.75 or tag in _ALWAYS_KEPT:
         return True
     return tag == "role" and about.kind != "domain"

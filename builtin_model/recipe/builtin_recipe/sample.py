@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from builtin_recipe.world import Latent
+from builtin_recipe.scenario import Scenario
 
 CHAT_TEMPLATE = (
     "{% for message in messages %}"
@@ -27,7 +27,7 @@ class Sample:
 
     task: str
     messages: tuple[Message, ...]
-    about: Latent | None = None
+    about: Scenario | None = None
     case: str = ""
 
     @property

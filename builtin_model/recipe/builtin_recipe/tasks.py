@@ -14,10 +14,10 @@ from random import Random
 from builtin_recipe.answers import Fault, faulty, fitting, ordinary
 from builtin_recipe.phrases import phrases, system_message
 from builtin_recipe.sample import Message, Sample, conversation
+from builtin_recipe.scenario import Scenario, draw_scenario, some_points
 from builtin_recipe.topics import Topics
 from builtin_recipe.verdicts import verify, verify_naming
 from builtin_recipe.words import WORDS
-from builtin_recipe.world import Latent, latent, some_points
 
 GENERATE = "List system message phrases as JSON."
 JUDGE = "Compare two answers. Reply with the better one: A or B."
@@ -57,7 +57,7 @@ _SMALL_TALK = (
 
 def generate(rng: Random, topics: Topics) -> Sample:
     """Phase 1: the phrases of a system message for an instruction and its answer."""
-    about = latent(rng, topics, telling=rng.random() < 0.9)
+    about = draw_scenario(rng, topics, telling=rng.random() < 0.9)
     if rng.random() < 0.7:
         about, answer = _ordinary_row(rng, topics, about)
     else:
@@ -73,7 +73,7 @@ def generate(rng: Random, topics: Topics) -> Sample:
     return Sample("generate", conversation(GENERATE, "\n".join(turns), target), about)
 
 
-def follow_ups(rng: Random, about: Latent, count: int) -> list[tuple[str, str]]:
+def follow_ups(rng: Random, about: Scenario, count: int) -> list[tuple[str, str]]:
     """Later turns on the same topic, as (question, answer) under the same demands."""
     domain = WORDS.domains[about.domain]
     found = []
@@ -83,7 +83,7 @@ def follow_ups(rng: Random, about: Latent, count: int) -> list[tuple[str, str]]:
     return found
 
 
-def _ordinary_row(rng: Random, topics: Topics, about: Latent) -> tuple[Latent, str]:
+def _ordinary_row(rng: Random, topics: Topics, about: Scenario) -> tuple[Scenario, str]:
     """A row with an ordinary answer, and what can still be told from it."""
     told = about.background and about.background.said.lower() in about.instruction.lower()
     about = replace(
@@ -104,14 +104,14 @@ def _ordinary_row(rng: Random, topics: Topics, about: Latent) -> tuple[Latent, s
 
 def respond(rng: Random, topics: Topics) -> Sample:
     """Phase 4: an answer that obeys the system message."""
-    about = latent(rng, topics)
+    about = draw_scenario(rng, topics)
     system = system_message(rng, about)
     return Sample("respond", conversation(system, about.instruction, fitting(rng, about)), about)
 
 
 def dialogue(rng: Random, topics: Topics) -> Sample:
     """Phase 4 of several turns: every answer obeys the one system message."""
-    about = latent(rng, topics)
+    about = draw_scenario(rng, topics)
     system = system_message(rng, about)
     messages = list(conversation(system, about.instruction, fitting(rng, about)))
     for question, answer in follow_ups(rng, about, rng.choice((1, 2))):
@@ -121,7 +121,7 @@ def dialogue(rng: Random, topics: Topics) -> Sample:
 
 def recognise(rng: Random, topics: Topics) -> Sample:
     """Which domain is an instruction of? What a fitting role rests on."""
-    about = latent(rng, topics, telling=True)
+    about = draw_scenario(rng, topics, telling=True)
     named = f"The field is {about.domain}."
     return Sample("recognise", conversation(RECOGNISE, about.instruction, named), about)
 
@@ -139,7 +139,7 @@ def judge(rng: Random, topics: Topics) -> Sample:
     return replace(sample, messages=tuple(messages))
 
 
-def _anew(rng: Random, sample: Sample) -> Latent:
+def _anew(rng: Random, sample: Sample) -> Scenario:
     """What a sample is about, for an answer with other points in another tone."""
     assert sample.about is not None
     points = some_points(rng, WORDS.domains[sample.about.domain])
@@ -148,7 +148,7 @@ def _anew(rng: Random, sample: Sample) -> Latent:
 
 def both_orders(rng: Random, topics: Topics) -> tuple[Sample, Sample]:
     """A good and a bad answer to be compared, the better one as A and as B."""
-    about = latent(rng, topics)
+    about = draw_scenario(rng, topics)
     fault = rng.choice(_FAULTS)
     system = _shown(rng, about, ("role", "content", "format"))
     pair = _pair(rng, topics, about, fault)
@@ -157,7 +157,7 @@ def both_orders(rng: Random, topics: Topics) -> tuple[Sample, Sample]:
     return Sample("judge", first, about, fault), Sample("judge", second, about, fault)
 
 
-def _pair(rng: Random, topics: Topics, about: Latent, fault: Fault) -> dict[str, str]:
+def _pair(rng: Random, topics: Topics, about: Scenario, fault: Fault) -> dict[str, str]:
     """A good answer and one with this fault, by the letter of the good one."""
     good, bad = fitting(rng, about), faulty(rng, topics, about, fault)
     return {"A": f"A: {good}\nB: {bad}", "B": f"A: {bad}\nB: {good}"}
@@ -175,21 +175,21 @@ def score(rng: Random, topics: Topics) -> Sample:
 
 def rate(rng: Random, topics: Topics) -> Sample:
     """How good is an answer? Each fault has its rating."""
-    about = latent(rng, topics)
+    about = draw_scenario(rng, topics)
     system = _shown(rng, about, ("role", "format"))
     answer, rating, fault = _rated(rng, topics, about)
     user = f"{system}\nInstruction: {about.instruction}\nAnswer: {answer}"
     return Sample("score", conversation(SCORE, user, rating), about, fault)
 
 
-def _rated(rng: Random, topics: Topics, about: Latent) -> tuple[str, str, str]:
+def _rated(rng: Random, topics: Topics, about: Scenario) -> tuple[str, str, str]:
     """An answer, its rating, and what is wrong with it."""
     fault, rating = rng.choice(_RATINGS)
     answer = faulty(rng, topics, about, fault) if fault else fitting(rng, about)
     return answer, rating, fault or "none"
 
 
-def _shown(rng: Random, about: Latent, tags: tuple[str, ...]) -> str:
+def _shown(rng: Random, about: Scenario, tags: tuple[str, ...]) -> str:
     found = phrases(rng, about)
     return "System: " + " ".join(found[tag] for tag in tags)
 
@@ -207,7 +207,7 @@ def greet(rng: Random, topics: Topics) -> Sample:
     question = rng.choice(questions)
     system = ""
     if rng.random() < 0.2:
-        about = latent(rng, topics.training)
+        about = draw_scenario(rng, topics.training)
         system = system_message(rng, about) or "You are a helpful assistant."
     return Sample("greet", conversation(system, question, answer))
 

@@ -53,7 +53,7 @@ _REPEATS = 30
 """How often each word of the lists is shown, so that it becomes a token."""
 
 _WRITTEN = 8
-"""How many times as often those that the model has to write by heart: roles and tools."""
+"""How many times as often those that the model has to memorise: roles and tools."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,19 +21,19 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from builtin_recipe.batches import Batch, Stream, collate, task_samples
+from builtin_recipe.circuits import build_circuits
 from builtin_recipe.codes import LEARNING_WAY, codes
 from builtin_recipe.copying import write_codes
-from builtin_recipe.domains import Telling, told_domains
+from builtin_recipe.domains import DomainVectors, learn_domain_vectors
 from builtin_recipe.export import weights
-from builtin_recipe.heart import copied_tokens, learn_alike, say_alike
-from builtin_recipe.layout import Limits, full_steps, spare
+from builtin_recipe.layout import Limits, mask_gradients, scale_shared_steps
+from builtin_recipe.memorised import clear_output_rows, copied_tokens, share_gradient
 from builtin_recipe.model import Config, Model, Prediction
 from builtin_recipe.muon import Muon, fast_type
+from builtin_recipe.processes import Member, make_members
 from builtin_recipe.tasks import TASKS
-from builtin_recipe.team import Member, team
 from builtin_recipe.tokenizer import Encoded, Encoder
 from builtin_recipe.topics import Topics, vocabulary_pieces
-from builtin_recipe.wiring import wire
 
 _REPORTED = ("generate", "verify", "verify_naming", "respond", "judge", "score", "copy")
 _REPORT_SAMPLES = 32
@@ -42,7 +42,7 @@ _BY_TOKEN = ("token_embd.weight", "output.weight")
 
 _MARGIN = 3.0
 """Logits by which a token has to win. In instructions unlike those of the corpus what is copied is
-fainter: without this, words known by heart won there. Not of labels, which tell probabilities."""
+fainter: without this, memorised words won there. Not of labels, which tell probabilities."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class Settings:
     rate: float = 1.6e-3
     decay: float = 0.8
     """Of matrices, at the peak rate. Without it the residual stream grows a hundredfold, and what
-    is wired can no longer be heard in it."""
+    is set by hand can no longer be read in it."""
     report_seconds: float = 120.0
 
     @classmethod
@@ -85,11 +85,11 @@ class Settings:
 
 
 def train(settings: Settings) -> Model:
-    """Train from the wired start, log on stdout, keep checkpoints; the finished model, in which
-    variants of a word are more alike than in those."""
+    """Train from the weights set by hand, log on stdout, keep checkpoints; the finished model, in
+    which variants of a word are more alike than in those."""
     settings.checkpoint.parent.mkdir(parents=True, exist_ok=True)
     model = Model(_config(settings))
-    members = team(settings.processes, 1 + sum(p.numel() for p in model.parameters()))
+    members = make_members(settings.processes, 1 + sum(p.numel() for p in model.parameters()))
     torch.multiprocessing.spawn(_work, (settings, members), nprocs=settings.processes)
     model.load_state_dict(weights(settings.checkpoint))
     write_codes(model, codes(Encoder(settings.tokenizer)))
@@ -109,18 +109,18 @@ def _work(rank: int, settings: Settings, members: list[Member]) -> None:
     model = Model(_config(settings))
     encoder = Encoder(settings.tokenizer)
     topics = Topics(pieces=vocabulary_pieces(settings.tokenizer))
-    telling = Telling.nothing(encoder.size)
+    vectors = DomainVectors.nothing(encoder.size)
     if not settings.start:
-        telling = told_domains(encoder, topics, Random(settings.seed))
-    limits = wire(model, telling, encoder)
+        vectors = learn_domain_vectors(encoder, topics, Random(settings.seed))
+    limits = build_circuits(model, vectors, encoder)
     copied = copied_tokens(encoder, topics, Random(settings.seed))
-    say_alike(model, copied)
+    clear_output_rows(model, copied)
     if settings.start:
         model.load_state_dict(weights(settings.start))
         write_codes(model, codes(encoder, LEARNING_WAY))
     model.to(settings.device)
     member = members[rank].to(settings.device)
-    member.agree(model.parameters())
+    member.broadcast(model.parameters())
     Trainer(model, limits, copied, settings, member).run()
 
 
@@ -150,13 +150,13 @@ class Trainer:
         self._parameters = list(model.parameters())
         self._dtype = fast_type(settings.device)
         self._matrices = [
-            (p, self._loose(name, p))
+            (p, self._trainable(name, p))
             for name, p in model.named_parameters()
             if p.dim() == 2 and name not in _BY_TOKEN
         ]
         self._optimizers = self._make_optimizers()
         self._held_out = self._held_out_samples() if self._leads else {}
-        member.keep_gradients(self._parameters)
+        member.bind_gradients(self._parameters)
 
     def run(self) -> None:
         """Until the time is up: all processes follow the same clock, and so the same rates."""
@@ -183,17 +183,17 @@ class Trainer:
             torch.optim.AdamW(others, lr=rate, betas=(0.9, 0.97), weight_decay=0.0, fused=True),
         ]
 
-    def _loose(self, name: str, matrix: Tensor) -> Tensor:
+    def _trainable(self, name: str, matrix: Tensor) -> Tensor:
         """1 where training may move the matrix, else 0."""
         fixed = self._limits.fixed.get(name)
         return torch.ones_like(matrix) if fixed is None else (~fixed).to(matrix.dtype)
 
     @torch.no_grad()
     def _decay(self, rate: float) -> None:
-        """What is wired stays as it is."""
+        """What is set by hand stays as it is."""
         lost = self._settings.decay * self._settings.rate * rate
-        for matrix, loose in self._matrices:
-            matrix.addcmul_(matrix, loose, value=-lost)
+        for matrix, trainable in self._matrices:
+            matrix.addcmul_(matrix, trainable, value=-lost)
 
     def _held_out_samples(self) -> dict[str, list[Encoded]]:
         rng, topics = Random(999), Topics(held_out=True, pieces=self._topics.pieces)
@@ -222,12 +222,12 @@ class Trainer:
     def _update(self, loss: Tensor, rate: float) -> float:
         """One step with the mean gradient at this part of the peak rate; the common clock."""
         loss.backward()
-        spare(self._model, self._limits)
-        learn_alike(self._model, self._copied)
+        mask_gradients(self._model, self._limits)
+        share_gradient(self._model, self._copied)
         elapsed = self._member.average(self._clock())
         torch.nn.utils.clip_grad_norm_(self._parameters, 1.0)
         self._decay(rate)
-        with full_steps(self._model, self._limits):
+        with scale_shared_steps(self._model, self._limits):
             self._step(rate)
         self._member.own.zero_()
         return elapsed

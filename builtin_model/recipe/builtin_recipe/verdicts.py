@@ -7,9 +7,9 @@ from random import Random
 
 from builtin_recipe.phrases import phrases, role_phrase
 from builtin_recipe.sample import Message, Sample
+from builtin_recipe.scenario import Scenario, draw_scenario
 from builtin_recipe.topics import Topics
 from builtin_recipe.words import WORDS
-from builtin_recipe.world import Latent, latent
 from sysgen_local.records import TAGS
 
 SYSTEM = "Does the phrase fit its tag and the instruction? Reply good, bad or none."
@@ -71,7 +71,7 @@ def verify_naming(rng: Random, topics: Topics) -> Sample:
 
 
 def _verify(rng: Random, topics: Topics, naming: bool) -> Sample:
-    about = latent(rng, topics, telling=True)
+    about = draw_scenario(rng, topics, telling=True)
     messages = [Message("system", SYSTEM_NAMING if naming else SYSTEM)]
     previous: Verdict | None = None
     for number in range(rng.choice(_EXCHANGES)):
@@ -93,7 +93,7 @@ def _retagged(rng: Random, verdict: Verdict) -> Verdict:
     return Verdict(tag, verdict.phrase, label, verdict.fits)
 
 
-def draw_verdict(rng: Random, topics: Topics, about: Latent) -> Verdict:
+def draw_verdict(rng: Random, topics: Topics, about: Scenario) -> Verdict:
     """A phrase that fits (45 %), one that does not (45 %), or one that says nothing."""
     own = phrases(rng, about)
     if rng.random() < _ROLES:
@@ -111,11 +111,11 @@ def draw_verdict(rng: Random, topics: Topics, about: Latent) -> Verdict:
     return Verdict(rng.choice(TAGS), rng.choice(_EMPTY), "none", "")
 
 
-def _bad(rng: Random, topics: Topics, about: Latent, tag: str) -> Verdict:
+def _bad(rng: Random, topics: Topics, about: Scenario, tag: str) -> Verdict:
     """Another tag's phrase under this tag, or the right kind of phrase for another instruction."""
     own = phrases(rng, about)
     for _ in range(50):
-        other = latent(rng, topics.training)
+        other = draw_scenario(rng, topics.training)
         foreign = phrases(rng, other)
         if tag in _DEPENDENT and rng.random() < 0.5:
             same = other.domain == about.domain if tag == "role" else other.topic == about.topic
@@ -129,7 +129,7 @@ def _bad(rng: Random, topics: Topics, about: Latent, tag: str) -> Verdict:
     return Verdict(tag, own["format"], "bad", "format")
 
 
-def _role_of_another(rng: Random, about: Latent) -> Verdict:
+def _role_of_another(rng: Random, about: Scenario) -> Verdict:
     """The role of a domain that has nothing to do with the instruction's."""
     role = rng.choice(WORDS.domains[rng.choice(far_from([about.domain]))].roles)
     return Verdict("role", role_phrase(rng, role), "bad", "role")

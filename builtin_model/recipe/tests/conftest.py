@@ -1,4 +1,4 @@
-"""The shipped model, its tokenizer, and a wired model that has not been trained."""
+"""The shipped model, its tokenizer, and a model with its circuits set that has not been trained."""
 
 from __future__ import annotations
 
@@ -40,22 +40,22 @@ def encoder() -> Encoder:
 
 @pytest.fixture(scope="session")
 def model(encoder: Encoder) -> Model:
-    """Wired, where no word tells a domain. To be left as it is."""
+    """Circuits set, domain vectors zero, not trained. To be left as it is."""
     import torch
 
-    from builtin_recipe.domains import Telling
+    from builtin_recipe.circuits import build_circuits
+    from builtin_recipe.domains import DomainVectors
     from builtin_recipe.model import Config, Model
-    from builtin_recipe.wiring import wire
 
     torch.manual_seed(0)
     model = Model(Config(vocabulary=encoder.size)).eval()
-    wire(model, Telling.nothing(encoder.size), encoder)
+    build_circuits(model, DomainVectors.nothing(encoder.size), encoder)
     return model
 
 
 @pytest.fixture(scope="session")
 def grown(model: Model) -> Model:
-    """The same, as soon as training has made texts louder behind block 0 than starts of turns: by a
+    """The same, as soon as training has made texts larger behind block 0 than starts of turns: by a
     quarter."""
     import copy
 

@@ -1,4 +1,4 @@
-"""What a wired model can copy before any training."""
+"""What the circuits can copy before any training."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_behind_a_closing_quote_no_word_is_ended(encoder, model, words):
 
 def test_the_start_of_a_turn_is_like_nothing(encoder, model, words):
     entries, streams = Entries.of(model.config), []
-    handle = model.blk[0].register_forward_hook(lambda *told: streams.append(told[2]))
+    handle = model.blk[0].register_forward_hook(lambda *seen: streams.append(seen[2]))
     ids = asked_and_answering(encoder, words(30), words(3))
     predicted(model, ids)
     handle.remove()
@@ -110,7 +110,7 @@ def test_the_start_of_a_turn_is_like_nothing(encoder, model, words):
     assert past[starts].max() < 0.1 * past[~starts].median()
 
 
-def test_of_what_is_pointed_at_only_the_loudest_is_copied_mostly(encoder, model, words):
+def test_of_what_is_pointed_at_only_the_largest_is_copied_mostly(encoder, model, words):
     """A sum of codes is like those of words that are nowhere."""
     entries, vectors = Entries.of(model.config), codes(encoder, LEARNING_WAY)
     found = 0
@@ -136,10 +136,10 @@ def test_training_can_close_what_clears(encoder, model, words):
     row = head * size + 2 * len(FREQUENCIES) + CODE
     text = words(30)
     ids = asked_and_answering(encoder, text, text[:10])
-    loud = copied(model, ids)[-1]
+    large = copied(model, ids)[-1]
     with torch.no_grad():
         model.blk[number].attn_q.weight[row, entries.constant] = 1e3
-    assert copied(model, ids)[-1] < 0.5 * loud
+    assert copied(model, ids)[-1] < 0.5 * large
 
 
 def test_where_nothing_is_pointed_at_nothing_is_copied(encoder, grown, words):
@@ -148,10 +148,10 @@ def test_where_nothing_is_pointed_at_nothing_is_copied(encoder, grown, words):
 
 
 def copied(model: Model, ids: list[int]) -> torch.Tensor:
-    """How loud the code to be copied is at each token before training may make it louder."""
+    """Scale of the code to be copied at each token before training may change it."""
     streams: list[torch.Tensor] = []
     norm = model.blk[CLEARING[0]].ffn_norm
-    handle = norm.register_forward_pre_hook(lambda _norm, told: streams.append(told[0]))
+    handle = norm.register_forward_pre_hook(lambda _norm, seen: streams.append(seen[0]))
     predicted(model, ids)
     handle.remove()
     return streams[0][0, :, Entries.of(model.config).copied].norm(dim=1)
@@ -190,7 +190,7 @@ def test_every_token_knows_whether_the_assistant_speaks(encoder, request, which)
             for token in (encoder.turn, *encoder.ids(f"{speaker}\n{text}"))
         ]
         streams = []
-        handle = model.blk[0].register_forward_hook(lambda *told: streams.append(told[2]))  # noqa: B023
+        handle = model.blk[0].register_forward_hook(lambda *seen: streams.append(seen[2]))  # noqa: B023
         predicted(model, ids)
         handle.remove()
         speaks = float(streams[0][0, -1, answering])
@@ -219,11 +219,11 @@ def test_a_pointing_head_looks_at_no_piece_within_a_word(encoder, model, words):
 def looks(model: Model, where: tuple[int, int], ids: list[int], change=lambda stream: stream):
     """How much a head looks at each token from the last one; the stream may be changed before."""
     number, head = where
-    block, told = model.blk[number], []
-    handle = block.register_forward_pre_hook(lambda _block, inputs: told.append(inputs))
+    block, seen = model.blk[number], []
+    handle = block.register_forward_pre_hook(lambda _block, inputs: seen.append(inputs))
     predicted(model, ids)
     handle.remove()
-    stream, rotation = told[0]
+    stream, rotation = seen[0]
     size = model.config.head_size
     with torch.no_grad():
         normal = block.attn_norm(change(stream))

@@ -16,11 +16,11 @@ from builtin_recipe.answers import faulty, fitting
 from builtin_recipe.figures import Figures, calibration_error
 from builtin_recipe.reading import format_of, is_broken, role_domains, says_twice
 from builtin_recipe.rows import for_choosing, labels, read, written
+from builtin_recipe.scenario import draw_scenario, filled, some_points, story
 from builtin_recipe.tasks import TASKS, draw, exemplary, generate
 from builtin_recipe.topics import Topics, vocabulary_pieces
 from builtin_recipe.verdicts import draw_verdict, far_from
 from builtin_recipe.words import WORDS
-from builtin_recipe.world import filled, latent, some_points, story
 from sysgen_local.phases.tags import parse_json
 from sysgen_local.records import LABELS, TAGS
 
@@ -69,9 +69,9 @@ def test_held_out_topics_are_no_training_topics():
     assert len(held_out) == 5 * len(WORDS.domains)
     assert not training & held_out
     rng = Random(3)
-    drawn = {latent(rng, TRAINING).topic.casefold() for _ in range(3000)}
+    drawn = {draw_scenario(rng, TRAINING).topic.casefold() for _ in range(3000)}
     assert not drawn & held_out
-    held = {latent(rng, HELD_OUT).topic.casefold().strip("'\"") for _ in range(300)}
+    held = {draw_scenario(rng, HELD_OUT).topic.casefold().strip("'\"") for _ in range(300)}
     assert held <= held_out
 
 
@@ -124,7 +124,7 @@ def test_verdicts_are_the_labels_of_phase_3():
 def test_a_fitting_answer_has_the_format_it_is_asked_for():
     rng = Random(7)
     for _ in range(300):
-        about = latent(rng, TRAINING)
+        about = draw_scenario(rng, TRAINING)
         assert format_of(fitting(rng, about)) == about.format.name
 
 
@@ -132,7 +132,7 @@ def test_a_faulty_answer_is_another_one():
     rng = Random(8)
     for fault in ("off", "idk", "fmt", "cut"):
         for _ in range(50):
-            about = latent(rng, TRAINING)
+            about = draw_scenario(rng, TRAINING)
             answer = faulty(rng, TRAINING, about, fault)
             assert answer
             if fault == "fmt":
@@ -153,9 +153,9 @@ def test_held_out_patterns_are_no_training_patterns():
     held_out |= {p for group in WORDS.general for p in group.held_out}
     assert not {bare_pattern(p) for p in train} & {bare_pattern(p) for p in held_out}
     rng = Random(10)
-    told = {latent(rng, TRAINING).pattern for _ in range(3000)}
+    told = {draw_scenario(rng, TRAINING).pattern for _ in range(3000)}
     assert not told & held_out
-    assert {latent(rng, HELD_OUT).kind for _ in range(300)} <= {
+    assert {draw_scenario(rng, HELD_OUT).kind for _ in range(300)} <= {
         "domain", "explain", "advise", "list", "compare", "write"
     }  # fmt: skip
 
@@ -177,19 +177,19 @@ def test_an_instruction_that_is_measured_can_hardly_be_drawn(shared_data):
     rows = [*written(), *read(shared_data / "sft" / "lfs_instruction_data.json"), *for_choosing()]
     measured = {row.instruction.casefold() for row in rows}
     rng = Random(14)
-    drawn = {latent(rng, TRAINING).instruction.casefold() for _ in range(20_000)}
+    drawn = {draw_scenario(rng, TRAINING).instruction.casefold() for _ in range(20_000)}
     assert not drawn & measured
 
 
 def test_there_are_thirty_domains_and_more():
     assert len(WORDS.domains) >= 30
     rng = Random(11)
-    assert {latent(rng, TRAINING).domain for _ in range(3000)} == set(WORDS.domains)
+    assert {draw_scenario(rng, TRAINING).domain for _ in range(3000)} == set(WORDS.domains)
 
 
 def test_no_sentence_of_a_fitting_answer_comes_twice():
     rng = Random(12)
-    answers = [fitting(rng, latent(rng, TRAINING)) for _ in range(500)]
+    answers = [fitting(rng, draw_scenario(rng, TRAINING)) for _ in range(500)]
     assert not [answer for answer in answers if says_twice(answer)]
     assert says_twice("- Wash: use soap.\n- Wash: use soap.")
 
@@ -212,7 +212,9 @@ def test_no_title_stands_at_another_place_in_another_domain():
 
 def test_what_is_quoted_is_the_topic_with_its_quotes():
     rng = Random(16)
-    quoted = [about for about in (latent(rng, TRAINING) for _ in range(2000)) if "'" in about.topic]
+    quoted = [
+        about for about in (draw_scenario(rng, TRAINING) for _ in range(2000)) if "'" in about.topic
+    ]
     assert len(quoted) > 50
     assert all(about.topic.lower() in about.instruction.lower() for about in quoted)
 
@@ -238,7 +240,7 @@ def test_a_bad_role_is_of_a_domain_far_from_the_instruction():
     rng = Random(13)
     seen = 0
     for _ in range(2000):
-        about = latent(rng, TRAINING, telling=True)
+        about = draw_scenario(rng, TRAINING, telling=True)
         verdict = draw_verdict(rng, TRAINING, about)
         if verdict.case == "role of another instruction":
             seen += 1

@@ -64,7 +64,7 @@ def test_llama_cpp_predicts_as_the_model_does(exported, builtin, shipped, encode
             assert np.corrcoef(found.ravel(), expected.ravel())[0, 1] > 0.99
 
 
-def test_the_wired_start_copies(grown, encoder):
+def test_the_untrained_start_copies(grown, encoder):
     """Before any training: what followed the last two tokens the first time they stood there, in
     texts of random tokens, and in one where words come again."""
     torch.manual_seed(1)

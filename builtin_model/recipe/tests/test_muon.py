@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from builtin_recipe.muon import Muon, orthogonal
-from builtin_recipe.team import Member
+from builtin_recipe.processes import Member
 
 
 @pytest.mark.parametrize("shape", [(24, 40), (40, 24), (32, 32)])
@@ -38,7 +38,7 @@ def test_singular_values_become_about_one():
 
 
 @pytest.mark.parametrize("count", [1, 2])
-def test_members_of_a_team_step_as_one_process_with_their_mean_gradient(count):
+def test_processes_step_as_one_process_with_their_mean_gradient(count):
     torch.manual_seed(0)
     starts = [torch.randn(12, 20), torch.randn(20, 8)]
     gradients = [[torch.randn_like(start) for start in starts] for _ in range(count)]
@@ -48,13 +48,13 @@ def test_members_of_a_team_step_as_one_process_with_their_mean_gradient(count):
     Muon(alone, lr=0.1).step()
 
     rows = torch.zeros(count, 1 + sum(start.numel() for start in starts))
-    meeting = Barrier(count)
+    barrier = Barrier(count)
     copies = [[torch.nn.Parameter(start + rank) for start in starts] for rank in range(count)]
 
     def work(rank: int) -> None:
-        member = Member(rank, rows, meeting)
-        member.agree(copies[rank])
-        member.keep_gradients(copies[rank])
+        member = Member(rank, rows, barrier)
+        member.broadcast(copies[rank])
+        member.bind_gradients(copies[rank])
         for parameter, gradient in zip(copies[rank], gradients[rank], strict=True):
             parameter.grad.copy_(gradient)
         member.average(0.0)

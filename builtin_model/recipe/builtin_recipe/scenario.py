@@ -37,7 +37,7 @@ topics are quoted for no reason."""
 
 
 @dataclass(frozen=True, slots=True)
-class Latent:
+class Scenario:
     """What one example is about. `instruction` is the finished text; `pattern` is what it was made
     from, with {t} where the topic stands."""
 
@@ -70,7 +70,7 @@ _COMMANDS = frozenset(WORDS.commands) | {verb.split(" ")[0] for verb in WORDS.ve
 """First words of instructions that are commands, in lower case."""
 
 
-def latent(rng: Random, topics: Topics, telling: bool = False) -> Latent:
+def draw_scenario(rng: Random, topics: Topics, telling: bool = False) -> Scenario:
     """One example. With `telling` the instruction shows its domain, by pattern or by topic."""
     domain = WORDS.domains[rng.choice(tuple(WORDS.domains))]
     kind, pattern, task, topic, second = _subject(rng, topics, domain)
@@ -101,7 +101,7 @@ def latent(rng: Random, topics: Topics, telling: bool = False) -> Latent:
     instruction = _polite(rng, instruction)
     if lower:
         instruction = instruction[:1].lower() + instruction[1:]
-    return Latent(
+    return Scenario(
         domain=domain.name,
         topic=topic,
         second=second,

@@ -22,28 +22,28 @@ class Member:
 
     rank: int
     rows: Tensor
-    meeting: Barrier
+    barrier: Barrier
 
     @property
     def own(self) -> Tensor:
         return self.rows[self.rank]
 
     @torch.no_grad()
-    def agree(self, parameters: Iterable[nn.Parameter]) -> None:
+    def broadcast(self, parameters: Iterable[nn.Parameter]) -> None:
         """All start from the first one's weights; the rows are used up."""
         parameters = list(parameters)
         if self.rank == 0:
             self.own[:-1] = nn.utils.parameters_to_vector(parameters)
-        self.meet()
+        self.wait()
         nn.utils.vector_to_parameters(self.rows[0, :-1].clone(), parameters)
-        self.meet()
+        self.wait()
         self.own.zero_()
 
     def to(self, device: str) -> Member:
         """A member with its rows there; on another device than these, nobody shares them."""
         return replace(self, rows=self.rows.to(device))
 
-    def keep_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
+    def bind_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
         """From now on the gradients are parts of the own row, from its start."""
         offset = 0
         for parameter in parameters:
@@ -56,10 +56,10 @@ class Member:
         if len(self.rows) == 1:
             return clock
         self.own[-1] = clock
-        self.meet()
+        self.wait()
         part = self.rows.tensor_split(len(self.rows), dim=1)[self.rank]
         part.copy_(part.mean(0).expand_as(part))
-        self.meet()
+        self.wait()
         return float(self.own[-1])
 
     def spread(self, own: Tensor) -> None:
@@ -69,13 +69,13 @@ class Member:
             if rank != self.rank:
                 row[start : start + own.numel()] = own.flatten()
 
-    def meet(self) -> None:
+    def wait(self) -> None:
         """Wait until all are here."""
-        self.meeting.wait()
+        self.barrier.wait()
 
 
-def team(processes: int, numbers: int) -> list[Member]:
+def make_members(processes: int, numbers: int) -> list[Member]:
     """Members with a row of so many numbers each, to be passed to spawned processes."""
     rows = torch.zeros(processes, numbers).share_memory_()
-    meeting = torch.multiprocessing.get_context("spawn").Barrier(processes)
-    return [Member(rank, rows, meeting) for rank in range(processes)]
+    barrier = torch.multiprocessing.get_context("spawn").Barrier(processes)
+    return [Member(rank, rows, barrier) for rank in range(processes)]

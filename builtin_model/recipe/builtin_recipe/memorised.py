@@ -1,4 +1,4 @@
-"""Which tokens the model has to know by heart; all others it only ever copies.
+"""Which tokens the model has to memorise; all others it only ever copies.
 
 Of ten thousand tokens, some fifteen hundred come up in answers without having stood in what was
 asked. Each of the others is seen too seldom to learn when it may be said, and one of them came up
@@ -22,7 +22,7 @@ from builtin_recipe.topics import Topics
 
 _SAMPLES = 20_000
 _OFTEN = 5
-"""How many answers have a token that is known by heart: fewer are chance."""
+"""How many answers have a token that is memorised: fewer are chance."""
 
 
 def copied_tokens(encoder: Encoder, topics: Topics, rng: Random) -> Tensor:
@@ -53,16 +53,16 @@ def _but_for_form(text: str) -> str:
 
 
 @torch.no_grad()
-def say_alike(model: Model, copied: Tensor) -> None:
+def clear_output_rows(model: Model, copied: Tensor) -> None:
     """Of what training may move of the output layer, tokens that are only copied have nothing of
     their own."""
     model.output.weight[copied, Entries.of(model.config).free] = 0
 
 
 @torch.no_grad()
-def learn_alike(model: Model, copied: Tensor) -> None:
+def share_gradient(model: Model, copied: Tensor) -> None:
     """Each of these tokens learns what they learn on average: so they stay alike in all that is
-    not wired, where there is no gradient."""
+    not set by hand, where there is no gradient."""
     gradient = model.output.weight.grad
     assert gradient is not None
     mean = copied.to(gradient.dtype) @ gradient / copied.sum()
