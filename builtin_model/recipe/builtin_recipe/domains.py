@@ -46,10 +46,6 @@ class DomainVectors:
     vectors: Tensor
     scores: Tensor
 
-    @classmethod
-    def nothing(cls, vocabulary: int) -> DomainVectors:
-        return cls(torch.zeros(vocabulary, SIZE), torch.zeros(vocabulary))
-
 
 class _Bag(nn.Module):
     """Compares texts by the weighted means of their tokens' vectors."""

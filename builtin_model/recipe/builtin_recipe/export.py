@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import gguf
 import numpy as np
-import torch
 
+from builtin_recipe.gguf_tokenizer import tokenizer_of
 from builtin_recipe.model import EPSILON, Config, Model
 from builtin_recipe.rotary import BASE, divisors
 from builtin_recipe.sample import CHAT_TEMPLATE
 from builtin_recipe.tokenizer import END, PAD, START
-from builtin_recipe.topics import TOKENIZER
 
 NAME = "SysGen tiny demo (not a real language model)"
 DESCRIPTION = (
@@ -21,7 +19,7 @@ DESCRIPTION = (
 )
 
 
-def export(model: Model, path: Path, tokenizer: Path = TOKENIZER) -> None:
+def export(model: Model, path: Path, tokenizer: Path) -> None:
     """Write the GGUF with the tokenizer the model was trained with.
 
     ValueError where the vocabulary has another size than the model's embeddings.
@@ -57,7 +55,7 @@ def _add_sizes(writer: gguf.GGUFWriter, config: Config) -> None:
 
 
 def _add_vocabulary(writer: gguf.GGUFWriter, tokenizer: Path, size: int) -> None:
-    content = json.loads(tokenizer.read_text(encoding="utf-8"))
+    content = tokenizer_of(tokenizer)
     special = {token["content"] for token in content["added_tokens"]}
     vocabulary = content["model"]["vocab"]
     tokens = sorted(vocabulary, key=vocabulary.__getitem__)
@@ -88,15 +86,3 @@ def _add_tensors(writer: gguf.GGUFWriter, model: Model) -> None:
             writer.add_tensor(name, values)
         else:
             writer.add_tensor(name, gguf.quants.quantize(values, quantised), raw_dtype=quantised)
-
-
-def weights(path: Path) -> dict[str, torch.Tensor]:
-    """The weights of an exported GGUF or of a checkpoint, by the model's own names."""
-    if path.suffix != ".gguf":
-        return torch.load(path, map_location="cpu", weights_only=True)
-    found = {}
-    for tensor in gguf.GGUFReader(path).tensors:
-        if tensor.name != "rope_freqs.weight":
-            values = gguf.quants.dequantize(tensor.data, tensor.tensor_type)
-            found[tensor.name] = torch.from_numpy(np.array(values, dtype=np.float32))
-    return found

@@ -161,8 +161,8 @@ class Circuits:
 
 def mask_gradients(model: Model, limits: Limits) -> None:
     """No gradient for what is set by hand, and the mean one for rows that stay alike. A rare word's
-    few steps would undo what a bag of words learnt from all of them; and Muon's steps are as large
-    in directions that hardly matter yet, which within minutes leaves nothing of a fine comparison."""
+    few steps would undo what a bag of words learnt from all; and Muon's steps are as large in
+    directions that hardly matter yet, which within minutes leaves nothing of a fine comparison."""
     gradients = {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
     for name, gradient in gradients.items():
         if name in limits.fixed:

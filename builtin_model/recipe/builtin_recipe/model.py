@@ -31,7 +31,7 @@ _MULTIPLE = 64
 class Config:
     """Sizes. The heads together may be wider than the residual stream, or narrower."""
 
-    vocabulary: int = 8192
+    vocabulary: int
     width: int = 384
     heads: int = 6
     head_size: int = 64
@@ -118,7 +118,6 @@ class Prediction:
 
     loss: Tensor
     hits: Tensor
-    targets: Tensor
     weights: Tensor
 
 
@@ -157,14 +156,10 @@ class Model(nn.Module):
             x = block(x, rotation)
             yield x
 
-    def hidden(self, ids: Tensor) -> Tensor:
-        """Last hidden states of ids[batch, time]."""
-        *_, last = self.streams(ids)
-        return self.output_norm(last)
-
     def forward(self, ids: Tensor) -> Tensor:
         """Logits of ids[batch, time]."""
-        return self.output(self.hidden(ids))
+        *_, last = self.streams(ids)
+        return self.output(self.output_norm(last))
 
     def predict(self, ids: Tensor, weights: Tensor, margins: Tensor) -> Prediction:
         """Weighted mean loss; weights[b, t] is the weight of predicting ids[b, t + 1], and
@@ -183,4 +178,4 @@ class Model(nn.Module):
         weight = weights.flatten()[asked]
         weight[len(asked) - len(padding) :] = 0
         loss = (losses * weight).sum() / weight.sum() + (norms @ norms.new_tensor(_NORM_LOSS))
-        return Prediction(loss, hits, targets, weight)
+        return Prediction(loss, hits, weight)

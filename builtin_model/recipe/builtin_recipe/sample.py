@@ -22,13 +22,11 @@ class Message(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A conversation that ends with what is to be learnt. `about` is what it was written from,
-    `case` which variant it is; evaluation reads both."""
+    """A conversation that ends with what is to be learnt. `about` is what it was written from."""
 
     task: str
     messages: tuple[Message, ...]
     about: Scenario | None = None
-    case: str = ""
 
     @property
     def prompt(self) -> tuple[Message, ...]:

@@ -154,7 +154,7 @@ def both_orders(rng: Random, topics: Topics) -> tuple[Sample, Sample]:
     pair = _pair(rng, topics, about, fault)
     head = f"{system}\nInstruction: {about.instruction}"
     first, second = (conversation(JUDGE, f"{head}\n{pair[label]}", label) for label in pair)
-    return Sample("judge", first, about, fault), Sample("judge", second, about, fault)
+    return Sample("judge", first, about), Sample("judge", second, about)
 
 
 def _pair(rng: Random, topics: Topics, about: Scenario, fault: Fault) -> dict[str, str]:
@@ -168,7 +168,7 @@ def score(rng: Random, topics: Topics) -> Sample:
     sample = rate(rng, topics)
     messages = list(sample.messages)
     for _ in range(rng.choice(_FURTHER)):
-        answer, rating, _fault = _rated(rng, topics, _anew(rng, sample))
+        answer, rating = _rated(rng, topics, _anew(rng, sample))
         messages += [Message("user", f"Answer: {answer}"), Message("assistant", rating)]
     return replace(sample, messages=tuple(messages))
 
@@ -177,16 +177,16 @@ def rate(rng: Random, topics: Topics) -> Sample:
     """How good is an answer? Each fault has its rating."""
     about = draw_scenario(rng, topics)
     system = _shown(rng, about, ("role", "format"))
-    answer, rating, fault = _rated(rng, topics, about)
+    answer, rating = _rated(rng, topics, about)
     user = f"{system}\nInstruction: {about.instruction}\nAnswer: {answer}"
-    return Sample("score", conversation(SCORE, user, rating), about, fault)
+    return Sample("score", conversation(SCORE, user, rating), about)
 
 
-def _rated(rng: Random, topics: Topics, about: Scenario) -> tuple[str, str, str]:
-    """An answer, its rating, and what is wrong with it."""
+def _rated(rng: Random, topics: Topics, about: Scenario) -> tuple[str, str]:
+    """An answer and its rating."""
     fault, rating = rng.choice(_RATINGS)
     answer = faulty(rng, topics, about, fault) if fault else fitting(rng, about)
-    return answer, rating, fault or "none"
+    return answer, rating
 
 
 def _shown(rng: Random, about: Scenario, tags: tuple[str, ...]) -> str:

@@ -17,9 +17,10 @@ from typing import Any
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
+from builtin_recipe.gguf_tokenizer import tokenizer_of
 from builtin_recipe.sample import Sample
 from builtin_recipe.tasks import TASKS, draw, exemplary
-from builtin_recipe.topics import TOKENIZER, Topics
+from builtin_recipe.topics import SHIPPED, Topics
 from builtin_recipe.words import WORDS
 from sysgen_local.records import LABELS
 
@@ -66,10 +67,10 @@ class Encoded:
 
 
 class Encoder:
-    """A tokenizer file, for conversations."""
+    """The tokenizer of a file or of a GGUF, for conversations."""
 
-    def __init__(self, path: Path = TOKENIZER) -> None:
-        self._tokenizer = Tokenizer.from_file(str(path))
+    def __init__(self, path: Path = SHIPPED) -> None:
+        self._tokenizer = Tokenizer.from_str(json.dumps(tokenizer_of(path)))
         self.size = self._tokenizer.get_vocab_size()
         self.first_text_id = len((START, TURN, END, PAD))
         self.pad = self._tokenizer.token_to_id(PAD)

@@ -6,16 +6,18 @@ Everything is drawn from a `random.Random`, so that a seed gives the same text.
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from random import Random
 
+from builtin_recipe.gguf_tokenizer import tokenizer_of
 from builtin_recipe.words import WORDS, Domain
+from sysgen_local.resources import resource
 
-TOKENIZER = Path(__file__).parents[2] / "tokenizer.json"
+SHIPPED = resource("builtin_model/builtin.gguf")
+"""The shipped model, and the tokenizer in it."""
 
 _ONSETS = "b c d f g h k l m n p r s t v w z br cl dr fl gr pl st tr sh ch"
 _RHYMES = "a e i o u ai ee oo ou ar en in on el"
@@ -52,9 +54,9 @@ def with_article(noun: str) -> str:
 
 
 @cache
-def vocabulary_pieces(path: Path = TOKENIZER) -> Pieces:
-    """The letters-only pieces of a tokenizer file; `\u0120` marks a leading space there."""
-    vocabulary = json.loads(path.read_text(encoding="utf-8"))["model"]["vocab"]
+def vocabulary_pieces(path: Path = SHIPPED) -> Pieces:
+    """The letters-only pieces of a tokenizer; `\u0120` marks a leading space in them."""
+    vocabulary = tokenizer_of(path)["model"]["vocab"]
     starts = sorted(token[1:] for token in vocabulary if re.fullmatch("\u0120[a-zA-Z]+", token))
     continuations = sorted(token for token in vocabulary if re.fullmatch("[a-z]+", token))
     return Pieces(tuple(starts), tuple(continuations))

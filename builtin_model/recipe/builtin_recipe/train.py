@@ -22,10 +22,9 @@ from torch.utils.data import DataLoader
 
 from builtin_recipe.batches import Batch, Stream, collate, task_samples
 from builtin_recipe.circuits import build_circuits
-from builtin_recipe.codes import LEARNING_WAY, codes
+from builtin_recipe.codes import codes
 from builtin_recipe.copying import write_codes
-from builtin_recipe.domains import DomainVectors, learn_domain_vectors
-from builtin_recipe.export import weights
+from builtin_recipe.domains import learn_domain_vectors
 from builtin_recipe.layout import Limits, mask_gradients, scale_shared_steps
 from builtin_recipe.memorised import clear_output_rows, copied_tokens, share_gradient
 from builtin_recipe.model import Config, Model, Prediction
@@ -54,8 +53,6 @@ class Settings:
     seed: int
     checkpoint: Path
     tokenizer: Path
-    start: Path | None = None
-    """A checkpoint or GGUF to go on from."""
     device: str = "cpu"
     processes: int = 2
     writers: int = 0
@@ -91,7 +88,7 @@ def train(settings: Settings) -> Model:
     model = Model(_config(settings))
     members = make_members(settings.processes, 1 + sum(p.numel() for p in model.parameters()))
     torch.multiprocessing.spawn(_work, (settings, members), nprocs=settings.processes)
-    model.load_state_dict(weights(settings.checkpoint))
+    model.load_state_dict(torch.load(settings.checkpoint, map_location="cpu", weights_only=True))
     write_codes(model, codes(Encoder(settings.tokenizer)))
     return model
 
@@ -109,15 +106,10 @@ def _work(rank: int, settings: Settings, members: list[Member]) -> None:
     model = Model(_config(settings))
     encoder = Encoder(settings.tokenizer)
     topics = Topics(pieces=vocabulary_pieces(settings.tokenizer))
-    vectors = DomainVectors.nothing(encoder.size)
-    if not settings.start:
-        vectors = learn_domain_vectors(encoder, topics, Random(settings.seed))
+    vectors = learn_domain_vectors(encoder, topics, Random(settings.seed))
     limits = build_circuits(model, vectors, encoder)
     copied = copied_tokens(encoder, topics, Random(settings.seed))
     clear_output_rows(model, copied)
-    if settings.start:
-        model.load_state_dict(weights(settings.start))
-        write_codes(model, codes(encoder, LEARNING_WAY))
     model.to(settings.device)
     member = members[rank].to(settings.device)
     member.broadcast(model.parameters())

@@ -44,12 +44,13 @@ def model(encoder: Encoder) -> Model:
     import torch
 
     from builtin_recipe.circuits import build_circuits
-    from builtin_recipe.domains import DomainVectors
+    from builtin_recipe.domains import SIZE, DomainVectors
     from builtin_recipe.model import Config, Model
 
     torch.manual_seed(0)
     model = Model(Config(vocabulary=encoder.size)).eval()
-    build_circuits(model, DomainVectors.nothing(encoder.size), encoder)
+    nothing = DomainVectors(torch.zeros(encoder.size, SIZE), torch.zeros(encoder.size))
+    build_circuits(model, nothing, encoder)
     return model
 
 
@@ -80,7 +81,8 @@ def grown(model: Model) -> Model:
 @pytest.fixture(scope="session")
 def shipped(builtin: Path, encoder: Encoder) -> Model:
     """As the file has it."""
-    from builtin_recipe.export import weights
+    from weights import weights
+
     from builtin_recipe.model import Config, Model
 
     model = Model(Config(vocabulary=encoder.size)).eval()

@@ -7,11 +7,11 @@ from itertools import islice
 from torch.utils.data import DataLoader
 
 from builtin_recipe.batches import Batch, Stream
-from builtin_recipe.topics import TOKENIZER
+from builtin_recipe.topics import SHIPPED
 
 
 def some(seed: int, workers: int, rank: int = 0, processes: int = 1) -> list[Batch]:
-    stream = Stream(seed, rank, processes, TOKENIZER, tokens=1536)
+    stream = Stream(seed, rank, processes, SHIPPED, tokens=1536)
     context = "spawn" if workers else None
     loader = DataLoader(
         stream, batch_size=None, num_workers=workers, multiprocessing_context=context

@@ -9,18 +9,19 @@ import numpy as np
 import pytest
 import torch
 from llama_cpp import Llama
+from weights import weights
 
-from builtin_recipe.export import export, weights
+from builtin_recipe.export import export
 from builtin_recipe.model import Config, Model
 from builtin_recipe.sample import Message
 from builtin_recipe.tasks import draw
-from builtin_recipe.topics import Topics, vocabulary_pieces
+from builtin_recipe.topics import SHIPPED, Topics, vocabulary_pieces
 
 
 @pytest.fixture(scope="module")
 def exported(model: Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path: Path = tmp_path_factory.mktemp("export") / "untrained.gguf"
-    export(model, path)
+    export(model, path, SHIPPED)
     return path
 
 
@@ -97,12 +98,11 @@ def test_it_goes_on_where_the_same_words_led_before_and_not_from_their_other_pla
 def test_a_tokenizer_of_another_size_is_refused(tmp_path, encoder):
     small = Model(Config(vocabulary=512))
     with pytest.raises(ValueError, match=f"has {encoder.size} tokens, the model 512"):
-        export(small, tmp_path / "small.gguf")
+        export(small, tmp_path / "small.gguf", SHIPPED)
 
 
-def test_training_can_go_on_from_an_exported_model(model, tmp_path):
-    export(model, tmp_path / "model.gguf")
-    found = weights(tmp_path / "model.gguf")
+def test_the_file_has_the_weights_of_the_model(model, exported):
+    found = weights(exported)
     assert found.keys() == model.state_dict().keys()
     for name, tensor in model.state_dict().items():
         assert torch.allclose(found[name], tensor, atol=0.01 * tensor.abs().max().item())

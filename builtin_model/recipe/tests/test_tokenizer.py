@@ -1,4 +1,5 @@
-"""The tokenizer that the recipe trains with is the one inside the shipped model."""
+"""The tokenizer that the recipe trains is the one inside the shipped model, and splits text as
+llama.cpp does."""
 
 from __future__ import annotations
 
@@ -7,9 +8,15 @@ from pathlib import Path
 
 import gguf
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from llama_cpp import Llama
+from tokenizers import Tokenizer
 
+from builtin_recipe.gguf_tokenizer import tokenizer_of, write_tokenizer
 from builtin_recipe.sample import CHAT_TEMPLATE
-from builtin_recipe.topics import TOKENIZER, vocabulary_pieces
+from builtin_recipe.tokenizer import train_tokenizer
+from builtin_recipe.topics import vocabulary_pieces
 
 SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|pad|>"]
 
@@ -20,24 +27,62 @@ def shipped(builtin: Path) -> gguf.GGUFReader:
 
 
 @pytest.fixture(scope="module")
-def tokenizer() -> dict:
-    return json.loads(TOKENIZER.read_text(encoding="utf-8"))
+def hugging_face(builtin: Path, tmp_path_factory: pytest.TempPathFactory) -> Tokenizer:
+    """As `transformers` would load it."""
+    path = tmp_path_factory.mktemp("tokenizer") / "tokenizer.json"
+    write_tokenizer(builtin, path)
+    return Tokenizer.from_file(str(path))
 
 
-def test_tokens_and_merges_are_those_of_the_shipped_model(shipped, tokenizer):
-    vocabulary = tokenizer["model"]["vocab"]
-    tokens = sorted(vocabulary, key=vocabulary.__getitem__)
-    assert list(range(len(tokens))) == sorted(vocabulary.values())
-    assert shipped.fields["tokenizer.ggml.tokens"].contents() == tokens
-    merges = [m if isinstance(m, str) else " ".join(m) for m in tokenizer["model"]["merges"]]
-    assert shipped.fields["tokenizer.ggml.merges"].contents() == merges
+@pytest.fixture(scope="module")
+def llama(builtin: Path) -> Llama:
+    return Llama(str(builtin), vocab_only=True, verbose=False)
 
 
-def test_special_tokens_come_first_and_are_control_tokens(shipped, tokenizer):
-    assert [token["content"] for token in tokenizer["added_tokens"]] == SPECIAL
-    types = shipped.fields["tokenizer.ggml.token_type"].contents()
-    control = [number for number, kind in enumerate(types) if kind == gguf.TokenType.CONTROL]
-    assert control == list(range(len(SPECIAL)))
+def test_training_gives_the_tokenizer_of_the_shipped_model(builtin, tmp_path):
+    train_tokenizer(tmp_path / "tokenizer.json")
+    assert tokenizer_of(tmp_path / "tokenizer.json") == tokenizer_of(builtin)
+
+
+def test_special_tokens_come_first(builtin):
+    assert [token["content"] for token in tokenizer_of(builtin)["added_tokens"]] == SPECIAL
+    assert [token["id"] for token in tokenizer_of(builtin)["added_tokens"]] == [0, 1, 2, 3]
+
+
+def test_a_tokenizer_of_another_kind_is_refused(tmp_path):
+    writer = gguf.GGUFWriter(tmp_path / "other.gguf", "llama")
+    writer.add_tokenizer_model("llama")
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.close()
+    with pytest.raises(ValueError, match=r"other.gguf: its tokenizer is llama \(None\)"):
+        tokenizer_of(tmp_path / "other.gguf")
+
+
+PIECES = st.sampled_from(
+    ["user", "'s", "'LL", "don't", "  ", " \n", "\r\n", "12345", "Größe", "naïve", "你好", "🤗",
+     "\u0301", "\u00a0", "\u200d", "_", "...", "def f(x):\n\t", "im_start", "endoftext", "<", "|"]
+)  # fmt: skip
+TEXTS = st.one_of(st.text(), st.lists(PIECES | st.text(max_size=3)).map("".join))
+
+
+@settings(max_examples=300, deadline=None)
+@given(TEXTS)
+def test_it_splits_and_joins_text_as_llama_cpp_does(hugging_face, llama, text):
+    """But for special tokens, which text never is."""
+    assume(not any(token in text for token in SPECIAL))
+    ids = hugging_face.encode(text, add_special_tokens=False).ids
+    assert ids == llama.tokenize(text.encode(), add_bos=False, special=False)
+    assert hugging_face.decode(ids, skip_special_tokens=False) == text
+    assert llama.detokenize(ids, special=False).decode() == text
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(4, 10239)))
+def test_it_joins_any_tokens_as_llama_cpp_does(hugging_face, llama, ids):
+    """Bytes that are no text come out as signs that say so."""
+    joined = llama.detokenize(ids, special=False).decode(errors="replace")
+    assert hugging_face.decode(ids, skip_special_tokens=False) == joined
 
 
 def test_the_chat_template_is_that_of_the_shipped_model(shipped):
