@@ -200,8 +200,8 @@ def options(folder: Path) -> dict[str, Any]:
 def test_trl_fine_tunes(store: Store, tmp_path: Path, form: Any) -> None:
     trl = need("trl")
     trainer = trl.SFTTrainer(
-        model=model(), args=trl.SFTConfig(**options(tmp_path)), processing_class=tokenizer(tmp_path),
-        train_dataset=loaded(store, tmp_path, form),
+        model=model(), args=trl.SFTConfig(**options(tmp_path)),
+        processing_class=tokenizer(tmp_path), train_dataset=loaded(store, tmp_path, form),
     )  # fmt: skip
     text = trainer.processing_class.decode(trainer.train_dataset[0]["input_ids"])
     assert "<|im_start|>system\nYou count from 1.<|im_end|>" in text
@@ -282,7 +282,8 @@ def test_axolotl_reads_alpaca_and_preferences(store: Store, tmp_path: Path) -> N
 def test_axolotl_reads_preferences_over_answers_that_failed(checked: Store, tmp_path: Path) -> None:
     preferences = need("axolotl.prompt_strategies.dpo.chat_template")
     transform, _ = preferences.default(Config(AXOLOTL, datasets=[{"field_messages": "prompt"}]))
-    pairs = [transform(row, tokenizer=tokenizer(tmp_path)) for row in loaded(checked, tmp_path, "dpo")]
+    speaks = tokenizer(tmp_path)
+    pairs = [transform(row, tokenizer=speaks) for row in loaded(checked, tmp_path, "dpo")]
     one, several = pairs[:2]
     assert one["chosen"].startswith("New: It is 0.")
     assert one["rejected"].startswith("Wrong: 1.")

@@ -18,21 +18,25 @@ def write_tokenizer(model: Path, path: Path) -> None:
     path.write_text(json.dumps(tokenizer_of(model), ensure_ascii=False), encoding="utf-8")
 
 
-def tokenizer_of(model: Path) -> dict[str, Any]:
-    """The content of the `tokenizer.json`: byte-level BPE, control tokens as special ones.
+def tokenizer_of(path: Path) -> dict[str, Any]:
+    """The content of a `tokenizer.json`, or of that of a GGUF: byte-level BPE, control tokens as
+    special ones.
 
     ValueError where the GGUF has another kind of tokenizer, or one that splits texts in another way
     than GPT-2 before it merges.
     """
-    fields = gguf.GGUFReader(model).fields
+    if path.suffix == ".json":
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return content
+    fields = gguf.GGUFReader(path).fields
 
     def value(name: str) -> Any:
         field = fields.get(f"tokenizer.ggml.{name}")
         return field.contents() if field else None
 
-    kind = (value("model"), value("pre"))
-    if kind != ("gpt2", "gpt-2"):
-        raise ValueError(f"{model} has a tokenizer of the kind {kind}, not GPT-2's")
+    kind, splitting = value("model"), value("pre")
+    if (kind, splitting) != ("gpt2", "gpt-2"):
+        raise ValueError(f"{path.name}: its tokenizer is {kind} ({splitting}), not GPT-2's")
     tokens = value("tokens")
     special = [i for i, t in enumerate(value("token_type")) if t == gguf.TokenType.CONTROL]
     return {
