@@ -122,8 +122,7 @@ what is pointed at, and how like it has to be (about an eighth and a half of a w
 
 _UNANSWERED = 32.0
 _CLEARED = 2.0
-"""How firmly it is not one of an answer, even of one twice as large, and its scale
-then."""
+"""How firmly it is not one of an answer, even of one twice as large, and its scale then."""
 
 _POINTED = 1.2
 _HINTED = 0.2
