@@ -182,7 +182,7 @@ def tokenizer(folder: Path) -> Any:
 def model() -> Any:
     transformers = need("transformers")
     config = transformers.LlamaConfig(
-        vocab_size=4096, hidden_size=32, intermediate_size=64, num_hidden_layers=1,
+        vocab_size=10240, hidden_size=32, intermediate_size=64, num_hidden_layers=1,
         num_attention_heads=2, max_position_embeddings=256,
     )  # fmt: skip
     return transformers.LlamaForCausalLM(config)
