@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from builtin_recipe.gguf_tokenizer import write_tokenizer
 from sysgen_local.export import Wish, export
 from sysgen_local.records import (
     Attempt,
@@ -29,11 +30,11 @@ from sysgen_local.records import (
     Turn,
     Verified,
 )
+from sysgen_local.resources import resource
 from sysgen_local.store import FORMATS, Store
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # the trainers' own
 
-TOKENIZER = Path(__file__).resolve().parents[2] / "builtin_model" / "tokenizer.json"
 CHATML = (
     "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
@@ -169,9 +170,11 @@ def test_types_do_not_hang_on_which_rows_come_first(
         assert sorted(kinds) == [*[[]] * 8, ["code"]]
 
 
-def tokenizer() -> Any:
+def tokenizer(folder: Path) -> Any:
+    """The built-in model's, as a trainer loads it."""
+    write_tokenizer(resource("builtin_model/builtin.gguf"), folder / "tokenizer.json")
     return need("transformers").PreTrainedTokenizerFast(
-        tokenizer_file=str(TOKENIZER), eos_token="<|im_end|>", pad_token="<|pad|>",
+        tokenizer_file=str(folder / "tokenizer.json"), eos_token="<|im_end|>", pad_token="<|pad|>",
         chat_template=CHATML,
     )  # fmt: skip
 
@@ -179,7 +182,7 @@ def tokenizer() -> Any:
 def model() -> Any:
     transformers = need("transformers")
     config = transformers.LlamaConfig(
-        vocab_size=4096, hidden_size=32, intermediate_size=64, num_hidden_layers=1,
+        vocab_size=10240, hidden_size=32, intermediate_size=64, num_hidden_layers=1,
         num_attention_heads=2, max_position_embeddings=256,
     )  # fmt: skip
     return transformers.LlamaForCausalLM(config)
@@ -197,8 +200,8 @@ def options(folder: Path) -> dict[str, Any]:
 def test_trl_fine_tunes(store: Store, tmp_path: Path, form: Any) -> None:
     trl = need("trl")
     trainer = trl.SFTTrainer(
-        model=model(), args=trl.SFTConfig(**options(tmp_path)), processing_class=tokenizer(),
-        train_dataset=loaded(store, tmp_path, form),
+        model=model(), args=trl.SFTConfig(**options(tmp_path)),
+        processing_class=tokenizer(tmp_path), train_dataset=loaded(store, tmp_path, form),
     )  # fmt: skip
     text = trainer.processing_class.decode(trainer.train_dataset[0]["input_ids"])
     assert "<|im_start|>system\nYou count from 1.<|im_end|>" in text
@@ -212,7 +215,7 @@ def test_trl_learns_preferences(rows: str, request: pytest.FixtureRequest, tmp_p
     store = request.getfixturevalue(rows)
     trainer = trl.DPOTrainer(
         model=model(), ref_model=model(), args=trl.DPOConfig(**options(tmp_path)),
-        processing_class=tokenizer(), train_dataset=loaded(store, tmp_path, "dpo"),
+        processing_class=tokenizer(tmp_path), train_dataset=loaded(store, tmp_path, "dpo"),
     )  # fmt: skip
     assert math.isfinite(trainer.train().training_loss)
 
@@ -248,7 +251,7 @@ def test_axolotl_reads_conversations(
     store: Store, tmp_path: Path, form: Any, dataset: dict[str, Any]
 ) -> None:
     strategies = need("axolotl.prompt_strategies.chat_template")
-    speaks = tokenizer()
+    speaks = tokenizer(tmp_path)
     strategy = strategies.load(speaks, AXOLOTL, dataset)
     for row, given in enumerate(loaded(store, tmp_path, form)):
         made = strategy.tokenize_prompt(given)
@@ -263,7 +266,7 @@ def test_axolotl_reads_conversations(
 def test_axolotl_reads_alpaca_and_preferences(store: Store, tmp_path: Path) -> None:
     alpaca = need("axolotl.prompt_strategies.alpaca_w_system")
     preferences = need("axolotl.prompt_strategies.dpo.chat_template")
-    speaks = tokenizer()
+    speaks = tokenizer(tmp_path)
     given = loaded(store, tmp_path, "alpaca")[1]
     text = speaks.decode(alpaca.load(speaks, AXOLOTL).tokenize_prompt(given)["input_ids"])
     assert "You count from 1." in text
@@ -279,7 +282,8 @@ def test_axolotl_reads_alpaca_and_preferences(store: Store, tmp_path: Path) -> N
 def test_axolotl_reads_preferences_over_answers_that_failed(checked: Store, tmp_path: Path) -> None:
     preferences = need("axolotl.prompt_strategies.dpo.chat_template")
     transform, _ = preferences.default(Config(AXOLOTL, datasets=[{"field_messages": "prompt"}]))
-    pairs = [transform(row, tokenizer=tokenizer()) for row in loaded(checked, tmp_path, "dpo")]
+    speaks = tokenizer(tmp_path)
+    pairs = [transform(row, tokenizer=speaks) for row in loaded(checked, tmp_path, "dpo")]
     one, several = pairs[:2]
     assert one["chosen"].startswith("New: It is 0.")
     assert one["rejected"].startswith("Wrong: 1.")
