@@ -1,7 +1,8 @@
-"""JSON values out of a stream, one after the other; only the one at hand is in memory.
+r"""JSON values out of a stream, one after the other; only the one at hand is in memory.
 
 Takes what Python's `json` takes: also NaN, Infinity and integers of any length. A comma before a
-closing bracket does no harm.
+closing bracket does no harm, nor does a tab or a line end within a text that is not written \t
+or \n.
 """
 
 from __future__ import annotations
@@ -39,8 +40,8 @@ def _long(digits: str) -> int | float:
         return float(digits)
 
 
-_PLAIN = json.JSONDecoder()
-_PATIENT = json.JSONDecoder(parse_int=_long)
+_PLAIN = json.JSONDecoder(strict=False)
+_PATIENT = json.JSONDecoder(parse_int=_long, strict=False)
 
 
 def decode(text: str, at: int = 0) -> tuple[Any, int]:
@@ -64,6 +65,23 @@ def without_comma(text: str, error: json.JSONDecodeError) -> str | None:
     if comma >= 0 and text[comma] == "," and text[close : close + 1] in ("}", "]"):
         return f"{text[:comma]} {text[comma + 1 :]}"
     return None
+
+
+def mended(text: str, at: int = 0) -> tuple[Any, int]:
+    """As `decode`, also where there are commas before closing brackets."""
+    while True:
+        try:
+            return decode(text, at)
+        except json.JSONDecodeError as error:
+            without = without_comma(text, error)
+            if without is None:
+                raise
+            text = without
+
+
+def is_cut(text: str, error: json.JSONDecodeError) -> bool:
+    """Whether what is wrong is that the text ends: the value may go on behind it."""
+    return error.msg.startswith("Unterminated string") or error.pos >= len(text.rstrip()) - 1
 
 
 class Scanner:
