@@ -71,7 +71,7 @@ def test_an_indented_row_with_an_error_is_one_reject_with_its_lines(bad, indent)
 
 
 @pytest.mark.parametrize(
-    "broken", ['{"instruction": "Q', '{"instruction": "Q"', '{"instruction":', "{", '[{"a": 1},',
+    "broken", ['{"instruction": "Q', '{"instruction": "Q"', '{"instruction":', "{", '[{"a": ',
                '{"a": [', '{"a": {"b": 1}', '{"instruction": "Q", "output": "A',
                '{"instruction": "Q, "output": "A"}', "nonsense", '{"a": 1]'],
 )  # fmt: skip

@@ -71,7 +71,7 @@ def _survey(scanner: Scanner, outline: Outline, depth: int) -> None:
     if char == "[":
         outline.kind, outline.sample = "list", []
         for _ in scanner.items():
-            value = _tolerant(scanner)
+            value = _tolerant(scanner, listed=True)
             outline.count += 1
             if outline.count <= _SAMPLE:
                 outline.sample.append(value)
@@ -88,11 +88,11 @@ def _survey(scanner: Scanner, outline: Outline, depth: int) -> None:
         outline.sample = _tolerant(scanner)
 
 
-def _tolerant(scanner: Scanner) -> Any:
+def _tolerant(scanner: Scanner, *, listed: bool = False) -> Any:
     try:
         return scanner.value()
     except BrokenError as error:
-        if error.passed:
+        if error.passed or (listed and scanner.resume()):
             return None
         raise
 
@@ -266,10 +266,9 @@ def elements(scanner: Scanner, number: int = 0) -> Found:
             try:
                 value = scanner.value()
             except BrokenError as error:
-                raw = scanner.raw if error.passed else scanner.ahead
                 more = error.passed or scanner.resume()
                 detail = error.detail if more else f"{error.detail}; {UNREAD}"
-                yield Reject(number, error.reason, detail, text_of(raw))
+                yield Reject(number, error.reason, detail, text_of(scanner.raw))
                 if not more:
                     return
             else:
@@ -314,7 +313,7 @@ def lists(scanner: Scanner) -> Found:
 
 def sequence(scanner: Scanner) -> Found:
     """Values one after the other, each over any number of lines, with commas between or without.
-    A broken one is named; reading goes on at the next that begins a line as deep."""
+    A broken one is named; reading goes on at the next."""
     while char := scanner.peek():
         if char in ",}]":
             scanner.take()
@@ -323,11 +322,11 @@ def sequence(scanner: Scanner) -> Found:
         try:
             value = scanner.value()
         except BrokenError as error:
-            raw = scanner.raw if error.passed else scanner.ahead
-            more = error.passed or scanner.resume()
-            where = f"lines {line} to {scanner.line - 1}: " if not error.passed and more else ""
+            more = error.passed or scanner.resume(listed=False)
+            over = more and not error.passed and scanner.last > line
+            where = f"lines {line} to {scanner.last}: " if over else ""
             detail = f"{where}{error.detail}" if more else f"{error.detail}; {UNREAD}"
-            yield Reject(line, error.reason, detail, text_of(raw))
+            yield Reject(line, error.reason, detail, text_of(scanner.raw))
             if not more:
                 return
         else:

@@ -66,10 +66,13 @@ def rows(
     elif head.start == b"[":
         yield from _list(open_, head, by_line)
     elif is_document(head, by_line):
-        yield from _object(open_, mapping, split, path, say)
+        yield from _object(open_, by_line, mapping, split, path, say)
     elif head.alone or by_line or _is_json(head.second):
         with open_() as stream:
             yield from lines(stream)
+    elif head.start == b"{":
+        with open_() as stream:
+            yield from document.sequence(Scanner(stream))
     else:
         reason, detail = _why(head.first)
         yield Reject(1, reason, f"{detail}; {UNREAD}", text_of(head.first[:RAW]))
@@ -84,7 +87,7 @@ def is_document(head: _Head, by_line: bool) -> bool:
     """One object; or several over some lines each, of which only the end of the first tells."""
     if head.start != b"{":
         return False
-    return not head.second if head.alone else head.cut or (head.within and not by_line)
+    return not head.second or (not head.alone and (head.cut or (head.within and not by_line)))
 
 
 def _list(open_: Opener, head: _Head, by_line: bool) -> Found:
@@ -95,7 +98,7 @@ def _list(open_: Opener, head: _Head, by_line: bool) -> Found:
     with open_() as stream:
         turns = document.holds_turns(stream)
     with open_() as stream:
-        if turns is None and by_line:
+        if turns is None and by_line and head.second[:1] == b"[":
             yield from lines(stream)
         elif turns:
             yield from document.sequence(Scanner(stream))
@@ -104,7 +107,12 @@ def _list(open_: Opener, head: _Head, by_line: bool) -> Found:
 
 
 def _object(
-    open_: Opener, mapping: Keys, split: str | None, path: str, say: Callable[[str], None]
+    open_: Opener,
+    by_line: bool,
+    mapping: Keys,
+    split: str | None,
+    path: str,
+    say: Callable[[str], None],
 ) -> Found:
     with open_() as stream:
         scanner = Scanner(stream)
@@ -113,7 +121,7 @@ def _object(
         outline, broken = document.survey(scanner)
         over_lines = scanner.line > first
         more = broken is None and scanner.peek() != ""
-    if more and not over_lines:
+    if not over_lines and (more or (broken and by_line)):
         with open_() as stream:
             yield from lines(stream)
         return

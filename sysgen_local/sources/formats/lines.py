@@ -6,14 +6,18 @@ indented it, or because a text in it has line ends that are not written \\n.
 
 from __future__ import annotations
 
+import io
 import json
 from collections import deque
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, BinaryIO, NamedTuple
 
 from sysgen_local.records import Reject
+from sysgen_local.sources.formats import document
 from sysgen_local.sources.formats.record import (
     ANOTHER_ENCODING,
+    UNREAD,
     UTF16,
     Record,
     bad_encoding,
@@ -21,7 +25,7 @@ from sysgen_local.sources.formats.record import (
     text_of,
 )
 from sysgen_local.sources.formats.rows import is_pair, is_turn
-from sysgen_local.sources.formats.scanner import decode, is_cut, mended
+from sysgen_local.sources.formats.scanner import Scanner, decode, is_cut, mended
 
 Found = Iterator[Record | Reject]
 _MOST_LINES = 10_000
@@ -179,16 +183,34 @@ def _are_rows(values: list[Any]) -> bool:
 
 
 def _odd(number: int, line: bytes, error: Exception) -> Found:
-    """What stands in a line that is no JSON value: several, or one with a comma too many, or
-    nothing."""
+    """What stands in a line that is no JSON value: several, or one with a comma too many, or some
+    that are broken, or nothing."""
     try:
         text = line.decode("utf-8").strip().rstrip(",")
         values = values_in(text)
     except (RecursionError, ValueError):
-        yield Reject(number, *wrong(line, error), text_of(line))
+        others = _others(number, line)
+        yield from others or [Reject(number, *wrong(line, error), text_of(line))]
         return
     for value in values:
         yield Record(number, value, line if len(values) == 1 else None)
+
+
+def _others(number: int, line: bytes) -> list[Record | Reject]:
+    """The rows in a line of several, some of which are broken; none where it is one row."""
+    scanner = Scanner(io.BytesIO(line), number)
+    whole = document.elements(scanner) if scanner.peek() == "[" else document.sequence(scanner)
+    found = [_within(of, number) for of in whole]
+    rows = [of.row for of in found if isinstance(of, Record)]
+    return found if rows and all(_are_rows([row]) for row in rows) else []
+
+
+def _within(of: Record | Reject, number: int) -> Record | Reject:
+    """The same, said of a line and not of a file."""
+    if isinstance(of, Record):
+        return of._replace(line=number)
+    detail = of.detail.replace("the file ends", "the line ends")
+    return replace(of, line=number, detail=detail.replace(UNREAD, f"{UNREAD} in its line"))
 
 
 def values_in(text: str) -> list[Any]:
