@@ -58,6 +58,18 @@ def rows(
 
     Raises UsageError where it holds several splits and it cannot be told which is meant.
     """
+    found = _rows(open_, by_line, mapping, split, path, say)
+    yield from document.headed(found, mapping)
+
+
+def _rows(
+    open_: Opener,
+    by_line: bool,
+    mapping: Keys,
+    split: str | None,
+    path: str,
+    say: Callable[[str], None],
+) -> Found:
     head = _head(open_)
     if not head.start:
         return
@@ -91,7 +103,7 @@ def is_document(head: _Head, by_line: bool) -> bool:
 
 
 def _list(open_: Opener, head: _Head, by_line: bool) -> Found:
-    if head.alone and head.second:
+    if head.alone and (head.second or _is_pair(head.first)):
         with open_() as stream:
             yield from lines(stream)
         return
@@ -104,6 +116,12 @@ def _list(open_: Opener, head: _Head, by_line: bool) -> Found:
             yield from document.sequence(Scanner(stream))
         else:
             yield from document.lists(Scanner(stream))
+
+
+def _is_pair(line: bytes) -> bool:
+    """Whether it is a question and its answer, and so one row."""
+    values = values_in(line.decode("utf-8").rstrip(","))
+    return len(values) == 1 and len(values[0]) == 2 and all(isinstance(of, str) for of in values[0])
 
 
 def _object(

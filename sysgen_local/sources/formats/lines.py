@@ -24,7 +24,7 @@ from sysgen_local.sources.formats.record import (
     looks_like_utf16,
     text_of,
 )
-from sysgen_local.sources.formats.rows import is_pair, is_turn
+from sysgen_local.sources.formats.rows import rows_in
 from sysgen_local.sources.formats.scanner import Scanner, decode, is_cut, mended
 
 Found = Iterator[Record | Reject]
@@ -85,8 +85,8 @@ def _whole(text: str) -> Any:
 
 
 def _rows(number: int, row: object, raw: str | bytes) -> Found:
-    if type(row) is list and _are_rows(row):
-        for one in row:
+    if type(row) is list and (several := rows_in(row)):
+        for one in several:
             yield Record(number, one)
     else:
         yield Record(number, row, raw)
@@ -173,15 +173,6 @@ def _bad_block(block: list[_Line]) -> Reject:
     return Reject(first, "bad_json", f"lines {first} to {last}: {what}", text_of(text))
 
 
-def _are_rows(values: list[Any]) -> bool:
-    """Whether a list in a line is several rows, and not the turns of one."""
-    return (
-        bool(values)
-        and isinstance(values[0], dict)
-        and not (is_turn(values[0]) or is_pair(values[0]))
-    )
-
-
 def _odd(number: int, line: bytes, error: Exception) -> Found:
     """What stands in a line that is no JSON value: several, or one with a comma too many, or some
     that are broken, or nothing."""
@@ -202,7 +193,7 @@ def _others(number: int, line: bytes) -> list[Record | Reject]:
     whole = document.elements(scanner) if scanner.peek() == "[" else document.sequence(scanner)
     found = [_within(of, number) for of in whole]
     rows = [of.row for of in found if isinstance(of, Record)]
-    return found if rows and all(_are_rows([row]) for row in rows) else []
+    return found if rows and all(rows_in([row]) for row in rows) else []
 
 
 def _within(of: Record | Reject, number: int) -> Record | Reject:
