@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import gzip
+import io
 import json
 import random
 from contextlib import suppress
@@ -17,6 +18,7 @@ from sysgen_local.records import Conversation, Reject
 from sysgen_local.sources import REASONS, find, read
 from sysgen_local.sources.formats import json_text
 from sysgen_local.sources.formats.record import text_of
+from sysgen_local.sources.opening import with_line_ends
 
 GOOD = [
     {"instruction": "Name a fruit.", "output": "An apple."},
@@ -119,7 +121,9 @@ def test_every_line_of_a_broken_file_is_accounted_for(tmp_path, seed):
             assert isinstance(record, Conversation | Reject)
             if isinstance(record, Reject):
                 assert record.reason in REASONS
-        if ending == ".jsonl" and packed == content and is_by_line(content):
+        with with_line_ends(lambda data=content: io.BytesIO(data))() as stream:
+            content, whole = stream.read(), packed == content  # a CR may end lines
+        if ending == ".jsonl" and whole and is_by_line(content):
             assert [record.line for record in found] == [line for line, _ in held(path)]
             # A line end that is missing makes two rows in one line, one too many a row of two.
             assert sorted({line for _, all_ in held(path) for line in all_}) == lines_of(content)

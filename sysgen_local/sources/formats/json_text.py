@@ -24,6 +24,7 @@ from sysgen_local.sources.formats.record import (
 )
 from sysgen_local.sources.formats.rows import Keys, likeness
 from sysgen_local.sources.formats.scanner import Scanner, decode, is_cut
+from sysgen_local.sources.opening import with_line_ends
 
 Found = Iterator[Record | Reject]
 _HEAD = 1 << 20
@@ -58,7 +59,7 @@ def rows(
 
     Raises UsageError where it holds several splits and it cannot be told which is meant.
     """
-    found = _rows(open_, by_line, mapping, split, path, say)
+    found = _rows(with_line_ends(open_), by_line, mapping, split, path, say)
     yield from document.headed(found, mapping)
 
 
@@ -92,7 +93,7 @@ def _rows(
 
 def holds_document(open_: Opener, by_line: bool) -> bool:
     """Whether the file is one object, and so may hold several lists of rows."""
-    return is_document(_head(open_), by_line)
+    return is_document(_head(with_line_ends(open_)), by_line)
 
 
 def is_document(head: _Head, by_line: bool) -> bool:
