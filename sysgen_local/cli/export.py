@@ -237,7 +237,8 @@ def _export(
     share = (0.0, min(1.0, sum(splits.values()))) if splits else (0.0, 1.0)
     selection = Selection(where, min_p_good, share=share)
     leaving = partial(store.instructions, form, variant, selection)
-    without, notes = _left_out(leaving, dedupe, exclude)
+    asked = partial(store.questions, form, variant, selection)
+    without, notes = _left_out(leaving, asked, dedupe, exclude)
     selection = replace(selection, without=without)
     lineage = store.lineage(form, selection)
     if license_policy == "permissive":
@@ -288,16 +289,19 @@ def _late(columns: Sequence[str]) -> str:
 
 
 def _left_out(
-    leaving: Callable[[], Iterable[tuple[int, str]]], dedupe: bool, exclude: Sequence[Path]
+    leaving: Callable[[], Iterable[tuple[int, str]]],
+    asked: Callable[[], Iterable[tuple[int, str]]],
+    dedupe: bool,
+    exclude: Sequence[Path],
 ) -> tuple[tuple[int, ...], list[str]]:
     """Of the rows that are to leave, those to leave out, ascending, and a sentence for each
-    reason."""
+    reason. `leaving` gives the first instruction of each, `asked` every user turn."""
     from sysgen_local.export import near
 
     out: set[int] = set()
     notes = []
     for path in exclude:
-        found = near.contaminated(leaving(), near.prompts_of(path))
+        found = near.contaminated(asked(), near.prompts_of(path))
         notes.append(f"{len(found):,} rows left out that resemble a prompt of {path.name}")
         out.update(found)
     if dedupe:

@@ -43,15 +43,17 @@ def duplicates(rows: Iterable[tuple[int, str]], threshold: float = NEAR) -> list
 def contaminated(
     rows: Iterable[tuple[int, str]], prompts: Iterable[str], threshold: float = NEAR
 ) -> list[int]:
-    """Of rows (number, text), ascending: those near a prompt, or with 13 words in a row of one."""
+    """Of rows (number, text), ascending: those near a prompt, or with 13 words in a row of one.
+    A row may come several times, with another text each time."""
     near = _Near(threshold)
     runs: set[str] = set()
     for prompt in prompts:
         near.add(prompt)
         runs.update(said(prompt).runs(WORDS))
-    return [
+    found = (
         row for row, text in rows if near.knows(text) or not runs.isdisjoint(said(text).runs(WORDS))
-    ]
+    )
+    return list(dict.fromkeys(found))
 
 
 def prompts_of(path: Path) -> Iterator[str]:

@@ -175,7 +175,9 @@ def _own_split(path: Path, wish: _Wish) -> str | None:
     if not wish.split or form not in ("json", "jsonl"):
         return None
     try:
-        several = json_text.holds_document(lambda: open_text(path, packed, wish.encoding))
+        several = json_text.holds_document(
+            lambda: open_text(path, packed, wish.encoding), by_line=form == "jsonl"
+        )
     except (OSError, EOFError, UnicodeError):
         return None  # `read` says it
     return wish.split if several else None

@@ -5,6 +5,8 @@ from __future__ import annotations
 import codecs
 import gzip
 import io
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -16,6 +18,8 @@ FORMATS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json", ".csv": "csv"
            ".parquet": "parquet", ".arrow": "arrow"}  # fmt: skip
 PACKED = (".gz", ".zst")
 _BINARY = ("parquet", "arrow")
+_HEAD = 1 << 20
+_JSON_TEXT = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
 _MAGIC = {b"\x1f\x8b": ".gz", b"\x28\xb5\x2f\xfd": ".zst", b"PAR1": ".parquet",
           b"ARROW1": ".arrow", b"\xff\xff\xff\xff": ".arrow"}  # fmt: skip
 
@@ -46,9 +50,9 @@ def ending_of(path: Path) -> str:
         return found
     with open_text(path, found or None) as text:
         head = text.read(1 << 16).removeprefix(b"\xef\xbb\xbf").lstrip()
-    if head[:1] in (b"{", b"[", b"") or b"\n" not in head:
+    if head[:1] in (b"{", b"[", b"") or not re.search(rb"[\r\n]", head):
         return f".jsonl{found}"
-    return f".tsv{found}" if b"\t" in head.partition(b"\n")[0] else f".csv{found}"
+    return f".tsv{found}" if b"\t" in head.splitlines()[0] else f".csv{found}"
 
 
 def open_text(path: Path, packed: str | None, encoding: str | None = None) -> io.BufferedReader:
@@ -62,6 +66,16 @@ def open_text(path: Path, packed: str | None, encoding: str | None = None) -> io
     return io.BufferedReader(_Recoded(stream, encoding)) if encoding else stream
 
 
+def with_line_ends(open_: Callable[[], BinaryIO]) -> Callable[[], BinaryIO]:
+    """The same for JSON whose lines end in CR alone, as those of old Macs: they end in LF then.
+    Where a CR only stands within texts, it is theirs, and nothing is changed."""
+    with open_() as stream:
+        head = stream.read(_HEAD)
+    if b"\n" in head or b"\r" not in head or b"\r" not in _JSON_TEXT.sub(b"", head):
+        return open_
+    return lambda: io.BufferedReader(_Lined(open_()))
+
+
 def check_encoding(name: str) -> None:
     """Raises UsageError where there is no encoding of text of that name."""
     try:
@@ -72,15 +86,17 @@ def check_encoding(name: str) -> None:
         ) from error
 
 
-class _Recoded(io.RawIOBase):
-    """Bytes in UTF-8 of a stream in another encoding. What is not of that encoding stays as it
-    is, so that only its row is rejected."""
+class _Changed(io.RawIOBase):
+    """A stream whose bytes are changed as they are read."""
 
-    def __init__(self, stream: BinaryIO, encoding: str) -> None:
+    def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
-        self._decoder = codecs.getincrementaldecoder(encoding)("surrogateescape")
         self._left = b""
         self._over = False
+
+    def _change(self, data: bytes) -> bytes:
+        """What is read in place of these bytes; none are the end."""
+        raise NotImplementedError
 
     def readable(self) -> bool:
         return True
@@ -89,8 +105,7 @@ class _Recoded(io.RawIOBase):
         while not self._left and not self._over:
             data = self._stream.read(1 << 16)
             self._over = not data
-            text = self._decoder.decode(data, final=self._over)
-            self._left = text.encode("utf-8", "surrogateescape")
+            self._left = self._change(data)
         size = min(len(buffer), len(self._left))
         buffer[:size] = self._left[:size]
         self._left = self._left[size:]
@@ -99,3 +114,30 @@ class _Recoded(io.RawIOBase):
     def close(self) -> None:
         self._stream.close()
         super().close()
+
+
+class _Recoded(_Changed):
+    """Bytes in UTF-8 of a stream in another encoding. What is not of that encoding stays as it
+    is, so that only its row is rejected."""
+
+    def __init__(self, stream: BinaryIO, encoding: str) -> None:
+        super().__init__(stream)
+        self._decoder = codecs.getincrementaldecoder(encoding)("surrogateescape")
+
+    def _change(self, data: bytes) -> bytes:
+        text = self._decoder.decode(data, final=not data)
+        return text.encode("utf-8", "surrogateescape")
+
+
+class _Lined(_Changed):
+    """Lines that end in LF, in place of CR or both."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        super().__init__(stream)
+        self._held = b""  # a CR, behind which an LF may come
+
+    def _change(self, data: bytes) -> bytes:
+        whole = self._held + data
+        self._held = b"\r" if data and whole.endswith(b"\r") else b""
+        whole = whole.removesuffix(self._held)
+        return whole.replace(b"\r\n", b"\n").replace(b"\r", b"\n")

@@ -26,7 +26,10 @@ PAIRS: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
     (("user", "human"), ("assistant", "bot", "gpt")),
     (("input", "inputs"), ("output", "outputs", "target", "targets", "response", "answer")),
 )  # fmt: skip
-ANSWERS = frozenset(key for _, keys in PAIRS for key in keys)
+ASKS = tuple(dict.fromkeys(key for keys, _ in PAIRS for key in keys))
+ANSWERS = tuple(dict.fromkeys(key for _, keys in PAIRS for key in keys))
+ALSO_BESIDE = ("user", "human", "input", "inputs")
+"""Those of a question that stand in other rows too, and may well be empty there."""
 
 _RESULTS = ("answer", "final_answer", "expected_answer")
 """Keys that may hold a bare result beside a worked answer."""

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from sysgen_local.errors import UsageError
 from sysgen_local.records import Conversation, Reject
 from sysgen_local.sources import messages, order, pairs, tools
-from sysgen_local.sources.keys import Row, absent, kind, listed, named
+from sysgen_local.sources.keys import Row, absent, first, kind, listed, named
 from sysgen_local.sources.messages import Said
 from sysgen_local.sources.reasons import UnusableError
 from sysgen_local.sources.texts import decoded, shown
@@ -22,6 +22,7 @@ from sysgen_local.sources.texts import decoded, shown
 _LISTS = ("messages", "conversations", "conversation", "dialogue", "chat")
 _MORE_LISTS = ("dialog", "turns", "utterances", "data", "chosen")
 """Keys that hold turns in some data sets and something else in others."""
+_EMPTY = ("no_instruction", "no_answer")
 _SYSTEMS = ("system", "system_prompt", "system_message")
 
 FIELDS = ("instruction", "answer", "input", "context", "choices", "history", "reasoning", "system",
@@ -140,10 +141,8 @@ def shape(
 
 def convert(row: object, line: int, mapping: Mapping[str, str] | None = None) -> Conversation:
     """The row as a conversation. Raises UnusableError where it is none."""
-    if isinstance(row, list | tuple) and row and isinstance(row[0], Mapping):
-        if mapping or not messages.is_list(row):
-            raise UnusableError("not_an_object", "it is a list")
-        row = {"messages": row}
+    if isinstance(row, list | tuple) and row and not mapping:
+        row = _bare(row)
     if not isinstance(row, Mapping):
         raise UnusableError("not_an_object", f"it is a {kind(row)}")
     there = named(row)
@@ -155,17 +154,51 @@ def convert(row: object, line: int, mapping: Mapping[str, str] | None = None) ->
     return Conversation(turns, line, system, defined, found.result, repairs)
 
 
+def _bare(row: Sequence[Any]) -> object:
+    """A row that is a list as one with keys: of turns, of a question and its answer, or of several
+    such pairs. Any other stays as it is."""
+    if isinstance(row[0], Mapping):
+        return {"messages": row} if messages.is_list(row) else row
+    if _is_pair(row):
+        for one, of, reason in zip(row, ("first", "second"), _EMPTY, strict=True):
+            if absent(one):
+                raise UnusableError(reason, f"the {of} of two texts is empty")
+        return {"instruction": row[0], "output": row[1]}
+    return {"messages": row} if all(map(_is_pair, row)) else row
+
+
+def _is_pair(value: object) -> bool:
+    """Whether these are two texts, of which one may be missing."""
+    if not isinstance(value, list | tuple) or len(value) != 2:
+        return False
+    return all(of is None or isinstance(of, str) for of in value) and any(
+        isinstance(of, str) for of in value
+    )
+
+
 def _found(row: Row, there: Row) -> Found:
     for form in FORMS:
         if (found := form.read(there)) is not None:
             return found
-    if not pairs.ANSWERS.isdisjoint(there):
+    if first(there, pairs.ANSWERS):
         raise UnusableError("no_instruction", f"its keys are {listed(row)}")
     for key in _LISTS:
         if key in there:
             what = kind(decoded(there[key]))
             raise UnusableError("not_text", f"{key} is a {what}, no list of turns")
+    _need_text(row, there)
     raise UnusableError("unknown_shape", f"its keys are {listed(row)}")
+
+
+def _need_text(row: Row, there: Row) -> None:
+    """Raises UnusableError where the key of a question or an answer is there, and nothing under
+    it."""
+    empty = {str(key).strip().lower() for key in row}.difference(there)
+    answer, asked = first(empty, pairs.ANSWERS), first(empty, pairs.ASKS)
+    if answer and (not asked or first(there, pairs.ASKS)):
+        raise UnusableError("no_answer", f"{answer} is empty")
+    if asked and (answer or asked not in pairs.ALSO_BESIDE):
+        raise UnusableError("no_instruction", f"{asked} is empty")
 
 
 def _mapped(row: Row, there: Row, mapping: Mapping[str, str]) -> Found:

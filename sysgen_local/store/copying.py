@@ -406,11 +406,25 @@ _IMPORTED = "tokens_in = 0 AND raw IS NOT NULL AND dropped IS NULL"
 
 def instructions(db: Database, copy: Copy) -> Iterator[tuple[int, str]]:
     """See `Store.instructions`."""
+    for source in _leaving(db, copy):
+        yield from db.all(f'SELECT "row", old_turns[1].content FROM {source} ORDER BY "row"')
+
+
+def questions(db: Database, copy: Copy) -> Iterator[tuple[int, str]]:
+    """See `Store.questions`."""
+    for source in _leaving(db, copy):
+        turns = f'SELECT "row", unnest(old_turns) AS turn FROM {source}'
+        yield from db.all(
+            f'SELECT "row", turn.content FROM ({turns}) WHERE turn.role = \'user\' ORDER BY "row"'
+        )
+
+
+def _leaving(db: Database, copy: Copy) -> Iterator[str]:
+    """The rows that are copied, a slice at a time, as what stands behind FROM."""
     chosen(db, f"SELECT 1 FROM {copy._source(0, 0)}", copy.selection.where)
     [(last,)] = db.all('SELECT coalesce(max("row"), 0) FROM responded')
     for low, high in _slices(last, _PARQUET_SLICE):
-        source = f"{copy._source(low, high)} WHERE {copy.wanted}"
-        yield from db.all(f'SELECT "row", old_turns[1].content FROM {source} ORDER BY "row"')
+        yield f"{copy._source(low, high)} WHERE {copy.wanted}"
 
 
 def _lines_until(file: BinaryIO, size: int) -> Iterator[bytes]:

@@ -330,6 +330,16 @@ class Store:
         chosen = selection or copying.Selection()
         return copying.instructions(self._db, copying.Copy(layout, variant, False, chosen))
 
+    def questions(
+        self,
+        layout: copying.Format = "messages",
+        variant: copying.Variant = "full",
+        selection: copying.Selection | None = None,
+    ) -> Iterator[tuple[int, str]]:
+        """The same with every user turn: a row comes as often as it has some."""
+        chosen = selection or copying.Selection()
+        return copying.questions(self._db, copying.Copy(layout, variant, False, chosen))
+
     def lineage(
         self, layout: copying.Format = "messages", selection: copying.Selection | None = None
     ) -> list[copying.Part]:

@@ -105,6 +105,27 @@ def test_what_is_excluded_is_counted_among_the_rows_that_leave(folder: Path, cap
     assert "1 rows left out that resemble a prompt of bench.txt" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("form", ["messages", "sharegpt", "alpaca", "prompt-completion"])
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_a_prompt_in_any_user_turn_excludes_its_row_once(
+    folder: Path, capsys: Any, place: int, form: str
+) -> None:
+    said = [["Mend a bicycle.", "And a tyre?", "Thank you."] for _ in range(3)]
+    said[1][place] = TEA[1]
+    rows = [
+        tuple(turn for text in texts for turn in (Turn("user", text), Turn("assistant", "old")))
+        for texts in said
+    ]
+    with store_of(folder / "s.duckdb", *rows) as store:
+        store.commit([(n, "generate", Generated((ROLE,), cost=Cost(1, 1))) for n in (1, 2, 3)])
+        for n in (1, 2, 3):
+            answered(store, n)
+    (folder / "bench.txt").write_text(f"{TEA[0]}\nold\n")  # what an assistant says does not count
+    assert left(folder, "--exclude", "bench.txt", "--format", form) == [1, 3]
+    assert "1 rows left out that resemble a prompt of bench.txt" in capsys.readouterr().err
+    assert left(folder, "--dedupe", "--format", form) == ([1] if place else [1, 2])
+
+
 PERMISSIVE = ("--license-policy", "permissive")
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import copy
 import gzip
+import io
 import json
 import random
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 import zstandard
@@ -14,6 +16,9 @@ import zstandard
 from sysgen_local.errors import UsageError
 from sysgen_local.records import Conversation, Reject
 from sysgen_local.sources import REASONS, find, read
+from sysgen_local.sources.formats import json_text
+from sysgen_local.sources.formats.record import text_of
+from sysgen_local.sources.opening import with_line_ends
 
 GOOD = [
     {"instruction": "Name a fruit.", "output": "An apple."},
@@ -71,6 +76,15 @@ def lines_of(content: bytes) -> list[int]:
     return [i for i, line in enumerate(content.split(b"\n"), 1) if line.strip()]
 
 
+def held(path: Path) -> list[tuple[int, list[int]]]:
+    """The line of each row or reject of a file, and all lines that its text goes over."""
+    found = json_text.rows(
+        lambda: path.open("rb"), by_line=True, mapping=None, split=None, path="", say=print
+    )
+    return [(of.line, [of.line + n for n in range(text_of(of.raw).count("\n") + 1)])
+            for of in found]  # fmt: skip
+
+
 def is_by_line(content: bytes) -> bool:
     """Not a list, nor one object over several lines, whatever the name says."""
     content = content.removeprefix(b"\xef\xbb\xbf")
@@ -107,9 +121,12 @@ def test_every_line_of_a_broken_file_is_accounted_for(tmp_path, seed):
             assert isinstance(record, Conversation | Reject)
             if isinstance(record, Reject):
                 assert record.reason in REASONS
-        if ending == ".jsonl" and packed == content and is_by_line(content):
-            # A line end that is missing makes two rows in one line.
-            assert list(dict.fromkeys(record.line for record in found)) == lines_of(content)
+        with with_line_ends(lambda data=content: io.BytesIO(data))() as stream:
+            content, whole = stream.read(), packed == content  # a CR may end lines
+        if ending == ".jsonl" and whole and is_by_line(content):
+            assert [record.line for record in found] == [line for line, _ in held(path)]
+            # A line end that is missing makes two rows in one line, one too many a row of two.
+            assert sorted({line for _, all_ in held(path) for line in all_}) == lines_of(content)
 
 
 def test_a_line_of_fifty_megabytes_is_a_row_like_any_other(tmp_path):

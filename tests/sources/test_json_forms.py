@@ -59,6 +59,17 @@ FORMS = {
     "commas behind the lines": ",\n".join(LINES) + ",\n",
     "commas in the lines": "\n".join(line[:-1] + ",}" for line in LINES),
     "lists of rows in lines": f"[{LINES[0]}]\n[{LINES[1]}, {LINES[2]}]",
+    "lists in a list": f"[[{LINES[0]}], [{LINES[1]}, {LINES[2]}]]",
+    "lists in a list, indented": dumped([ROWS[:1], ROWS[1:]], indent=2),
+    "lists in lists": dumped([[ROWS[:1], ROWS[1:2]], [ROWS[2:]]]),
+    "lists in a list under data": dumped({"tags": ["x"], "data": [ROWS[:2], ROWS[2:]]}),
+    "pairs": dumped([[row["instruction"], row["output"]] for row in ROWS]),
+    "pairs, indented": dumped([[row["instruction"], row["output"]] for row in ROWS], indent=2),
+    "pairs in lines": "\n".join(dumped([row["instruction"], row["output"]]) for row in ROWS),
+    "a table under a header": dumped([["id", "Question", "answer"], *(
+        [i, row["instruction"], row["output"]] for i, row in enumerate(ROWS))]),
+    "a table under a header, in lines": "\n".join(map(dumped, [["question", "answer"], *(
+        [row["instruction"], row["output"]] for row in ROWS)])),
     "lists of rows": f"[\n{LINES[0]}\n]\n[{LINES[1]},\n {LINES[2]}]",
     "indented": "\n".join(INDENTED),
     "indented by nothing": "\n".join(dumped(row, indent=0) for row in ROWS),
@@ -208,6 +219,32 @@ def test_another_split_is_another_source(tmp_path):
     assert sources[2].fingerprint != sources[0].fingerprint
 
 
+@pytest.mark.parametrize("indent", [None, 2])
+@pytest.mark.parametrize("turns", [
+    CHAT["messages"], [["Hi", "Hello."], ["And?", "No."]], [{"human": "Hi", "assistant": "Hello."}],
+])  # fmt: skip
+def test_a_list_of_lists_of_turns_is_a_row_each(tmp_path, turns, indent):
+    path = tmp_path / "a.json"
+    path.write_text(dumped([turns] * 3, indent=indent))
+    assert asked(path) == ["Hi"] * 3
+    path.write_text("\n".join([dumped(turns)] * 3))
+    assert asked(path) == ["Hi"] * 3
+
+
+def test_one_pair_is_one_row_and_a_short_list_under_a_header_is_named(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text(dumped(["Hi", "Hello."]))
+    assert asked(path) == ["Hi"]
+    path.write_text(dumped([["question", "answer", "n"], ["Hi", "Hello.", 1], ["Hi"], ROWS[0]]))
+    assert asked(path) == ["Hi", "bad_row: 1 columns under a header of 3", ASKED[0]]
+
+
+def test_texts_in_an_object_are_no_rows(tmp_path):
+    path = tmp_path / "a.json"
+    path.write_text(dumped({"languages": [["en", "English"], ["de", "German"]], "data": ROWS}))
+    assert asked(path) == ASKED
+
+
 BROKEN = {
     # What stands in the place of the second of three rows, and what it is called.
     "an unknown word": (b'{"instruction": "Q", "output": nothing}', "bad_json"),
@@ -258,7 +295,7 @@ JSON = st.recursive(
 def test_a_list_is_taken_apart_as_json_does(values, indent, ascii_):
     text = json.dumps(values, indent=indent, ensure_ascii=ascii_)
     data = text.encode("utf-8", "surrogatepass")
-    found = list(document.lists(Scanner(io.BytesIO(data))))
+    found = list(document.elements(Scanner(io.BytesIO(data))))
     if b"\xed" not in data:  # half a surrogate pair is no UTF-8
         assert [record.row for record in found] == json.loads(text)
     assert len(found) == len(values)

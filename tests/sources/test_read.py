@@ -66,7 +66,7 @@ def outline(found: list[Conversation | Reject]) -> list[tuple[int, str]]:
          [(1, "bad_encoding")]),
         ("a.jsonl", f"{LINE}\n{LINE}\n{LINE}", [(1, "ok"), (2, "ok"), (3, "ok")]),
         ("a.jsonl", '{"query": "a\0b", "response": "A"}\n{"query": "Q", "response": "A"}',
-         [(1, "bad_json"), (2, "ok")]),
+         [(1, "ok"), (2, "ok")]),
         ("a.csv", 'instruction,output\nQ,A\n"a ""b"",\nc",A\n', [(2, "ok"), (3, "ok")]),
         ("a.csv", "instruction,output\nQ\nQ,A,B\n\nQ,A",
          [(2, "bad_row"), (3, "bad_row"), (5, "ok")]),

@@ -154,6 +154,14 @@ def turns(*roles: str) -> dict:
         ({"messages": []}, "unknown_shape"),
         ({"messages": ["x"]}, "no_answer"),
         ({"messages": [3]}, "not_text"),
+        (["Q", "A", "Q"], "not_an_object"),
+        (["Q", 3], "not_an_object"),
+        ([["Q", "A"], "Q"], "not_an_object"),
+        ([None, None], "not_an_object"),
+        (["Q", None], "no_answer"),
+        (["Q", " "], "no_answer"),
+        (["", "A"], "no_instruction"),
+        ([None, "A"], "no_instruction"),
         ({"messages": "x"}, "not_text"),
         ({"messages": [{"text": "x"}]}, "unknown_shape"),
         ({"messages": [{"role": "narrator", "content": "x"}]}, "unknown_role"),
@@ -168,6 +176,35 @@ def test_what_cannot_be_used_has_its_reason(row, reason):
     assert isinstance(found, Reject)
     assert (found.line, found.reason) == (9, reason)
     assert found.detail
+
+
+ODD = [
+    None, math.nan, "", "  ", [], {}, [None], {"a": None}, {"a": {"b": math.nan}}, [[], {}],
+    Decimal("NaN"), Decimal("sNaN"), b"",
+]  # fmt: skip
+"""What pandas, Arrow and DuckDB put where there is nothing."""
+
+PAIRED = [("instruction", "output"), ("instruction", "response"), ("question", "answer"),
+          ("problem", "solution"), ("query", "response"), ("prompt", "completion"),
+          ("prompt", "chosen"), ("user", "assistant"), ("human", "bot"), ("input", "output"),
+          ("inputs", "targets"), ("Prompt", " Completion ")]  # fmt: skip
+
+
+@pytest.mark.parametrize("nothing", ODD, ids=repr)
+@pytest.mark.parametrize(("ask", "reply"), PAIRED)
+def test_a_question_or_an_answer_with_nothing_in_it_is_named(ask, reply, nothing):
+    for row, reason in (
+        ({ask: "Q", reply: nothing}, "no_answer"),
+        ({ask: nothing, reply: "A"}, "no_instruction"),
+        ({ask: nothing, reply: nothing}, "no_instruction"),
+        ({"id": 1, reply: nothing}, "no_answer"),
+        ({ask: "Q", reply: nothing, "system": "S", "history": nothing}, "no_answer"),
+    ):
+        found = shape(row, 1)
+        assert isinstance(found, Reject)
+        assert found.reason == reason, row
+    assert shape({"text": "T", "input": nothing}, 1).reason == "unknown_shape"
+    assert shape({"text": "T", "prompt": nothing}, 1).detail == "prompt is empty"
 
 
 def test_unknown_shapes_name_their_keys():
@@ -191,12 +228,6 @@ def test_a_map_that_says_nothing_is_refused(text):
     with pytest.raises(UsageError, match="--map"):
         parse_map(text)
 
-
-ODD = [
-    None, math.nan, "", "  ", [], {}, [None], {"a": None}, {"a": {"b": math.nan}}, [[], {}],
-    Decimal("NaN"), Decimal("sNaN"), b"",
-]  # fmt: skip
-"""What pandas, Arrow and DuckDB put where there is nothing."""
 
 OPTIONAL = {
     "pair": (
@@ -274,6 +305,9 @@ LIST = [USER, REPLY]
     "row",
     [
         LIST,
+        ["Q", "A"],
+        ("Q", "A"),
+        [["Q", "A"]],
         [{"from": "human", "value": "Q"}, {"from": "gpt", "value": "A"}],
         {"conversation": json.dumps({"messages": LIST})},
         {"messages": " \n" + json.dumps(LIST)},

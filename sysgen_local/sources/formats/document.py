@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, BinaryIO
 
 from sysgen_local.errors import UsageError
 from sysgen_local.records import Reject
 from sysgen_local.sources.formats.record import UNREAD, Record, text_of
-from sysgen_local.sources.formats.rows import Keys, alike, is_turn, likeness
+from sysgen_local.sources.formats.rows import Keys, alike, is_turn, likeness, rows_in
 from sysgen_local.sources.formats.scanner import BrokenError, Scanner
 from sysgen_local.sources.splits import asked_for, is_train, named
 
@@ -71,7 +71,7 @@ def _survey(scanner: Scanner, outline: Outline, depth: int) -> None:
     if char == "[":
         outline.kind, outline.sample = "list", []
         for _ in scanner.items():
-            value = _tolerant(scanner)
+            value = _tolerant(scanner, listed=True)
             outline.count += 1
             if outline.count <= _SAMPLE:
                 outline.sample.append(value)
@@ -88,11 +88,11 @@ def _survey(scanner: Scanner, outline: Outline, depth: int) -> None:
         outline.sample = _tolerant(scanner)
 
 
-def _tolerant(scanner: Scanner) -> Any:
+def _tolerant(scanner: Scanner, *, listed: bool = False) -> Any:
     try:
         return scanner.value()
     except BrokenError as error:
-        if error.passed:
+        if error.passed or (listed and scanner.resume()):
             return None
         raise
 
@@ -104,7 +104,8 @@ def parts(
     must be of a known shape, 0 where the part's name is enough."""
     if outline.kind == "list":
         if least:
-            rows = alike(outline.sample, mapping, least)
+            inner = [row for of in outline.sample for row in rows_in(of) or [of]]
+            rows = alike(inner, mapping, least)
         else:
             told = path[-1].lower() in _USUAL or named(path[-1]) is not None
             rows = told and any(isinstance(row, dict) for row in outline.sample)
@@ -211,7 +212,43 @@ def rows_of(open_: Opener, part: Part) -> Found:
             value = scanner.value()
             yield Record(1, value, scanner.raw)
         else:
-            yield from elements(scanner) if part.how == "list" else values(scanner)
+            yield from flat(elements(scanner)) if part.how == "list" else values(scanner)
+
+
+def headed(records: Found, mapping: Keys) -> Found:
+    """The records, under their names where the first one is a header: a list of names, of which
+    some are those of a question and its answer. The lists behind it are rows of a table."""
+    first = next(records, None)
+    if first is None:
+        return
+    names = first.row if isinstance(first, Record) else None
+    if not isinstance(names, list) or not all(isinstance(of, str) for of in names):
+        names = []
+    if likeness(dict(zip(names, names, strict=True)), mapping) < 2:
+        yield first
+        yield from records
+        return
+    for record in records:
+        bare = isinstance(record, Record) and isinstance(record.row, list)
+        yield _with_names(record, names) if bare else record
+
+
+def flat(records: Found, number: int = 0) -> Found:
+    """The records, numbered on, with the rows of a list that holds some in place of that list."""
+    for record in records:
+        inner = rows_in(record.row) if isinstance(record, Record) else []
+        for row in inner:
+            number += 1
+            yield Record(number, row)
+        if not inner:
+            number += 1
+            yield _numbered(record, number)
+
+
+def _numbered(record: Record | Reject, number: int) -> Record | Reject:
+    if isinstance(record, Record):
+        return record._replace(line=number)
+    return replace(record, line=number)
 
 
 def _with_names(record: Record | Reject, names: Sequence[str]) -> Record | Reject:
@@ -255,10 +292,11 @@ def _at(stream: BinaryIO, path: Sequence[str]) -> Scanner:
     return scanner
 
 
-def elements(scanner: Scanner, number: int = 0) -> Found:
-    """The elements of the list at the cursor, numbered on from `number`. A broken one is named;
-    reading goes on behind it where the next one can be found."""
+def elements(scanner: Scanner) -> Found:
+    """The elements of the list at the cursor. A broken one is named; reading goes on behind it
+    where the next one can be found."""
     scanner.peek()
+    number = 0
     places = scanner.items()
     try:
         for _ in places:
@@ -266,10 +304,9 @@ def elements(scanner: Scanner, number: int = 0) -> Found:
             try:
                 value = scanner.value()
             except BrokenError as error:
-                raw = scanner.raw if error.passed else scanner.ahead
                 more = error.passed or scanner.resume()
                 detail = error.detail if more else f"{error.detail}; {UNREAD}"
-                yield Reject(number, error.reason, detail, text_of(raw))
+                yield Reject(number, error.reason, detail, text_of(scanner.raw))
                 if not more:
                     return
             else:
@@ -302,7 +339,7 @@ def lists(scanner: Scanner) -> Found:
     """The elements of a list, or of several that follow each other."""
     number = 0
     while scanner.peek() == "[":
-        for record in elements(scanner, number):
+        for record in flat(elements(scanner), number):
             number = record.line
             yield record
             if isinstance(record, Reject) and record.detail.endswith(UNREAD):
@@ -314,7 +351,7 @@ def lists(scanner: Scanner) -> Found:
 
 def sequence(scanner: Scanner) -> Found:
     """Values one after the other, each over any number of lines, with commas between or without.
-    A broken one is named; reading goes on at the next that begins a line as deep."""
+    A broken one is named; reading goes on at the next."""
     while char := scanner.peek():
         if char in ",}]":
             scanner.take()
@@ -323,11 +360,11 @@ def sequence(scanner: Scanner) -> Found:
         try:
             value = scanner.value()
         except BrokenError as error:
-            raw = scanner.raw if error.passed else scanner.ahead
-            more = error.passed or scanner.resume()
-            where = f"lines {line} to {scanner.line - 1}: " if not error.passed and more else ""
+            more = error.passed or scanner.resume(listed=False)
+            over = more and not error.passed and scanner.last > line
+            where = f"lines {line} to {scanner.last}: " if over else ""
             detail = f"{where}{error.detail}" if more else f"{error.detail}; {UNREAD}"
-            yield Reject(line, error.reason, detail, text_of(raw))
+            yield Reject(line, error.reason, detail, text_of(scanner.raw))
             if not more:
                 return
         else:

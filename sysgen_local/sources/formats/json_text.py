@@ -23,7 +23,8 @@ from sysgen_local.sources.formats.record import (
     text_of,
 )
 from sysgen_local.sources.formats.rows import Keys, likeness
-from sysgen_local.sources.formats.scanner import Scanner, decode
+from sysgen_local.sources.formats.scanner import Scanner, decode, is_cut
+from sysgen_local.sources.opening import with_line_ends
 
 Found = Iterator[Record | Reject]
 _HEAD = 1 << 20
@@ -32,7 +33,8 @@ _HEAD = 1 << 20
 class _Head(NamedTuple):
     """The beginning of a file: its first two lines that hold anything, as far as they were read.
 
-    `alone`: the first one is a JSON value. `cut`: it is one that goes on behind it.
+    `alone`: the first one is a JSON value. `cut`: it is one that goes on behind it. `within`: it
+    ends within a text, which may go on behind it.
     """
 
     start: bytes
@@ -40,6 +42,7 @@ class _Head(NamedTuple):
     second: bytes
     alone: bool
     cut: bool
+    within: bool
 
 
 def rows(
@@ -56,6 +59,18 @@ def rows(
 
     Raises UsageError where it holds several splits and it cannot be told which is meant.
     """
+    found = _rows(with_line_ends(open_), by_line, mapping, split, path, say)
+    yield from document.headed(found, mapping)
+
+
+def _rows(
+    open_: Opener,
+    by_line: bool,
+    mapping: Keys,
+    split: str | None,
+    path: str,
+    say: Callable[[str], None],
+) -> Found:
     head = _head(open_)
     if not head.start:
         return
@@ -63,37 +78,40 @@ def rows(
         yield Reject(1, "bad_encoding", f"{UTF16}; {UNREAD}", text_of(head.first[:RAW]))
     elif head.start == b"[":
         yield from _list(open_, head, by_line)
-    elif is_document(head):
-        yield from _object(open_, mapping, split, path, say)
+    elif is_document(head, by_line):
+        yield from _object(open_, by_line, mapping, split, path, say)
     elif head.alone or by_line or _is_json(head.second):
         with open_() as stream:
             yield from lines(stream)
+    elif head.start == b"{":
+        with open_() as stream:
+            yield from document.sequence(Scanner(stream))
     else:
         reason, detail = _why(head.first)
         yield Reject(1, reason, f"{detail}; {UNREAD}", text_of(head.first[:RAW]))
 
 
-def holds_document(open_: Opener) -> bool:
+def holds_document(open_: Opener, by_line: bool) -> bool:
     """Whether the file is one object, and so may hold several lists of rows."""
-    return is_document(_head(open_))
+    return is_document(_head(with_line_ends(open_)), by_line)
 
 
-def is_document(head: _Head) -> bool:
+def is_document(head: _Head, by_line: bool) -> bool:
     """One object; or several over some lines each, of which only the end of the first tells."""
     if head.start != b"{":
         return False
-    return not head.second if head.alone else head.cut
+    return not head.second or (not head.alone and (head.cut or (head.within and not by_line)))
 
 
 def _list(open_: Opener, head: _Head, by_line: bool) -> Found:
-    if head.alone and head.second:
+    if head.alone and (head.second or _is_pair(head.first)):
         with open_() as stream:
             yield from lines(stream)
         return
     with open_() as stream:
         turns = document.holds_turns(stream)
     with open_() as stream:
-        if turns is None and by_line:
+        if turns is None and by_line and head.second[:1] == b"[":
             yield from lines(stream)
         elif turns:
             yield from document.sequence(Scanner(stream))
@@ -101,8 +119,19 @@ def _list(open_: Opener, head: _Head, by_line: bool) -> Found:
             yield from document.lists(Scanner(stream))
 
 
+def _is_pair(line: bytes) -> bool:
+    """Whether it is a question and its answer, and so one row."""
+    values = values_in(line.decode("utf-8").rstrip(","))
+    return len(values) == 1 and len(values[0]) == 2 and all(isinstance(of, str) for of in values[0])
+
+
 def _object(
-    open_: Opener, mapping: Keys, split: str | None, path: str, say: Callable[[str], None]
+    open_: Opener,
+    by_line: bool,
+    mapping: Keys,
+    split: str | None,
+    path: str,
+    say: Callable[[str], None],
 ) -> Found:
     with open_() as stream:
         scanner = Scanner(stream)
@@ -111,7 +140,7 @@ def _object(
         outline, broken = document.survey(scanner)
         over_lines = scanner.line > first
         more = broken is None and scanner.peek() != ""
-    if more and not over_lines:
+    if not over_lines and (more or (broken and by_line)):
         with open_() as stream:
             yield from lines(stream)
         return
@@ -147,10 +176,12 @@ def _head(open_: Opener) -> _Head:
         if len(found) == 2:
             break
     first, second = [*found, b"", b""][:2]
-    alone, cut = False, not whole and not second
+    alone, cut, within = False, not whole and not second, False
     if not cut:
-        alone, cut = _is_json(first), _is_cut(first) and _goes_on(first, second)
-    return _Head(first[:1], first, second or (b"" if ended else b"?"), alone, cut)
+        alone = _is_json(first)
+        if not alone and _goes_on(first, second):
+            cut, within = _is_cut(first)
+    return _Head(first[:1], first, second or (b"" if ended else b"?"), alone, cut, within)
 
 
 def _is_json(text: bytes) -> bool:
@@ -161,15 +192,18 @@ def _is_json(text: bytes) -> bool:
         return False
 
 
-def _is_cut(text: bytes) -> bool:
-    """Whether it is the beginning of a value that ends in another line."""
+def _is_cut(line: bytes) -> tuple[bool, bool]:
+    """Whether it is the beginning of a value that ends in another line: where it ends between two
+    texts or numbers, and where it ends within a text."""
+    text = line.decode("utf-8", "replace")
     try:
-        decode(text.decode("utf-8", "replace"))
+        decode(text)
     except json.JSONDecodeError as error:
-        return error.pos >= len(text.decode("utf-8", "replace")) - 1 and "string" not in error.msg
+        within = error.msg.startswith("Unterminated string")
+        return is_cut(text, error) and not within, within
     except (ValueError, RecursionError):
-        return False
-    return False
+        return False, False
+    return False, False
 
 
 def _goes_on(first: bytes, second: bytes) -> bool:
@@ -179,7 +213,7 @@ def _goes_on(first: bytes, second: bytes) -> bool:
 
 def _why(line: bytes) -> tuple[str, str]:
     try:
-        json.loads(line.decode("utf-8"))
+        decode(line.decode("utf-8"))
     except (ValueError, RecursionError) as error:
         return wrong(line, error)
     return "bad_json", "it is no JSON"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from sysgen_local.records import Conversation, Reject
 from sysgen_local.sources.shapes import shape
@@ -24,7 +25,10 @@ def shaped(row: object, line: int, mapping: Keys) -> Conversation | Reject:
 
 
 def likeness(row: object, mapping: Keys) -> int:
-    """2 for a usable row, 1 for one that is like a row but cannot be used, else 0."""
+    """2 for a usable row, 1 for one that is like a row but cannot be used, else 0. Bare texts are
+    not like rows: two of them stand together in many lists."""
+    if isinstance(row, list) and row and not isinstance(row[0], Mapping):
+        return 0
     made = shaped(row, 1, mapping)
     return 2 if isinstance(made, Conversation) else int(made.reason not in _UNLIKE)
 
@@ -45,3 +49,15 @@ def is_turn(value: object) -> bool:
 def is_pair(value: object) -> bool:
     """Whether it is a question with its answer, as rows and conversations may consist of."""
     return isinstance(value, dict) and value.keys() in _PAIRS
+
+
+def rows_in(value: object) -> list[Any]:
+    """The rows that a list holds, also in lists of its own; none where it is a row itself, as the
+    turns of a conversation are."""
+    if not isinstance(value, list) or not value:
+        return []
+    if isinstance(value[0], list):
+        inner = [rows_in(of) for of in value]
+        return [row for rows in inner for row in rows] if all(inner) else []
+    is_row = isinstance(value[0], dict) and not (is_turn(value[0]) or is_pair(value[0]))
+    return value if is_row else []

@@ -1,7 +1,8 @@
-"""JSON values out of a stream, one after the other; only the one at hand is in memory.
+r"""JSON values out of a stream, one after the other; only the one at hand is in memory.
 
 Takes what Python's `json` takes: also NaN, Infinity and integers of any length. A comma before a
-closing bracket does no harm.
+closing bracket does no harm, nor does a tab or a line end within a text that is not written \t
+or \n.
 """
 
 from __future__ import annotations
@@ -13,8 +14,11 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 from sysgen_local.sources.formats.record import ESCAPED, RAW, bad_encoding
+from sysgen_local.sources.formats.resync import next_value
 
 CHUNK = 1 << 16
+_FAR = 1 << 24
+"""Characters behind the beginning of a broken value in which its brackets are counted."""
 _BLANK = re.compile(r"[ \t\r\n]*")
 _NEAR_END = 12
 """An error so near to the end of what was read may be due to that end: the longest thing that can
@@ -39,8 +43,8 @@ def _long(digits: str) -> int | float:
         return float(digits)
 
 
-_PLAIN = json.JSONDecoder()
-_PATIENT = json.JSONDecoder(parse_int=_long)
+_PLAIN = json.JSONDecoder(strict=False)
+_PATIENT = json.JSONDecoder(parse_int=_long, strict=False)
 
 
 def decode(text: str, at: int = 0) -> tuple[Any, int]:
@@ -66,22 +70,41 @@ def without_comma(text: str, error: json.JSONDecodeError) -> str | None:
     return None
 
 
+def mended(text: str, at: int = 0) -> tuple[Any, int]:
+    """As `decode`, also where there are commas before closing brackets."""
+    while True:
+        try:
+            return decode(text, at)
+        except json.JSONDecodeError as error:
+            without = without_comma(text, error)
+            if without is None:
+                raise
+            text = without
+
+
+def is_cut(text: str, error: json.JSONDecodeError) -> bool:
+    """Whether what is wrong is that the text ends: the value may go on behind it."""
+    return error.msg.startswith("Unterminated string") or error.pos >= len(text.rstrip()) - 1
+
+
 class Scanner:
     """A cursor in the JSON text of a stream of UTF-8 bytes.
 
-    `raw` is the text of the value that was taken last.
+    `raw` is the text of the value that was taken last, or the beginning of one that was passed
+    over. `line` is the number of the stream's first line.
     """
 
-    def __init__(self, stream: BinaryIO) -> None:
+    def __init__(self, stream: BinaryIO, line: int = 1) -> None:
         self._stream = stream
         self._decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
         self._text = ""
         self._at = 0
-        self._lines = 0
+        self._lines = line - 1
         self._over = False
         self._dirty = False
         self._indent = ""  # of the line in which the value at the cursor begins
         self.raw = ""
+        self.last = 0  # of the lines that were passed over
         self._more()
         self._at = 1 if self._text[:1] == "\ufeff" else 0
 
@@ -181,26 +204,39 @@ class Scanner:
         else:
             self.value()
 
-    def resume(self) -> bool:
-        """From a broken element of a list to the next one, or to the list's end.
+    def resume(self, *, listed: bool = True) -> bool:
+        """From a broken value to the next one, or to the end of the list where they are `listed`.
+        False where neither can be told.
 
-        Elements are known by beginning a line as deep as the broken one; where it does not begin
-        a line, or none follows, False.
+        The next one is where the brackets of the broken one are balanced, or where a line begins
+        as deep as its own: whichever comes first.
         """
         indent = self._indent
         begins = {"[": r"[{\[]", '"': r"[{\"]"}.get(self._text[self._at : self._at + 1], r"{")
         follows = re.compile(rf"\n(?:{indent}(?={begins})|([ \t]*)(?=\]))")
+        self.raw = self.ahead
+        first, near = self.line, True
+        start = line = self._at
         while True:
-            found = follows.search(self._text, self._at + 1)
-            if found and (found[1] is None or len(found[1]) <= len(indent)):
-                self._at = found.end()
+            near = near and len(self._text) - start < _FAR
+            places = [next_value(self._text, start, listed=listed)] if near else []
+            while found := follows.search(self._text, line + 1):
+                line = found.end()
+                if found[1] is None or len(found[1]) <= len(indent):
+                    places.append(line)
+                    break  # others are the ends of lists inside of the broken value
+            if there := [place for place in places if place is not None]:
+                self._at = min(there)
+                passed = self._text[start : self._at].rstrip(", \t\r\n")
+                self.raw = passed[:RAW] if near else self.raw
+                self.last = first + passed.count("\n") if near else self.line - 1
                 return True
-            if found:  # the end of a list inside of the broken element
-                self._at = found.end()
-                continue
-            self._at = max(self._at, len(self._text) - len(indent) - 2)
+            line = max(line, len(self._text) - len(indent) - 2)
+            self._at = start if near else line
+            line -= self._at
             if not self._more():
                 return False
+            start = 0
 
     def _broken(self, error: json.JSONDecodeError) -> BrokenError:
         if ESCAPED.match(self._text, error.pos):
