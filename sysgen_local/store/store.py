@@ -362,11 +362,19 @@ class Store:
         }
 
     def judging(
-        self, fingerprint: str, facts: Mapping[str, str], *, pairs: int, aligned: int, seed: int
+        self,
+        fingerprint: str,
+        facts: Mapping[str, str],
+        *,
+        pairs: int,
+        aligned: int,
+        seed: int,
+        older: str | None = None,
     ) -> judging.Judging:
         """The board of the judge with this recipe: of each dataset so many finished rows whose
-        two answers it compares, and so many whose new answer it rates."""
-        number = judging.judge(self._db, fingerprint, facts)
+        two answers it compares, and so many whose new answer it rates. `older`: the fingerprint by
+        which an older version knew it."""
+        number = judging.judge(self._db, fingerprint, facts, older)
         return judging.Judging(self._db, number, pairs, aligned, seed)
 
     def to_measure(self, metrics: Sequence[str]) -> Iterator[list[Any]]:
