@@ -145,10 +145,11 @@ def named(model: Model) -> Model:
 
 
 def spoken_to(model: Model) -> dict[str, str]:
-    """What a recipe says of how this model is spoken to; imports llama.cpp. Nothing for a server,
-    which makes its prompts itself. Raises UsageError as `open_engine`."""
+    """What a recipe says of how this model is spoken to; imports llama.cpp for a GGUF. A server
+    makes its prompts itself, and is only asked not to think, which older versions did not do.
+    Raises UsageError as `open_engine`."""
     if isinstance(model, Server):
-        return {}
+        return {"thinking": "off"}
     from sysgen_local.engine import speech
 
     return {"chat": speech.fact(model.path)}

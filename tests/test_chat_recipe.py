@@ -15,6 +15,7 @@ from sysgen_local.engine import chat, speech
 from sysgen_local.engine.vocab import Vocab
 from sysgen_local.errors import RecipeError
 from sysgen_local.job import plan, progress_of
+from sysgen_local.models import Server
 from sysgen_local.passes import Task
 from sysgen_local.pipeline import Pipeline
 from sysgen_local.recipes import agree
@@ -142,7 +143,8 @@ def test_what_a_judge_said_by_an_older_version_is_not_asked_again(tmp_path):
     assert "chat" in facts
 
 
-def test_a_server_makes_its_prompts_itself():
-    from sysgen_local.models import Server
-
-    assert passes.spoken_to(Server("http://localhost/v1", "m")) == {}
+def test_a_server_makes_its_prompts_itself_and_is_told_not_to_think():
+    """An older version did not tell it so: what it answered then is never taken for the same."""
+    facts = passes.spoken_to(Server("http://localhost/v1", "m"))
+    assert facts == {"thinking": "off"}
+    assert not facts.keys() & {*passes.LATER, *passes.NAMES}
