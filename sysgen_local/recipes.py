@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 from sysgen_local.errors import RecipeError
 from sysgen_local.passes import LATER, NAMES, Task
@@ -14,8 +16,41 @@ from sysgen_local.store import Recipe, Store
 
 
 def noted(store: Store) -> dict[Phase, Recipe]:
-    """The recipe of each phase that has one."""
-    return {phase: of for phase in PHASES if (of := store.recipe(phase)) is not None}
+    """The recipe of each phase that has one. Older versions took --context for a matter of the
+    machine and noted it in no recipe: there it is what the commands said."""
+    found = {phase: of for phase in PHASES if (of := store.recipe(phase)) is not None}
+    if any(name in of.facts for of in found.values() for name in ("context", *LATER)):
+        return found
+    commands = store.commands()
+    said = {phase: _said_context(commands, phase) for phase in found}
+    return {phase: _with_context(of, said[phase]) for phase, of in found.items()}
+
+
+def _said_context(commands: Sequence[str], phase: Phase) -> str | None:
+    """The --context of the latest of these commands that had one and was about this phase's
+    results: not about forgotten ones, nor about those of a later phase alone."""
+    for words in (re.split(r"[ =]+", command) for command in commands):
+        options = dict(pairwise(words))
+        alone = words[0] if words[0] in PHASES else options.get("--phase", phase)
+        edited = alone == "respond" and phase == "check" and "--edited" in words
+        redo = options.get("--redo", "")
+        again = redo in PHASES and PHASES.index(redo) <= PHASES.index(phase)
+        if (alone == phase or edited) and (again or redo not in PHASES):
+            context = options.get("--context", "")
+            if context.isdecimal():
+                return str(int(context))
+        if again:
+            return None
+    return None
+
+
+def _with_context(recipe: Recipe, context: str | None) -> Recipe:
+    """As this version would have written it. Only a phase that asks a model has a context."""
+    asks = "model_file" in recipe.facts
+    if context is None or not asks or Task.of(recipe.facts) != recipe.fingerprint:
+        return recipe
+    facts = {**recipe.facts, "context": context}
+    return Recipe(Task.of(facts), facts)
 
 
 def recipes(

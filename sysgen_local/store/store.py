@@ -212,6 +212,10 @@ class Store:
         """The latest run; None before the first."""
         return journal.last_run(self._db)
 
+    def commands(self) -> list[str]:
+        """The arguments of all runs that asked a model, the latest first."""
+        return journal.commands(self._db)
+
     def row(self, number: int) -> Row | None:
         """One row with everything done to it; None where there is no such row."""
         return next(rows.load(self._db, [number], PHASES), None)
