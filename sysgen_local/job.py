@@ -25,6 +25,7 @@ from sysgen_local.phases.respond import Respond
 from sysgen_local.phases.verify import Verify
 from sysgen_local.progress import Progress, View
 from sysgen_local.prompts import PromptSet
+from sysgen_local.recipes import noted
 from sysgen_local.records import PHASES, Phase
 from sysgen_local.settings import Settings, Shown, Turns
 from sysgen_local.stage import Stage
@@ -56,8 +57,7 @@ class _Known:
 
     def __init__(self, settings: Settings, store: Store, redo: Phase | None) -> None:
         self._settings = settings
-        recipes = {phase: store.recipe(phase) for phase in PHASES}
-        self._facts = {phase: dict(of.facts) for phase, of in recipes.items() if of}
+        self._facts = {phase: dict(of.facts) for phase, of in noted(store).items()}
         self._done = {phase: of.done for phase, of in store.counts().phases.items()}
         self._redone = PHASES[PHASES.index(redo) :] if redo else PHASES
         self._all = redo is None
@@ -246,6 +246,7 @@ def _facts_of(model: ResolvedModel, context: int | None) -> dict[str, str]:
         "model_file": fingerprint(model.path),
         "model_license": terms or "unknown",
         "model_parameters": str(header.parameters),
+        **passes.spoken_to(model),
         **({"context": str(context)} if context else {}),
     }
 
@@ -290,8 +291,9 @@ def _calibrating(
 ) -> Callable[[Engine, Store], None]:
     """Calibrates the verdicts: by what the recipe holds where it is this one, else by asking the
     model, and then the recipe keeps it."""
-    recipe = store.recipe("verify")
-    if recipe and recipe.fingerprint == Task.of(facts) and "calibration" in recipe.facts:
+    recipe = noted(store).get("verify")
+    same = recipe and recipe.fingerprint == Task.as_noted(facts, recipe.facts)
+    if recipe and same and "calibration" in recipe.facts:
         facts["calibration"] = recipe.facts["calibration"]
         verify.calibration.read(facts["calibration"])
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -29,6 +29,9 @@ NAMES = ("model", "model_license", "judge", "prompt_set", "calibration", "model_
 """Facts that only name what another fact identifies, as a path does, or follow from the others:
 they may change."""
 
+LATER = ("chat",)
+"""Facts that older versions did not note. A recipe without one was made as it is now."""
+
 
 @dataclass(frozen=True, slots=True)
 class Task:
@@ -44,8 +47,18 @@ class Task:
     def fingerprint(self) -> str:
         return self.of(self.facts)
 
+    @property
+    def older(self) -> str:
+        """The fingerprint that an older version gave to this task."""
+        return self.as_noted(self.facts, {})
+
+    @classmethod
+    def as_noted(cls, facts: Mapping[str, str], there: Mapping[str, str]) -> str:
+        """The fingerprint of these facts without those that `there`, a recipe's, did not note."""
+        return cls.of({k: of for k, of in facts.items() if k in there or k not in LATER})
+
     @staticmethod
-    def of(facts: dict[str, str]) -> str:
+    def of(facts: Mapping[str, str]) -> str:
         what = {name: value for name, value in facts.items() if name not in NAMES}
         return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
 
@@ -129,6 +142,17 @@ def named(model: Model) -> Model:
     engine = ServerEngine(model.url)
     engine.close()
     return Server(model.url, engine.model)
+
+
+def spoken_to(model: Model) -> dict[str, str]:
+    """What a recipe says of how this model is spoken to; imports llama.cpp for a GGUF. A server
+    makes its prompts itself, and is only asked not to think, which older versions did not do.
+    Raises UsageError as `open_engine`."""
+    if isinstance(model, Server):
+        return {"thinking": "off"}
+    from sysgen_local.engine import speech
+
+    return {"chat": speech.fact(model.path)}
 
 
 def machine(

@@ -78,10 +78,11 @@ def run(
     tasks = _tasks(trial)
     answering, judging_ = tasks
     facts = {"benchmark": trial.benchmark.name, "questions": trial.benchmark.fingerprint}
+    facts |= answering.facts
     sitting = store.sitting(
-        trial.benchmark.name, Task.of(facts | answering.facts), facts | answering.facts
+        trial.benchmark.name, Task.of(facts), facts, older=Task.as_noted(facts, {})
     )
-    marking = store.marking(sitting, judging_.fingerprint, judging_.facts)
+    marking = store.marking(sitting, judging_.fingerprint, judging_.facts, older=judging_.older)
     if retry_failed and (again := store.forget_failed(sitting, marking)):
         announce(f"{again:,} questions that failed are tried again")
     board = Board(store, trial.benchmark.questions, sitting, marking)
@@ -126,7 +127,11 @@ def _judge(trial: Trial) -> Judge:
 
 def _identity(role: str, model: Model) -> dict[str, str]:
     facts = identity(model)
-    return {role: facts["model"], f"{role}_file": facts["model_file"]}
+    return {
+        role: facts["model"],
+        f"{role}_file": facts["model_file"],
+        **passes.spoken_to(model),
+    }
 
 
 def _longest(trial: Trial) -> int:

@@ -187,8 +187,11 @@ def judge(
         used = PromptSet.load(prompts or (entry.prompts if entry else "default"))
         stage = Judge.of(used)
         facts = {**stage.facts(), **identity(model), "prompt_set": used.name}
+        facts |= passes.spoken_to(model)
         task = passes.Task(stage, model, facts)
-        board = store.judging(task.fingerprint, facts, pairs=pairs, aligned=aligned, seed=seed)
+        board = store.judging(
+            task.fingerprint, facts, pairs=pairs, aligned=aligned, seed=seed, older=task.older
+        )
         view = view_for(sys.stderr, quiet=quiet)
         if retry_failed and (again := board.forget_failed()):
             view.say(f"{again:,} rows that could not be judged are tried again")

@@ -1,7 +1,8 @@
 """The engine's protocol over any OpenAI-compatible server: llama-server, vLLM, Ollama, LM Studio.
 
 The server tokenises what it is sent: whether text can become a control token there is up to it.
-Where row text must stay row text, use a GGUF in this process.
+Where row text must stay row text, use a GGUF in this process. Thinking is switched off by what
+vLLM, SGLang and llama-server pass on to the chat template, where the server bears to be told.
 
 What goes wrong is told apart by a small request of the same kind that holds no row: where the
 server answers that, the fault is the one request's, which fails alone; else it is the server's.
@@ -29,6 +30,8 @@ T = TypeVar("T")
 
 TOP = 20
 """Likeliest tokens a server is asked for when a label is chosen; more is refused by some."""
+
+UNTHINKING = {"chat_template_kwargs": {"enable_thinking": False}}
 
 LABEL_TOKENS = 64
 """Room for a label written as JSON."""
@@ -77,6 +80,8 @@ class ServerEngine:
         self._asking: WeakSet[Thread] = WeakSet()
         self._old_schema = False
         self._no_logprobs = False
+        self._switch: bool | None = None
+        """Whether the server takes the switch for thinking; None before its first answer."""
         self.model = model or self._first_model()
 
     @property
@@ -248,10 +253,9 @@ class ServerEngine:
     def _reply(self, request: Request) -> Any:
         import openai
 
-        create = self._client.chat.completions.create
         old = self._old_schema
         try:
-            return create(**self._body(request, old))
+            return self._create(self._body(request, old))
         except (
             openai.BadRequestError,
             openai.UnprocessableEntityError,
@@ -261,9 +265,38 @@ class ServerEngine:
                 raise
             # llama-cpp-python's server knows no other way. Where this is refused too, the schema
             # was not what was wrong.
-            reply = create(**self._body(request, old_schema=True))
+            reply = self._create(self._body(request, old_schema=True))
             self._old_schema = True
             return reply
+
+    def _create(self, body: dict[str, Any]) -> Any:
+        """The reply, with thinking switched off unless the server refuses the switch: then the same
+        request is answered without it, and it is left out from then on."""
+        import openai
+
+        create = self._client.chat.completions.create
+        if self._switch is False:
+            return create(**body)
+        try:
+            reply = create(**body | {"extra_body": body["extra_body"] | UNTHINKING})
+        except (openai.BadRequestError, openai.UnprocessableEntityError):
+            if self._switch:
+                raise
+            # Where this is refused too, the switch was not what was wrong.
+            reply = create(**body)
+            self._leave_out_switch()
+            return reply
+        self._switch = True
+        return reply
+
+    def _leave_out_switch(self) -> None:
+        with self._saying:
+            if self._switch is None:
+                self._switch = False
+                self._say(
+                    f"{self.url} refuses the switch for thinking (chat_template_kwargs): from now "
+                    "on it is left out"
+                )
 
     def _body(self, request: Request, old_schema: bool) -> dict[str, Any]:
         sampling = request.sampling
@@ -298,7 +331,7 @@ def _completion(request: Request, reply: Any) -> Completion:
         why = getattr(reply, "error", None) or "there is no message in it"
         raise ValueError(f"its reply is no chat completion: {why}")
     choice, usage = reply.choices[0], reply.usage
-    text = choice.message.content or ""
+    text = _text(choice.message)
     return Completion(
         request.id,
         _strict(text) if isinstance(request.constraint, Json) else text,
@@ -306,6 +339,20 @@ def _completion(request: Request, reply: Any) -> Completion:
         tokens_in=usage.prompt_tokens if usage else 0,
         tokens_out=usage.completion_tokens if usage else 0,
     )
+
+
+def _text(message: Any) -> str:
+    """What is said in a message. Its thought in a key of its own is none of it, nor is one among
+    the parts of its content."""
+    content = message.content or ""
+    if isinstance(content, str):
+        return content
+    return "".join(part.get("text", "") for part in content if part.get("type") == "text")
+
+
+def _begins_with_thought(message: Any) -> bool:
+    thought = (getattr(message, name, None) for name in ("reasoning_content", "reasoning"))
+    return any(thought) or not isinstance(message.content or "", str)
 
 
 def _strict(text: str) -> str:
@@ -339,7 +386,7 @@ def _label(text: str) -> str:
 def _tops(choice: Any) -> list[tuple[str, float]]:
     """The likeliest first tokens with their log-probabilities, where the server tells."""
     content = choice.logprobs.content if choice.logprobs else None
-    if not content:
+    if not content or _begins_with_thought(choice.message):
         return []
     return [(top.token, top.logprob) for top in content[0].top_logprobs or ()]
 
@@ -362,5 +409,11 @@ def label_shares(
     if total > 0:
         return {label: share / total for label, share in shares.items()}
     written = text.strip().lower()
-    fitting = [x for x in labels if written and x.lower().startswith(written[: len(x)])]
+    fitting = [label for label in labels if _is_written(label.lower(), written)]
     return {label: float(label == fitting[0]) for label in labels} if len(fitting) == 1 else None
+
+
+def _is_written(label: str, text: str) -> bool:
+    """Whether the text is the label's beginning, or begins with it as a word of its own."""
+    rest = text.removeprefix(label)
+    return bool(text) and (label.startswith(text) or (rest != text and not rest[0].isalnum()))

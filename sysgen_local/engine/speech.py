@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +16,18 @@ import llama_cpp
 
 from sysgen_local.engine import thoughts, weights
 from sysgen_local.engine.chat import ChatTemplate
+from sysgen_local.engine.request import Message, Segment
 from sysgen_local.engine.vocab import Vocab
 from sysgen_local.errors import UsageError
+
+PROBES = (
+    ("user",),
+    ("system", "user"),
+    ("user", "assistant", "user"),
+    ("system", "user", "assistant", "user"),
+    ("system", "user", "assistant", "user", "assistant", "user"),
+)
+"""Who speaks in turn in the chats by which two ways to render a template are told apart."""
 
 
 def learn(model: Any, path: Path) -> tuple[Vocab, ChatTemplate]:
@@ -79,3 +92,41 @@ def look(path: Path, labels: Sequence[tuple[str, ...]] = ()) -> Speech:
                 learnt=vocab.learnt_end or vocab.stop.strip(),
                 labels={of: not vocab.label_tree(of).shared for of in labels},
             )
+
+
+def fact(path: Path) -> str:
+    """What is asked of this GGUF beside what stands in the file, as JSON for recipes: how its chat
+    template is rendered. A version that writes other prompts for this model has another fact.
+
+    Raises UsageError as `look`.
+    """
+    at = path.stat()
+    return _fact(path, at.st_size, at.st_mtime_ns)
+
+
+@cache
+def _fact(path: Path, size: int, changed: int) -> str:
+    """`size` and `changed` tell a file from another one in its place."""
+    with weights.head(path) as model:
+        vocab, chat = learn(model, path)
+        with closing(chat):
+            used = {name: of for name, of in chat.switches.items() if name in chat.mentioned}
+            made = {
+                "thinking": used,
+                "system": "own role" if chat.has_system else "user turn",
+                "end": vocab.closings,
+                "prompts": hashlib.sha256(_probed(chat).encode()).hexdigest()[:16],
+            }
+            return json.dumps(made, sort_keys=True)
+
+
+def _probed(chat: ChatTemplate) -> str:
+    """What the template makes of the probes, and which of it is markup."""
+    rendered: list[object] = []
+    for roles in PROBES:
+        said = [Message(role, (Segment(f" {i} "),)) for i, role in enumerate(roles)]
+        try:
+            rendered.append(chat.render(said))
+        except UsageError:
+            rendered.append(None)  # it refuses such a chat; in which words does not matter
+    return json.dumps(rendered)

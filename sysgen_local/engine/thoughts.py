@@ -51,9 +51,27 @@ _TALKED_OF = ("</", "[/", "Here")
 _TURN = re.compile(r"\A(?:<\|start\|>|<\|begin\|>)(?:assistant(?=<))?")
 """A turn's beginning, where a model writes it anew."""
 
-_HARMONY = re.compile(r"\A\s*(?:analysis|commentary)(?=\S).*?assistantfinal", re.DOTALL)
-_HARMONY_OPEN = re.compile(r"\A\s*analysis(?=[A-Z])")
-"""gpt-oss with its control tokens decoded to nothing. Nobody begins a sentence so."""
+_CHANNEL = r"\A\s*(?:analysis|commentary)"
+_HARMONY = re.compile(
+    _CHANNEL + r"(?![\s:;,.!?/)_-]|['’]s\b).*?assistantfinal", re.DOTALL | re.IGNORECASE
+)
+"""gpt-oss with its control tokens decoded to nothing. No blank parts a channel from its text, as in
+a sentence or under a heading."""
+
+_HARMONY_OPEN = re.compile(
+    r"\A\s*analysis(?:"
+    r"(?:we|the|an?|i|it|this|that|they|he|she|you|there|let|so|ok|okay|now|if|what|how|need|must"
+    r"|should|just|first|given|since|simple|answer|provide|respond|likely|probably|maybe)"
+    r"(?!\s+(?:is|was|are|were|means)\b)"
+    r"|(?:this|that|it|there|what|how)(?=\s+(?:is|was)\b)"
+    r"|user(?=\s+(?:ask|want|need|sa[iy]|g[ai]ve|provid|request|wr[io]t|question|message|query"
+    r"|(?:is|was)\s+\w+ing\b)|['’]s\s)"
+    r")(?=['’,]|\s+[^\W_]|\s*\Z)"
+    r"|\A\s*analysis(?=[^\W_]).*?assistant(?:analysis|commentary)(?!\w)",
+    re.DOTALL | re.IGNORECASE,
+)
+"""The same without a final channel: it has no answer. Only how the thought begins, or a second
+channel, tells it from a name such as `analysisResult`."""
 
 _WRAPPED = re.compile(
     r"\A\s*(?:(?:<\|start\|>|<\|begin\|>)?assistant)?"
@@ -116,8 +134,8 @@ def _inside(thought: str) -> str:
     if tag := _NAMED.match(text):
         return text[tag.end() :].removesuffix(_end_of(tag)).strip(_BLANK)
     if _HARMONY.match(text) or _HARMONY_OPEN.match(text):
-        channel = "analysis" if text.startswith("analysis") else "commentary"
-        return text.removeprefix(channel).removesuffix("assistantfinal").strip(_BLANK)
+        text = re.sub(r"assistantfinal\Z", "", text, flags=re.IGNORECASE)
+        return re.sub(_CHANNEL, "", text, flags=re.IGNORECASE).strip(_BLANK)
     for _, end in FAMILIES:
         text = text.removesuffix(end)
     return text.strip(_BLANK)

@@ -90,6 +90,12 @@ class Vocab:
         return self._closing | named
 
     @property
+    def closings(self) -> tuple[str, ...]:
+        """What ends an answer by the chat template: its tokens, else its text."""
+        tokens = tuple(sorted(map(self.text_of, self._closing)))
+        return tokens or ((self.stop,) if self.stop else ())
+
+    @property
     def learnt_end(self) -> str:
         """What the template closes an answer with, where the file does not name it as an end."""
         return "" if self._closes in self._named_end else self.text_of(self._closes)

@@ -149,7 +149,7 @@ class Respond:
             return "cut_off"
         if not answer.strip(_NOTHING):
             return "empty"
-        suspect = "<" in answer or "[" in answer or "assistantfinal" in answer
+        suspect = "<" in answer or "[" in answer or "assistantfinal" in answer.lower()
         return "markup" if suspect and _MARKUP.search(answer) else None
 
 

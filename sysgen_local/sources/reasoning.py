@@ -15,7 +15,9 @@ PARTS = {"thinking": "thinking", "reasoning": "reasoning", "redacted_thinking": 
 
 _BLANK = " \t\r\n"
 
-_HINT = re.compile(r"<|\[/?[A-Z_]*THINK|\A\s*(?:analysis|commentary|assistant to=|to=self|Here )")
+_HINT = re.compile(
+    r"<|\[/?[A-Z_]*THINK|\A\s*(?:(?i:analysis|commentary)|assistant to=|to=self|Here )"
+)
 """What no marked thought is without: most answers are seen to have none at once."""
 
 _TALK = re.compile(r"\s*(?:<[\w:.-]+>|\[[A-Z_]+\]) [a-z]")

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from sysgen_local.records import Cost
+from sysgen_local.store import adopted
 from sysgen_local.store.codec import Columns
 from sysgen_local.store.database import Database
 from sysgen_local.store.file import connect
@@ -138,23 +139,29 @@ class Evaluation:
     ) -> None:
         self.close()
 
-    def sitting(self, benchmark: str, fingerprint: str, facts: Mapping[str, str]) -> int:
-        """The number of the sitting with this recipe, which is begun where there is none."""
-        found = self._db.numbers("SELECT sitting FROM sittings WHERE fingerprint = $1", fingerprint)
-        if found:
-            return found[0]
-        return self._begin("sittings", "sitting", benchmark, fingerprint, facts)
+    def sitting(
+        self, benchmark: str, fingerprint: str, facts: Mapping[str, str], older: str | None = None
+    ) -> int:
+        """The number of the sitting with this recipe, which is begun where there is none. `older`:
+        the fingerprint by which an older version knew it."""
+        known = self._numbers("SELECT fingerprint, sitting FROM sittings")
+        recipe = (fingerprint, facts)
+        found = adopted.number(self._db, "sittings", "sitting", known, *recipe, older)
+        return found or self._begin("sittings", "sitting", benchmark, *recipe)
 
-    def marking(self, sitting: int, fingerprint: str, facts: Mapping[str, str]) -> int:
-        """The number of the marking of this sitting with this recipe, begun as needed."""
-        found = self._db.numbers(
-            "SELECT marking FROM markings WHERE sitting = $1 AND fingerprint = $2",
-            sitting,
-            fingerprint,
-        )
-        return (
-            found[0] if found else self._begin("markings", "marking", sitting, fingerprint, facts)
-        )
+    def marking(
+        self, sitting: int, fingerprint: str, facts: Mapping[str, str], older: str | None = None
+    ) -> int:
+        """The number of the marking of this sitting with this recipe, begun as needed; `older` as
+        in `sitting`."""
+        sql = "SELECT fingerprint, marking FROM markings WHERE sitting = $1"
+        known = self._numbers(sql, sitting)
+        recipe = (fingerprint, facts)
+        found = adopted.number(self._db, "markings", "marking", known, *recipe, older)
+        return found or self._begin("markings", "marking", sitting, *recipe)
+
+    def _numbers(self, sql: str, *values: object) -> dict[str, int]:
+        return {fingerprint: int(number) for fingerprint, number in self._db.all(sql, *values)}
 
     def _begin(
         self, table: str, key: str, of: str | int, fingerprint: str, facts: Mapping[str, str]

@@ -88,3 +88,9 @@ def last_run(db: Database) -> Run | None:
     """See `Store.last_run`."""
     found = db.all("SELECT * FROM runs ORDER BY run DESC LIMIT 1")
     return Run(*found[0]) if found else None
+
+
+def commands(db: Database) -> list[str]:
+    """See `Store.commands`."""
+    found = db.all("SELECT command FROM runs WHERE model IS NOT NULL ORDER BY run DESC")
+    return [str(command) for (command,) in found]

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sysgen_local.records import Cost
+from sysgen_local.store import adopted
 from sysgen_local.store.codec import Columns
 from sysgen_local.store.database import Database
 from sysgen_local.store.schema import now
@@ -150,11 +151,15 @@ class Judging:
             self._db.append("judged", _JUDGED, rows)
 
 
-def judge(db: Database, fingerprint: str, facts: Mapping[str, str]) -> int:
-    """The number of the judge with this recipe, noted if it is new."""
-    found = db.numbers("SELECT judge FROM judges WHERE fingerprint = $1", fingerprint)
-    if found:
-        return found[0]
+def judge(
+    db: Database, fingerprint: str, facts: Mapping[str, str], older: str | None = None
+) -> int:
+    """The number of the judge with this recipe, noted if it is new. One that an older version noted
+    by the fingerprint `older` goes by this one from now on."""
+    known = {of: int(n) for of, n in db.all("SELECT fingerprint, judge FROM judges")}
+    found = adopted.number(db, "judges", "judge", known, fingerprint, facts, older)
+    if found is not None:
+        return found
     ((number,),) = db.all("SELECT coalesce(max(judge), 0) + 1 FROM judges")
     with db.transaction():
         db.do(

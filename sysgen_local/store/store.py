@@ -212,6 +212,10 @@ class Store:
         """The latest run; None before the first."""
         return journal.last_run(self._db)
 
+    def commands(self) -> list[str]:
+        """The arguments of all runs that asked a model, the latest first."""
+        return journal.commands(self._db)
+
     def row(self, number: int) -> Row | None:
         """One row with everything done to it; None where there is no such row."""
         return next(rows.load(self._db, [number], PHASES), None)
@@ -372,11 +376,19 @@ class Store:
         }
 
     def judging(
-        self, fingerprint: str, facts: Mapping[str, str], *, pairs: int, aligned: int, seed: int
+        self,
+        fingerprint: str,
+        facts: Mapping[str, str],
+        *,
+        pairs: int,
+        aligned: int,
+        seed: int,
+        older: str | None = None,
     ) -> judging.Judging:
         """The board of the judge with this recipe: of each dataset so many finished rows whose
-        two answers it compares, and so many whose new answer it rates."""
-        number = judging.judge(self._db, fingerprint, facts)
+        two answers it compares, and so many whose new answer it rates. `older`: the fingerprint by
+        which an older version knew it."""
+        number = judging.judge(self._db, fingerprint, facts, older)
         return judging.Judging(self._db, number, pairs, aligned, seed)
 
     def to_measure(self, metrics: Sequence[str]) -> Iterator[list[Any]]:

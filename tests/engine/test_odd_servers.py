@@ -299,3 +299,108 @@ def test_a_thought_before_json_or_a_label_is_none_of_it():
         return said(f'{thought}{{"label": "B"}}' if "response_format" in body else "<think>")
 
     assert ask(thinks, Choice(("A", "B"))).text == "B"
+
+
+@pytest.mark.parametrize("constraint", [None, SCHEMA, Choice(("A", "B"))])
+def test_thinking_is_switched_off_and_a_schema_is_strict(constraint):
+    bodies = []
+
+    def fine(body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        bodies.append(body)
+        return said('{"label": "A"}')
+
+    lines: list[str] = []
+    ask_all(fine, ["a", "b"], constraint, lines.append)
+    assert all(b["chat_template_kwargs"] == {"enable_thinking": False} for b in bodies)
+    schemas = [b["response_format"] for b in bodies if "response_format" in b]
+    assert bool(schemas) == (constraint is not None)
+    assert all(s["type"] == "json_schema" and s["json_schema"]["strict"] is True for s in schemas)
+    assert not lines
+
+
+@pytest.mark.usefixtures("patient")
+@pytest.mark.parametrize("status", [400, 422])
+@pytest.mark.parametrize("also", ["nothing", "schemas", "probabilities", "a long row"])
+@pytest.mark.parametrize("constraint", [None, SCHEMA, Choice(("A", "B"))])
+def test_a_server_that_refuses_the_switch_is_asked_without_it(status, also, constraint):
+    """Whatever else it refuses: found at the first request, said once, left out from then on."""
+    bodies = []
+
+    def strict(body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        bodies.append(body)
+        if "chat_template_kwargs" in body:
+            return refused(status, "Unrecognized request argument: chat_template_kwargs")
+        if also == "schemas" and body.get("response_format", {}).get("type") == "json_schema":
+            return refused(422, "unknown type json_schema")
+        if also == "probabilities" and "logprobs" in body:
+            return refused(400, "logprobs is not supported")
+        if also == "a long row" and text_of(body) == "a":
+            return refused(400, "maximum context length is 10 tokens")
+        return said('{"label": "A"}')
+
+    lines: list[str] = []
+    found = ask_all(strict, ["a", "b", "c"], constraint, lines.append)
+    ended = {name: completion.finish for name, completion in found.items()}
+    first = "too_long" if also == "a long row" else "stop"
+    assert ended == {"a": first, "b": "stop", "c": "stop"}
+    assert len(lines) == 1
+    assert "chat_template_kwargs" in lines[0]
+    assert not any("chat_template_kwargs" in b for b in bodies if text_of(b) == "c")
+
+
+@pytest.mark.usefixtures("patient")
+def test_what_is_refused_for_another_reason_does_not_cost_the_switch():
+    bodies = []
+
+    def picky(body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        bodies.append(body)
+        return refused(400, "not this one") if text_of(body) == "odd" else said("Fine.")
+
+    lines: list[str] = []
+    found = ask_all(picky, ["odd", "a", "odd too", "b"], None, lines.append)
+    assert found["odd"].finish == "refused"
+    assert "chat_template_kwargs" in bodies[-1]
+    assert not lines
+
+
+def thinking(**message: Any) -> tuple[int, dict[str, Any]]:
+    status, body = said("")
+    body["choices"][0]["message"] |= message
+    top = [{"token": "A", "logprob": 0.0, "bytes": None}]
+    first = {"token": "A", "logprob": 0.0, "bytes": None, "top_logprobs": top}
+    body["choices"][0]["logprobs"] = {"content": [first]}
+    return status, body
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"content": None, "reasoning_content": "A user"},
+        {"content": "", "reasoning": "A user"},
+        {"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "A user"}]}]},
+    ],
+)
+def test_a_thought_in_a_place_of_its_own_is_no_answer_and_no_label(message):
+    assert ask(lambda _: thinking(**message), None).text == ""
+
+    def thinks(body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        return said('{"label": "B"}') if "response_format" in body else thinking(**message)
+
+    found = ask(thinks, Choice(("A", "B")))
+    assert (found.text, found.probabilities) == ("B", {"A": 0, "B": 1})
+
+
+@pytest.mark.parametrize("key", ["reasoning_content", "reasoning"])
+def test_an_answer_beside_a_thought_is_the_answer_alone(key):
+    message = {"content": "Four.", key: "Twice two."}
+    assert ask(lambda _: thinking(**message), None).text == "Four."
+    parts = [{"type": "thinking", "thinking": []}, {"type": "text", "text": "Four."}]
+    assert ask(lambda _: thinking(content=parts), None).text == "Four."
+
+
+@pytest.mark.parametrize("text", ["<think>", "analysis", "Analysis", "An", "<|channel|>", "Both"])
+def test_the_beginning_of_a_thought_is_no_label(text):
+    def thinks(body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        return said('{"label": "B"}' if "response_format" in body else text)
+
+    assert ask(thinks, Choice(("A", "B"))).text == "B"

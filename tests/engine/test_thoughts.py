@@ -24,6 +24,13 @@ THOUGHTS = [
     "<|channel|>analysis<|message|>Twice two.<|end|><|start|>assistant<|channel|>final<|message|>",
     "analysisTwice two.assistantfinal",
     "analysisTwice two.assistantcommentary to=x {}assistantfinal",
+    "AnalysisTwice two.AssistantFinal",
+    "ANALYSISTwice two.ASSISTANTFINAL",
+    "analysisuser asks. Twice two.assistantfinal",
+    "analysis**Plan**: Twice two.assistantfinal",
+    'analysis"Twice two." says it.assistantfinal',
+    "analysis1 and 1. Twice two.assistantfinal",
+    "CommentaryTwice two.assistantFinal",
     "Here are my reasoning steps:\n1. Twice two.\n[BEGIN FINAL RESPONSE]\n",
     "Here is my thought process:\nTwice two.\n\nHere is my response:\n",
     # Where the prompt began the thought:
@@ -59,6 +66,22 @@ def test_a_thought_that_never_ends_is_no_answer(family):
         "",
         "Analysis of the case shows four.",
         "analysis shows four.",
+        "Analysis",
+        "Analysis paralysis is a state of overthinking.",
+        "Analysis: the sum is four.",
+        "Analysis\n\nWe need two twos.",
+        "Analysis - we need two twos.",
+        "analysisParalysis",
+        "analysisParalysis is how the hashtag is written. We need no blank.",
+        "AnalysisResult holds what the user asks for.",
+        "analysisResult = analyse(data)",
+        "analysisUser is the name of the account.",
+        "analysis_the_user = 4",
+        "Analysis's aim: the word assistantfinal is a marker.",
+        "Analysis: the word assistantfinal is a marker.",
+        "Analysis of assistantfinal and assistantcommentary.",
+        "Analysis/synthesis: the user wants both.",
+        "Commentary: four.",
         "The tag <think> begins a thought, and </think> ends it.",
         "Use `</think>` here.",
         "<response>\n  <code>4</code>\n</response>",
@@ -69,6 +92,31 @@ def test_a_thought_that_never_ends_is_no_answer(family):
 )
 def test_a_text_that_holds_no_thought_stays_as_it_is(text):
     assert spoken(text) == (text, "", False)
+
+
+@pytest.mark.parametrize("word", ["analysis", "Analysis", "ANALYSIS", "\n analysis"])
+@pytest.mark.parametrize(
+    "thought",
+    [
+        "We need to add.",
+        "The user asks for two and two.",
+        "User asks: 2+2?",
+        "User is asking for a sum.",
+        "User's question is a sum",
+        "Let's add.",
+        "Need to add",
+        "I should add. It's four.",
+        "Okay, a sum.",
+        "This is a sum.",
+        "we need to add.",
+        "So we",
+        "We",
+        "Sum.assistantcommentary to=functions.add {}",
+        "Sum.assistantanalysis",
+    ],
+)
+def test_a_channel_of_thoughts_that_no_final_one_follows_is_no_answer(word, thought):
+    assert spoken(word + thought) == ("", word + thought, True)
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -84,6 +84,8 @@ def test_only_the_first_turn():
         ("Fine.<｜User｜>next", "stop", "markup"),
         ("Fine.<|turn>user", "stop", "markup"),
         ("Fine.assistantfinalFine.", "stop", "markup"),
+        ("Fine.AssistantFinalFine.", "stop", "markup"),
+        ("analysisWe need a number.", "stop", "empty"),
         ("Fine.</seed:think>", "stop", "markup"),
         ("<think>never done", "length", "cut_off"),
         ("", "too_long", "too_long"),

@@ -826,6 +826,7 @@ def test_a_mark_in_place_of_a_result_is_no_answer(row):
         "<|channel|>analysis<|message|>Twice two.<|end|><|start|>assistant"
         "<|channel|>final<|message|>",
         "analysisTwice two.assistantfinal",
+        "AnalysisTwice two.AssistantFinal",
         "<mm:think>Twice two.</mm:think>",
         "<|START_THINKING|>Twice two.<|END_THINKING|><|START_RESPONSE|>",
         "Here are my reasoning steps:\nTwice two.\n[BEGIN FINAL RESPONSE]\n",
