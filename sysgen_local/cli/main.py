@@ -17,8 +17,16 @@ class _Stopped(BaseException):
     being imported, Python ends with a signal's exit code whatever is caught."""
 
 
+def _unraised(of: sys.UnraisableHookArgs) -> None:
+    """Python drops what a signal raises while llama.cpp calls it back: then nothing would end."""
+    if issubclass(of.exc_type, _Stopped):
+        interrupts.leave()
+    sys.__unraisablehook__(of)
+
+
 def main() -> None:
     """Entry point: errors in one clear sentence, never a traceback for bad input."""
+    sys.unraisablehook = _unraised
     stopped = False
 
     def stop(number: int, frame: FrameType | None) -> None:
