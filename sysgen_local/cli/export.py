@@ -224,7 +224,7 @@ def _export(
     name: str | None = None,
 ) -> tuple[list[Exported], str]:
     """Writes the files; they and the text of the card."""
-    from sysgen_local.export import Wish, can_tell, card, check, generators, permit
+    from sysgen_local.export import Wish, can_tell, card, check, generators, left_out, permit
     from sysgen_local.export import export as write
     from sysgen_local.store import OUTSIDE, Selection
 
@@ -246,9 +246,7 @@ def _export(
     for note in notes:
         say(note, err=True)
     keep = reasoning == "keep"
-    wish = Wish(
-        form, variant, fold_system, where, min_p_good, without, checks, origin, reasoning=keep
-    )
+    wish = Wish(form, variant, fold_system, where, min_p_good, without, checks, origin, keep)
     written = write(store, output, wish, splits=splits)
     if skipped := sum(of.skipped for of in written):
         notes.append(f"{skipped:,} rows have no place in {form}: {OUTSIDE[form]}")
@@ -256,9 +254,9 @@ def _export(
     for of in written:
         if of.late:
             say(f"{of.path}: {_late(of.late)}", err=True)
-    if not keep and (thoughtful := store.thoughtful(form, variant, selection)):
-        notes.append(f"{thoughtful:,} rows without the reasoning that they came with")
-        say(f"{notes[-1]} (--reasoning keep writes it)", err=True)
+    if thoughts := left_out(store, wish, selection):
+        notes.append(thoughts.says)
+        say(str(thoughts), err=True)
     if variant == "full" and (stale := stats["reviews"]["stale"]):
         note = f"{stale:,} rows were answered before a person edited their system message"
         say(f"{note} (`sysgen respond --edited` answers them anew)", err=True)

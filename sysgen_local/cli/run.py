@@ -197,10 +197,10 @@ def _work(
     machine: dict[str, Any] | None = None,
 ) -> int:
     from sysgen_local import job, passes, recipes
-    from sysgen_local.export import STDOUT, check, export
+    from sysgen_local.export import STDOUT, Wish, check, export, left_out
     from sysgen_local.report.live import note, view_for
     from sysgen_local.report.status import StatusFile
-    from sysgen_local.store import Store
+    from sysgen_local.store import Selection, Store
 
     view = view_for(sys.stderr, quiet=quiet, json_log=json_log)
     settings = settings or Settings()
@@ -258,6 +258,8 @@ def _work(
         if sources:
             store.narrow(sources)
         written = export(store, output)[0].rows if output else None
+        command = f"sysgen export --db {db} -o FILE"
+        thoughts = left_out(store, Wish(), Selection(), command) if written else None
         others = counts.final - store.counts().final
     click.echo(
         f"{counts.input:,} rows: {counts.final:,} final, {counts.dropped:,} dropped, "
@@ -267,6 +269,8 @@ def _work(
     if written is not None:
         to = "standard output" if output == STDOUT else output
         click.echo(f"{written:,} rows written to {to}", err=True)
+        if thoughts:
+            click.echo(str(thoughts), err=True)
         if others:
             click.echo(
                 f"{db} holds {others:,} more final rows, of inputs that were not named "

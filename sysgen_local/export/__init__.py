@@ -2,6 +2,7 @@
 
 from sysgen_local.export.card import card, generators, licences
 from sysgen_local.export.licences import Licence, licence, permit
+from sysgen_local.export.reasoning import left_out
 from sysgen_local.export.write import (
     STDOUT,
     Exported,
@@ -23,6 +24,7 @@ __all__ = [
     "check",
     "export",
     "generators",
+    "left_out",
     "licence",
     "licences",
     "permit",

@@ -360,12 +360,27 @@ class Copy:
         return source
 
 
-def thoughtful(db: Database, layout: Format, variant: Variant, selection: Selection) -> int:
-    """See `Store.thoughtful`."""
+class Thoughts(NamedTuple):
+    """Rows by the thoughts that they came with. `came`: with any; `stay`: the turns to be written
+    hold some, and `all_stay`: all of them."""
+
+    came: int
+    stay: int
+    all_stay: int
+
+
+def thoughts(db: Database, layout: Format, variant: Variant, selection: Selection) -> Thoughts:
+    """See `Store.thoughts`."""
     source = Copy(layout, variant, False, selection)._source(0, 1 << 62)
-    where = f"{_PLACE.get(layout, 'true')} AND {_APART['reasoning']}"
-    [(rows,)] = chosen(db, f"SELECT count(*) FROM {source} WHERE {where}", selection.where)
-    return int(rows)
+    place = _PLACE.get(layout, "true")
+    came, stay = (f"len([t FOR t IN {of} IF t.thought <> ''])" for of in ("old_turns", "turns"))
+    sql = (
+        f"SELECT count(*), count(*) FILTER ({stay} > 0), count(*) FILTER ({stay} >= {came}) "
+        f"FROM {source} WHERE {place} AND {came} > 0"
+    )
+    [found] = chosen(db, sql, selection.where)
+    # What is written of a pair has no place for thoughts.
+    return Thoughts(found[0], 0, 0) if layout == "dpo" else Thoughts(*found)
 
 
 @dataclass(frozen=True, slots=True)

@@ -351,11 +351,12 @@ class Store:
         own the rows whose phrases were written elsewhere."""
         return copying.lineage(self._db, layout, selection or copying.Selection())
 
-    def thoughtful(
+    def thoughts(
         self, layout: copying.Format, variant: copying.Variant, selection: copying.Selection
-    ) -> int:
-        """How many of the rows that `copy_final` would write for this have thoughts."""
-        return copying.thoughtful(self._db, layout, variant, selection)
+    ) -> copying.Thoughts:
+        """How many of the rows that `copy_final` would write for this came with thoughts, and how
+        many of them can leave with these."""
+        return copying.thoughts(self._db, layout, variant, selection)
 
     def counts(self) -> counts.Counts:
         """How many rows stand where. Always adds up."""
