@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from sysgen_local.records import Repair, Turn
-from sysgen_local.sources import reasoning, tools
+from sysgen_local.sources import reasoning
 from sysgen_local.sources.messages import Said
+from sysgen_local.sources.pairing import paired
 from sysgen_local.sources.reasons import UnusableError
 
 LONGEST_GREETING = 300
@@ -43,7 +44,7 @@ def ordered(
     for one in said:
         _STEPS[one.role](talk, one)
     _end(talk, said)
-    return talk.system, tuple(talk.turns), tuple(talk.repairs)
+    return talk.system, paired(talk.turns), tuple(talk.repairs)
 
 
 def _on_system(talk: _Talk, one: Said) -> None:
@@ -108,8 +109,7 @@ def _on_result(talk: _Talk, one: Said) -> None:
     if talk.turns[-1].role == "assistant":  # which was a call, as text of some kind
         talk.turns[-1] = talk.turns[-1]._replace(role="function_call")
     _into_question(talk, one)
-    call, name = _answered(talk.turns, one)
-    talk.turns.append(Turn("observation", one.content, "", "", call, name))
+    talk.turns.append(Turn("observation", one.content, "", "", one.call, one.name))
 
 
 _STEPS = {"system": _on_system, "user": _on_user, "assistant": _on_assistant,
@@ -183,19 +183,3 @@ def _spoken(one: Said) -> Turn:
 def _no_answer(at: int, thought: str) -> UnusableError:
     what = "holds a thought and no answer" if thought else "is empty"
     return UnusableError("no_answer", f"turn {at} {what}")
-
-
-def _answered(turns: Sequence[Turn], one: Said) -> tuple[str, str]:
-    """Id and name of the call that a result answers: as it says, else by its place."""
-    at = len(turns)
-    while at and turns[at - 1].role == "observation":
-        at -= 1
-    if not at or turns[at - 1].role != "function_call":
-        return one.call, one.name
-    calls = tools.ids(turns[at - 1].content)
-    if one.call:
-        found = next((name for number, name in calls if number == one.call), "")
-        return one.call, one.name or found
-    place = len(turns) - at
-    number, name = calls[place] if place < len(calls) else ("", "")
-    return number, one.name or name
