@@ -319,3 +319,12 @@ def test_a_row_that_the_viewer_has_cut_is_no_row(tmp_path):
         "cut_short: the viewer has cut output"
     ]
     assert len(asked(path)) == len(ROWS)
+
+
+@pytest.mark.parametrize("text", ['{"messages": []}', '{"id": 4, "conversations": []}'])
+def test_a_conversation_without_turns_is_a_reject(tmp_path: Path, text: str) -> None:
+    (tmp_path / "one.json").write_text(text)
+    (source,) = find([str(tmp_path / "one.json")])
+    (reject,) = read(source)
+    assert isinstance(reject, Reject)
+    assert reject.raw == text

@@ -28,6 +28,7 @@ from sysgen_local.sources.opening import with_line_ends
 
 Found = Iterator[Record | Reject]
 _HEAD = 1 << 20
+TURNS = frozenset(("messages", "conversations", "conversation"))
 
 
 class _Head(NamedTuple):
@@ -155,8 +156,11 @@ def _object(
 
 
 def _is_empty(outline: document.Outline, mapping: Keys) -> bool:
-    """An object with an empty list in it and nothing else that could be rows."""
+    """An object with an empty list in it and nothing else that could be rows. One without turns is
+    a row, of which something is missing."""
     parts = outline.parts.values()
+    if not TURNS.isdisjoint(outline.parts):
+        return False
     empty = any(part.kind == "list" and not part.count for part in parts)
     return (
         empty and not any(part.count for part in parts) and not likeness(outline.value(), mapping)
