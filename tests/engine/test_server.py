@@ -7,8 +7,9 @@ import threading
 
 import pytest
 
+from sysgen_local.engine.replies import label_shares
 from sysgen_local.engine.request import Choice, Json, Message, Request, Segment
-from sysgen_local.engine.server import ServerEngine, label_shares
+from sysgen_local.engine.server import ServerEngine
 from sysgen_local.errors import SysgenError, UsageError
 from sysgen_local.prompts import PromptSet
 
