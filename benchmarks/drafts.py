@@ -12,9 +12,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from sysgen_local.engine.vocab import Piece, Vocab
-from sysgen_local.engine.weights import head
-from sysgen_local.resources import resource
+from sysgen_local.core.resources import resource
+from sysgen_local.engine.llama.tokenizer import Piece, Vocab
+from sysgen_local.engine.llama.weights import head
 from sysgen_local.store import Store
 
 SEEN, PROPOSED = 3, 8

@@ -15,16 +15,16 @@ from typing import Any, TypeVar
 
 import psutil
 
+from sysgen_local.core.records import TABLES, Conversation, Row, Turn
+from sysgen_local.core.resources import resource as data
 from sysgen_local.engine.request import Choice, Completion, Engine, Request, Sampling
 from sysgen_local.phases.filter import Filter
 from sysgen_local.phases.generate import Generate
 from sysgen_local.phases.respond import Respond
 from sysgen_local.phases.verify import Verify
-from sysgen_local.prompts import PromptSet
-from sysgen_local.records import TABLES, Conversation, Row, Turn
-from sysgen_local.resources import resource as data
+from sysgen_local.prompts.prompt_set import PromptSet
+from sysgen_local.running.stage import Stage
 from sysgen_local.sources import find, read
-from sysgen_local.stage import Stage
 
 T = TypeVar("T")
 Job = Generator[Request, Completion, T]

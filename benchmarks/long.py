@@ -16,18 +16,18 @@ import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from sysgen_local.core.records import Conversation, Source, Turn
 from sysgen_local.engine.request import Choice, Completion, Json, Request
-from sysgen_local.job import progress_of
 from sysgen_local.phases.check import CheckAnswers
 from sysgen_local.phases.filter import Filter
 from sysgen_local.phases.generate import Generate
 from sysgen_local.phases.respond import Respond
 from sysgen_local.phases.verify import Verify
-from sysgen_local.pipeline import Pipeline
-from sysgen_local.prompts import PromptSet
-from sysgen_local.records import Conversation, Source, Turn
-from sysgen_local.stage import Stage
+from sysgen_local.prompts.prompt_set import PromptSet
+from sysgen_local.running.pipeline import Pipeline
+from sysgen_local.running.stage import Stage
 from sysgen_local.store import Store
+from sysgen_local.workflows.plan import progress_of
 
 PHRASES = (
     '[{"tag":"role","text":"You are a friend of the garden."},'

@@ -13,7 +13,7 @@ from typing import Any
 from llama_cpp import Llama, LlamaGrammar, llama_cpp
 
 from benchmarks import job
-from sysgen_local.engine.amx import leave_out_if_it_fails
+from sysgen_local.engine.llama.amx import leave_out_if_it_fails
 from sysgen_local.engine.request import Choice, Completion, Json, Request
 
 

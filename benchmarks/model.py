@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.build import CACHE
-from sysgen_local.engine.vocab import Piece, Vocab
-from sysgen_local.engine.weights import head
-from sysgen_local.resources import resource
+from sysgen_local.core.resources import resource
+from sysgen_local.engine.llama.tokenizer import Piece, Vocab
+from sysgen_local.engine.llama.weights import head
 
 WIDTH, LAYERS, HEADS, KV_HEADS, FEED, VOCABULARY, CONTEXT = 896, 24, 14, 2, 4864, 151_936, 32_768
 END = "<|im_end|>"

@@ -16,8 +16,8 @@ from typing import Any
 
 from benchmarks import job
 from sysgen_local.cli.commands import cli
-from sysgen_local.engine import llama
-from sysgen_local.engine.constraint import Matcher
+from sysgen_local.engine.llama import engine as llama
+from sysgen_local.engine.llama.grammar import Matcher
 from sysgen_local.engine.request import Completion, Request
 from sysgen_local.store import Store
 

@@ -19,8 +19,8 @@ from typing import Any
 import llama_cpp
 import numpy as np
 
-from sysgen_local.engine.llama import LlamaEngine
-from sysgen_local.engine.plan import Options
+from sysgen_local.engine.llama.engine import LlamaEngine
+from sysgen_local.engine.llama.plan import Options
 from sysgen_local.engine.request import GREEDY, Json, Message, Request, Sampling, Segment
 from sysgen_local.phases.tags import SCHEMA
 
@@ -90,7 +90,7 @@ def _stock(vocabulary: int) -> np.ndarray[Any, np.dtype[np.float32]]:
 
 if __name__ == "__main__":
     from benchmarks.model import model as large
-    from sysgen_local.resources import resource
+    from sysgen_local.core.resources import resource
 
     for path in (resource("builtin_model/builtin.gguf"), large()):
         for kind, (step, row) in measure(path).items():

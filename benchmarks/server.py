@@ -18,8 +18,8 @@ import httpx2
 
 from benchmarks import ENVIRONMENT, job
 from benchmarks.build import tool
+from sysgen_local.core.records import Row
 from sysgen_local.engine.request import Choice, Completion, Json, Request
-from sysgen_local.records import Row
 
 
 class Client:

@@ -12,10 +12,10 @@ import sys
 from pathlib import Path
 
 from benchmarks import job
-from sysgen_local.engine.llama import LlamaEngine
-from sysgen_local.engine.plan import Options
+from sysgen_local.core.resources import resource
+from sysgen_local.engine.llama.engine import LlamaEngine
+from sysgen_local.engine.llama.plan import Options
 from sysgen_local.engine.request import Message, Request, Segment
-from sysgen_local.resources import resource
 
 JOBS = 200
 

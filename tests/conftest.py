@@ -12,15 +12,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from places import SHARED
 
-from sysgen_local.resources import resource
-
-ROOT = Path(__file__).resolve().parent.parent
+from sysgen_local.core.resources import resource
 
 
 @pytest.fixture(scope="session")
 def builtin() -> Path:
-    from sysgen_local.engine.amx import leave_out_if_it_fails
+    from sysgen_local.engine.llama.amx import leave_out_if_it_fails
 
     leave_out_if_it_fails()  # some tests give the file to `llama_cpp.Llama`
     return resource("builtin_model/builtin.gguf")
@@ -37,8 +36,8 @@ def smollm2() -> Path:
 @pytest.fixture(scope="session")
 def engine(builtin: Path) -> Iterator[object]:
     """The built-in model in llama.cpp, four slots."""
-    from sysgen_local.engine.llama import LlamaEngine
-    from sysgen_local.engine.plan import Options
+    from sysgen_local.engine.llama.engine import LlamaEngine
+    from sysgen_local.engine.llama.plan import Options
 
     engine = LlamaEngine(builtin, Options(slots=4))
     yield engine
@@ -48,10 +47,9 @@ def engine(builtin: Path) -> Iterator[object]:
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Real data of other projects; only where a checkout has it beside it."""
-    folder = ROOT.parent / "shared" / "data"
-    if not folder.is_dir():
+    if not SHARED.is_dir():
         pytest.skip("no ../shared/data beside this checkout")
-    return folder
+    return SHARED
 
 
 @pytest.fixture(scope="session")
@@ -95,7 +93,8 @@ def server(builtin: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     pytest.importorskip("starlette_context", reason="llama-cpp-python[server] is not installed")
     port = _free_port()
     serve = (
-        "from runpy import run_module; from sysgen_local.engine.amx import leave_out_if_it_fails; "
+        "from runpy import run_module; "
+        "from sysgen_local.engine.llama.amx import leave_out_if_it_fails; "
         "leave_out_if_it_fails(); run_module('llama_cpp.server', run_name='__main__')"
     )
     command = [sys.executable, "-W", "ignore", "-c", serve, "--model", builtin]

@@ -8,12 +8,12 @@ import random
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from sysgen_local.engine.pace import ON_CPU, StepTimes
+from sysgen_local.core.records import Conversation, Row, Turn
+from sysgen_local.engine.llama.pace import ON_CPU, StepTimes
+from sysgen_local.engine.llama.scheduler import Scheduler
 from sysgen_local.engine.request import Completion, Costs, Flight, Load, Request
-from sysgen_local.engine.scheduler import Scheduler
-from sysgen_local.pipeline import Pipeline
-from sysgen_local.progress import Pass, Progress, size_of
-from sysgen_local.records import Conversation, Row, Turn
+from sysgen_local.running.pipeline import Pipeline
+from sysgen_local.running.progress import Pass, Progress, size_of
 
 CPU = Costs(fixed=0.018, read=0.0034, written=0.0097)
 """Seconds: a model of 1.5 billion parameters on two cores, sixteen slots."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sysgen_local.records import (
+from sysgen_local.core.records import (
     Attempt,
     Check,
     Checked,

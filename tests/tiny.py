@@ -9,7 +9,7 @@ from pathlib import Path
 import gguf
 import numpy as np
 
-from sysgen_local.resources import resource
+from sysgen_local.core.resources import resource
 
 CHATML = (
     "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"

@@ -17,7 +17,7 @@ from benchmarks.quality.figures import Tree, medians, plain
 from benchmarks.quality.measure import Measured, measure, measure_copy
 from benchmarks.quality.printing import lines
 from benchmarks.quality.run import Command
-from sysgen_local.errors import SysgenError, UsageError
+from sysgen_local.core.errors import SysgenError, UsageError
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "quality"
 """Real rows and labelled phrases, where a checkout has them beside it."""

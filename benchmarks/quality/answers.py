@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 
 from benchmarks.quality.figures import Leaf, Share, Tree, mean, shares
-from sysgen_local.records import Check, Row
+from sysgen_local.core.records import Check, Row
 
 TENTHS = tuple(f"{i / 10:.1f} to {(i + 1) / 10:.1f}" for i in range(10))
 
@@ -25,7 +25,7 @@ def answers(rows: Sequence[Row], final: Collection[int], *, first_only: bool = F
 def results(rows: Sequence[Row], final: Collection[int], *, first_only: bool = False) -> Tree:
     """Rows whose original answer has a result that a rule can read; with several turns, all
     results of a row must be kept."""
-    from sysgen_local.checks.results import final_result, keeps_result
+    from sysgen_local.phases.checks.results import final_result, keeps_result
 
     became, kept = [], []
     by_kind: dict[str, list[bool]] = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from benchmarks.quality.figures import Leaf, Share, Tree
-from sysgen_local.records import Row
+from sysgen_local.core.records import Row
 
 MISSING = "not available"
 
@@ -14,7 +14,7 @@ def languages(rows: Sequence[Row], final: Collection[int]) -> Tree:
     """Of the rows in each language but English, and of those in English. Rows whose language
     cannot be told are counted, no more."""
     try:
-        from sysgen_local.language import row_language
+        from sysgen_local.core.language import row_language
     except ModuleNotFoundError:
         return {"rows": MISSING}
     by_language: dict[str, list[Row]] = {}
@@ -36,7 +36,7 @@ def languages(rows: Sequence[Row], final: Collection[int]) -> Tree:
 
 
 def _kept(rows: Sequence[Row], final: Collection[int]) -> dict[str, Tree | Leaf]:
-    from sysgen_local.language import language_of, row_language
+    from sysgen_local.core.language import language_of, row_language
 
     finished = [row for row in rows if row.row in final]
     same = {"system_message": 0, "answer": 0}

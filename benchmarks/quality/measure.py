@@ -15,9 +15,9 @@ from benchmarks.quality.phrases import in_system, phrases
 from benchmarks.quality.tags import tags
 from benchmarks.quality.verdicts import spread
 from benchmarks.quality.words import demonstrations
-from sysgen_local.errors import UsageError
-from sysgen_local.prompts import PromptSet
-from sysgen_local.records import Phase
+from sysgen_local.core.errors import UsageError
+from sysgen_local.core.records import Phase
+from sysgen_local.prompts.prompt_set import PromptSet
 from sysgen_local.store import Store
 from sysgen_local.store.counts import Counts
 from sysgen_local.store.rows import Choice

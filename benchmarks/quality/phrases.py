@@ -13,8 +13,8 @@ from benchmarks.quality.words import (
     repeated,
     says_something,
 )
+from sysgen_local.core.records import Phrase, Row
 from sysgen_local.phases.words import normal
-from sysgen_local.records import Phrase, Row
 
 SHOWN = 5
 """Most frequent phrases that are named."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sysgen_local.errors import SysgenError
+from sysgen_local.core.errors import SysgenError
 
 
 class InterruptedRunError(SysgenError):

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from benchmarks.quality.figures import Share, Tree, bootstrap, mean
-from sysgen_local.records import TAGS, Phrase, Tag
+from sysgen_local.core.records import TAGS, Phrase, Tag
 
 PAPER: dict[Tag, int] = {
     "role": 95, "content": 95, "task": 97, "action": 72, "style": 66, "background": 62, "tool": 10,

@@ -10,9 +10,8 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from benchmarks.quality.figures import Share, Tree, bootstrap, shares
-from sysgen_local.errors import UsageError
-from sysgen_local.evaluate.files import checked, entries
-from sysgen_local.records import (
+from sysgen_local.core.errors import UsageError
+from sysgen_local.core.records import (
     LABELS,
     TAGS,
     Conversation,
@@ -27,6 +26,7 @@ from sysgen_local.records import (
     Verdict,
     in_order,
 )
+from sysgen_local.evaluate.benchmarks.files import checked, entries
 from sysgen_local.store import Store
 from sysgen_local.store.rows import Choice
 

@@ -10,9 +10,9 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
+from sysgen_local.core.resources import resource
 from sysgen_local.phases.words import normal
-from sysgen_local.prompts import PromptSet
-from sysgen_local.resources import resource
+from sysgen_local.prompts.prompt_set import PromptSet
 
 Grams = frozenset[str]
 

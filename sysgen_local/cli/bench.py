@@ -62,9 +62,9 @@ def bench(
       sysgen bench --model qwen2.5-7b --slots 8,16,32
       sysgen bench --model qwen2.5-7b --slots 16 --flash --batch 1024
     """
-    from sysgen_local import bench as measuring
     from sysgen_local.models import check, resolve
-    from sysgen_local.passes import machine
+    from sysgen_local.running.executor import machine
+    from sysgen_local.workflows import throughput as measuring
 
     path = resolve(model).path
     check(path)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sysgen_local import terminal
+from sysgen_local.core import terminal
 
 if TYPE_CHECKING:
     from sysgen_local.models.catalogue import Entry
@@ -38,9 +38,9 @@ def doctor() -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from sysgen_local.engine import amx
-    from sysgen_local.engine.devices import cpu_features, devices
-    from sysgen_local.resources import resource
+    from sysgen_local.core.resources import resource
+    from sysgen_local.engine.llama import amx
+    from sysgen_local.engine.llama.devices import cpu_features, devices
 
     console = terminal.console()
     found = devices()
@@ -80,7 +80,7 @@ def doctor() -> None:
 
 def _packaged() -> list[tuple[str, str]]:
     """Models that come as Python packages: where each lies, or the way to it."""
-    from sysgen_local.errors import UsageError
+    from sysgen_local.core.errors import UsageError
     from sysgen_local.models import load_catalogue, package
 
     def where(entry: Entry) -> str:

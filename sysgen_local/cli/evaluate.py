@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sysgen_local import terminal
 from sysgen_local.cli import options as opt
+from sysgen_local.core import terminal
 
 if TYPE_CHECKING:
-    from sysgen_local.evaluate.benchmark import Benchmark
-    from sysgen_local.trial import Setting
+    from sysgen_local.evaluate.benchmarks.benchmark import Benchmark
+    from sysgen_local.workflows.benchmark import Setting
 
 DATABASE = click.option(
     "--db",
@@ -138,12 +138,12 @@ def sysbench(
       sysgen evaluate sysbench dialogues.json --model mine.gguf --history gold --json
       sysgen evaluate sysbench --structure structure.jsonl --verdicts verdicts.jsonl --json
     """
-    from sysgen_local.evaluate.benchmark import load
+    from sysgen_local.evaluate.benchmarks.benchmark import load
     from sysgen_local.report.benchmarks import sysbench_table
 
     if dialogues is None:
-        from sysgen_local.evaluate.sysbench import score
-        from sysgen_local.evaluate.verdicts import read_verdicts
+        from sysgen_local.evaluate.benchmarks.sysbench import score
+        from sysgen_local.evaluate.benchmarks.verdicts import read_verdicts
 
         if structure is None or verdicts is None:
             raise click.UsageError("name DIALOGUES, or both --structure and --verdicts")
@@ -188,8 +188,8 @@ def multifacet(
       sysgen evaluate multifacet bench.jsonl --model mine.gguf --system-in user
       sysgen evaluate multifacet bench.jsonl --replies replies.json --json
     """
-    from sysgen_local.evaluate.benchmark import load
-    from sysgen_local.evaluate.instances import read_sources
+    from sysgen_local.evaluate.benchmarks.benchmark import load
+    from sysgen_local.evaluate.benchmarks.instances import read_sources
     from sysgen_local.report.benchmarks import multifacet_table
 
     table = read_sources(sources) if sources else None
@@ -209,8 +209,8 @@ def multifacet(
 def _replies(path: Path, instances: Path | None, table: Mapping[str, str] | None) -> dict[str, Any]:
     from dataclasses import asdict
 
-    from sysgen_local.evaluate.instances import read_instances, read_replies
-    from sysgen_local.evaluate.multifacet import score
+    from sysgen_local.evaluate.benchmarks.instances import read_instances, read_replies
+    from sysgen_local.evaluate.benchmarks.multifacet import score
 
     found = read_replies(path, read_instances(instances) if instances else None)
     return {
@@ -233,7 +233,7 @@ def setting(
 ) -> Setting:
     """The options of asking and judging as one thing."""
     from sysgen_local.engine.request import Sampling
-    from sysgen_local.trial import Setting
+    from sysgen_local.workflows.benchmark import Setting
 
     sampling = Sampling(temperature=temperature, top_p=top_p)
     return Setting(sampling=sampling, judge_sees_system=judge_sees_system, history=history, **given)
@@ -251,20 +251,21 @@ def _examine(
     **given: Any,
 ) -> dict[str, Any] | None:
     """The benchmark's scores; None where the run was interrupted."""
-    from sysgen_local import passes, trial
     from sysgen_local.report.live import view_for
     from sysgen_local.report.status import StatusFile
+    from sysgen_local.running import executor
     from sysgen_local.store.evaluation import Evaluation
+    from sysgen_local.workflows.benchmark import BenchmarkRun, run_benchmark
 
     if model is None:
         raise click.UsageError("--model is missing: which model is to be evaluated?")
     view = view_for(sys.stderr, quiet=quiet)
     with Evaluation.open(db) as store:
-        outcome = trial.run(
-            trial.Trial(benchmark, model, judge or model, setting(**given)),
+        outcome = run_benchmark(
+            BenchmarkRun(benchmark, model, judge or model, setting(**given)),
             store,
             [StatusFile(db), view],
-            passes.machine(**machine),
+            executor.machine(**machine),
             retry_failed=retry_failed,
             announce=view.say,
         )
@@ -278,7 +279,7 @@ def _examine(
 
 def warn(scores: Mapping[str, Any]) -> None:
     """Says what the numbers leave out."""
-    from sysgen_local.evaluate.benchmark import unjudged
+    from sysgen_local.evaluate.benchmarks.benchmark import unjudged
 
     of = scores["questions"]
     ways = []
@@ -341,13 +342,13 @@ def harness(
       sysgen evaluate harness sysgen_opposites --include examples/harness --model builtin
       sysgen evaluate harness leaderboard_mmlu_pro --model mine.gguf --limit 200 -o after.json
     """
-    from sysgen_local import passes
-    from sysgen_local.errors import UsageError
-    from sysgen_local.files import write
+    from sysgen_local.core.errors import UsageError
+    from sysgen_local.core.files import write
     from sysgen_local.models import check, resolve
+    from sysgen_local.running import executor
 
     try:
-        from sysgen_local import harness as runner
+        from sysgen_local.workflows import harness as runner
     except ImportError as error:
         raise UsageError(
             f"the harness is not installed: {error}",
@@ -356,7 +357,7 @@ def harness(
     found = resolve(model)
     check(found.path)
     results = runner.evaluate(
-        found.path, tasks, passes.machine(**machine), include=include, fewshot=fewshot,
+        found.path, tasks, executor.machine(**machine), include=include, fewshot=fewshot,
         limit=limit, chat=chat,
     )  # fmt: skip
     text = json.dumps({"model": found.name, **results}, ensure_ascii=False, indent=1, default=str)

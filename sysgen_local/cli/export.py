@@ -151,8 +151,8 @@ def export(output: Path, db: Path, card: bool, rejects: bool, **wanted: Any) -> 
       sysgen export -o gemma.jsonl --fold-system --where "turns = 1"
       sysgen export -o rejects.jsonl --rejects --where "reason = 'bad_json'"
     """
+    from sysgen_local.core.files import write
     from sysgen_local.export import STDOUT
-    from sysgen_local.files import write
     from sysgen_local.store import Store
 
     if rejects:
@@ -294,7 +294,7 @@ def _left_out(
 ) -> tuple[tuple[int, ...], list[str]]:
     """Of the rows that are to leave, those to leave out, ascending, and a sentence for each
     reason. `leaving` gives the first instruction of each, `asked` every user turn."""
-    from sysgen_local.export import near
+    from sysgen_local.export import dedup as near
 
     out: set[int] = set()
     notes = []

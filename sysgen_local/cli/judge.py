@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sysgen_local import terminal
 from sysgen_local.cli import options as opt
+from sysgen_local.core import terminal
 
 if TYPE_CHECKING:
-    from sysgen_local.evaluate.compare import Measure
+    from sysgen_local.evaluate.similarity import Measure
 
 JSON = click.option("--json", "as_json", is_flag=True, help="The figures as JSON.")
 
@@ -61,13 +61,13 @@ def compare(
       sysgen compare --db data.duckdb
       sysgen compare --db data.duckdb --embeddings bge-small-en-v1.5-q8_0.gguf --json
     """
-    from sysgen_local.evaluate.compare import compare as measure
+    from sysgen_local.evaluate.similarity import compare as measure
     from sysgen_local.report.judgements import compared
     from sysgen_local.store import Store
 
     measures: dict[str, Measure] = {}
     if embeddings:
-        from sysgen_local.evaluate.compare import similarity
+        from sysgen_local.evaluate.similarity import similarity
 
         measures[f"similarity ({embeddings.stem})"] = similarity(embeddings, gpu_layers or 0)
     if bertscore:
@@ -87,8 +87,8 @@ def compare(
 
 
 def _bertscore(model: str, layer: int | None) -> Measure:
-    from sysgen_local.errors import UsageError
-    from sysgen_local.evaluate.compare import bertscore
+    from sysgen_local.core.errors import UsageError
+    from sysgen_local.evaluate.similarity import bertscore
 
     try:
         return bertscore(model, layer)
@@ -168,13 +168,13 @@ def judge(
       sysgen judge --db data.duckdb --judge llama-3.1-8b --pairs 500 --aligned 100
       sysgen judge --db data.duckdb --judge http://localhost:8080/v1
     """
-    from sysgen_local import passes
-    from sysgen_local.evaluate.judge import Judge, summary
+    from sysgen_local.evaluate.preference import Judge, summary
     from sysgen_local.models import Server, identity, locate
-    from sysgen_local.progress import Progress
-    from sysgen_local.prompts import PromptSet
+    from sysgen_local.prompts.prompt_set import PromptSet
     from sysgen_local.report.judgements import judged
     from sysgen_local.report.live import view_for
+    from sysgen_local.running import executor
+    from sysgen_local.running.progress import Progress
     from sysgen_local.store import Store
 
     with Store.open(db, create=False) as store:
@@ -182,13 +182,13 @@ def judge(
             store.narrow(store.sources(sources))
         answered = store.recipe("respond")
         name = judge or (answered.facts.get("model") if answered else None) or "builtin"
-        model = passes.named(locate(name))
+        model = executor.named(locate(name))
         entry = None if isinstance(model, Server) else model.entry
         used = PromptSet.load(prompts or (entry.prompts if entry else "default"))
         stage = Judge.of(used)
         facts = {**stage.facts(), **identity(model), "prompt_set": used.name}
-        facts |= passes.spoken_to(model)
-        task = passes.Task(stage, model, facts)
+        facts |= executor.spoken_to(model)
+        task = executor.Task(stage, model, facts)
         board = store.judging(
             task.fingerprint, facts, pairs=pairs, aligned=aligned, seed=seed, older=task.older
         )
@@ -199,8 +199,8 @@ def judge(
         finished = True
         if due:
             longest = max(len(p.system + p.instruction + p.old + p.new) for p in due)
-            options = passes.machine(**machine, longest=longest // 3 + 1024)
-            finished = passes.run(
+            options = executor.machine(**machine, longest=longest // 3 + 1024)
+            finished = executor.run(
                 [task], board, Progress(("judge",), rows=len(due)), [view], options,
                 announce=view.say,
             )  # fmt: skip

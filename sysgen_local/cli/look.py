@@ -10,8 +10,8 @@ from typing import Any
 
 import click
 
-from sysgen_local import terminal
 from sysgen_local.cli import options as opt
+from sysgen_local.core import terminal
 
 FIRST = 10
 """How many rejects `stats` shows one by one, and `show --rejected` unless --sample says."""
@@ -125,7 +125,7 @@ def show(
       sysgen show --where "obeys < 0.7 OR tries > 2"
       sysgen show --rejected --where "reason = 'bad_json'"
     """
-    from sysgen_local.errors import UsageError
+    from sysgen_local.core.errors import UsageError
     from sysgen_local.report.story import story
     from sysgen_local.store import Choice, Store
 
@@ -187,7 +187,7 @@ def _show_rejected(db: Path, where: str | None, sample: int | None, seed: int) -
 
 def _state(db: Path, sources: Sequence[str] = ()) -> dict[str, Any]:
     """From the store, or from the side file of the run that holds it."""
-    from sysgen_local.evaluate.judge import summary
+    from sysgen_local.evaluate.preference import summary
     from sysgen_local.report.status import read_status
     from sysgen_local.store import LockedError, Store
 

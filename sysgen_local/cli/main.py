@@ -9,7 +9,7 @@ import signal
 import sys
 from types import FrameType
 
-from sysgen_local import interrupts
+from sysgen_local.running import interrupts
 
 
 class _Stopped(BaseException):
@@ -42,11 +42,11 @@ def main() -> None:
     try:
         import click
 
-        from sysgen_local import terminal
+        from sysgen_local.core import terminal
 
         terminal.prepare()
         from sysgen_local.cli.commands import cli
-        from sysgen_local.errors import SysgenError
+        from sysgen_local.core.errors import SysgenError
 
         code = cli.main(standalone_mode=False)
         _over()

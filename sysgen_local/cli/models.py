@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sysgen_local import terminal
+from sysgen_local.core import terminal
 
 if TYPE_CHECKING:
-    from sysgen_local.engine.speech import Speech
+    from sysgen_local.engine.llama.speech import Speech
     from sysgen_local.models.catalogue import Entry
     from sysgen_local.models.hub import OnProgress
 
@@ -125,9 +125,9 @@ def check(model: str) -> None:
     Example: sysgen models check ~/models/my-model-q4_k_m.gguf
     """
     from sysgen_local import models as library
-    from sysgen_local.engine import speech, weights
-    from sysgen_local.evaluate.judge import LETTERS, RATINGS
-    from sysgen_local.records import LABELS
+    from sysgen_local.core.records import LABELS
+    from sysgen_local.engine.llama import speech, weights
+    from sysgen_local.evaluate.preference import LETTERS, RATINGS
 
     report = library.check(library.resolve(model).path)
     labels = (LABELS, ("yes", "no"), LETTERS.labels, RATINGS.labels)

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import click
 
-from sysgen_local.settings import Settings
+from sysgen_local.core.settings import Settings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sysgen_local.settings import Settings
+from sysgen_local.core.settings import Settings
 
 if TYPE_CHECKING:
-    from sysgen_local.records import Conversation, Reject, Source
+    from sysgen_local.core.records import Conversation, Reject, Source
     from sysgen_local.sources import Tally
     from sysgen_local.store import Store
 
@@ -44,7 +44,7 @@ def taken(
     whether rows that have a system message are rejected, None for as the file was read before.
     `appended`: whether to read the new rows of a file that grew, None to ask on a terminal. The
     sources' numbers."""
-    from sysgen_local.errors import UsageError
+    from sysgen_local.core.errors import UsageError
     from sysgen_local.sources import Tally, find, need_usable, parse_map
 
     keys = parse_map(mapping) if mapping else None

@@ -32,10 +32,10 @@ def report(
     Example:
       sysgen report -o report.html --db data.duckdb
     """
-    from sysgen_local.errors import UsageError
-    from sysgen_local.evaluate.judge import summary
+    from sysgen_local.core.errors import UsageError
+    from sysgen_local.core.files import write
+    from sysgen_local.evaluate.preference import summary
     from sysgen_local.export import licences
-    from sysgen_local.files import write
     from sysgen_local.report.page import page
     from sysgen_local.store import Store
 

@@ -44,7 +44,7 @@ def review(
       sysgen review --sample 50 --where "p_good < 0.7"
       sysgen review --no-open --port 8765    # elsewhere: ssh -L 8765:127.0.0.1:8765 HOST
     """
-    from sysgen_local.errors import UsageError
+    from sysgen_local.core.errors import UsageError
     from sysgen_local.review.door import Door
     from sysgen_local.review.server import Server
     from sysgen_local.review.session import Session

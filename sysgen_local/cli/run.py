@@ -11,8 +11,8 @@ import click
 
 from sysgen_local.cli import options as opt
 from sysgen_local.cli.reading import skips, taken
-from sysgen_local.records import PHASES, Phase
-from sysgen_local.settings import Settings
+from sysgen_local.core.records import PHASES, Phase
+from sysgen_local.core.settings import Settings
 
 if TYPE_CHECKING:
     from sysgen_local.store import Store
@@ -164,8 +164,8 @@ def import_tags(tags: Path, db: Path, inputs: tuple[str, ...], **reading: Any) -
     Example:
       sysgen import-tags phrases.jsonl rows.jsonl --db rows.duckdb
     """
-    from sysgen_local.imported import import_phrases
     from sysgen_local.store import Store
+    from sysgen_local.workflows.imported import import_phrases
 
     with Store.open(db) as store:
         taken(store, inputs, say=lambda line: None, **reading)
@@ -196,11 +196,13 @@ def _work(
     edited: bool = False,
     machine: dict[str, Any] | None = None,
 ) -> int:
-    from sysgen_local import job, passes, recipes
     from sysgen_local.export import STDOUT, Wish, check, export, left_out
     from sysgen_local.report.live import note, view_for
     from sysgen_local.report.status import StatusFile
+    from sysgen_local.running import executor
     from sysgen_local.store import Selection, Store
+    from sysgen_local.workflows import plan as job
+    from sysgen_local.workflows import recipe as recipes
 
     view = view_for(sys.stderr, quiet=quiet, json_log=json_log)
     settings = settings or Settings()
@@ -230,7 +232,7 @@ def _work(
         job.need_rows(store)
         wanted = recipes.recipes(tasks, store, redo=redo, check=settings.check)
         if redo:
-            passes.need(tasks)
+            executor.need(tasks)
             # Nothing is left that could refuse the command: only now is anything deleted.
             if not _may_delete(store, redo, yes):
                 click.echo("nothing was deleted", err=True)
@@ -249,7 +251,7 @@ def _work(
         finished = False
         try:
             views = [StatusFile(db), view]
-            options = passes.machine(**machine)
+            options = executor.machine(**machine)
             finished = job.run(tasks, store, views, options, announce=view.say)
         finally:
             store.end_run(run_number, "done" if finished else "interrupted")

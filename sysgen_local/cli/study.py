@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
-from sysgen_local import terminal
 from sysgen_local.cli import evaluate as ev
 from sysgen_local.cli import options as opt
+from sysgen_local.core import terminal
 
 
 @click.command()
@@ -54,15 +54,15 @@ def study(
       sysgen study before=base.gguf after=tuned.gguf "in the user turn=tuned.gguf@user" \\
           --sysbench dialogues.json --judge qwen2.5-7b -o study.md
     """
-    from sysgen_local import passes
-    from sysgen_local import study as studies
-    from sysgen_local.errors import UsageError
-    from sysgen_local.evaluate.benchmark import Benchmark, load
-    from sysgen_local.evaluate.instances import read_sources
-    from sysgen_local.files import write
+    from sysgen_local.core.errors import UsageError
+    from sysgen_local.core.files import write
+    from sysgen_local.evaluate.benchmarks.benchmark import Benchmark, load
+    from sysgen_local.evaluate.benchmarks.instances import read_sources
     from sysgen_local.report.live import view_for
     from sysgen_local.report.status import StatusFile
+    from sysgen_local.running import executor
     from sysgen_local.store.evaluation import Evaluation
+    from sysgen_local.workflows import study as studies
 
     if output is not None and not output.parent.is_dir():
         raise UsageError(f"The folder {output.parent} does not exist", hint="make it first")
@@ -84,7 +84,7 @@ def study(
             ev.setting(**given),
             store,
             lambda: [StatusFile(db), view_for(sys.stderr, quiet=quiet)],
-            passes.machine(**machine),
+            executor.machine(**machine),
             retry_failed=retry_failed,
             announce=view.say,
         )

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sysgen_local import terminal
 from sysgen_local.cli import options as opt
-from sysgen_local.settings import Settings
+from sysgen_local.core import terminal
+from sysgen_local.core.settings import Settings
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from sysgen_local.records import Row
+    from sysgen_local.core.records import Row
     from sysgen_local.store import Origin
-    from sysgen_local.tryout import Combination
+    from sysgen_local.workflows.tryout import Combination
 
 MOST = 1000
 """More rows than this are a run."""
@@ -87,9 +87,10 @@ def try_(
       sysgen try rows.jsonl --model qwen2.5-7b --prompts default --prompts my-prompts/
       sysgen try rows.jsonl --json | jq -r .system
     """
-    from sysgen_local import passes, tryout
     from sysgen_local.report.beside import Journeys, summary
     from sysgen_local.report.waiting import waiting_for
+    from sysgen_local.running import executor
+    from sysgen_local.workflows import tryout
 
     out = terminal.console(width=width, highlight=False)
     err = terminal.console(stderr=True, highlight=False)
@@ -119,7 +120,7 @@ def try_(
         columns,
         drawn,
         lambda column: [waiting_for(out, err, column.label, quiet=quiet)],
-        passes.machine(**machine),
+        executor.machine(**machine),
         on_row=show,
         announce=say,
     )

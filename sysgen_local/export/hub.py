@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from sysgen_local.errors import SysgenError, UsageError
+from sysgen_local.core.errors import SysgenError, UsageError
 
 
 def check(repo: str) -> None:

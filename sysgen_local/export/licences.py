@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from sysgen_local.errors import UsageError
+from sysgen_local.core.errors import UsageError
 from sysgen_local.store import IMPORTED, Part
 
 Kind = Literal["permissive", "share-alike", "terms", "non-commercial", "unknown"]

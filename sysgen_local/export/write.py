@@ -30,8 +30,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from sysgen_local.errors import UsageError
-from sysgen_local.files import whole
+from sysgen_local.core.errors import UsageError
+from sysgen_local.core.files import whole
 from sysgen_local.store import CHECKED_FORMATS, Format, Selection, Store, Variant
 
 STDOUT = Path("-")

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from sysgen_local.errors import UsageError
+from sysgen_local.core.errors import UsageError
 from sysgen_local.models.catalogue import Catalogue, Entry
 
 _WEB = r"(?:https?://)?(?:www\.)?(?:huggingface\.co|hf\.co)/(?:models/)?"

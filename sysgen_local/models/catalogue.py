@@ -24,8 +24,8 @@ from pydantic import (
     model_validator,
 )
 
-from sysgen_local.errors import UsageError
-from sysgen_local.resources import resource
+from sysgen_local.core.errors import UsageError
+from sysgen_local.core.resources import resource
 
 
 class _Table(BaseModel):

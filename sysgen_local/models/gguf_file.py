@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sysgen_local.errors import SysgenError, UsageError
+from sysgen_local.core.errors import SysgenError, UsageError
 
 MAGIC = b"GGUF"
 _MIB = 1 << 20

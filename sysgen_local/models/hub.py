@@ -17,7 +17,7 @@ from io import BufferedWriter, FileIO
 from pathlib import Path
 from typing import Any
 
-from sysgen_local.errors import SysgenError, UsageError
+from sysgen_local.core.errors import SysgenError, UsageError
 from sysgen_local.models import package
 from sysgen_local.models.catalogue import Entry
 

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from sysgen_local.errors import UsageError
+from sysgen_local.core.errors import UsageError
 from sysgen_local.models import package
 from sysgen_local.models.addresses import address, refuse
 from sysgen_local.models.catalogue import Catalogue, Entry, load_catalogue

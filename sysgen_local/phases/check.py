@@ -11,12 +11,12 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 
+from sysgen_local.core.records import Attempt, Check, Checked, Phase, Row, Turn
 from sysgen_local.engine.request import Choice, Completion, Request
 from sysgen_local.phases.evidence import Evidence, Phrases, own_words, phrases_of
 from sysgen_local.phases.respond import Respond
-from sysgen_local.prompts import PromptSet
-from sysgen_local.records import Attempt, Check, Checked, Phase, Row, Turn
-from sysgen_local.stage import Work, cost_of, unanswered
+from sysgen_local.prompts.prompt_set import PromptSet
+from sysgen_local.running.stage import Work, cost_of, unanswered
 
 FAILS = ("disagrees", "disobeys")
 """Why an answer can fail the checks."""

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cache
 
-from sysgen_local.checks.code import code_faults
-from sysgen_local.checks.countable import Demand, demands
-from sysgen_local.checks.results import final_result, keeps_result
-from sysgen_local.checks.tools import claimed_tool_output
+from sysgen_local.core.records import Check, Phrase, Row, Tag
 from sysgen_local.engine.request import Message
+from sysgen_local.phases.checks.code import code_faults
+from sysgen_local.phases.checks.countable import Demand, demands
+from sysgen_local.phases.checks.results import final_result, keeps_result
+from sysgen_local.phases.checks.tools import claimed_tool_output
 from sysgen_local.phases.turns import words_of
 from sysgen_local.phases.words import normal
-from sysgen_local.prompts import PromptSet
-from sysgen_local.records import Check, Phrase, Row, Tag
+from sysgen_local.prompts.prompt_set import PromptSet
 
 Phrases = tuple[tuple[Phrase, tuple[Demand, ...]], ...]
 """The phrases of a system message, each with what a rule can tell of it."""

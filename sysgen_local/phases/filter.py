@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from sysgen_local.core.records import Conversation, Filtered, Phase, Phrase, Removed, Row, in_order
 from sysgen_local.phases import rules
 from sysgen_local.phases.lifted import fingerprint
 from sysgen_local.phases.near import Said
-from sysgen_local.records import Conversation, Filtered, Phase, Phrase, Removed, Row, in_order
-from sysgen_local.stage import Work
+from sysgen_local.running.stage import Work
 
 REASONS = {name: text for name, (_, text) in rules.RULES.items()} | {
     "duplicate": "another phrase says the same",

@@ -10,14 +10,14 @@ import json
 from dataclasses import asdict, dataclass
 from functools import cache
 
+from sysgen_local.core.language import name_of, row_language, script_for
+from sysgen_local.core.records import Conversation, Generated, Phase, Row
+from sysgen_local.core.scripts import LETTERS
+from sysgen_local.core.thoughts import spoken
 from sysgen_local.engine.request import GREEDY, Json, Request, Sampling
-from sysgen_local.engine.thoughts import spoken
-from sysgen_local.language import name_of, row_language, script_for
 from sysgen_local.phases.tags import SCHEMA, parse_json, schema_in
-from sysgen_local.prompts import PromptSet
-from sysgen_local.records import Conversation, Generated, Phase, Row
-from sysgen_local.scripts import LETTERS
-from sysgen_local.stage import Work, cost_of, seed_of, unanswered
+from sysgen_local.prompts.prompt_set import PromptSet
+from sysgen_local.running.stage import Work, cost_of, seed_of, unanswered
 
 _GRAMMAR = Json(json.dumps(SCHEMA, sort_keys=True))
 

@@ -9,8 +9,8 @@ import re
 from functools import cached_property
 from itertools import pairwise
 
+from sysgen_local.core.records import TAGS, Phrase
 from sysgen_local.phases.words import alike, is_content, normal, unspaced
-from sysgen_local.records import TAGS, Phrase
 
 SIMILAR = 0.6
 """Content words in common over all content words of both: from here on two phrases say the same."""

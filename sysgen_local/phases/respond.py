@@ -13,13 +13,13 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
+from sysgen_local.core.records import Phase, Responded, Row, Turn
+from sysgen_local.core.settings import Shown, Turns
+from sysgen_local.core.thoughts import spoken
 from sysgen_local.engine.request import GREEDY, Completion, Message, Request, Sampling, Segment
-from sysgen_local.engine.thoughts import spoken
 from sysgen_local.phases.evidence import exact
-from sysgen_local.prompts import PromptSet
-from sysgen_local.records import Phase, Responded, Row, Turn
-from sysgen_local.settings import Shown, Turns
-from sysgen_local.stage import Work, cost_of, seed_of, unanswered
+from sysgen_local.prompts.prompt_set import PromptSet
+from sysgen_local.running.stage import Work, cost_of, seed_of, unanswered
 
 ANEW = Sampling(temperature=0.7, top_p=0.95)
 """For answering again where the first answer was greedy: it would come out the same."""

@@ -12,13 +12,13 @@ from collections import Counter
 from collections.abc import Callable
 from functools import cached_property
 
+from sysgen_local.core.records import TAGS, Conversation, Phrase
+from sysgen_local.core.scripts import script_counts, script_shares, weighed
 from sysgen_local.phases import wording
 from sysgen_local.phases.lifted import is_lifted
 from sysgen_local.phases.tags import LONGEST
 from sysgen_local.phases.turns import exchanges, is_of_later_turns
 from sysgen_local.phases.words import normal, unspaced
-from sysgen_local.records import TAGS, Conversation, Phrase
-from sysgen_local.scripts import script_counts, script_shares, weighed
 
 VERSION = "3"
 """Part of the recipe: raised whenever a rule decides otherwise than before."""

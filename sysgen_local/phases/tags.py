@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError
 
-from sysgen_local.records import Phrase, Tag
+from sysgen_local.core.records import Phrase, Tag
 
 LONGEST = 300
 """Characters a phrase may have."""

@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from sysgen_local.core.records import Turn
 from sysgen_local.phases.words import is_content, normal
-from sysgen_local.records import Turn
 
 _BEGINNING = 5
 """Letters by which forms of a word are taken for one."""

@@ -16,10 +16,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from sysgen_local.engine.request import Choice, Completion, Engine, Request
-from sysgen_local.phases.generate import exchanges
-from sysgen_local.prompts import PromptSet
-from sysgen_local.records import (
+from sysgen_local.core.records import (
     LABELS,
     TAGS,
     Label,
@@ -30,7 +27,10 @@ from sysgen_local.records import (
     Verdict,
     Verified,
 )
-from sysgen_local.stage import Work, cost_of, unanswered
+from sysgen_local.engine.request import Choice, Completion, Engine, Request
+from sysgen_local.phases.generate import exchanges
+from sysgen_local.prompts.prompt_set import PromptSet
+from sysgen_local.running.stage import Work, cost_of, unanswered
 
 _CHOICE = Choice(LABELS)
 

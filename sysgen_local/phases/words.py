@@ -8,7 +8,7 @@ from __future__ import annotations
 import unicodedata
 from functools import lru_cache
 
-from sysgen_local.scripts import UNSPACED, script_shares
+from sysgen_local.core.scripts import UNSPACED, script_shares
 
 
 @lru_cache(maxsize=64)

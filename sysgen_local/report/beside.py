@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import zip_longest
 from typing import TYPE_CHECKING, NamedTuple
 
-from sysgen_local.records import TAGS, Check, Row, Verdict
+from sysgen_local.core.records import TAGS, Check, Row, Verdict
 from sysgen_local.report.colours import colour
 from sysgen_local.report.grid import Table
 from sysgen_local.report.journey import dropped

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from sysgen_local.records import KINDS
+from sysgen_local.core.records import KINDS
 from sysgen_local.report.grid import Table
 
 Checks = Mapping[str, Any]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sysgen_local.records import Tag
+from sysgen_local.core.records import Tag
 
 COLOURS: dict[Tag, str] = {
     "role": "cyan",

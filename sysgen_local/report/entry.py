@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sysgen_local.records import Phase, Row, Turn
+from sysgen_local.core.records import Phase, Row, Turn
 from sysgen_local.report.standing import fault, standing, verdict
 from sysgen_local.store import Origin, Review
 

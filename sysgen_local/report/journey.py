@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from sysgen_local.records import PHASES, TABLES, Phase, Row, Turn
+from sysgen_local.core.records import PHASES, TABLES, Phase, Row, Turn
 from sysgen_local.store import Origin
 
 

@@ -10,11 +10,11 @@ from typing import IO, TYPE_CHECKING, Protocol
 
 import psutil
 
-from sysgen_local import terminal
-from sysgen_local.progress import Progress, View
-from sysgen_local.records import Row
+from sysgen_local.core import terminal
+from sysgen_local.core.records import Row
 from sysgen_local.report.colours import colour
 from sysgen_local.report.status import state
+from sysgen_local.running.progress import Progress, View
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sysgen_local import __version__
-from sysgen_local.records import TAGS
+from sysgen_local.core.records import TAGS
 from sysgen_local.report import plots
 from sysgen_local.report.checks import checked
 from sysgen_local.report.entry import entry

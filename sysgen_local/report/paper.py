@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sysgen_local.records import Tag
+from sysgen_local.core.records import Tag
 
 ROWS = 806_796
 """Rows of its five datasets."""

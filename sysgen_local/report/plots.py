@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sysgen_local.records import TAGS
+from sysgen_local.core.records import TAGS
 from sysgen_local.report.colours import HEX
 
 INK = "currentColor"

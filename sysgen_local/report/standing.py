@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sysgen_local.records import PHASES, TABLES, Attempt, Check, Checked, Phase, Row
+from sysgen_local.core.records import PHASES, TABLES, Attempt, Check, Checked, Phase, Row
 from sysgen_local.store import State
 
 

@@ -13,9 +13,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from sysgen_local.errors import SysgenError
-from sysgen_local.files import write
-from sysgen_local.progress import Progress
+from sysgen_local.core.errors import SysgenError
+from sysgen_local.core.files import write
+from sysgen_local.running.progress import Progress
 
 
 class StatusFile:

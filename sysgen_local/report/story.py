@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Literal
 
-from sysgen_local.records import REPAIRS, TABLES, Phase, Reject, Row, Turn, Verdict
+from sysgen_local.core.records import REPAIRS, TABLES, Phase, Reject, Row, Turn, Verdict
 from sysgen_local.report.colours import colour
 from sysgen_local.report.standing import checks_of, fault, standing, verdict
 from sysgen_local.store import Origin, Review

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from sysgen_local.records import REPAIRS
+from sysgen_local.core.records import REPAIRS
 from sysgen_local.report import paper
 from sysgen_local.report.checks import checked
 from sysgen_local.report.colours import colour

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import IO, TYPE_CHECKING
 
-from sysgen_local.progress import Progress
 from sysgen_local.report.live import Plain, Silent, Teller, clock
+from sysgen_local.running.progress import Progress
 
 if TYPE_CHECKING:
     from rich.console import Console

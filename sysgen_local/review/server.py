@@ -24,8 +24,8 @@ from urllib.parse import parse_qs, urlsplit
 
 from pydantic import ValidationError
 
-from sysgen_local.errors import SysgenError, UsageError
-from sysgen_local.records import TAGS
+from sysgen_local.core.errors import SysgenError, UsageError
+from sysgen_local.core.records import TAGS
 from sysgen_local.report.html import html
 from sysgen_local.review.session import Session, Wish
 

@@ -14,8 +14,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from sysgen_local.errors import SysgenError
-from sysgen_local.records import Phrase, Row, Tag, in_order
+from sysgen_local.core.errors import SysgenError
+from sysgen_local.core.records import Phrase, Row, Tag, in_order
 from sysgen_local.report.entry import entry
 from sysgen_local.store import Choice, Review, Store
 

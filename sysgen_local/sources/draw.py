@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from random import Random
 from typing import Generic, NamedTuple, TypeVar
 
-from sysgen_local.records import Conversation, Reject, Source
+from sysgen_local.core.records import Conversation, Reject, Source
 
 T = TypeVar("T")
 

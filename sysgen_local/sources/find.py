@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
-from sysgen_local.errors import UsageError
-from sysgen_local.records import Source
+from sysgen_local.core.errors import UsageError
+from sysgen_local.core.records import Source
 from sysgen_local.sources import hub, splits
 from sysgen_local.sources.formats import json_text
 from sysgen_local.sources.opening import (

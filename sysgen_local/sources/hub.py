@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from sysgen_local.errors import SysgenError, UsageError
+from sysgen_local.core.errors import SysgenError, UsageError
 from sysgen_local.sources import splits
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from sysgen_local.records import Repair, Turn
+from sysgen_local.core.records import Repair, Turn
 from sysgen_local.sources import reasoning
 from sysgen_local.sources.messages import Said
 from sysgen_local.sources.pairing import paired

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from sysgen_local.records import Turn
+from sysgen_local.core.records import Turn
 from sysgen_local.sources import tools
 
 _ROLES = ("function_call", "observation")

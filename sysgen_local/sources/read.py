@@ -14,8 +14,8 @@ from pathlib import Path
 
 import zstandard
 
-from sysgen_local.errors import UsageError
-from sysgen_local.records import Conversation, Reject, Source
+from sysgen_local.core.errors import UsageError
+from sysgen_local.core.records import Conversation, Reject, Source
 from sysgen_local.sources.formats import json_text, separated, tables
 from sysgen_local.sources.formats.record import Record, text_of
 from sysgen_local.sources.formats.rows import shaped

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from sysgen_local.engine.thoughts import spoken
+from sysgen_local.core.thoughts import spoken
 
 KEYS = ("reasoning_content", "reasoning", "thinking", "thought", "thoughts", "complex_cot")
 """Keys that hold the thought before an answer."""

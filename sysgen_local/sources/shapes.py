@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sysgen_local.errors import UsageError
-from sysgen_local.records import Conversation, Reject
+from sysgen_local.core.errors import UsageError
+from sysgen_local.core.records import Conversation, Reject
 from sysgen_local.sources import messages, order, pairs, tools
 from sysgen_local.sources.keys import Row, absent, first, kind, listed, named
 from sysgen_local.sources.messages import Said

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-from sysgen_local.errors import UsageError
+from sysgen_local.core.errors import UsageError
 
 _ALIKE = (("train", "training"), ("test", "testing"), ("validation", "valid", "val", "dev"),
           ("eval", "evaluation"))  # fmt: skip

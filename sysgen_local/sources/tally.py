@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from sysgen_local.errors import UsageError
-from sysgen_local.records import Conversation, Reject
+from sysgen_local.core.errors import UsageError
+from sysgen_local.core.records import Conversation, Reject
 from sysgen_local.sources.shapes import explain_shapes
 
 Records = Iterable[Conversation | Reject]

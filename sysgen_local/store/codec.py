@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, get_type_hints
 
-from sysgen_local.records import (
+from sysgen_local.core.records import (
     Attempt,
     Check,
     Checked,

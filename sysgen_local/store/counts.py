@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sysgen_local.records import LABELS, PHASES, TABLES, TAGS, Phase
+from sysgen_local.core.records import LABELS, PHASES, TABLES, TAGS, Phase
 from sysgen_local.store.database import Database
 
 SUMS = ("input", "final", "dropped", "rejected", "pending")

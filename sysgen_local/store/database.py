@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sysgen_local.errors import SysgenError
+from sysgen_local.core.errors import SysgenError
 from sysgen_local.store import codec
 from sysgen_local.store.file import first_line
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from sysgen_local.records import Cost
+from sysgen_local.core.records import Cost
 from sysgen_local.store import adopted
 from sysgen_local.store.codec import Columns
 from sysgen_local.store.database import Database

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 
-from sysgen_local.advice import FEWEST, Evidence
-from sysgen_local.advice.evidence import LANGUAGES
-from sysgen_local.records import TAGS
+from sysgen_local.core.advice import FEWEST
+from sysgen_local.core.evidence import LANGUAGES, Evidence
+from sysgen_local.core.records import TAGS
 from sysgen_local.store import counts, journal, rows
 from sysgen_local.store.database import Database
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from sysgen_local.records import FAILURES, TABLES, Phase, Result
+from sysgen_local.core.records import FAILURES, TABLES, Phase, Result
 from sysgen_local.store.codec import Columns
 from sysgen_local.store.database import Database
 from sysgen_local.store.schema import now

@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sysgen_local.errors import SysgenError, UsageError
+from sysgen_local.core.errors import SysgenError, UsageError
 from sysgen_local.store import schema
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sysgen_local.records import PHASES, TABLES, Phase
+from sysgen_local.core.records import PHASES, TABLES, Phase
 from sysgen_local.store.database import Database
 
 _CHOSEN = 'SELECT "row" FROM checked WHERE len(turns) > 0'

@@ -8,8 +8,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sysgen_local.errors import UsageError
-from sysgen_local.records import Conversation, Reject, Source
+from sysgen_local.core.errors import UsageError
+from sysgen_local.core.records import Conversation, Reject, Source
 from sysgen_local.store import codec
 from sysgen_local.store.database import Database
 from sysgen_local.store.schema import now

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sysgen_local.records import PHASES, TABLES, Phase
+from sysgen_local.core.records import PHASES, TABLES, Phase
 from sysgen_local.store.database import Database
 from sysgen_local.store.schema import now
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sysgen_local.records import Cost
+from sysgen_local.core.records import Cost
 from sysgen_local.store import adopted
 from sysgen_local.store.codec import Columns
 from sysgen_local.store.database import Database

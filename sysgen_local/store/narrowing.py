@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from sysgen_local.errors import UsageError
-from sysgen_local.records import TABLES
+from sysgen_local.core.errors import UsageError
+from sysgen_local.core.records import TABLES
 from sysgen_local.store.database import Database
 
 _OF_ROWS = (*TABLES.values(), "reviews")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from sysgen_local.records import Reject
+from sysgen_local.core.records import Reject
 from sysgen_local.store.copying import write_json, write_parquet
 from sysgen_local.store.database import Database
 from sysgen_local.store.rows import chosen

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from sysgen_local.records import Phrase, in_order
+from sysgen_local.core.records import Phrase, in_order
 from sysgen_local.store.database import Database
 from sysgen_local.store.schema import now
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from sysgen_local.errors import UsageError
-from sysgen_local.records import PHASES, TABLES, Checked, Phase, Result, Row
+from sysgen_local.core.errors import UsageError
+from sysgen_local.core.records import PHASES, TABLES, Checked, Phase, Result, Row
 from sysgen_local.store import codec, failures, judging, reviews
 from sysgen_local.store.database import Database
 from sysgen_local.store.file import first_line

@@ -3,8 +3,8 @@ these a run's time is foretold."""
 
 from __future__ import annotations
 
-from sysgen_local.forecast import LONGEST, Size
-from sysgen_local.records import PHASES, TABLES, Phase
+from sysgen_local.core.records import PHASES, TABLES, Phase
+from sysgen_local.core.sizes import LONGEST, Size
 from sysgen_local.store.database import Database
 
 _TEXTS = f"""

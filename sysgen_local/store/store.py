@@ -14,9 +14,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from sysgen_local.advice import Evidence, Finding, findings
-from sysgen_local.forecast import Size
-from sysgen_local.records import (
+from sysgen_local.core.advice import Finding, findings
+from sysgen_local.core.evidence import Evidence
+from sysgen_local.core.records import (
     PHASES,
     Conversation,
     Phase,
@@ -26,6 +26,7 @@ from sysgen_local.records import (
     Row,
     Source,
 )
+from sysgen_local.core.sizes import Size
 from sysgen_local.store import (
     copying,
     counts,

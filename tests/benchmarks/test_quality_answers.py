@@ -7,7 +7,7 @@ import pytest
 from benchmarks.quality.answers import checks, countable, results
 from benchmarks.quality.figures import Share
 from benchmarks.quality.languages import languages
-from sysgen_local.records import (
+from sysgen_local.core.records import (
     Attempt,
     Check,
     Checked,
@@ -138,7 +138,7 @@ def test_nothing_is_said_of_checks_that_did_not_run():
 
 
 def test_rows_in_other_languages():
-    pytest.importorskip("sysgen_local.language")
+    pytest.importorskip("sysgen_local.core.language")
     german = ("Wie entferne ich Rotweinflecken aus einem Teppich?", "Streuen Sie Salz darauf.")
     chinese = ("请用三句话解释光合作用。", "光合作用是植物利用阳光制造糖和氧气的过程。")
     english = ("How do I boil an egg?", "Put it into boiling water for eight minutes.")

@@ -19,7 +19,7 @@ from benchmarks.quality.figures import (
 from benchmarks.quality.printing import lines
 from benchmarks.quality.tags import PAPER, distance, entropy, tags
 from benchmarks.quality.verdicts import auc
-from sysgen_local.records import TAGS, Phrase
+from sysgen_local.core.records import TAGS, Phrase
 from sysgen_local.report import paper
 
 

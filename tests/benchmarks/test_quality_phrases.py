@@ -19,9 +19,8 @@ from benchmarks.quality.words import (
     repeated,
     says_something,
 )
-from sysgen_local.errors import UsageError
-from sysgen_local.prompts import PromptSet
-from sysgen_local.records import (
+from sysgen_local.core.errors import UsageError
+from sysgen_local.core.records import (
     Conversation,
     Filtered,
     Generated,
@@ -32,6 +31,7 @@ from sysgen_local.records import (
     Verdict,
     Verified,
 )
+from sysgen_local.prompts.prompt_set import PromptSet
 from sysgen_local.store import Store
 from sysgen_local.store.rows import Choice
 

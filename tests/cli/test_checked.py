@@ -10,7 +10,7 @@ import pytest
 from filled import EVIL, fill
 
 from sysgen_local.cli.commands import cli
-from sysgen_local.errors import UsageError
+from sysgen_local.core.errors import UsageError
 from sysgen_local.store import Selection, Store
 
 

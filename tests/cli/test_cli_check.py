@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from sysgen_local.cli.commands import cli
-from sysgen_local.errors import RecipeError
-from sysgen_local.records import PHASES, Row
-from sysgen_local.resources import resource
+from sysgen_local.core.errors import RecipeError
+from sysgen_local.core.records import PHASES, Row
+from sysgen_local.core.resources import resource
 from sysgen_local.store import Store
 from sysgen_local.store.counts import Counts
 

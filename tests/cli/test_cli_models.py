@@ -11,9 +11,9 @@ from click.testing import CliRunner, Result
 from tiny import make
 
 from sysgen_local.cli.models import models
-from sysgen_local.errors import UsageError
+from sysgen_local.core.errors import UsageError
+from sysgen_local.core.resources import resource
 from sysgen_local.models import fingerprint, load_catalogue
-from sysgen_local.resources import resource
 
 BUILTIN = resource("builtin_model/builtin.gguf")
 

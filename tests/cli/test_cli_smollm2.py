@@ -18,8 +18,8 @@ import duckdb
 import pytest
 from questions import dialogue, write
 
-from sysgen_local.records import PHASES, TABLES
-from sysgen_local.resources import resource
+from sysgen_local.core.records import PHASES, TABLES
+from sysgen_local.core.resources import resource
 
 ROWS = [
     {"instruction": "How do I keep basil alive in winter?",
@@ -42,7 +42,7 @@ ASKED = [*MODEL, "--seed", 4, "--max-answer-tokens", 24, "--keep-truncated", "--
 pass the checks, so those are tried on a copy of what came out."""
 
 ANSWERED = """
-from sysgen_local.engine.llama import LlamaEngine
+from sysgen_local.engine.llama.engine import LlamaEngine
 
 complete = LlamaEngine.complete
 

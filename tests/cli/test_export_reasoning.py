@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from sysgen_local.cli.export import export
 from sysgen_local.cli.run import run
-from sysgen_local.records import (
+from sysgen_local.core.records import (
     Conversation,
     Filtered,
     Generated,

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from tiny import make
 
-from sysgen_local.resources import resource
+from sysgen_local.core.resources import resource
 
 ROWS = [
     {"instruction": f"Explain {w} to me.", "output": f"{w} is good. It is made with care. " * 20}

@@ -9,7 +9,7 @@ import click
 import pytest
 
 from sysgen_local.cli.commands import cli
-from sysgen_local.errors import UsageError
+from sysgen_local.core.errors import UsageError
 from sysgen_local.sources import find, read
 from sysgen_local.store import Store
 

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from sysgen_local.records import TAGS
-from sysgen_local.resources import resource
+from sysgen_local.core.records import TAGS
+from sysgen_local.core.resources import resource
 
 ROWS = [
     {"instruction": f"How do I {verb} {thing}?", "output": f"To {verb} {thing}, take your time."}

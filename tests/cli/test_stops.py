@@ -19,7 +19,7 @@ TABLES = ("generated", "filtered", "verified", "responded", "checked")
 
 ANSWERED = """
 import time
-from sysgen_local.engine.llama import LlamaEngine
+from sysgen_local.engine.llama.engine import LlamaEngine
 
 complete = LlamaEngine.complete
 
@@ -122,7 +122,7 @@ def _is_store(path):
 
 SLOW = """
 import time
-from sysgen_local.engine.runner import Runner
+from sysgen_local.engine.llama.runner import Runner
 
 def decode(self, batch):
     open("step", "w").close()

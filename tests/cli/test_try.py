@@ -159,7 +159,7 @@ def test_wrong_use_is_one_sentence_and_exit_code_2(folder, arguments, said):
 
 SLOW = """
 import time
-from sysgen_local.engine.llama import LlamaEngine
+from sysgen_local.engine.llama.engine import LlamaEngine
 
 complete = LlamaEngine.complete
 

@@ -7,10 +7,10 @@ import tempfile
 import llama_cpp
 import pytest
 
-from sysgen_local.engine import amx
-from sysgen_local.engine.devices import cpu_features
-from sysgen_local.engine.llama import LlamaEngine
-from sysgen_local.engine.plan import Options
+from sysgen_local.engine.llama import amx
+from sysgen_local.engine.llama.devices import cpu_features
+from sysgen_local.engine.llama.engine import LlamaEngine
+from sysgen_local.engine.llama.plan import Options
 from sysgen_local.engine.request import Message, Request, Segment
 
 
@@ -70,6 +70,6 @@ def test_kept_where_the_trial_lives(fresh, tmp_path):
 
 def test_the_trial_decodes_a_batch_unless_amx_ends_it(tmp_path):
     tried = subprocess.run(
-        [sys.executable, "-m", "sysgen_local.engine.amx", tmp_path], capture_output=True
+        [sys.executable, "-m", "sysgen_local.engine.llama.amx", tmp_path], capture_output=True
     )
     assert tried.returncode == 0 or (tried.returncode < 0 and "AMX_INT8" in cpu_features())

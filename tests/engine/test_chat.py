@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from sysgen_local.engine import thoughts
-from sysgen_local.engine.chat import ChatTemplate
-from sysgen_local.engine.jinja import Jinja, TemplateFaultError
+from sysgen_local.core import thoughts
+from sysgen_local.core.errors import UsageError
+from sysgen_local.engine.llama.chat import ChatTemplate
+from sysgen_local.engine.llama.template_sandbox import Jinja, TemplateFaultError
+from sysgen_local.engine.llama.tokenizer import Piece
 from sysgen_local.engine.request import Message, Segment
-from sysgen_local.engine.vocab import Piece
-from sysgen_local.errors import UsageError
 
 CHATML = (
     "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
@@ -89,7 +89,7 @@ def test_a_broken_or_hostile_template_is_refused(source):
     ],
 )
 def test_a_template_that_never_ends_or_eats_the_memory_is_stopped(source, monkeypatch):
-    monkeypatch.setattr("sysgen_local.engine.jinja.SECONDS", 1.5)
+    monkeypatch.setattr("sysgen_local.engine.llama.template_sandbox.SECONDS", 1.5)
     with pytest.raises(UsageError, match=r"chat template in evil\.gguf cannot be used"):
         ChatTemplate(source, name="evil.gguf")
 
@@ -107,7 +107,9 @@ ENDLESS = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% 
 def test_what_was_too_much_is_said(source, says, monkeypatch):
     template = Jinja("{% if go %}" + source + "{% endif %}")
     assert template.render(go=False) == ""
-    monkeypatch.setattr("sysgen_local.engine.jinja.SECONDS", 2.0 if source is ENDLESS else 60.0)
+    monkeypatch.setattr(
+        "sysgen_local.engine.llama.template_sandbox.SECONDS", 2.0 if source is ENDLESS else 60.0
+    )
     for _ in range(2):  # and again, where there is no process any more
         with pytest.raises(TemplateFaultError, match=says):
             template.render(go=True)
@@ -120,18 +122,18 @@ def helper(folder, script, monkeypatch):
     program = folder / "python"
     program.write_text(f"#!/bin/sh\n{script}\n")
     program.chmod(0o755)
-    monkeypatch.setattr("sysgen_local.engine.jinja.sys.executable", str(program))
+    monkeypatch.setattr("sysgen_local.engine.llama.template_sandbox.sys.executable", str(program))
 
 
 def test_a_slow_start_is_not_the_templates_fault(tmp_path, monkeypatch):
     helper(tmp_path, f'sleep 4; exec {sys.executable} "$@"', monkeypatch)
-    monkeypatch.setattr("sysgen_local.engine.jinja.SECONDS", 3.0)
+    monkeypatch.setattr("sysgen_local.engine.llama.template_sandbox.SECONDS", 3.0)
     assert ChatTemplate(CHATML).has_system
 
 
 def test_a_process_that_does_not_start_is_called_that(tmp_path, monkeypatch):
     helper(tmp_path, "exec sleep 60", monkeypatch)
-    monkeypatch.setattr("sysgen_local.engine.jinja.START", 1.0)
+    monkeypatch.setattr("sysgen_local.engine.llama.template_sandbox.START", 1.0)
     with pytest.raises(UsageError, match="did not start within 1 seconds"):
         ChatTemplate(CHATML)
 

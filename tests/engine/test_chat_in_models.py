@@ -5,8 +5,8 @@ from pathlib import Path
 from test_llama import ask
 from tiny import CHATML, make
 
-from sysgen_local.engine.llama import LlamaEngine
-from sysgen_local.engine.plan import Options
+from sysgen_local.engine.llama.engine import LlamaEngine
+from sysgen_local.engine.llama.plan import Options
 from sysgen_local.engine.request import Message, Segment
 
 FOLDS = (

@@ -9,12 +9,12 @@ from gguf import GGUFReader
 from test_llama import TOPICS, ask
 from tiny import CHATML, make
 
-from sysgen_local.engine import weights
-from sysgen_local.engine.llama import LlamaEngine
-from sysgen_local.engine.plan import Options
+from sysgen_local.engine.llama import weights
+from sysgen_local.engine.llama.engine import LlamaEngine
+from sysgen_local.engine.llama.plan import Options
+from sysgen_local.engine.llama.sequence import Sequence
+from sysgen_local.engine.llama.speech import learn, look
 from sysgen_local.engine.request import Completion
-from sysgen_local.engine.sequence import Sequence
-from sysgen_local.engine.speech import learn, look
 
 END, OTHER, ORDINARY = 2, 0, 5
 

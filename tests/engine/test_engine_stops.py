@@ -10,11 +10,11 @@ import pytest
 from test_llama import TOPICS, answers, ask
 from tiny import make
 
-from sysgen_local.engine.constraint import Matcher
-from sysgen_local.engine.llama import LlamaEngine
-from sysgen_local.engine.plan import Options
+from sysgen_local.core.errors import SysgenError
+from sysgen_local.engine.llama.engine import LlamaEngine
+from sysgen_local.engine.llama.grammar import Matcher
+from sysgen_local.engine.llama.plan import Options
 from sysgen_local.engine.request import Json
-from sysgen_local.errors import SysgenError
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def failing(monkeypatch, engine, whether):
         return -3 if whether(tokens) else decode(context, batch)
 
     monkeypatch.setattr(llama_cpp, "llama_decode", odd)
-    monkeypatch.setattr("sysgen_local.engine.llama.PAUSES", (0.01, 0.01))
+    monkeypatch.setattr("sysgen_local.engine.llama.engine.PAUSES", (0.01, 0.01))
 
 
 def test_a_batch_that_cannot_be_decoded_costs_the_one_request_that_is_at_fault(

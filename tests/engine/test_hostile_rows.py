@@ -8,14 +8,14 @@ import llama_cpp
 import pytest
 from tiny import CHATML, make
 
-from sysgen_local.engine import weights
-from sysgen_local.engine.chat import ChatTemplate
+from sysgen_local.core.records import Conversation, Turn
+from sysgen_local.core.resources import resource
+from sysgen_local.engine.llama import weights
+from sysgen_local.engine.llama.chat import ChatTemplate
+from sysgen_local.engine.llama.tokenizer import Vocab
 from sysgen_local.engine.request import Message, Segment
-from sysgen_local.engine.vocab import Vocab
 from sysgen_local.phases.generate import exchanges
-from sysgen_local.prompts import PromptSet
-from sysgen_local.records import Conversation, Turn
-from sysgen_local.resources import resource
+from sysgen_local.prompts.prompt_set import PromptSet
 
 # (template, control tokens: the first begins and the last ends a text, "user defined" tokens);
 # as these families do it, in our words.

@@ -9,12 +9,12 @@ import pytest
 from test_llama import answers, ask
 from tiny import make
 
-from sysgen_local.engine.labels import Scores, tree
-from sysgen_local.engine.llama import LlamaEngine
-from sysgen_local.engine.plan import Options
+from sysgen_local.core.errors import UsageError
+from sysgen_local.engine.llama.engine import LlamaEngine
+from sysgen_local.engine.llama.labels import Scores, tree
+from sysgen_local.engine.llama.plan import Options
+from sysgen_local.engine.llama.texts import TextEngine
 from sysgen_local.engine.request import Choice
-from sysgen_local.engine.texts import TextEngine
-from sysgen_local.errors import UsageError
 
 # As Llama 2's and Mistral's, in our words.
 INST = (

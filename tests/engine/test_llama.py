@@ -6,11 +6,11 @@ from pathlib import Path
 import llama_cpp
 import pytest
 
-from sysgen_local.engine.llama import LlamaEngine
-from sysgen_local.engine.plan import Options
+from sysgen_local.core.errors import UsageError
+from sysgen_local.engine.llama.engine import LlamaEngine
+from sysgen_local.engine.llama.plan import Options
+from sysgen_local.engine.llama.tokenizer import Piece
 from sysgen_local.engine.request import Choice, Json, Message, Request, Sampling, Segment
-from sysgen_local.engine.vocab import Piece
-from sysgen_local.errors import UsageError
 
 TOPICS = ["rain", "sourdough bread", "chess", "the moon", "a rusty bicycle", "tax forms", "tea",
           "violins", "winter", "a lost key", "ants", "glass"]  # fmt: skip

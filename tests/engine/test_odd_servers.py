@@ -17,12 +17,12 @@ from typing import Any
 import openai
 import pytest
 
-from sysgen_local import passes
-from sysgen_local.engine import faults
+from sysgen_local.core.errors import SysgenError, UsageError
+from sysgen_local.engine.openai import faults
+from sysgen_local.engine.openai.engine import ServerEngine
 from sysgen_local.engine.request import Choice, Completion, Json, Message, Request, Segment
-from sysgen_local.engine.server import ServerEngine
-from sysgen_local.errors import SysgenError, UsageError
 from sysgen_local.models import Server, locate
+from sysgen_local.running import executor
 
 Answer = Callable[[dict[str, Any]], tuple[int, dict[str, Any]]]
 SCHEMA = Json('{"type": "object"}')
@@ -76,7 +76,7 @@ def ask(answer: Answer, constraint: Choice | Json | None, text: str = "Hello") -
 
 @pytest.fixture(autouse=True)
 def _at_once(monkeypatch):
-    monkeypatch.setattr("sysgen_local.engine.server.RETRIES", 0)
+    monkeypatch.setattr("sysgen_local.engine.openai.engine.RETRIES", 0)
 
 
 def test_a_server_that_tells_no_probabilities_writes_a_label():
@@ -157,8 +157,8 @@ def test_what_is_wrong_is_one_sentence(status, kind, words):
 
 def test_a_model_that_was_left_open_is_named_by_its_server():
     with serving(lambda body: said("")) as url:
-        assert passes.named(locate(url)) == Server(url, "m")
-    assert passes.named(locate(f"{url}#other")) == Server(url, "other")  # nobody is asked
+        assert executor.named(locate(url)) == Server(url, "m")
+    assert executor.named(locate(f"{url}#other")) == Server(url, "other")  # nobody is asked
 
 
 def test_a_process_ends_though_an_answer_never_comes():
@@ -169,7 +169,7 @@ def test_a_process_ends_though_an_answer_never_comes():
     code = """
 import sys, threading
 from sysgen_local.engine.request import Message, Request, Segment
-from sysgen_local.engine.server import ServerEngine
+from sysgen_local.engine.openai.engine import ServerEngine
 engine = ServerEngine(sys.argv[1])
 threading.Timer(0.5, engine.cancel).start()
 assert not list(engine.complete([Request("1", "g", (Message("user", (Segment("Hi"),)),))]))
@@ -189,8 +189,8 @@ def test_a_line_break_within_a_string_of_json_is_read():
 @pytest.fixture
 def patient(monkeypatch):
     """A client that asks again, without long pauses."""
-    monkeypatch.setattr("sysgen_local.engine.server.RETRIES", 4)
-    monkeypatch.setattr("sysgen_local.engine.server.LONGEST_PAUSE", 0.01)
+    monkeypatch.setattr("sysgen_local.engine.openai.engine.RETRIES", 4)
+    monkeypatch.setattr("sysgen_local.engine.openai.engine.LONGEST_PAUSE", 0.01)
 
 
 def ask_all(answer: Answer, texts: list[str], constraint=None, say=lambda line: None):
@@ -277,7 +277,7 @@ def test_a_server_may_name_how_long_to_wait():
 
 
 def test_a_wait_ends_when_the_work_is_broken_off(monkeypatch):
-    monkeypatch.setattr("sysgen_local.engine.server.RETRIES", 8)
+    monkeypatch.setattr("sysgen_local.engine.openai.engine.RETRIES", 8)
     started = time.monotonic()
 
     def source(engine):

@@ -1,9 +1,9 @@
 import pytest
 from tiny import HEAD, HEADS, LAYERS, make
 
-from sysgen_local.engine import weights
-from sysgen_local.engine.memory import KEPT
-from sysgen_local.engine.plan import FEW, Options, cell_size, layers_that_fit, layout
+from sysgen_local.engine.llama import weights
+from sysgen_local.engine.llama.kv_cache import KEPT
+from sysgen_local.engine.llama.plan import FEW, Options, cell_size, layers_that_fit, layout
 
 GB = 10**9
 

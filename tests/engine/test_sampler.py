@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from sysgen_local.engine.llama.sampler import LARGE, draw, shares
 from sysgen_local.engine.request import Sampling
-from sysgen_local.engine.sampler import LARGE, draw, shares
 
 
 def logits(*probabilities: float) -> np.ndarray:

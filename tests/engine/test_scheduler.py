@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from sysgen_local.engine.scheduler import Scheduler
+from sysgen_local.engine.llama.scheduler import Scheduler
 
 
 def lengths(batch_size: int, *waiting: int, piecemeal: tuple[int, ...] = ()) -> list[int]:

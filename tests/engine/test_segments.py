@@ -1,4 +1,4 @@
-from sysgen_local.engine.segments import Marks
+from sysgen_local.engine.llama.segments import Marks
 
 
 def test_a_rendering_comes_back_as_its_own_text_and_the_indices_of_the_others():

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from llama_cpp import Llama
 
-from sysgen_local.engine.plan import Options
+from sysgen_local.engine.llama.plan import Options
+from sysgen_local.engine.llama.texts import TEXT, TextEngine
 from sysgen_local.engine.request import Message, Request, Segment
-from sysgen_local.engine.texts import TEXT, TextEngine
 
 PROMPT = "Rice is cooked in water. Bread is baked in an"
 CONTINUATIONS = (" oven", " old and very long story of the sea, of ships and of rain", " a")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sysgen_local.engine.thoughts import FAMILIES, ending, holds_ended_thought, spoken
+from sysgen_local.core.thoughts import FAMILIES, ending, holds_ended_thought, spoken
 
 ANSWER = "Four.\n\nIt is twice two."
 THOUGHTS = [

@@ -7,10 +7,10 @@ import json
 import pytest
 from questions import TURN, dialogue, instance, run, write
 
-from sysgen_local.errors import UsageError
-from sysgen_local.evaluate.dialogues import read_dialogues
-from sysgen_local.evaluate.files import entries
-from sysgen_local.study import Entrant
+from sysgen_local.core.errors import UsageError
+from sysgen_local.evaluate.benchmarks.dialogues import read_dialogues
+from sysgen_local.evaluate.benchmarks.files import entries
+from sysgen_local.workflows.study import Entrant
 
 THEIRS = {
     "system_id": 12,

@@ -18,9 +18,9 @@ from filled import fill
 from tiny import make
 from tinybert import make_bert
 
-from sysgen_local.engine.embed import Embedder
-from sysgen_local.errors import UsageError
-from sysgen_local.evaluate.compare import OVERLAP, bertscore, compare, overlap, similarity
+from sysgen_local.core.errors import UsageError
+from sysgen_local.engine.llama.embed import Embedder
+from sysgen_local.evaluate.similarity import OVERLAP, bertscore, compare, overlap, similarity
 from sysgen_local.store import Store
 
 

@@ -14,10 +14,10 @@ from scripted import ScriptedEngine
 from tiny import make
 
 from sysgen_local.engine.request import Completion, Request
-from sysgen_local.evaluate.judge import Judge, alignment, interval, preference, summary
-from sysgen_local.pipeline import Pipeline
-from sysgen_local.progress import Progress
-from sysgen_local.prompts import PromptSet
+from sysgen_local.evaluate.preference import Judge, alignment, interval, preference, summary
+from sysgen_local.prompts.prompt_set import PromptSet
+from sysgen_local.running.pipeline import Pipeline
+from sysgen_local.running.progress import Progress
 from sysgen_local.store import Store
 
 FACTS = {"model": "scripted", "prompt_set": "compact"}

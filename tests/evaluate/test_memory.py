@@ -11,14 +11,16 @@ from filled import fill
 from questions import dialogue, instance, write
 from scripted import ScriptedEngine
 
-from sysgen_local import passes, study, trial
 from sysgen_local.cli import evaluate as cli
 from sysgen_local.cli.judge import judge
+from sysgen_local.core.errors import SysgenError
 from sysgen_local.engine.request import Choice, Completion, Json, Request
-from sysgen_local.errors import SysgenError
-from sysgen_local.evaluate.benchmark import Benchmark, load
+from sysgen_local.evaluate.benchmarks.benchmark import Benchmark, load
+from sysgen_local.running import executor
 from sysgen_local.store import Store
 from sysgen_local.store.evaluation import Evaluation
+from sysgen_local.workflows import study
+from sysgen_local.workflows.benchmark import BenchmarkRun, Outcome, run_benchmark
 
 CONTEXT = 10_000
 """Tokens that the model can take, whatever memory there is."""
@@ -66,10 +68,10 @@ def benchmark(request, tmp_path: Path) -> Benchmark:
     return load(request.param, write(tmp_path / "b.jsonl", rows))
 
 
-def examined(benchmark: Benchmark, path: Path, lines: list[str]) -> trial.Outcome | None:
+def examined(benchmark: Benchmark, path: Path, lines: list[str]) -> Outcome | None:
     with Evaluation.open(path) as store:
-        of = trial.Trial(benchmark, "builtin", "builtin")
-        return trial.run(of, store, [], passes.machine(), announce=lines.append)
+        of = BenchmarkRun(benchmark, "builtin", "builtin")
+        return run_benchmark(of, store, [], executor.machine(), announce=lines.append)
 
 
 @pytest.mark.parametrize("phase", ["answer", "judge"])
@@ -77,7 +79,7 @@ def test_a_question_waits_for_memory_and_is_taken_up_by_the_next_call(
     benchmark, phase, tmp_path, monkeypatch, capsys
 ):
     machine = Machine(2500, {f"2:{phase}": 3000, f"3:{phase}": CONTEXT + 1})
-    monkeypatch.setattr(passes, "open_engine", machine)
+    monkeypatch.setattr(executor, "open_engine", machine)
     lines: list[str] = []
     found = examined(benchmark, tmp_path / "e.duckdb", lines)
     assert "1 rows need more memory than is free now and stay pending" in lines[-1]
@@ -101,7 +103,7 @@ def test_a_question_waits_for_memory_and_is_taken_up_by_the_next_call(
 
 def test_where_all_wait_the_reason_is_told(benchmark, tmp_path, monkeypatch):
     needs = {f"{row}:answer": 3000 for row in (1, 2, 3)}
-    monkeypatch.setattr(passes, "open_engine", Machine(2500, needs))
+    monkeypatch.setattr(executor, "open_engine", Machine(2500, needs))
     with pytest.raises(SysgenError, match="pending for want of memory 3") as caught:
         examined(benchmark, tmp_path / "e.duckdb", [])
     assert "the same command" in caught.value.hint
@@ -112,7 +114,7 @@ def test_a_row_waits_for_memory_until_it_is_judged(tmp_path, monkeypatch):
     with Store.open(tmp_path / "x.duckdb") as store:
         store.set_recipe("respond", "r", {"model": "builtin"})
     machine = Machine(2500, {"2:judge": 3000, "3:judge": CONTEXT + 1})
-    monkeypatch.setattr(passes, "open_engine", machine)
+    monkeypatch.setattr(executor, "open_engine", machine)
     options = ["--db", str(tmp_path / "x.duckdb"), "--json", "-q"]
 
     def judged() -> tuple[dict, str]:

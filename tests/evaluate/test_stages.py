@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 
 from sysgen_local.engine.request import Completion, Json
-from sysgen_local.evaluate.answer import Answer
-from sysgen_local.evaluate.case import Case
-from sysgen_local.evaluate.dialogues import Dialogue, DialogueTurn
-from sysgen_local.evaluate.instances import Instance
-from sysgen_local.evaluate.judging import AGAIN, TRIES, MultifacetJudge, SysBenchJudge
-from sysgen_local.prompts import judging
+from sysgen_local.evaluate.benchmarks.answer import Answer
+from sysgen_local.evaluate.benchmarks.case import Case
+from sysgen_local.evaluate.benchmarks.dialogues import Dialogue, DialogueTurn
+from sysgen_local.evaluate.benchmarks.instances import Instance
+from sysgen_local.evaluate.benchmarks.judging import AGAIN, TRIES, MultifacetJudge, SysBenchJudge
+from sysgen_local.prompts.prompt_set import judging
 from sysgen_local.store.evaluation import Answered
 
 TURNS = (

@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 
 from sysgen_local.cli.commands import cli
-from sysgen_local.errors import UsageError
-from sysgen_local.imported import import_phrases
-from sysgen_local.records import (
+from sysgen_local.core.errors import UsageError
+from sysgen_local.core.records import (
     Attempt,
     Checked,
     Conversation,
@@ -25,6 +24,7 @@ from sysgen_local.records import (
     Verified,
 )
 from sysgen_local.store import IMPORTED, Store
+from sysgen_local.workflows.imported import import_phrases
 
 ROLE = Phrase("role", "You are a cook.")
 TEA = ("How do I make a good cup of green tea?", "how do I make a good cup of green tea")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sysgen_local.export import near
+from sysgen_local.export import dedup as near
 from sysgen_local.export.texts import said
 
 AROUND = "Solve the following problem, show every step of your work and give the result: {}."

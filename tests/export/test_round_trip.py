@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 
-from sysgen_local.export import Wish, export
-from sysgen_local.records import (
+from sysgen_local.core.records import (
     Conversation,
     Filtered,
     Generated,
@@ -21,6 +20,7 @@ from sysgen_local.records import (
     Turn,
     Verified,
 )
+from sysgen_local.export import Wish, export
 from sysgen_local.sources import find, read, shape
 from sysgen_local.store import FORMATS, VARIANTS, Format, Store, Variant
 from sysgen_local.store.copying import COMMON

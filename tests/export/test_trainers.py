@@ -16,8 +16,7 @@ from typing import Any
 import pytest
 
 from builtin_recipe.gguf_tokenizer import write_tokenizer
-from sysgen_local.export import Wish, export
-from sysgen_local.records import (
+from sysgen_local.core.records import (
     Attempt,
     Check,
     Checked,
@@ -30,7 +29,8 @@ from sysgen_local.records import (
     Turn,
     Verified,
 )
-from sysgen_local.resources import resource
+from sysgen_local.core.resources import resource
+from sysgen_local.export import Wish, export
 from sysgen_local.store import FORMATS, Store
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # the trainers' own

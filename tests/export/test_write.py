@@ -12,9 +12,8 @@ from typing import Any
 import duckdb
 import pytest
 
-from sysgen_local.errors import UsageError
-from sysgen_local.export import Wish, export
-from sysgen_local.records import (
+from sysgen_local.core.errors import UsageError
+from sysgen_local.core.records import (
     Attempt,
     Check,
     Checked,
@@ -29,6 +28,7 @@ from sysgen_local.records import (
     Turn,
     Verified,
 )
+from sysgen_local.export import Wish, export
 from sysgen_local.store import CHECKED_FORMATS, FORMATS, Store
 
 NASTY = "nul \x00 quote ' \" back\\slash\r\n\ttab é 中文 😀 \u2028 \ufeff \x1f"

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from sysgen_local.errors import UsageError
+from sysgen_local.core.errors import UsageError
+from sysgen_local.core.resources import resource
 from sysgen_local.models import check, load_catalogue, resolve
-from sysgen_local.resources import resource
 
 BUILTIN = resource("builtin_model/builtin.gguf")
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from sysgen_local.errors import SysgenError, UsageError
+from sysgen_local.core.errors import SysgenError, UsageError
+from sysgen_local.core.resources import resource
 from sysgen_local.models import check, fingerprint
-from sysgen_local.resources import resource
 
 BUILTIN = resource("builtin_model/builtin.gguf")
 MIB = 1 << 20

@@ -19,12 +19,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from places import ROOT
 
-from sysgen_local.errors import SysgenError
+from sysgen_local.core.errors import SysgenError
+from sysgen_local.core.resources import resource
 from sysgen_local.models.hub import _transfer
-from sysgen_local.resources import resource
 
-ROOT = Path(__file__).parents[2]
 BUILTIN = resource("builtin_model/builtin.gguf")
 MIB = 1 << 20
 
@@ -108,7 +108,7 @@ def hub() -> Iterator[Hub]:
 PROGRAM = """
 import sys
 from sysgen_local.cli.models import models
-from sysgen_local.errors import SysgenError
+from sysgen_local.core.errors import SysgenError
 try:
     models()
 except SysgenError as error:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from tiny import make
 
-from sysgen_local.errors import SysgenError, UsageError
+from sysgen_local.core.errors import SysgenError, UsageError
 from sysgen_local.models import Server, check, locate, resolve
 from sysgen_local.models.addresses import address
 

@@ -11,10 +11,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from sysgen_local.cli.models import models
-from sysgen_local.errors import UsageError
+from sysgen_local.core.errors import UsageError
+from sysgen_local.core.resources import resource
 from sysgen_local.models import ResolvedModel, check, load_catalogue, pull, resolve
 from sysgen_local.models.package import installed
-from sysgen_local.resources import resource
 
 BUILTIN = resource("builtin_model/builtin.gguf")
 FILES = ["toy_model/__init__.py", "toy_model/toy.gguf", "toy_model/more/other.gguf"]

@@ -8,12 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from sysgen_local.engine.request import GREEDY, Choice, Completion, Request, Sampling
-from sysgen_local.phases.check import CheckAnswers
-from sysgen_local.phases.evidence import Evidence
-from sysgen_local.phases.respond import ANEW, Respond
-from sysgen_local.prompts import PromptSet
-from sysgen_local.records import (
+from sysgen_local.core.records import (
     Attempt,
     Check,
     Checked,
@@ -25,8 +20,13 @@ from sysgen_local.records import (
     Verdict,
     Verified,
 )
-from sysgen_local.resources import resource
-from sysgen_local.stage import seed_of
+from sysgen_local.core.resources import resource
+from sysgen_local.engine.request import GREEDY, Choice, Completion, Request, Sampling
+from sysgen_local.phases.check import CheckAnswers
+from sysgen_local.phases.evidence import Evidence
+from sysgen_local.phases.respond import ANEW, Respond
+from sysgen_local.prompts.prompt_set import PromptSet
+from sysgen_local.running.stage import seed_of
 
 DEFAULT = PromptSet.load("default")
 COMPACT = PromptSet.load("compact")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from sysgen_local.core.records import Conversation, Phrase, Row, Turn, Verdict, Verified
 from sysgen_local.phases.evidence import Evidence, echoes, exact, phrases_of, stands_in
-from sysgen_local.prompts import PromptSet
-from sysgen_local.records import Conversation, Phrase, Row, Turn, Verdict, Verified
+from sysgen_local.prompts.prompt_set import PromptSet
 
 DEFAULT = PromptSet.load("default")
 EGGS = "Janet's ducks lay 16 eggs a day. She eats 3. How many are left?"

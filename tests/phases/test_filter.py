@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from places import SHARED
 
+from sysgen_local.core.records import TAGS, Conversation, Phrase, Turn
 from sysgen_local.phases.filter import REASONS, Filter, clean
-from sysgen_local.records import TAGS, Conversation, Phrase, Turn
 
-QUALITY = Path(__file__).resolve().parents[3] / "shared" / "data" / "quality"
+QUALITY = SHARED / "quality"
 
 
 def row(question: str, answer: str) -> Conversation:

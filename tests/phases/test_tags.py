@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sysgen_local.core.records import TAGS, Phrase
 from sysgen_local.phases.tags import (
     LONGEST,
     SCHEMA,
@@ -12,7 +13,6 @@ from sysgen_local.phases.tags import (
     parse_tagged,
     schema_in,
 )
-from sysgen_local.records import TAGS, Phrase
 
 
 def test_json_of_the_grammar():
@@ -94,8 +94,8 @@ def test_no_text_is_too_odd(text):
 def test_phrases_begin_in_the_script_of_the_language(code: str, text: str, taken: bool) -> None:
     from llguidance import LLMatcher, LLTokenizer
 
-    from sysgen_local.language import script_for
-    from sysgen_local.scripts import LETTERS
+    from sysgen_local.core.language import script_for
+    from sysgen_local.core.scripts import LETTERS
 
     letters = LETTERS[script_for(code) or ""]
     tokenizer = LLTokenizer("byte")
@@ -111,8 +111,8 @@ def test_phrases_begin_in_the_script_of_the_language(code: str, text: str, taken
 
 
 def test_a_script_has_letters_for_every_language_that_needs_them() -> None:
-    from sysgen_local.language import NAMES, script_for
-    from sysgen_local.scripts import LETTERS
+    from sysgen_local.core.language import NAMES, script_for
+    from sysgen_local.core.scripts import LETTERS
 
     scripts = {code: script_for(code) for code in NAMES}
     assert {code for code, script in scripts.items() if script is None} <= {"en", "bs", "la", "mt"}

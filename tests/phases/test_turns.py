@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from sysgen_local.core.records import Conversation, Phrase, Turn
 from sysgen_local.phases.filter import clean
-from sysgen_local.records import Conversation, Phrase, Turn
 
 SCRIPT = "Write a Python script that sends the email to customers without a purchase."
 LEARNING = "What is the difference between supervised and unsupervised learning?"

@@ -9,11 +9,11 @@ import shutil
 import pytest
 from scripted import ScriptedEngine, plain
 
+from sysgen_local.core.records import TAGS, Conversation, Filtered, Phrase, Row, Turn, Verdict
+from sysgen_local.core.resources import resource
 from sysgen_local.engine.request import Choice, Completion, Request
 from sysgen_local.phases.verify import SHARE, Calibration, Verify
-from sysgen_local.prompts import PromptSet
-from sysgen_local.records import TAGS, Conversation, Filtered, Phrase, Row, Turn, Verdict
-from sysgen_local.resources import resource
+from sysgen_local.prompts.prompt_set import PromptSet
 
 PHRASES = (
     Phrase("role", "You are a cook."),

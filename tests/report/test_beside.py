@@ -6,7 +6,7 @@ import io
 
 from rich.console import Console
 
-from sysgen_local.records import (
+from sysgen_local.core.records import (
     Attempt,
     Check,
     Checked,

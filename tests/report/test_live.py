@@ -6,9 +6,8 @@ from collections import Counter
 import pytest
 from rich.console import Console
 
-from sysgen_local import terminal
-from sysgen_local.progress import Progress
-from sysgen_local.records import (
+from sysgen_local.core import terminal
+from sysgen_local.core.records import (
     PHASES,
     Checked,
     Conversation,
@@ -24,6 +23,7 @@ from sysgen_local.records import (
 )
 from sysgen_local.report.beside import Journeys
 from sysgen_local.report.live import JsonLines, Live, Plain, clock, speed, summary, view_for
+from sysgen_local.running.progress import Progress
 from sysgen_local.store import Origin
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from rich.console import Console
 
+from sysgen_local.core.records import Conversation, Generated, Phrase, Row, Source, Turn
 from sysgen_local.phases.filter import Filter, clean
-from sysgen_local.records import Conversation, Generated, Phrase, Row, Source, Turn
 from sysgen_local.report.entry import entry
 from sysgen_local.report.page import page
 from sysgen_local.report.story import story

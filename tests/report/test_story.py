@@ -8,7 +8,7 @@ import pytest
 from filled import EVIL, fill
 from rich.console import Console
 
-from sysgen_local.records import (
+from sysgen_local.core.records import (
     PHASES,
     REPAIRS,
     Attempt,

@@ -7,7 +7,7 @@ import threading
 import pytest
 from filled import EVIL, ROLE, fill
 
-from sysgen_local.records import Phrase
+from sysgen_local.core.records import Phrase
 from sysgen_local.review.server import Server
 from sysgen_local.review.session import Session
 from sysgen_local.store import Choice, Store

@@ -10,7 +10,7 @@ import threading
 import pytest
 from filled import EVIL, fill
 
-from sysgen_local.errors import UsageError
+from sysgen_local.core.errors import UsageError
 from sysgen_local.review.server import LARGEST, Server
 from sysgen_local.review.session import Session
 from sysgen_local.store import Choice, Store

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from filled import ROLE, fill
 
-from sysgen_local.errors import SysgenError, UsageError
-from sysgen_local.records import Checked, Phrase
+from sysgen_local.core.errors import SysgenError, UsageError
+from sysgen_local.core.records import Checked, Phrase
 from sysgen_local.review.session import Session, Wish
 from sysgen_local.store import Choice, Store
 

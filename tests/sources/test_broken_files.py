@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from sysgen_local.errors import UsageError
-from sysgen_local.records import Conversation, Reject
+from sysgen_local.core.errors import UsageError
+from sysgen_local.core.records import Conversation, Reject
 from sysgen_local.sources import REASONS, find, read
 from sysgen_local.sources.formats import json_text
 from sysgen_local.sources.formats.record import text_of

@@ -8,7 +8,7 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sysgen_local.records import Conversation, Reject, Source, Turn
+from sysgen_local.core.records import Conversation, Reject, Source, Turn
 from sysgen_local.sources.draw import Reservoir, draw, shares
 
 

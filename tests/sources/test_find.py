@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from sysgen_local.errors import UsageError
-from sysgen_local.records import Conversation
+from sysgen_local.core.errors import UsageError
+from sysgen_local.core.records import Conversation
 from sysgen_local.sources import find, read
 from sysgen_local.sources.hub import address
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sysgen_local.errors import UsageError
-from sysgen_local.records import Conversation, Reject
+from sysgen_local.core.errors import UsageError
+from sysgen_local.core.records import Conversation, Reject
 from sysgen_local.sources import find, read
 from sysgen_local.sources.formats import document, json_text
 from sysgen_local.sources.formats.record import Record

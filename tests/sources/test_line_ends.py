@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sysgen_local.records import Reject
+from sysgen_local.core.records import Reject
 from sysgen_local.sources import find, read
 from sysgen_local.sources.opening import with_line_ends
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sysgen_local.records import Reject
+from sysgen_local.core.records import Reject
 from sysgen_local.sources.formats.lines import lines
 from sysgen_local.sources.formats.record import Record, text_of
 

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stored import RESULTS
 
+from sysgen_local.core.records import Conversation, Source, Turn
 from sysgen_local.export import Wish, export
-from sysgen_local.records import Conversation, Source, Turn
 from sysgen_local.sources import shape
 from sysgen_local.sources.pairing import paired
 from sysgen_local.store import Store

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sysgen_local.records import Conversation, Reject
+from sysgen_local.core.records import Conversation, Reject
 from sysgen_local.sources import find, parse_map, read
 
 

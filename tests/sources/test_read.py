@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from sysgen_local.errors import UsageError
-from sysgen_local.records import Conversation, Reject
+from sysgen_local.core.errors import UsageError
+from sysgen_local.core.records import Conversation, Reject
 from sysgen_local.sources import find, read
 
 ROW = {"instruction": "Q", "output": "A"}

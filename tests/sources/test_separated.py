@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sysgen_local.records import Conversation, Reject
+from sysgen_local.core.records import Conversation, Reject
 from sysgen_local.sources import find, read
 from sysgen_local.sources.formats.record import Record
 from sysgen_local.sources.formats.separated import rows

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sysgen_local.errors import UsageError
-from sysgen_local.records import REPAIRS, Conversation, Reject, Turn
+from sysgen_local.core.errors import UsageError
+from sysgen_local.core.records import REPAIRS, Conversation, Reject, Turn
 from sysgen_local.sources import REASONS, parse_map, shape
 from sysgen_local.sources.reasons import UnusableError
 from sysgen_local.sources.shapes import convert

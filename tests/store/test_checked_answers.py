@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from stored import NASTY, RESULTS, due, fill
 
-from sysgen_local.records import PHASES, Attempt, Check, Checked
+from sysgen_local.core.records import PHASES, Attempt, Check, Checked
 from sysgen_local.store import Choice, Judged, Store
 
 

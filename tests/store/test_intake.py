@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from sysgen_local.errors import UsageError
-from sysgen_local.records import Conversation, Reject, Source, Turn
+from sysgen_local.core.errors import UsageError
+from sysgen_local.core.records import Conversation, Reject, Source, Turn
 from sysgen_local.store import GrownError, Store
 
 SOURCE = Source("data.jsonl", "/in/data.jsonl", "f1", dataset="Toy", license="MIT")

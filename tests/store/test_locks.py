@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from sysgen_local.errors import UsageError
-from sysgen_local.records import Conversation, Source, Turn
+from sysgen_local.core.errors import UsageError
+from sysgen_local.core.records import Conversation, Source, Turn
 from sysgen_local.store import LockedError, Store
 from sysgen_local.store.file import NoLocksError
 
@@ -43,7 +43,7 @@ int fcntl64(int fd, int cmd, ...) {
 }
 """
 OPENS = """
-import sys; from pathlib import Path; from sysgen_local.errors import SysgenError
+import sys; from pathlib import Path; from sysgen_local.core.errors import SysgenError
 from sysgen_local.store import Store
 for how in sys.argv[2:]:
     try:

@@ -10,9 +10,9 @@ from typing import Any
 import duckdb
 import pytest
 
-from sysgen_local.errors import UsageError
+from sysgen_local.core.errors import UsageError
+from sysgen_local.core.records import Conversation, Reject, Source, Turn
 from sysgen_local.export import write_rejects
-from sysgen_local.records import Conversation, Reject, Source, Turn
 from sysgen_local.sources import find, read
 from sysgen_local.store import Store, schema
 from sysgen_local.store.intake import RAW

@@ -6,8 +6,7 @@ import json
 
 import pytest
 
-from sysgen_local.export import export
-from sysgen_local.records import (
+from sysgen_local.core.records import (
     PHASES,
     Checked,
     Conversation,
@@ -20,6 +19,7 @@ from sysgen_local.records import (
     Verdict,
     Verified,
 )
+from sysgen_local.export import export
 from sysgen_local.store import Choice, Store
 
 TURNS = (Turn("user", "q"), Turn("assistant", "a"))

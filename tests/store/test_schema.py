@@ -10,8 +10,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from sysgen_local.errors import SysgenError, UsageError
-from sysgen_local.records import (
+from sysgen_local.core.errors import SysgenError, UsageError
+from sysgen_local.core.records import (
     PHASES,
     Attempt,
     Check,

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from stored import EMPTY, NASTY, RESULTS, SOURCE, adds_up, due, fill
 
-from sysgen_local.records import (
+from sysgen_local.core.records import (
     PHASES,
     Conversation,
     Generated,
@@ -257,7 +257,7 @@ def test_a_killed_process_loses_no_committed_row(tmp_path: Path) -> None:
     script = """
 import sys
 from pathlib import Path
-from sysgen_local.records import *
+from sysgen_local.core.records import *
 from sysgen_local.store import Store
 turns = (Turn("user", "q" * 500), Turn("assistant", "a" * 500))
 store = Store.open(Path(sys.argv[1]))

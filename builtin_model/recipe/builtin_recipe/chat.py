@@ -17,8 +17,8 @@ class Chat:
     """Many conversations at a time; replies come in the order of asking."""
 
     def __init__(self, path: Path) -> None:
-        from sysgen_local.engine.llama import LlamaEngine
-        from sysgen_local.engine.plan import Options
+        from sysgen_local.engine.llama.engine import LlamaEngine
+        from sysgen_local.engine.llama.plan import Options
 
         self._engine = LlamaEngine(path, Options(slots=16, context=1024))
 

@@ -21,7 +21,7 @@ from builtin_recipe.tokenizer import Encoder
 from builtin_recipe.topics import Topics
 from builtin_recipe.verdicts import SYSTEM as VERIFY
 from builtin_recipe.words import WORDS
-from sysgen_local.records import LABELS
+from sysgen_local.core.records import LABELS
 
 SIZE = 32
 """Entries of a vector."""

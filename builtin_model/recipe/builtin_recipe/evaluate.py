@@ -29,9 +29,9 @@ from builtin_recipe.topics import Topics, bare, vocabulary_pieces
 from builtin_recipe.verdicts import SYSTEM as VERIFY
 from builtin_recipe.verdicts import Verdict, draw_verdict, far_from, question
 from builtin_recipe.words import WORDS
+from sysgen_local.core.records import LABELS, Conversation, Phrase, Turn
 from sysgen_local.phases.rules import Case, Texts, repetition
 from sysgen_local.phases.tags import parse_json
-from sysgen_local.records import LABELS, Conversation, Phrase, Turn
 
 _HELD_OUT = Topics(held_out=True, pieces=vocabulary_pieces())
 _RATINGS = ("1", "2", "3", "4", "5")

@@ -22,7 +22,7 @@ from builtin_recipe.sample import Sample
 from builtin_recipe.tasks import TASKS, draw, exemplary
 from builtin_recipe.topics import SHIPPED, Topics
 from builtin_recipe.words import WORDS
-from sysgen_local.records import LABELS
+from sysgen_local.core.records import LABELS
 
 START, TURN, END, PAD = "<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|pad|>"
 SIZE = 10240

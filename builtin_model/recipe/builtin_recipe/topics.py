@@ -14,7 +14,7 @@ from random import Random
 
 from builtin_recipe.gguf_tokenizer import tokenizer_of
 from builtin_recipe.words import WORDS, Domain
-from sysgen_local.resources import resource
+from sysgen_local.core.resources import resource
 
 SHIPPED = resource("builtin_model/builtin.gguf")
 """The shipped model, and the tokenizer in it."""

@@ -10,7 +10,7 @@ from builtin_recipe.sample import Message, Sample
 from builtin_recipe.scenario import Scenario, draw_scenario
 from builtin_recipe.topics import Topics
 from builtin_recipe.words import WORDS
-from sysgen_local.records import TAGS
+from sysgen_local.core.records import TAGS
 
 SYSTEM = "Does the phrase fit its tag and the instruction? Reply good, bad or none."
 SYSTEM_NAMING = "Which tag does the phrase fit? Reply with that tag, then good, bad or none."

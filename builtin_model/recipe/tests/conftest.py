@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sysgen_local.resources import resource
+from sysgen_local.core.resources import resource
 
 if TYPE_CHECKING:
     from builtin_recipe.model import Model
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def builtin() -> Path:
-    from sysgen_local.engine.amx import leave_out_if_it_fails
+    from sysgen_local.engine.llama.amx import leave_out_if_it_fails
 
     leave_out_if_it_fails()  # some tests give the file to `llama_cpp.Llama`
     return resource("builtin_model/builtin.gguf")

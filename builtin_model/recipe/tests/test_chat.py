@@ -12,8 +12,8 @@ from builtin_recipe.reading import role_domains
 from builtin_recipe.sample import Message, conversation
 from builtin_recipe.tasks import GENERATE
 from builtin_recipe.verdicts import SYSTEM, Verdict, question
+from sysgen_local.core.records import LABELS
 from sysgen_local.phases.tags import parse_json
-from sysgen_local.records import LABELS
 
 
 @pytest.fixture(scope="module")

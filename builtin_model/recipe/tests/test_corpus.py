@@ -21,8 +21,8 @@ from builtin_recipe.tasks import TASKS, draw, exemplary, generate
 from builtin_recipe.topics import Topics, vocabulary_pieces
 from builtin_recipe.verdicts import draw_verdict, far_from
 from builtin_recipe.words import WORDS
+from sysgen_local.core.records import LABELS, TAGS
 from sysgen_local.phases.tags import parse_json
-from sysgen_local.records import LABELS, TAGS
 
 ROOT = Path(__file__).resolve().parent.parent
 TRAINING = Topics(pieces=vocabulary_pieces())

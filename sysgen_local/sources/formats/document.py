@@ -10,8 +10,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import Any, BinaryIO
 
-from sysgen_local.errors import UsageError
-from sysgen_local.records import Reject
+from sysgen_local.core.errors import UsageError
+from sysgen_local.core.records import Reject
 from sysgen_local.sources.formats.record import UNREAD, Record, text_of
 from sysgen_local.sources.formats.rows import Keys, alike, is_turn, likeness, rows_in
 from sysgen_local.sources.formats.scanner import BrokenError, Scanner

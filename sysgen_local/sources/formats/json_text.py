@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from sysgen_local.records import Reject
+from sysgen_local.core.records import Reject
 from sysgen_local.sources.formats import document
 from sysgen_local.sources.formats.document import Opener
 from sysgen_local.sources.formats.lines import lines, values_in, wrong

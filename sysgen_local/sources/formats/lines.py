@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, BinaryIO, NamedTuple
 
-from sysgen_local.records import Reject
+from sysgen_local.core.records import Reject
 from sysgen_local.sources.formats import document
 from sysgen_local.sources.formats.record import (
     ANOTHER_ENCODING,

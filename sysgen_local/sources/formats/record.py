@@ -6,7 +6,7 @@ import json
 import re
 from typing import NamedTuple
 
-from sysgen_local.records import Reject
+from sysgen_local.core.records import Reject
 
 ESCAPED = re.compile("[\udc80-\udcff]")
 """A byte that is not UTF-8, as `surrogateescape` decodes it."""

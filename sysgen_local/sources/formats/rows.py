@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sysgen_local.records import Conversation, Reject
+from sysgen_local.core.records import Conversation, Reject
 from sysgen_local.sources.shapes import shape
 
 _UNLIKE = ("unknown_shape", "not_an_object")

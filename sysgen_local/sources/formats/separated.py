@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple, cast
 
-from sysgen_local.records import Reject
+from sysgen_local.core.records import Reject
 from sysgen_local.sources.formats.record import (
     UNREAD,
     UTF16,

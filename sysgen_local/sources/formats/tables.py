@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from sysgen_local.errors import UsageError
-from sysgen_local.records import Reject
+from sysgen_local.core.errors import UsageError
+from sysgen_local.core.records import Reject
 from sysgen_local.sources.formats.record import UNREAD, Record
 
 Found = Iterator[Record | Reject]

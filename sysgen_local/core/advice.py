@@ -1,0 +1,265 @@
+"""Sentences about poor data, each with what to try.
+
+A share is a finding only where it is past its limit beyond doubt: the lower end of its 95 %
+interval (Wilson 1927) is, and FEWEST rows were seen.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from sysgen_local.core.evidence import Evidence
+from sysgen_local.core.records import LABELS, TAGS
+
+FEWEST = 50
+"""Rows below which nothing is said."""
+
+ENDLESS = 8
+"""Where so many first answers were all cut off, the model does not know how to end: that is said
+early, before a night is lost to it."""
+
+LIMITS = {
+    "same_tags": 0.4,
+    "same_phrase": 0.2,
+    "lifted": 0.1,
+    "same_verdict": 0.97,
+    "tag_removed": 0.6,
+    "wrong_script": 0.05,
+    "other_language": 0.1,
+    "tries": 0.5,
+    "dropped": 0.1,
+}
+"""Finding -> the share of rows or phrases beyond which it is one."""
+
+OFTEN = {"tool": 0.4, "background": 0.95, "style": 0.95, "format": 0.95, "action": 0.95}
+"""Tag -> the share of rows beyond which it stands where it does not fit. The paper's generators
+have a tool in 2 to 16 % of their rows, the others in half to seven eighths; nearly every row has
+a role, content and a task."""
+
+FLAT = 0.03
+"""A standard deviation of p(good) that tells nothing apart."""
+
+SMALL = 1_000_000_000
+"""Parameters below which a model is too small for the method, ..."""
+NOT_LARGE = 4_000_000_000
+"""... and below which it is what several findings together come from."""
+
+SEVERAL = 3
+"""So many findings of those that a small model shows are one more finding."""
+
+_PROMPTS = "try another model or prompt set on a few rows (`sysgen try`)"
+_LARGER = "try a larger model (`sysgen models list`)"
+
+_WAYS = {
+    "too_long": "they do not fit into the context: try a larger --context, or another model",
+    "cut_off": "their answers were cut off: try a larger --max-answer-tokens",
+    "looping": f"their answers went round in circles: try a higher --temperature, or {_LARGER[4:]}",
+    "empty": f"there was no answer: {_LARGER}",
+    "markup": f"their answers are full of chat markup: {_LARGER}",
+    "refused": "the model's chat template, or its server, refused them: try another model",
+    "failed": "something went wrong with their requests: `sysgen show --dropped` says what, and "
+    "--retry-failed asks again",
+    "not_json": f"their phrases could not be read: {_LARGER}",
+    "no_phrases": "no phrase passed the filter; `sysgen stats` counts what it removed by reason",
+    "no_good_phrases": "the verdict left no phrase: try a larger --judge, or another --prompts",
+    "disagrees": "new answers contradict the original ones: try --show-answer always, more "
+    f"--tries, or {_LARGER[4:]}",
+    "disobeys": "new answers do not follow their system messages: try more --tries, or "
+    f"{_LARGER[4:]}",
+}
+"""Reason for which rows are dropped -> what is the matter, and what to try."""
+
+_UNFINISHED = f"their phrases were not finished: {_LARGER}"
+
+
+class Finding(NamedTuple):
+    """`name` is for programs; `says` is one sentence with counts and what to try. `small`: this is
+    what models show that are too small for the method."""
+
+    name: str
+    says: str
+    small: bool = False
+
+
+def findings(seen: Evidence) -> list[Finding]:
+    """What is poor, the most general first; nothing of the built-in demonstration model."""
+    if seen.demonstration:
+        return []
+    found = [
+        *_endless(seen), *_tags(seen), *_phrases(seen), *_verdicts(seen), *_languages(seen),
+        *_answers(seen), *_dropped(seen),
+    ]  # fmt: skip
+    return [*_size(seen, found), *found]
+
+
+def _endless(seen: Evidence) -> Iterator[Finding]:
+    whole = seen.through["respond"]
+    cut = seen.dropped["respond", "cut_off"]
+    if cut == whole and ENDLESS <= whole < FEWEST:
+        yield Finding(
+            "endless",
+            f"All of the first {whole:,} answers were cut off at the token limit: the model does "
+            "not end what it says. Stop the run, and see what ends its answers (`sysgen models "
+            "check`); try another GGUF of it, or a larger --max-answer-tokens",
+        )
+
+
+def past(part: int, whole: int, limit: float, fewest: int = FEWEST) -> bool:
+    """Whether a share is beyond the limit beyond doubt."""
+    return whole >= fewest and lower(part, whole) > limit
+
+
+def lower(part: int, whole: int) -> float:
+    """The lower end of the 95 % interval of a share."""
+    z = 1.96
+    share, spread = part / whole, z * z / whole
+    centre = share + spread / 2
+    return (centre - z * math.sqrt((share * (1 - share) + spread / 4) / whole)) / (1 + spread)
+
+
+def _size(seen: Evidence, found: list[Finding]) -> Iterator[Finding]:
+    if max(seen.through.values(), default=0) < FEWEST:
+        return
+    size = seen.parameters
+    if size is not None and size < SMALL:
+        yield Finding(
+            "small_model",
+            f"The model has {size / 1e9:.2g} billion parameters, too few for the method: expect "
+            "system messages that hardly fit and answers that do not follow them; "
+            "try one of 7 billion or more (`sysgen models list`)",
+        )
+        return
+    signs = sum(finding.small for finding in found)
+    if signs >= SEVERAL and (size is None or size < NOT_LARGE):
+        of = "" if size is None else f" of {size / 1e9:.1f} billion parameters"
+        yield Finding(
+            "small_model",
+            f"The {signs} findings on phrases, verdicts and answers together say that the "
+            f"model{of} is too small for the method, or its prompts do not suit it; {_LARGER}",
+        )
+
+
+def _tags(seen: Evidence) -> Iterator[Finding]:
+    rows = seen.judged
+    if not rows:
+        return
+    tags, most = max(seen.tags.items(), key=lambda of: of[1])
+    if past(most, rows, LIMITS["same_tags"]) and tags:
+        yield Finding(
+            "same_tags",
+            f"In {most:,} of {rows:,} rows the good phrases have the same tags "
+            f"({', '.join(tags)}): the model follows a pattern, not the row; {_PROMPTS}",
+            small=True,
+        )
+    for tag, limit in OFTEN.items():
+        part = sum(n for of, n in seen.tags.items() if tag in of)
+        if past(part, rows, limit):
+            yield Finding(
+                f"often_{tag}",
+                f"In {part:,} of {rows:,} rows there is a good phrase under `{tag}`, more often "
+                f"than it can fit; {_PROMPTS}",
+                small=True,
+            )
+
+
+def _phrases(seen: Evidence) -> Iterator[Finding]:
+    lifted = seen.removed["lifted"]
+    if seen.through["filter"] >= FEWEST and past(lifted, seen.phrases, LIMITS["lifted"]):
+        yield Finding(
+            "lifted",
+            f"{lifted:,} of {seen.phrases:,} phrases were lifted from the prompt's demonstrations "
+            f"(and removed): the model copies these; {_PROMPTS}",
+            small=True,
+        )
+    text, rows = max(seen.said.items(), key=lambda of: of[1], default=("", 0))
+    if past(rows, seen.judged, LIMITS["same_phrase"]):
+        yield Finding(
+            "same_phrase",
+            f"In {rows:,} of {seen.judged:,} rows stands the same phrase, “{_short(text)}”; "
+            f"{_PROMPTS}",
+            small=True,
+        )
+
+
+def _verdicts(seen: Evidence) -> Iterator[Finding]:
+    phrases = seen.labels.total()
+    if seen.judged < FEWEST or not phrases:
+        return
+    way = "try a larger --judge (`sysgen verify --redo verify --judge NAME`)"
+    by_label = {name: sum(n for (_, of), n in seen.labels.items() if of == name) for name in LABELS}
+    label, most = max(by_label.items(), key=lambda of: of[1])
+    mean = seen.good / phrases
+    deviation = math.sqrt(max(0.0, seen.good_squared / phrases - mean * mean))
+    if past(most, phrases, LIMITS["same_verdict"]):
+        yield Finding(
+            "same_verdict",
+            f"The verdict on {most:,} of {phrases:,} phrases is {label}: it hardly tells them "
+            f"apart; {way}",
+            small=True,
+        )
+    elif deviation < FLAT:
+        yield Finding(
+            "same_verdict",
+            f"The probability of good is {mean:.2f} for all {phrases:,} phrases, give or take "
+            f"{deviation:.2f}: the verdict does not tell them apart; {way}",
+            small=True,
+        )
+    for tag in TAGS:
+        good, bad, none = (seen.labels[tag, label] for label in LABELS)
+        if past(bad + none, good + bad + none, LIMITS["tag_removed"]):
+            yield Finding(
+                f"removed_{tag}",
+                f"The verdict removed {bad + none:,} of {good + bad + none:,} phrases under "
+                f"`{tag}`, most as {'bad' if bad > none else 'none'}; look at some "
+                f"(`sysgen show --sample 5`), and {way}",
+                small=True,
+            )
+
+
+def _languages(seen: Evidence) -> Iterator[Finding]:
+    way = "try a model that speaks the language of the rows, or --language"
+    if past(seen.strange, seen.through["filter"], LIMITS["wrong_script"]):
+        yield Finding(
+            "wrong_script",
+            f"In {seen.strange:,} of {seen.through['filter']:,} rows phrases were removed because "
+            f"they are written in a script that the row does not use; {way}",
+        )
+    if past(seen.foreign, seen.spoken, LIMITS["other_language"]):
+        wanted = "the row" if seen.language is None else f"asked for ({seen.language})"
+        yield Finding(
+            "other_language",
+            f"In {seen.foreign:,} of {seen.spoken:,} rows the system message is in another "
+            f"language than {wanted}; {way}",
+        )
+
+
+def _answers(seen: Evidence) -> Iterator[Finding]:
+    checked = seen.through["check"]
+    if past(seen.again, checked, LIMITS["tries"]):
+        yield Finding(
+            "tries",
+            f"In {seen.again:,} of {checked:,} rows the first new answer contradicts the original "
+            f"or does not follow its system message, which costs time; {_LARGER}",
+            small=True,
+        )
+
+
+def _dropped(seen: Evidence) -> Iterator[Finding]:
+    for (phase, reason), rows in seen.dropped.most_common():
+        whole = seen.through[phase]
+        if past(rows, whole, LIMITS["dropped"]):
+            way = _WAYS.get(reason, "`sysgen show --dropped` shows some of them")
+            if (phase, reason) == ("generate", "cut_off"):
+                way = _UNFINISHED
+            yield Finding(
+                f"{phase}_{reason}",
+                f"{rows:,} of {whole:,} rows were dropped by `{phase}` as {reason}: {way}",
+                small=phase == "check" or reason in ("looping", "not_json"),
+            )
+
+
+def _short(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= 60 else f"{text[:59]}…"

@@ -1,0 +1,13 @@
+"""Where the data that ships with the package lies: in the wheel, or beside it in a checkout."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+
+
+def resource(name: str) -> Path:
+    """Path of `models.toml`, `prompts`, `examples/...` or `builtin_model/builtin.gguf`."""
+    packaged = _PACKAGE / "data" / name
+    return packaged if packaged.exists() else _PACKAGE.parent / name

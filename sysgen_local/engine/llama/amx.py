@@ -1,0 +1,99 @@
+"""AMX, the matrix unit of newer Xeons: left out where llama.cpp's code for it ends the process.
+
+GCC 12's header says that `ldtilecfg` reads 8 bytes, where it reads 64. The compiler then drops what
+is written to the others, and the first batch of several tokens is an "Illegal instruction".
+
+`python -m sysgen_local.engine.llama.amx FOLDER` is the trial, in a process of its own that may not
+survive it.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from llama_cpp import llama_cpp
+
+from sysgen_local.engine.llama.devices import cpu_features
+
+_WIDTH = _TOKENS = 64
+_defaults = llama_cpp.llama_model_default_params
+
+
+@cache
+def fails() -> bool:
+    """Whether it is built in and does not come through a trial, which takes half a second; nor
+    where there is no room for one, as on a full disk: without it all is slower, and safe."""
+    if "AMX_INT8" not in cpu_features():
+        return False
+    try:
+        with TemporaryDirectory() as folder:
+            command = [sys.executable, "-P", "-m", __name__, folder]
+            return subprocess.run(command, capture_output=True).returncode != 0
+    except OSError:
+        return True
+
+
+def leave_out_if_it_fails() -> None:
+    """Have llama.cpp's defaults, which `llama_cpp.Llama` takes too, do without it in this process.
+
+    The other layouts of weights go with it: llama.cpp has one switch for all of them.
+    """
+    if fails():
+        llama_cpp.llama_model_default_params = _without
+
+
+def _without() -> Any:
+    params = _defaults()
+    params.use_extra_bufts = False
+    return params
+
+
+def _try(folder: Path) -> None:
+    """A batch through one layer of eight-bit weights."""
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    path = folder / "layer.gguf"
+    _write(path)
+    params = _defaults()
+    params.n_gpu_layers = 0
+    model = llama_cpp.llama_model_load_from_file(str(path).encode(), params)
+    context = llama_cpp.llama_init_from_model(model, llama_cpp.llama_context_default_params())
+    tokens = (llama_cpp.llama_token * _TOKENS)(*range(_TOKENS))
+    if llama_cpp.llama_decode(context, llama_cpp.llama_batch_get_one(tokens, _TOKENS)):
+        raise SystemExit(1)
+
+
+def _write(path: Path) -> None:
+    import gguf
+    import numpy as np
+
+    writer = gguf.GGUFWriter(path, "llama")
+    writer.add_tokenizer_model("none")
+    writer.add_vocab_size(_TOKENS)
+    writer.add_context_length(_TOKENS)
+    writer.add_embedding_length(_WIDTH)
+    writer.add_feed_forward_length(_WIDTH)
+    writer.add_block_count(1)
+    writer.add_head_count(1)
+    writer.add_layer_norm_rms_eps(1e-5)
+    for name in ("output_norm", "blk.0.attn_norm", "blk.0.ffn_norm"):
+        writer.add_tensor(f"{name}.weight", np.ones(_WIDTH, np.float32))
+    eight_bits = gguf.GGMLQuantizationType.Q8_0
+    weights = gguf.quantize(np.eye(_WIDTH, dtype=np.float32), eight_bits)
+    layer = ("attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down")
+    for name in ("token_embd", "output", *(f"blk.0.{part}" for part in layer)):
+        writer.add_tensor(f"{name}.weight", weights, raw_dtype=eight_bits)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
+if __name__ == "__main__":
+    _try(Path(sys.argv[1]))

@@ -1,0 +1,309 @@
+"""llama.cpp in this process, fed so that its batch is never short of work.
+
+Schedule, decode, settle: sequences that end make room at once, and only then is the source of
+requests pulled again.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import llama_cpp
+import numpy as np
+import psutil
+
+from sysgen_local.core.errors import SysgenError, UsageError
+from sysgen_local.engine.llama import weights
+from sysgen_local.engine.llama.grammar import Grammars
+from sysgen_local.engine.llama.kv_cache import Memory
+from sysgen_local.engine.llama.labels import Node
+from sysgen_local.engine.llama.pace import ON_CPU, ON_GPU, StepTimes
+from sysgen_local.engine.llama.plan import Options, gpu_layers, rounded, slots_and_room
+from sysgen_local.engine.llama.runner import DecodeError, Runner
+from sysgen_local.engine.llama.scheduler import Scheduler, Share
+from sysgen_local.engine.llama.sequence import Sequence
+from sysgen_local.engine.llama.speech import learn
+from sysgen_local.engine.request import Choice, Completion, Finish, Flight, Json, Load, Request
+
+PAUSES = (1.0, 4.0, 15.0)
+"""Seconds that llama.cpp is given where it decodes nothing at all (a GPU whose memory another
+program holds), before the run is ended."""
+
+_NO_GPU = " (llama-cpp-python was built without a GPU: see `sysgen doctor`)"
+
+
+class LlamaEngine:
+    """Answers requests with one GGUF. Raises UsageError where the file cannot be used."""
+
+    def __init__(self, path: Path, options: Options | None = None) -> None:
+        options = options or Options()
+        self.path = path
+        layers = gpu_layers(path, options.gpu_layers)
+        self._hint = "" if layers or not options.gpu_layers else _NO_GPU
+        self._model = weights.load(path, layers)
+        self._layers = llama_cpp.llama_model_n_layer(self._model) if layers < 0 else layers
+        self.vocab, self.chat = learn(self._model, path)
+        self.slots, self.room, kept = slots_and_room(self._model, options)
+        self.context = self._context(options)
+        context = self._new_context(options, kept)
+        self._runner = Runner(context, self.vocab.size, options.batch)
+        recurrent = llama_cpp.llama_model_is_recurrent(self._model)
+        hybrid = llama_cpp.llama_model_is_hybrid(self._model)
+        self._memory = Memory(
+            context, self.slots, self.room, kept=kept, partial=not (recurrent or hybrid)
+        )
+        self._scheduler = Scheduler(options.batch)
+        self._times = StepTimes(ON_GPU if self._layers else ON_CPU)
+        self._labels: dict[Choice, Node] = {}
+        self._sound = False
+        self._suspects: set[str] = set()
+        self._cancelled = False
+
+    def complete(self, requests: Iterable[Request | None]) -> Iterator[Completion]:
+        """See `Engine.complete`."""
+        source = iter(requests)
+        try:
+            while not self._cancelled:
+                yield from self._admit(source)
+                if not self._scheduler.running:
+                    return
+                self._memory.close_gaps(self._scheduler.running)
+                shares = self._scheduler.schedule()
+                if self._suspects & {share.sequence.request.id for share in shares}:
+                    shares = shares[:1]
+                try:
+                    batch, logits = self._timed(shares)
+                except DecodeError as error:
+                    self._start_over(shares, error)
+                    yield from self._retired()
+                    continue
+                yield from self._settle(batch, logits)
+        finally:
+            for sequence in self._scheduler.running:
+                self._memory.release(sequence)
+            self._scheduler.running = []
+            self._suspects.clear()
+            self._cancelled = False
+
+    def cancel(self) -> None:
+        """See `Engine.cancel`."""
+        self._cancelled = True
+
+    def close(self) -> None:
+        """Frees model and context; the engine cannot be used afterwards."""
+        self.chat.close()
+        self._runner.close()
+        llama_cpp.llama_free(self._runner.context)
+        llama_cpp.llama_model_free(self._model)
+
+    @property
+    def description(self) -> str:
+        """What was loaded and how it is laid out, in one line."""
+        parameters = llama_cpp.llama_model_n_params(self._model)
+        unit, size = ("B", 1e9) if parameters >= 1e9 else ("M", 1e6)
+        where = f"{self._layers} layers on the GPU" if self._layers else f"on the CPU{self._hint}"
+        folded = "" if self.chat.has_system else ", system message in the user turn"
+        if learnt := self.vocab.learnt_end:
+            folded += f", answers end with {learnt} (by its chat template)"
+        return (
+            f"{self.path.name}: {parameters / size:.1f}{unit} parameters, {self.slots} slots x "
+            f"{self.room} tokens, {where}{folded}"
+        )
+
+    def load(self) -> Load:
+        """See `Telling.load`."""
+        times, running = self._times, list(self._scheduler.running)
+        return Load(
+            times.steps,
+            times.read,
+            times.written,
+            self.slots,
+            tuple(Flight(one.request.id, one.read, one.written) for one in running),
+            times.costs,
+        )
+
+    @property
+    def decode_seconds(self) -> float:
+        """Wall time spent inside llama_decode so far."""
+        return self._runner.seconds
+
+    @property
+    def steps(self) -> int:
+        """Calls of llama_decode so far."""
+        return self._runner.steps
+
+    @property
+    def decoded_tokens(self) -> int:
+        """Tokens that llama_decode has worked through so far, prompts and answers."""
+        return self._runner.tokens
+
+    @cached_property
+    def _grammars(self) -> Grammars:
+        return Grammars(self.vocab)
+
+    def _admit(self, source: Iterator[Request | None]) -> Iterator[Completion]:
+        """Fills free slots; a request that ends before it is decoded is answered at once."""
+        newcomers: list[Sequence] = []
+        while (
+            len(newcomers) < self._memory.free
+            and not self._cancelled
+            and (request := next(source, None)) is not None
+        ):
+            try:
+                pieces = self.chat.render(request.messages)
+            except UsageError as error:
+                yield Completion(request.id, error.message, "refused")
+                continue
+            try:
+                tokens, shared = self.vocab.encode(pieces)
+            except ValueError as error:
+                yield Completion(request.id, str(error), "failed")
+                continue
+            least = min(request.min_tokens, request.max_tokens)
+            left, room = self.context - len(tokens), self.room - len(tokens)
+            if room < least:
+                why: Finish = "too_long" if left < least else "no_room"
+                yield Completion(request.id, "", why, tokens_in=len(tokens), tokens_decoded=0)
+                continue
+            limit = min(left, request.max_tokens)
+            try:
+                sequence = self._sequence(request, tokens, min(room, limit), whole=room >= limit)
+            except ValueError as error:  # a schema that is no grammar
+                yield Completion(request.id, str(error), "failed", tokens_in=len(tokens))
+                continue
+            prefix = tokens[:shared]
+            keeper = self._memory.keeper(request.group, prefix)
+            if keeper is not None:
+                before = self._runner.seconds
+                self._runner.prefill(prefix, keeper)
+                self._times.add(len(prefix), 0, self._runner.seconds - before)
+            newcomers.append(sequence)
+        self._memory.take(newcomers)
+        self._scheduler.running += newcomers
+
+    def _sequence(
+        self, request: Request, tokens: list[int], limit: int, *, whole: bool
+    ) -> Sequence:
+        constraint = request.constraint
+        matcher = self._grammars.matcher(constraint) if isinstance(constraint, Json) else None
+        labels = None
+        if isinstance(constraint, Choice):
+            if constraint not in self._labels:
+                self._labels[constraint] = self.vocab.label_tree(constraint.labels)
+            labels = self._labels[constraint]
+        return Sequence(
+            request, tokens, limit=limit, vocab=self.vocab, matcher=matcher, labels=labels,
+            cut="length" if whole else "no_room",
+        )  # fmt: skip
+
+    def _timed(self, batch: list[Share]) -> tuple[list[Share], np.ndarray[Any, Any]]:
+        """Decodes the batch, and notes what it took."""
+        read = sum(share.length for share in batch if share.sequence.reading)
+        written = sum(share.length for share in batch) - read
+        before = self._runner.seconds
+        decoded = self._runner.decode(batch)
+        self._times.add(read, written, self._runner.seconds - before)
+        return decoded
+
+    def _settle(self, batch: list[Share], logits: np.ndarray[Any, Any]) -> Iterator[Completion]:
+        sound = ~np.isnan(logits[:, 0])
+        self._sound = self._sound or bool(sound.any())
+        if not self._sound and len(logits):
+            raise SysgenError(
+                f"{self.path.name} computes no numbers: its weights are damaged",
+                hint="get the file anew (`sysgen models pull`), or take another quantisation",
+            )
+        whole = [share.sequence for share in batch if share.whole]
+        for sequence, count in batch:
+            sequence.position += count
+        for sequence, row, numbers in zip(whole, logits, sound, strict=True):
+            if not numbers:
+                sequence.fail("the model computes no numbers for it")
+                continue
+            try:
+                sequence.settle(row)
+            except Exception as error:  # whatever it is, it is this request's alone
+                sequence.fail(str(error) or type(error).__name__)
+            self._memory.rewind(sequence)
+        yield from self._retired()
+
+    def _retired(self) -> Iterator[Completion]:
+        for sequence in self._scheduler.retire():
+            if sequence.slot >= 0:
+                self._memory.release(sequence)
+            self._suspects.discard(sequence.request.id)
+            yield sequence.completion()
+
+    def _start_over(self, shares: list[Share], error: DecodeError) -> None:
+        """After a batch that llama.cpp failed over. Where it decodes anything else, a sequence of
+        that batch is at fault: each then goes alone, until it is known which. Where it does not, it
+        is given time, ever longer; raises the error in the end. What runs begins anew."""
+        before, self._scheduler.running = self._scheduler.running, []
+        self._memory.clear()
+        whole = not self._works(error)
+        ids = {share.sequence.request.id for share in shares}
+        for old in before:
+            new = self._sequence(old.request, old.prompt, old.limit, whole=old.cut == "length")
+            if ids == {old.request.id} and ids <= self._suspects and not whole:
+                new.fail(error.message)
+            self._scheduler.running.append(new)
+        if not whole:
+            self._suspects |= ids
+        self._memory.take([one for one in self._scheduler.running if one.finish is None])
+
+    def _works(self, error: DecodeError) -> bool:
+        """Whether llama.cpp decodes anything at once; waits for it where it does not. Raises the
+        error where that takes too long."""
+        for i, pause in enumerate((*PAUSES, 0.0)):
+            if self._cancelled or self._runner.works(max(self.vocab.bos, 0)):
+                self._memory.clear()
+                return i == 0
+            if not pause:
+                raise error
+            self._wait(pause)
+        raise AssertionError
+
+    def _wait(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while time.monotonic() < until and not self._cancelled:
+            time.sleep(0.1)
+
+    def _flash(self, wanted: bool | None) -> int:
+        """On CPUs the plain kernels were 1.2 to 1.7 times as fast; a GPU decides for itself."""
+        if wanted is None and self._layers:
+            return int(llama_cpp.LLAMA_FLASH_ATTN_TYPE_AUTO)
+        kinds = llama_cpp.LLAMA_FLASH_ATTN_TYPE_DISABLED, llama_cpp.LLAMA_FLASH_ATTN_TYPE_ENABLED
+        return int(kinds[bool(wanted)])
+
+    def _context(self, options: Options) -> int:
+        """Tokens that prompt and answer may take together, whatever memory there is now."""
+        if not options.no_room or options.context is not None:
+            return self.room
+        return max(self.room, rounded(llama_cpp.llama_model_n_ctx_train(self._model)))
+
+    def _new_context(self, options: Options, kept: int) -> Any:
+        params = llama_cpp.llama_context_default_params()
+        params.n_batch = params.n_ubatch = options.batch
+        params.n_seq_max = self.slots + kept
+        params.n_ctx = self.room * params.n_seq_max
+        params.n_outputs_max = params.n_seq_max
+        # A stream each: attention over one's own cells only, so neighbours change nothing.
+        params.kv_unified = False
+        params.swa_full = True
+        params.flash_attn_type = self._flash(options.flash)
+        threads = options.threads or psutil.cpu_count(logical=False) or os.cpu_count() or 1
+        params.n_threads = params.n_threads_batch = threads
+        params.no_perf = True
+        context = llama_cpp.llama_init_from_model(self._model, params)
+        if context is None:
+            raise SysgenError(
+                f"no context of {self.slots} slots x {self.room} tokens for {self.path.name}: "
+                f"{weights.last_words()}",
+                hint="try fewer slots (--slots) or a smaller context (--context)",
+            )
+        return context

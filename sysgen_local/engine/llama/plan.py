@@ -1,0 +1,164 @@
+"""How a model is laid out on this machine: GPU layers, slots, tokens a slot.
+
+Chosen from the model's size, the memory there is and the longest job, unless set by hand.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import llama_cpp
+import psutil
+
+from sysgen_local.core.errors import SysgenError
+from sysgen_local.engine.llama import weights
+from sysgen_local.engine.llama.devices import gpus
+from sysgen_local.engine.llama.kv_cache import KEPT
+
+SLOTS_ON_CPU = 16
+"""Twice as many gained 3 % there; each takes memory."""
+
+SLOTS_ON_GPU = 48
+"""A GPU's decode step hardly grows with the rows in it."""
+
+ENOUGH = 8
+"""Slots that are not given up for the sake of rows longer than USUAL tokens."""
+
+FEW = 3
+"""Prefixes that are kept where memory is short."""
+
+USUAL = 4096
+
+CELLS = 256
+
+BATCH = 512
+"""Tokens of a step; more in one pass gains nothing on a CPU."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What can be set by hand; None means chosen from model, memory and jobs.
+
+    `context` is tokens a row may take; `longest` an estimate of the longest job's tokens, prompt
+    and answer; `least`: tokens that a slot has to hold, at the cost of slots; `gpu_layers` -1 means
+    all of them; `batch` is the most tokens of a step. `no_room`: what fits the context but not a
+    slot ends as that; without, slots are the limit.
+    """
+
+    slots: int | None = None
+    context: int | None = None
+    longest: int | None = None
+    least: int | None = None
+    no_room: bool = False
+    batch: int = BATCH
+    flash: bool | None = None
+    gpu_layers: int | None = None
+    threads: int | None = None
+
+
+def gpu_layers(path: Path, wanted: int | None) -> int:
+    """As many as wanted; else -1 (all) where the model fits into the GPUs' free memory, or as many
+    layers as do. None where llama.cpp was built without a GPU."""
+    if not llama_cpp.llama_supports_gpu_offload():
+        return 0
+    if wanted is not None:
+        return wanted
+    with weights.head(path) as model:
+        layers = llama_cpp.llama_model_n_layer(model)
+    size = sum(part.stat().st_size for part in weights.parts(path))
+    return layers_that_fit(size, layers, sum(gpu.free for gpu in gpus()))
+
+
+def layers_that_fit(size: int, layers: int, free: int) -> int:
+    """How many of a model's layers go into `free` bytes of GPU memory; -1 for all of them.
+
+    A quarter is left for the context and for what llama.cpp computes in.
+    """
+    if size * 4 <= free * 3:
+        return -1
+    return max(0, int(free * 3 / 4 // (size / (layers + 1))))
+
+
+def cell_size(model: Any) -> int:
+    """Bytes that keys and values of a token take, at 16 bits each."""
+    heads = max(llama_cpp.llama_model_n_head(model), 1)
+    usual = llama_cpp.llama_model_n_embd(model) // heads
+    # Gemma, Qwen3 and others have heads of another size than the model's width suggests.
+    kind = weights.metadata(model, "general.architecture")
+    keys, values = (
+        int(weights.metadata(model, f"{kind}.attention.{name}_length") or usual)
+        for name in ("key", "value")
+    )
+    width = (keys + values) * int(llama_cpp.llama_model_n_head_kv(model))
+    return max(1, 2 * width * int(llama_cpp.llama_model_n_layer(model)))
+
+
+class Layout(NamedTuple):
+    """Slots, tokens a slot (of a kept prefix too), and prefixes that can be kept."""
+
+    slots: int
+    room: int
+    kept: int
+
+
+def slots_and_room(model: Any, options: Options) -> Layout:
+    """The layout within half of the memory that the weights leave free. Raises
+    SysgenError where what was set by hand takes more than the whole machine has: asked for it,
+    llama.cpp takes memory for a minute before it fails, or the system ends the process."""
+    cell = cell_size(model)
+    on_gpu = llama_cpp.llama_supports_gpu_offload() and bool(gpus())
+    free = sum(g.free for g in gpus()) if on_gpu else psutil.virtual_memory().available
+    slots, room, kept = plan = layout(
+        options,
+        trained=llama_cpp.llama_model_n_ctx_train(model),
+        cells=free // 2 // cell,
+        slots=SLOTS_ON_GPU if on_gpu else SLOTS_ON_CPU,
+    )
+    counted = not (llama_cpp.llama_model_is_hybrid(model) or on_gpu)  # a hybrid has fewer cells
+    wanted, there = (slots + kept) * room * cell, psutil.virtual_memory().total
+    if counted and wanted > there and (options.slots or options.context):
+        raise SysgenError(
+            f"{slots} slots x {room} tokens take {wanted / (1 << 30):,.0f} GiB of memory, and this "
+            f"machine has {there / (1 << 30):,.0f} GiB",
+            hint="try fewer slots (--slots) or a smaller context (--context)",
+        )
+    return plan
+
+
+def layout(options: Options, *, trained: int, cells: int, slots: int) -> Layout:
+    """The layout for a memory of `cells` tokens; `slots` are worth having.
+
+    A slot holds the longest job if it can, and what it has to hold (`least`) before there are
+    many. Where memory is short, prefixes are given up first, down to FEW: reading some anew costs
+    less than having no slots. Then slots go down to ENOUGH, then long jobs down to USUAL tokens,
+    then the other slots.
+    """
+    whole = _layout(options, trained, cells, slots, KEPT)
+    wanted = options.context or min(trained, options.least or options.longest or USUAL)
+    if whole.slots >= min(slots, ENOUGH) and whole.room >= wanted:
+        return whole
+    return _layout(options, trained, cells, slots, FEW)
+
+
+def rounded(tokens: int) -> int:
+    """As llama.cpp rounds a stream up."""
+    return -(-tokens // CELLS) * CELLS
+
+
+def _layout(options: Options, trained: int, cells: int, slots: int, kept: int) -> Layout:
+    if options.least is not None and options.context is None:
+        there = max(1, cells // (1 + kept) // CELLS) * CELLS
+        room = min(rounded(min(trained, options.least)), there)
+        return Layout(max(1, min(options.slots or slots, cells // room - kept)), room, kept)
+    wanted = options.longest or USUAL
+    room = options.context or min(trained, max(1024, wanted))
+    slots = options.slots or slots
+    if options.context is None:
+        least = min(room, USUAL)
+        room = max(least, min(room, cells // (min(slots, ENOUGH) + kept)))
+    room = rounded(room)
+    if options.slots is None:
+        slots = max(1, min(slots, cells // room - kept))
+    return Layout(slots, room, kept)

@@ -1,0 +1,157 @@
+"""One llama_decode at a time: tokens into the batch, rows of logits out. Owns the context."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import llama_cpp
+import numpy as np
+from numpy.typing import NDArray
+
+from sysgen_local.core.errors import SysgenError
+from sysgen_local.engine.llama.scheduler import Share
+
+
+class _FullError(Exception):
+    """llama.cpp finds no room for the batch."""
+
+
+class DecodeError(SysgenError):
+    """llama.cpp failed over a batch: because of what is in it, or altogether."""
+
+
+class Runner:
+    def __init__(self, context: Any, vocab_size: int, batch_size: int) -> None:
+        self.context = context
+        self.batch_size = batch_size
+        self.seconds = 0.0
+        self.steps = 0
+        self.tokens = 0
+        self._vocab_size = vocab_size
+        self._batch = llama_cpp.llama_batch_init(batch_size, 0, 1)
+        view = np.ctypeslib.as_array
+        shape = (batch_size,)
+        self._token = view(self._batch.token, shape)
+        self._position = view(self._batch.pos, shape)
+        self._wanted = view(self._batch.logits, shape)
+        view(self._batch.n_seq_id, shape)[:] = 1
+        # seq_id is an array of pointers to one id each: the ids are reached through them.
+        self._ids = [self._batch.seq_id[i] for i in range(batch_size)]
+
+    def decode(self, shares: list[Share]) -> tuple[list[Share], NDArray[np.float32]]:
+        """Decodes the batch; one row of logits for every share that was whole, in order.
+
+        Returns the shares that were decoded: all, unless a sequence's memory is full, which then
+        gives up without harm to the others. The array may be a view of llama.cpp's buffer: valid
+        until the next decode.
+
+        Shares of one length go together. llama.cpp would do the same, but begin each with as many
+        tokens as the shortest has: how a prompt is cut would depend on its neighbours.
+        """
+        lengths = sorted({share.length for share in shares})
+        if len(lengths) <= 1:
+            return self._alike(shares)
+        done: list[Share] = []
+        rows: list[NDArray[np.float32]] = []
+        for length in lengths:
+            some, logits = self._alike([share for share in shares if share.length == length])
+            done += some
+            rows.append(logits.copy())
+        return done, np.concatenate(rows)
+
+    def _alike(self, shares: list[Share]) -> tuple[list[Share], NDArray[np.float32]]:
+        try:
+            return shares, self._rows(shares)
+        except _FullError:
+            if len(shares) == 1:
+                shares[0].sequence.give_up()
+                return [], np.empty((0, self._vocab_size), np.float32)
+            middle = len(shares) // 2
+            first, logits = self._alike(shares[:middle])
+            logits = logits.copy()
+            second, more = self._alike(shares[middle:])
+            return first + second, np.concatenate([logits, more])
+
+    def prefill(self, tokens: list[int], slot: int) -> None:
+        """Decodes a prefix into a sequence of its own; no logits are wanted."""
+        # No token is left over alone: see `Scheduler`.
+        size = self.batch_size - (len(tokens) % self.batch_size == 1)
+        for start in range(0, len(tokens), size):
+            chunk = tokens[start : start + size]
+            self._fill(0, chunk, start, slot)
+            self._decode(len(chunk))
+
+    def works(self, token: int) -> bool:
+        """Whether a batch of this token alone can be decoded, in memory that holds nothing."""
+        self._fill(0, [token], 0, 0)
+        try:
+            self._decode(1)
+        except (DecodeError, _FullError):
+            return False
+        return True
+
+    def each(
+        self, tokens: list[int], slot: int, start: int, first: int
+    ) -> Iterator[NDArray[np.float64]]:
+        """Decodes `tokens` from `start` on into a slot that holds those before; for each from
+        `first` on the logits behind it, which are no earlier than `start`."""
+        most = llama_cpp.llama_n_seq_max(self.context)  # so many rows of logits fit
+        at = start
+        while at < len(tokens):
+            size = min(self.batch_size, first - at) if at < first else most
+            chunk = tokens[at : at + size]
+            self._fill(0, chunk, at, slot)
+            wanted = at >= first
+            if wanted:
+                self._wanted[: len(chunk)] = 1
+            self._decode(len(chunk))
+            if wanted:
+                logits = llama_cpp.llama_get_logits(self.context)
+                rows = np.ctypeslib.as_array(logits, (len(chunk), self._vocab_size))
+                yield from rows.astype(np.float64)
+            at += len(chunk)
+
+    def close(self) -> None:
+        llama_cpp.llama_batch_free(self._batch)
+
+    def _rows(self, shares: list[Share]) -> NDArray[np.float32]:
+        at = 0
+        wanted = 0
+        for share in shares:
+            sequence, count = share
+            start = sequence.position
+            self._fill(at, sequence.tokens[start : start + count], start, sequence.slot)
+            at += count
+            if share.whole:
+                self._wanted[at - 1] = 1
+                wanted += 1
+        self._decode(at)
+        if not wanted:
+            return np.empty((0, self._vocab_size), np.float32)
+        logits = llama_cpp.llama_get_logits(self.context)
+        return np.ctypeslib.as_array(logits, (wanted, self._vocab_size))
+
+    def _fill(self, at: int, tokens: list[int], position: int, slot: int) -> None:
+        end = at + len(tokens)
+        self._token[at:end] = tokens
+        self._position[at:end] = range(position, position + len(tokens))
+        self._wanted[at:end] = 0
+        for i in range(at, end):
+            self._ids[i][0] = slot
+
+    def _decode(self, count: int) -> None:
+        self._batch.n_tokens = count
+        started = time.perf_counter()
+        status = llama_cpp.llama_decode(self.context, self._batch)
+        self.seconds += time.perf_counter() - started
+        self.steps += 1
+        self.tokens += count
+        if status == 1:  # nothing was decoded, nothing has changed
+            raise _FullError
+        if status != 0:
+            raise DecodeError(
+                f"llama.cpp could not decode a batch of {count} tokens (code {status})",
+                hint="try fewer slots (--slots) or a smaller context (--context)",
+            )

@@ -1,0 +1,190 @@
+"""One request on its way through the model: which tokens wait to be decoded, which were written.
+
+A sequence is given a row of logits whenever all its waiting tokens are decoded, and settles what
+comes next. Knows nothing of batches or of llama.cpp.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence as Tokens
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sysgen_local.engine.llama.grammar import Matcher
+from sysgen_local.engine.llama.labels import Node, Scores
+from sysgen_local.engine.llama.sampler import Logits, draw, shares
+from sysgen_local.engine.llama.tokenizer import Vocab
+from sysgen_local.engine.request import Completion, Finish, Request
+
+TRICKLE = 8
+"""Up to so many tokens that a grammar forces go into the batch one at a time. llama.cpp computes
+sequences together only as far as they are equally long: whatever is longer than its neighbours
+costs another pass over the weights, which is as dear as about this many tokens among others."""
+
+
+class Sequence:
+    """`tokens` are the prompt and what was written since; the model's memory holds the first
+    `position` of them, the others wait; `piecemeal` if they go into the batch one at a time.
+    `spared` were in the slot when it was taken. `held`: so many of what the memory holds are still
+    wanted (None: all)."""
+
+    def __init__(
+        self,
+        request: Request,
+        prompt: list[int],
+        *,
+        limit: int,
+        vocab: Vocab,
+        matcher: Matcher | None = None,
+        labels: Node | None = None,
+        cut: Finish = "length",
+    ) -> None:
+        self.request = request
+        self.tokens = prompt
+        self.position = 0
+        self.piecemeal = False
+        self.spared = 0
+        self.slot = -1
+        self.held: int | None = None
+        self.finish: Finish | None = None
+        self._prompt_length = len(prompt)
+        self._limit = limit
+        self.cut = cut
+        self._vocab = vocab
+        self._matcher = matcher
+        self._labels = labels
+        self._scores = Scores(labels, vocab.end) if labels and labels.shared else None
+        self._written: list[int] = []
+        self._tail = b""
+        self._why = ""
+        self._probabilities: dict[str, float] | None = None
+        self._random = np.random.Generator(np.random.PCG64(request.seed))
+        self._started = time.perf_counter()
+        if matcher is not None:
+            self._append(matcher.forced())
+
+    @property
+    def prompt(self) -> list[int]:
+        """The tokens of the prompt."""
+        return self.tokens[: self._prompt_length]
+
+    @property
+    def limit(self) -> int:
+        """So many tokens may be written."""
+        return self._limit
+
+    @property
+    def waiting(self) -> int:
+        """How many tokens are still to be decoded."""
+        return len(self.tokens) - self.position
+
+    @property
+    def prompt_held(self) -> list[int]:
+        """What the memory holds of the prompt."""
+        return self.tokens[: min(self.position, self._prompt_length)]
+
+    @property
+    def reading(self) -> bool:
+        """Whether what waits is part of the prompt."""
+        return self.position < self._prompt_length
+
+    @property
+    def read(self) -> int:
+        """How many tokens of the prompt were decoded for it."""
+        return max(0, min(self.position, self._prompt_length) - self.spared)
+
+    @property
+    def written(self) -> int:
+        """How many tokens were written."""
+        return len(self._written)
+
+    def settle(self, logits: Logits) -> None:
+        """Takes the logits behind the last token and moves on."""
+        if self._labels is not None:
+            self._choose(logits, self._labels)
+            return
+        sampling = self.request.sampling
+        token = draw(logits, sampling, self._random)
+        if self._matcher is None:
+            self._append([token])
+        else:
+            self._append(
+                self._matcher.accept(token, logits, lambda row: draw(row, sampling, self._random))
+            )
+        self.piecemeal = self.waiting <= TRICKLE
+
+    def give_up(self) -> None:
+        """Ends where it is: the model's memory has no room for more."""
+        self.finish = "length" if self._written and self._labels is None else "too_long"
+
+    def fail(self, why: str) -> None:
+        """Ends without an answer."""
+        self._why = why
+        self._probabilities = None
+        self.finish = "failed"
+
+    def _append(self, tokens: Tokens[int]) -> None:
+        for token in tokens:
+            if token in self._vocab.end:
+                self.finish = "stop"
+                return
+            self._written.append(token)
+            self.tokens.append(token)
+            if self._vocab.stop and self._matcher is None and self._stopped(token):
+                self.finish = "stop"
+                return
+        if self._matcher is not None and self._matcher.complete:
+            self.finish = "stop"
+        elif len(self._written) >= self._limit:
+            self.finish = self.cut
+
+    def _stopped(self, token: int) -> bool:
+        """Whether the text that closes a turn has just been written."""
+        stop = self._vocab.stop.encode()
+        self._tail = (self._tail + self._vocab.pieces[token])[-len(stop) - 64 :]
+        return stop in self._tail
+
+    def _choose(self, logits: Logits, root: Node) -> None:
+        if self._scores is None:
+            self._decide(shares(logits, [list(tokens) for tokens in root.own]))
+            return
+        path = self._scores.take(logits)
+        if path is None:
+            self._decide(self._scores.shares())
+            return
+        # What was looked at before stays in memory as far as it is the same.
+        prompt, looked_at = self.tokens[: self._prompt_length], self.tokens[self._prompt_length :]
+        self.tokens = [*prompt, *path]
+        same = len(path) - 1 if looked_at == [*path[:-1]] else 0
+        self.held = self._prompt_length + same
+        self.piecemeal = True
+
+    def _decide(self, found: NDArray[np.float64]) -> None:
+        assert self.request.constraint is not None
+        labels = self.request.constraint.labels  # type: ignore[union-attr]
+        self._probabilities = dict(zip(labels, found.tolist(), strict=True))
+        self.finish = "stop"
+
+    def completion(self) -> Completion:
+        assert self.finish is not None
+        probabilities = self._probabilities
+        return Completion(
+            id=self.request.id,
+            text=max(probabilities, key=probabilities.__getitem__)
+            if probabilities
+            else self._why or self._text(),
+            finish=self.finish,
+            tokens_in=self._prompt_length,
+            tokens_out=len(self._written),
+            seconds=time.perf_counter() - self._started,
+            probabilities=probabilities,
+            tokens_decoded=self._prompt_length - self.spared,
+        )
+
+    def _text(self) -> str:
+        text = self._vocab.decode(self._written)
+        if stop := self._vocab.stop:
+            return text.partition(stop)[0] if self._matcher is None else text
+        return text

@@ -1,0 +1,103 @@
+"""What went wrong with a server: whose fault it is, whether it may pass, and that in a sentence."""
+
+from __future__ import annotations
+
+from sysgen_local.core.errors import SysgenError, UsageError
+
+
+def is_refusal(error: Exception) -> bool:
+    """Whether the server takes a request for a wrong one."""
+    import openai
+
+    return isinstance(error, openai.APIStatusError) and error.status_code in (400, 413, 422)
+
+
+def is_long(error: Exception) -> bool:
+    text = str(error).lower()
+    return any(word in text for word in ("context", "too long", "too large", "maximum length"))
+
+
+def is_whole(error: Exception) -> bool:
+    """Whether no other request could fare better."""
+    import openai
+
+    whole = openai.AuthenticationError | openai.PermissionDeniedError | openai.NotFoundError
+    return isinstance(error, whole | SysgenError)
+
+
+def may_pass(error: Exception) -> bool:
+    """Whether the same request may be answered later."""
+    return not (is_whole(error) or is_refusal(error))
+
+
+def may_be_its_own(error: Exception) -> bool:
+    """Whether the server may break over this one request: it is there, and not only busy."""
+    import openai
+
+    if isinstance(error, openai.APIStatusError):
+        return error.status_code not in (429, 502, 503, 504)
+    return not is_unreachable(error)
+
+
+def is_unreachable(error: Exception) -> bool:
+    import openai
+
+    late = isinstance(error, openai.APITimeoutError)
+    return isinstance(error, openai.APIConnectionError) and not late
+
+
+def asked_to_wait(error: Exception) -> float:
+    """Seconds for which the server asks to be left alone; at most ten minutes."""
+    import openai
+
+    if not isinstance(error, openai.APIStatusError):
+        return 0.0
+    try:
+        return min(600.0, float(error.response.headers.get("retry-after", 0)))
+    except ValueError:
+        return 0.0
+
+
+def explained(url: str, model: str, error: Exception) -> SysgenError:
+    """A client's error in one sentence."""
+    import openai
+
+    if isinstance(error, SysgenError):
+        return error
+    said = next(iter(str(error).splitlines()), "") or type(error).__name__
+    if isinstance(error, openai.AuthenticationError | openai.PermissionDeniedError):
+        return UsageError(f"{url} wants a key, or another one", hint="set OPENAI_API_KEY")
+    if isinstance(error, openai.NotFoundError):
+        return UsageError(
+            f"{url} has no model {model}, or is no OpenAI-compatible address",
+            hint="write http://HOST:PORT/v1#MODEL",
+        )
+    if is_refusal(error):
+        return UsageError(
+            f"{url} refuses what it is asked: {said}",
+            hint="where this names a parameter, leave out the option; else look at its log",
+        )
+    if isinstance(error, openai.RateLimitError):
+        return SysgenError(
+            f"{url} lets through no more requests for now",
+            hint="wait, or ask fewer at a time (--slots); the same command takes it up again",
+        )
+    if isinstance(error, openai.APIStatusError):
+        return SysgenError(
+            f"{url} answered {error.status_code}: {said}",
+            hint="look at the server's log; the same command takes it up again",
+        )
+    if isinstance(error, openai.APITimeoutError):
+        return SysgenError(
+            f"{url} did not answer in time",
+            hint="is the model too slow for its --max-answer-tokens? The same command takes it up",
+        )
+    if isinstance(error, openai.APIConnectionError):
+        return SysgenError(
+            f"{url} cannot be reached",
+            hint="is the server running? The same command takes it up again",
+        )
+    return SysgenError(
+        f"{url} gave no answer that can be read: {said}",
+        hint="is it an OpenAI-compatible address? The same command takes it up again",
+    )

@@ -1,0 +1,90 @@
+"""The evaluated model answers: question -> one request a turn -> its replies.
+
+Nothing is made of an answer: cut off, looping or empty, it is judged as it is, like every other.
+Only a question that the model cannot be asked at all ends here.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+from sysgen_local.core.thoughts import spoken
+from sysgen_local.engine.request import GREEDY, Completion, Message, Request, Sampling, Segment
+from sysgen_local.evaluate.benchmarks.case import Case, Phase
+from sysgen_local.running.stage import Work, cost_of, seed_of, unanswered
+from sysgen_local.store.evaluation import Answered
+
+History = Literal["own", "gold"]
+"""What a later turn sees of earlier ones: the model's own answers, or the dataset's."""
+
+SystemIn = Literal["system", "user"]
+"""Where the system message stands: in its role, or at the head of the first user turn (the
+paper's Table 7)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    sampling: Sampling = GREEDY
+    seed: int = 0
+    max_tokens: int = 1024
+    history: History = "own"
+    system_in: SystemIn = "system"
+    phase: Phase = "answer"
+
+    def work(self, case: Case) -> Work:
+        question = case.question
+        prompts: list[Message] = self._opening(question.system)
+        spent: list[Completion] = []
+        replies: list[str] = []
+        for i, (user, gold) in enumerate(zip(question.users, question.golds, strict=True)):
+            prompts.append(self._user(question.system, user, first=i == 0))
+            [completion] = yield [self._request(case, tuple(prompts), i)]
+            spent.append(completion)
+            if ended := unanswered(completion):
+                reason, why = ended
+                replies += [why] if why else []
+                return Answered(tuple(replies), _finishes(spent), reason, cost_of(spent))
+            replies.append(spoken(completion.text).answer.strip())
+            said = replies[-1] if self.history == "own" else gold
+            prompts.append(Message("assistant", (Segment(said, trusted=False),)))
+        return Answered(tuple(replies), _finishes(spent), cost=cost_of(spent))
+
+    def failed(self, why: str) -> Answered:
+        return Answered((why,), ("failed",), "failed")
+
+    def facts(self) -> dict[str, str]:
+        return {
+            "sampling": json.dumps(asdict(self.sampling)),
+            "seed": str(self.seed),
+            "max_tokens": str(self.max_tokens),
+            "history": self.history,
+            "system_in": self.system_in,
+        }
+
+    def _opening(self, system: str) -> list[Message]:
+        if self.system_in == "user" or not system:
+            return []
+        return [Message("system", (Segment(system, trusted=False),))]
+
+    def _user(self, system: str, text: str, *, first: bool) -> Message:
+        content: tuple[Segment, ...] = (Segment(text, trusted=False),)
+        if first and self.system_in == "user" and system:
+            content = (Segment(system, trusted=False), Segment("\n\n"), *content)
+        return Message("user", content)
+
+    def _request(self, case: Case, messages: tuple[Message, ...], turn: int) -> Request:
+        return Request(
+            id=f"{case.row}:{self.phase}:{turn}",
+            group=self.phase,
+            messages=messages,
+            sampling=self.sampling,
+            max_tokens=self.max_tokens,
+            min_tokens=min(self.max_tokens, 64),
+            seed=seed_of(self.seed, case.row, self.phase, turn),
+        )
+
+
+def _finishes(spent: list[Completion]) -> tuple[str, ...]:
+    return tuple(completion.finish for completion in spent)

@@ -1,0 +1,218 @@
+"""Judges: a question's answers -> one request a turn or rubric -> marks, each with its reason.
+
+A reply is JSON by constraint, so all that can go wrong is that it is cut off; then it is asked
+again, warmer. What never comes ends the question with a reason: it is counted, not scored.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass
+
+from sysgen_local.core.thoughts import spoken
+from sysgen_local.engine.request import (
+    GREEDY,
+    UNANSWERED,
+    Completion,
+    Json,
+    Message,
+    Request,
+    Sampling,
+)
+from sysgen_local.evaluate.benchmarks.case import Case, Phase
+from sysgen_local.evaluate.benchmarks.multifacet import SCORES
+from sysgen_local.prompts.prompt_set import PromptFile
+from sysgen_local.running.stage import Work, cost_of, seed_of
+from sysgen_local.store.evaluation import Judged
+
+TRIES = 3
+"""As often a judge is asked before it is given up; SysBench's official script tries ten times."""
+
+AGAIN = Sampling(temperature=0.5)
+"""For every try after the first; a greedy one would only say the same."""
+
+REASON = 800
+"""Characters of a reason at most: it must leave room for the marks."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """One thing to judge: the prompt, the schema of the reply, and how its marks are read."""
+
+    messages: tuple[Message, ...]
+    schema: str
+    read: Callable[[dict[str, object]], tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class SysBenchJudge:
+    """Every turn's criteria, yes or no. It sees the system message and what was said before:
+    the model's own answers, or the dataset's where those stood in the history."""
+
+    prompt: PromptFile
+    gold_history: bool = False
+    seed: int = 0
+    max_tokens: int = 1024
+    phase: Phase = "judge"
+
+    def work(self, case: Case) -> Work:
+        assert case.answered is not None
+        return (yield from _judge(self, case, [
+            self._turn(case, i) for i in range(len(case.question.turns))
+        ]))  # fmt: skip
+
+    def failed(self, why: str) -> Judged:
+        return _failed(why)
+
+    def facts(self) -> dict[str, str]:
+        return _facts(self.prompt, self.seed, self.max_tokens)
+
+    def _turn(self, case: Case, index: int) -> _Asked:
+        question = case.question
+        assert case.answered is not None
+        earlier = question.golds if self.gold_history else case.answered.replies
+        turn = question.turns[index]
+        messages = self.prompt.messages({
+            "system": question.system,
+            "history": [
+                {"user": user, "answer": answer}
+                for user, answer in zip(question.users[:index], earlier[:index], strict=True)
+            ],
+            "user": turn.user,
+            "answer": case.answered.replies[index],
+            "criteria": [{"type": kind, "text": text} for kind, text in turn.criteria],
+        })  # fmt: skip
+        names = [str(n) for n in range(1, len(turn.criteria) + 1)]
+        marks = {name: {"enum": ["yes", "no"]} for name in names}
+
+        def read(reply: dict[str, object]) -> tuple[str, ...]:
+            verdicts = reply["verdicts"]
+            assert isinstance(verdicts, dict)
+            return tuple(verdicts[name] for name in names)
+
+        return _Asked(messages, _schema("verdicts", _object(marks)), read)
+
+
+@dataclass(frozen=True, slots=True)
+class MultifacetJudge:
+    """One call a rubric, a score of 1 to 5. `sees_system`: whether the judge is shown the system
+    message too, in front of the prompt; in the official setting it is not."""
+
+    prompt: PromptFile
+    sees_system: bool = False
+    seed: int = 0
+    max_tokens: int = 1024
+    phase: Phase = "judge"
+
+    def work(self, case: Case) -> Work:
+        assert case.answered is not None
+        return (yield from _judge(self, case, [
+            self._rubric(case, i) for i in range(len(case.question.rubrics))
+        ]))  # fmt: skip
+
+    def failed(self, why: str) -> Judged:
+        return _failed(why)
+
+    def facts(self) -> dict[str, str]:
+        return {
+            **_facts(self.prompt, self.seed, self.max_tokens),
+            "judge_sees_system": str(self.sees_system),
+        }
+
+    def _rubric(self, case: Case, index: int) -> _Asked:
+        question = case.question
+        assert case.answered is not None
+        rubric = question.rubrics[index]
+        instruction = question.prompt
+        if self.sees_system:
+            instruction = f"{question.system}\n{instruction}"
+        messages = self.prompt.messages({
+            "instruction": instruction,
+            "answer": case.answered.replies[0],
+            "reference": question.reference_answer,
+            "criteria": rubric.criteria,
+            "levels": [
+                {"score": score, "text": text} for score, text in rubric.score_descriptions.items()
+            ],
+        })  # fmt: skip
+        return _Asked(
+            messages, _schema("score", {"enum": list(SCORES)}), lambda reply: (str(reply["score"]),)
+        )
+
+
+Judge = SysBenchJudge | MultifacetJudge
+
+
+def _judge(
+    judge: Judge, case: Case, asked: Sequence[_Asked]
+) -> Generator[Sequence[Request], Sequence[Completion], Judged]:
+    marks: dict[int, tuple[str, ...]] = {}
+    reasons = [""] * len(asked)
+    spent: list[Completion] = []
+    fault: str | None = None
+    for attempt in range(TRIES):
+        left = [part for part in range(len(asked)) if part not in marks]
+        if not left or fault in UNANSWERED:
+            break
+        fault = None
+        requests = [_request(judge, case, asked[part], part, attempt) for part in left]
+        for part, completion in zip(left, (yield requests), strict=True):
+            spent.append(completion)
+            if completion.finish in UNANSWERED:
+                fault, reasons[part] = completion.finish, completion.text
+                continue
+            try:
+                reply = json.loads(spoken(completion.text).answer)
+                marks[part] = asked[part].read(reply)
+                reasons[part] = str(reply["reason"])
+            except (ValueError, KeyError, TypeError, AssertionError):
+                reasons[part] = completion.text
+                fault = "cut_off" if completion.finish == "length" else "not_json"
+    return Judged(
+        tuple(marks.get(part, ()) for part in range(len(asked))),
+        tuple(reasons),
+        fault and f"judge_{fault}",
+        cost_of(spent),
+    )
+
+
+def _failed(why: str) -> Judged:
+    return Judged(reasons=(why,), dropped="judge_failed")
+
+
+def _request(judge: Judge, case: Case, asked: _Asked, part: int, attempt: int) -> Request:
+    return Request(
+        id=f"{case.row}:{judge.phase}:{part}:{attempt}",
+        group=judge.phase,
+        messages=asked.messages,
+        constraint=Json(asked.schema),
+        sampling=AGAIN if attempt else GREEDY,
+        max_tokens=judge.max_tokens,
+        min_tokens=min(judge.max_tokens, 64),
+        seed=seed_of(judge.seed, case.row, judge.phase, part * TRIES + attempt),
+    )
+
+
+def _facts(prompt: PromptFile, seed: int, max_tokens: int) -> dict[str, str]:
+    return {
+        "prompts": prompt.fingerprint,
+        "seed": str(seed),
+        "max_tokens": str(max_tokens),
+        "tries": f"{TRIES}, then at temperature {AGAIN.temperature}",
+        "reason": str(REASON),
+    }
+
+
+def _schema(name: str, mark: dict[str, object]) -> str:
+    reason: dict[str, object] = {"type": "string", "maxLength": REASON}
+    return json.dumps(_object({"reason": reason, name: mark}))
+
+
+def _object(properties: Mapping[str, object]) -> dict[str, object]:
+    return {
+        "type": "object",
+        "properties": dict(properties),
+        "required": list(properties),
+        "additionalProperties": False,
+    }

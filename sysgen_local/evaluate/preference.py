@@ -1,0 +1,181 @@
+"""A judge over finished rows: which answer serves the request better, old or new; and does the new
+one follow its system message? (SysGen, figures 3 and 4.)
+
+Both are read off the logits. A pair is asked in both orders: a judge that changes its mind with
+the order prefers neither.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sysgen_local.engine.request import Choice, Completion, Request
+from sysgen_local.prompts.prompt_set import PromptFile, PromptSet
+from sysgen_local.running.stage import Work, cost_of
+from sysgen_local.store import Judged, Pair
+
+LETTERS = Choice(("A", "B"))
+RATINGS = Choice(("1", "2", "3", "4", "5"))
+ALIGNED = 4
+"""From this rating on, an answer follows its system message."""
+
+Z = 1.959963984540054
+"""The normal distribution's quantile for a 95 % interval."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """Row -> the pair in both orders, and a rating, as far as the row is asked for them."""
+
+    prefer: PromptFile
+    align: PromptFile
+    phase: str = "judge"
+
+    @classmethod
+    def of(cls, prompts: PromptSet) -> Judge:
+        return cls(prompts.judging("prefer"), prompts.judging("align"))
+
+    def work(self, pair: Pair) -> Work:
+        asked: list[Request] = []
+        if pair.ask_pair:
+            asked += [self._pair(pair, 0), self._pair(pair, 1)]
+        if pair.ask_rating:
+            values = {"system": pair.system, "instruction": pair.instruction, "answer": pair.new}
+            asked.append(_request(f"{pair.row}:align", self.align, values, RATINGS))
+        answers = yield asked
+        cost = cost_of(answers)
+        if wrong := next((c.finish for c in answers if c.probabilities is None), None):
+            return Judged(dropped=wrong, cost=cost)
+        shares = [_shares(c) for c in answers]
+        return Judged(
+            first=shares[0]["A"] if pair.ask_pair else None,
+            second=shares[1]["B"] if pair.ask_pair else None,
+            ratings=tuple(shares[-1][x] for x in RATINGS.labels) if pair.ask_rating else None,
+            cost=cost,
+        )
+
+    def failed(self, why: str) -> Judged:
+        return Judged(dropped="failed")
+
+    def facts(self) -> dict[str, str]:
+        return {"prefer": self.prefer.fingerprint, "align": self.align.fingerprint}
+
+    def _pair(self, pair: Pair, order: int) -> Request:
+        first, second = (pair.old, pair.new) if order else (pair.new, pair.old)
+        values = {"system": pair.system, "instruction": pair.instruction}
+        values |= {"first": first, "second": second}
+        return _request(f"{pair.row}:prefer:{order}", self.prefer, values, LETTERS)
+
+
+def _request(number: str, prompt: PromptFile, values: dict[str, str], choice: Choice) -> Request:
+    row, question, *order = number.split(":")
+    return Request(
+        id=f"{row}:judge:{question}:{''.join(order)}",
+        group=question,
+        messages=prompt.messages(values),
+        constraint=choice,
+        max_tokens=1,
+    )
+
+
+def _shares(completion: Completion) -> dict[str, float]:
+    assert completion.probabilities is not None
+    return dict(completion.probabilities)
+
+
+@dataclass(frozen=True, slots=True)
+class Preference:
+    """Of so many pairs the new answer won, lost, or the judge changed its mind with the order.
+
+    `rate` is the share of wins among the decided pairs, `low` to `high` its 95 % interval
+    (Wilson's, 1927). `first` is how often the answer that stood first was preferred: half of the
+    time where the order plays no part.
+    """
+
+    wins: int
+    losses: int
+    ties: int
+    first: float | None
+    rate: float | None
+    low: float | None
+    high: float | None
+
+
+def preference(pairs: Iterable[Sequence[float]]) -> Preference:
+    """From the probabilities that the new answer is better, when first and when second."""
+    wins = losses = firsts = total = 0
+    for new_first, new_second in pairs:
+        total += 1
+        wins += new_first > 0.5 and new_second > 0.5
+        losses += new_first <= 0.5 and new_second <= 0.5
+        firsts += (new_first > 0.5) + (new_second <= 0.5)
+    rate, low, high = interval(wins, wins + losses)
+    first = firsts / (2 * total) if total else None
+    return Preference(wins, losses, total - wins - losses, first, rate, low, high)
+
+
+def interval(successes: int, trials: int) -> tuple[float | None, float | None, float | None]:
+    """A share with its 95 % interval after Wilson; None without trials."""
+    if not trials:
+        return None, None, None
+    share = successes / trials
+    scale = 1 + Z * Z / trials
+    middle = (share + Z * Z / (2 * trials)) / scale
+    half = Z * math.sqrt(share * (1 - share) / trials + Z * Z / (4 * trials * trials)) / scale
+    return share, max(0.0, middle - half), min(1.0, middle + half)
+
+
+@dataclass(frozen=True, slots=True)
+class Alignment:
+    """Of `rows` new answers, the share whose likeliest rating is ALIGNED or better, with its 95 %
+    interval, and the mean rating of all by the judge's probabilities."""
+
+    rows: int
+    share: float | None
+    low: float | None
+    high: float | None
+    mean: float | None
+
+
+def alignment(ratings: Iterable[Sequence[float]]) -> Alignment:
+    """From the probabilities of the ratings 1 to 5."""
+    found = list(ratings)
+    good = sum(max(range(5), key=of.__getitem__) + 1 >= ALIGNED for of in found)
+    share, low, high = interval(good, len(found))
+    sums = [sum(p * rating for rating, p in enumerate(of, 1)) for of in found]
+    return Alignment(len(found), share, low, high, sum(sums) / len(sums) if sums else None)
+
+
+def summary(said: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """As plain data, for every judge of `Store.judgements`: its name and prompts, and per dataset,
+    and under "" for all together, its Preference, its Alignment, and the rows it could not judge.
+    """
+    found: dict[int, dict[str, Any]] = {}
+    for of in said:
+        judge = found.setdefault(
+            of["judge"],
+            {
+                "judge": of["facts"].get("model", "?"),
+                "prompt_set": of["facts"].get("prompt_set", "?"),
+                "datasets": {"": {"pairs": [], "ratings": [], "dropped": 0}},
+            },
+        )
+        here = {"pairs": of["pairs"] or [], "ratings": of["ratings"] or []}
+        judge["datasets"][of["dataset"]] = {**here, "dropped": of["dropped"]}
+        everything = judge["datasets"][""]
+        everything["pairs"] = everything["pairs"] + here["pairs"]
+        everything["ratings"] = everything["ratings"] + here["ratings"]
+        everything["dropped"] += of["dropped"]
+    for judge in found.values():
+        judge["datasets"] = {
+            name: {
+                "preference": asdict(preference(of["pairs"])),
+                "alignment": asdict(alignment(of["ratings"])),
+                "dropped": of["dropped"],
+            }
+            for name, of in judge["datasets"].items()
+        }
+    return list(found.values())

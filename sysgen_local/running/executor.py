@@ -1,0 +1,274 @@
+"""Passes over rows: loads each model that is asked, drives its stages, minds Ctrl-C.
+
+Neighbouring tasks of one model make one pass, depth first; a judge of its own makes another.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import signal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import groupby
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from sysgen_local.engine.request import Engine
+from sysgen_local.models import Model, Server
+from sysgen_local.running.pipeline import Pipeline
+from sysgen_local.running.progress import Pass, Progress, View, shown
+from sysgen_local.running.stage import Board, Stage
+
+if TYPE_CHECKING:
+    from sysgen_local.engine.llama.plan import Options
+
+NAMES = ("model", "model_license", "judge", "prompt_set", "calibration", "model_parameters")
+"""Facts that only name what another fact identifies, as a path does, or follow from the others:
+they may change."""
+
+LATER = ("chat",)
+"""Facts that older versions did not note. A recipe without one was made as it is now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A stage, the model it asks (None: it asks none) and the facts its results depend on."""
+
+    stage: Stage
+    model: Model | None
+    facts: dict[str, str]
+    prepare: Callable[[Engine, Any], None] | None = None
+    """Asks the model what the stage must know before its first row."""
+
+    @property
+    def fingerprint(self) -> str:
+        return self.of(self.facts)
+
+    @property
+    def older(self) -> str:
+        """The fingerprint that an older version gave to this task."""
+        return self.as_noted(self.facts, {})
+
+    @classmethod
+    def as_noted(cls, facts: Mapping[str, str], there: Mapping[str, str]) -> str:
+        """The fingerprint of these facts without those that `there`, a recipe's, did not note."""
+        return cls.of({k: of for k, of in facts.items() if k in there or k not in LATER})
+
+    @staticmethod
+    def of(facts: Mapping[str, str]) -> str:
+        what = {name: value for name, value in facts.items() if name not in NAMES}
+        return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
+
+
+def run(
+    tasks: Sequence[Task],
+    board: Board,
+    progress: Progress,
+    views: Sequence[View],
+    options: Options,
+    *,
+    announce: Callable[[str], None] = lambda line: None,
+) -> bool:
+    """Runs the tasks over everything due. False if it was interrupted: it can be taken up again.
+
+    Rows that fit the model's context but not the memory there is now are tried again in larger
+    slots as far as there is memory, and else stay due: memory ends no row.
+    """
+    passes = [
+        (loaded, [task for _, task in group])
+        for loaded, group in groupby(_with_models(tasks), key=lambda pair: pair[0])
+    ]
+    progress.passes = [
+        Pass(tuple(task.stage.phase for task in its), _weight(loaded[0])) for loaded, its in passes
+    ]
+    with shown(progress, views):
+        for number, ((model, context), its) in enumerate(passes):
+            stages = [task.stage for task in its]
+            if not any(progress.waiting(stage.phase) for stage in stages):
+                continue
+            if model is None:
+                progress.passing(number, None)
+                Pipeline(board, stages, progress).run(None)
+            else:
+                prepare: list[Callable[[Engine], None]] = [
+                    partial(_prepared, task.prepare, board) for task in its if task.prepare
+                ]
+                prepare.append(partial(progress.passing, number))
+                mine = replace(options, no_room=True, context=context or options.context)
+                pipeline = partial(Pipeline, board, stages, progress)
+                if not _run_on(model, mine, pipeline, prepare, announce):
+                    return False
+        return True
+
+
+def open_engine(
+    model: Model, options: Options, say: Callable[[str], None] = lambda line: None
+) -> Engine:
+    """Loads the model, or finds its server; `say` is told when that is waited for. Raises
+    UsageError or SysgenError for one that cannot be used."""
+    if isinstance(model, Server):
+        from sysgen_local.engine.openai.engine import ServerEngine
+
+        return ServerEngine(model.url, model.model, slots=options.slots, say=say)
+    from sysgen_local.engine.llama.engine import LlamaEngine
+
+    return LlamaEngine(model.path, options)
+
+
+def need(tasks: Sequence[Task]) -> None:
+    """Raises as `open_engine` does for a model of these tasks that llama.cpp does not take or whose
+    weights do not fit into memory, without loading any."""
+    from sysgen_local.engine.llama import weights
+
+    for model in {str(task.model): task.model for task in tasks if task.model}.values():
+        if isinstance(model, Server):
+            open_engine(model, machine()).close()
+        else:
+            weights.require_room(model.path)
+            with weights.head(model.path):
+                pass
+
+
+def named(model: Model) -> Model:
+    """A server whose model was left open, with the one that it lists first: another model at the
+    same address is another model. Raises as `open_engine`."""
+    if not isinstance(model, Server) or model.model is not None:
+        return model
+    from sysgen_local.engine.openai.engine import ServerEngine
+
+    engine = ServerEngine(model.url)
+    engine.close()
+    return Server(model.url, engine.model)
+
+
+def spoken_to(model: Model) -> dict[str, str]:
+    """What a recipe says of how this model is spoken to; imports llama.cpp for a GGUF. A server
+    makes its prompts itself, and is only asked not to think, which older versions did not do.
+    Raises UsageError as `open_engine`."""
+    if isinstance(model, Server):
+        return {"thinking": "off"}
+    from sysgen_local.engine.llama import speech
+
+    return {"chat": speech.fact(model.path)}
+
+
+def machine(
+    *,
+    slots: int | None = None,
+    context: int | None = None,
+    gpu_layers: int | None = None,
+    threads: int | None = None,
+    batch: int | None = None,
+    flash: bool | None = None,
+    longest: int | None = None,
+) -> Options:
+    """The engine's options; imports llama.cpp. `longest`: tokens of the longest job, about."""
+    from sysgen_local.engine.llama.plan import BATCH, Options
+
+    return Options(
+        slots=slots,
+        context=context,
+        longest=longest,
+        batch=batch or BATCH,
+        flash=flash,
+        gpu_layers=gpu_layers,
+        threads=threads,
+    )
+
+
+def _prepared(prepare: Callable[[Engine, Any], None], board: Board, engine: Engine) -> None:
+    prepare(engine, board)
+
+
+def _run_on(
+    model: Model,
+    options: Options,
+    pipeline: Callable[[], Pipeline],
+    prepare: Sequence[Callable[[Engine], None]],
+    announce: Callable[[str], None],
+) -> bool:
+    """Loads the model and runs the pipeline on it, again with larger slots for rows that had no
+    room in them. False if that was interrupted."""
+    room = left = 0
+    with _interruptible() as interruption:
+        while True:
+            engine = interruption.engine = open_engine(model, options, announce)
+            work = pipeline()
+            try:
+                before, room = room, getattr(engine, "room", 0)
+                if before < room or not before:
+                    announce(engine.description)
+                    for ask in prepare:
+                        if not interruption.came:
+                            ask(engine)
+                    if not interruption.came:
+                        work.run(engine)
+                    left = work.no_room
+            finally:
+                engine.close()
+            if interruption.came or not left:
+                return not interruption.came
+            if before >= room:
+                announce(
+                    f"{left:,} rows need more memory than is free now and stay pending: run again "
+                    "when more is free"
+                )
+                return True
+            options = replace(options, least=2 * room)
+
+
+def _weight(model: Model | None) -> float | None:
+    """What a token costs beside another model's: it grows with the weights. Those of a server are
+    not known."""
+    if model is None or isinstance(model, Server):
+        return None
+    return float(model.path.stat().st_size)
+
+
+Loaded = tuple[Model | None, int | None]
+"""A model, and the tokens that a row may take where that is not the model's own number."""
+
+
+def _with_models(tasks: Sequence[Task]) -> list[tuple[Loaded, Task]]:
+    """Each task with what to load for it; one that asks no model joins its neighbour's pass."""
+    loaded: list[Loaded] = [
+        (task.model, int(context) if (context := task.facts.get("context")) else None)
+        for task in tasks
+    ]
+    for i, (model, _) in enumerate(loaded):
+        if model is None:
+            before = loaded[i - 1] if i else (None, None)
+            after = next((of for of in loaded[i + 1 :] if of[0]), (None, None))
+            loaded[i] = before if before[0] else after
+    return list(zip(loaded, tasks, strict=True))
+
+
+class _Interruption:
+    """Ctrl-C or SIGTERM: the first ends the engine's work after its current step, a second one
+    leaves at once, or within `interrupts.GRACE` where a library does not return."""
+
+    def __init__(self) -> None:
+        self.came = False
+        self.engine: Engine | None = None
+
+    def __call__(self, number: int, _: FrameType | None) -> None:
+        if self.came:
+            raise KeyboardInterrupt
+        self.came = True
+        if self.engine is not None:
+            self.engine.cancel()
+
+
+@contextmanager
+def _interruptible() -> Iterator[_Interruption]:
+    """While this lasts, signals go to what it yields."""
+    interruption = _Interruption()
+    before = {s: signal.signal(s, interruption) for s in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield interruption
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

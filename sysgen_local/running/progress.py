@@ -1,0 +1,273 @@
+"""What a run has done so far, as numbers, and who shows them.
+
+The pipeline counts. Views (a terminal's, plain lines, the side file that `sysgen status` reads
+while the database is locked) look at the numbers when it is time for them, in a thread of their
+own: a run that waits for a slow model still shows that it lives.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from sysgen_local.core.advice import ENDLESS, FEWEST, Finding, findings
+from sysgen_local.core.evidence import Evidence
+from sysgen_local.core.records import Cost, Row
+from sysgen_local.core.sizes import LONGEST, Size
+from sysgen_local.engine.request import Completion, Costs, Engine
+from sysgen_local.running.forecast import Forecast, Pace
+from sysgen_local.running.stage import Item, Outcome
+
+SPEAK_FROM = 0.04
+"""Share of a run's time from which on the time left is told, ..."""
+
+SPEAK_AFTER = 5.0
+"""... and seconds: in a few of them nothing but guesses can be told, and nobody needs them."""
+
+SEEN = 24
+"""Rows after which it is told at any share of the time."""
+
+
+@dataclass(slots=True)
+class PhaseProgress:
+    """`done` rows went on (or are final), `dropped` ended here by reason, `running` are in work."""
+
+    done: int = 0
+    dropped: Counter[str] = field(default_factory=Counter)
+    running: int = 0
+
+    @property
+    def through(self) -> int:
+        return self.done + self.dropped.total()
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """Phases that one model does together. `weight`: what a token of it costs beside others; None
+    where that is not known."""
+
+    phases: tuple[str, ...]
+    weight: float | None = None
+
+
+class Progress:
+    """Counts over the whole store, what earlier runs did included; `cost` is this run's.
+
+    `phases` are in their order: a row that one of them lets through waits for the next. `passes`
+    are those that this run does. `advice` follows from `evidence`, both of this run's rows.
+    """
+
+    def __init__(
+        self,
+        phases: Sequence[str],
+        *,
+        rows: int = 0,
+        rejected: int = 0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.rows = rows
+        self.rejected = rejected
+        self.phases = {phase: PhaseProgress() for phase in phases}
+        self.passes: Sequence[Pass] = (Pass(tuple(phases)),)
+        self.forecast = Forecast(phases)
+        self.cost = Cost()
+        self.finished_here = 0
+        self.last: Item | None = None
+        self.evidence: Evidence | None = None
+        self.advice: Sequence[Finding] = ()
+        self._results = 0
+        self._look_at = ENDLESS
+        self._next: dict[str, str | None] = dict(zip(phases, [*phases[1:], None], strict=True))
+        self._clock = clock
+        self.started = clock()
+        self._pace = Pace(clock)
+        self._passing = 0
+        self._costs: dict[float | None, Costs] = {}
+        self._foretelling = threading.Lock()
+        self._told: tuple[float, float | None] = (-math.inf, None)
+
+    @property
+    def final(self) -> int:
+        return list(self.phases.values())[-1].done
+
+    @property
+    def dropped(self) -> int:
+        return sum(phase.dropped.total() for phase in self.phases.values())
+
+    @property
+    def pending(self) -> int:
+        return self.rows - self.final - self.dropped
+
+    @property
+    def seconds(self) -> float:
+        return self._clock() - self.started
+
+    def waiting(self, phase: str) -> int:
+        """Rows this phase has yet to finish, of those that have reached it."""
+        reached = self.rows
+        for name, state in self.phases.items():
+            if name == phase:
+                return reached - state.through
+            reached = state.done
+        raise KeyError(phase)
+
+    def passing(self, number: int, engine: Engine | None) -> None:
+        """A pass begins, on this engine (None: no model is asked)."""
+        if now := self._pace.now():
+            self._costs[self.passes[self._passing].weight] = now.costs
+        self._passing = number
+        self._pace = Pace(self._clock, engine)
+
+    def begin(self, row: Item, phase: str) -> None:
+        """A row that waited for a phase is taken up."""
+        self.phases[phase].running += 1
+        self.forecast.begin(phase, row.row, size_of(row))
+
+    def asked(self, row: Item, phase: str, request: str) -> None:
+        """A request of a row goes to the engine."""
+        self.forecast.asked(phase, row.row, request)
+        self._pace.asked(request)
+
+    def answered(self, phase: str, completion: Completion) -> None:
+        """One request of a phase came back."""
+        read, written = completion.tokens_in, completion.tokens_out
+        spent = self.cost
+        self.cost = Cost(
+            spent.tokens_in + read, spent.tokens_out + written, spent.seconds + completion.seconds
+        )
+        if completion.tokens_decoded is not None:
+            read = completion.tokens_decoded
+        self.forecast.answered(completion.id, read, written)
+        self._pace.answered(completion, read)
+
+    def left_waiting(self, row: Item, phase: str) -> None:
+        """A row that was taken up waits for the phase again."""
+        self.phases[phase].running -= 1
+        self.forecast.left_waiting(phase, row.row, size_of(row))
+
+    def count(self, row: Item, phase: str, result: Outcome, *, goes_on: bool = False) -> None:
+        """One row got through one phase; `row` already carries the result. `goes_on`: the next
+        phase takes it up at once."""
+        state = self.phases[phase]
+        state.running -= 1
+        if result.dropped:
+            state.dropped[result.dropped] += 1
+        else:
+            state.done += 1
+        following = None if result.dropped else self._next[phase]
+        self.forecast.ended(phase, row.row, following, at_once=goes_on)
+        if following is None:
+            self.finished_here += 1
+            if not result.dropped:
+                self.last = row
+        elif goes_on:
+            self.phases[following].running += 1
+        if self.evidence is not None:
+            self.evidence.add(row, phase, result)
+            self._results += 1
+            if self._results >= self._look_at:
+                self.advice = findings(self.evidence)
+                few = ENDLESS if self._look_at < FEWEST else FEWEST // 2
+                self._look_at += max(few, self._look_at // 20)
+
+    @property
+    def left(self) -> float | None:
+        """Seconds until this run has done all it can; None until there is something to go by.
+        Worked out once a second, whoever asks."""
+        if not self.pending:
+            return None
+        with self._foretelling:
+            at, told = self._told
+            if self._clock() - at >= 1:
+                told = self._foretold()
+                self._told = self._clock(), told
+            return told
+
+    def _foretold(self) -> float | None:
+        if (now := self._pace.now()) is None:
+            return None
+        counts = {
+            name: (
+                max(0, self.waiting(name) - state.running),
+                (state.done + 9.5) / (state.through + 10),
+            )
+            for name, state in self.phases.items()
+        }
+        passes = [of.phases for of in self.passes]
+        ahead = self.forecast.ahead(counts, passes, now.flights)
+        if ahead is None:
+            return None
+        left = sum(
+            work.seconds(self._costs_of(number, now.costs), now.slots)
+            for number, work in enumerate(ahead)
+        )
+        seconds = self.seconds
+        early = self.finished_here < SEEN and seconds < SPEAK_FROM * (seconds + left)
+        return None if early or seconds < SPEAK_AFTER or not left else left
+
+    def _costs_of(self, number: int, now: Costs) -> Costs:
+        """What the steps of a pass cost: as now, as they did in an earlier pass of such a model, or
+        as now times what one model weighs beside the other."""
+        own, weight = self.passes[self._passing].weight, self.passes[number].weight
+        if number == self._passing or weight == own:
+            return now
+        if weight in self._costs:
+            return self._costs[weight]
+        return Costs(*(cost * weight / own for cost in now)) if weight and own else now
+
+
+def size_of(item: Item) -> Size:
+    """The lengths of a row's texts; of what is no conversation nothing is known."""
+    if not isinstance(item, Row):
+        return Size(1.0, 0.0, 0.0, 1.0)
+    asked = answered = answers = usable = 0
+    for turn in item.conversation.turns:
+        text = turn.text
+        length = len(text) if text.isascii() else len(text.encode(errors="surrogatepass"))
+        if turn.role == "assistant":
+            answered += length
+            answers += 1
+            usable += min(length, LONGEST)
+        else:
+            asked += length
+    return Size(1.0, asked, answered, answers, usable)
+
+
+class View(Protocol):
+    """Shows the progress every so many seconds, and once more at the end."""
+
+    every: float
+
+    def show(self, progress: Progress) -> None: ...
+
+    def close(self, progress: Progress) -> None: ...
+
+
+@contextmanager
+def shown(progress: Progress, views: Sequence[View]) -> Iterator[None]:
+    """While this lasts, the views show the progress."""
+    over = threading.Event()
+
+    def watch(view: View) -> None:
+        view.show(progress)
+        while not over.wait(view.every):
+            view.show(progress)
+
+    with ExitStack() as ends:
+        for view in views:
+            ends.callback(view.close, progress)
+        threads = [threading.Thread(target=watch, args=(view,), daemon=True) for view in views]
+        for thread in threads:
+            thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            for thread in threads:
+                thread.join()

@@ -1,0 +1,169 @@
+"""A benchmark run: a model answers the questions, a judge grades them, scores are counted as the
+benchmark's authors count.
+
+Everything goes to one DuckDB file as it is done, under the fingerprints of its recipe: a run that
+was stopped is taken up again, and one with another model, judge or option stands beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sysgen_local.engine.request import GREEDY, Sampling
+from sysgen_local.evaluate.benchmarks.answer import Answer, History, SystemIn
+from sysgen_local.evaluate.benchmarks.benchmark import Benchmark, need_golds
+from sysgen_local.evaluate.benchmarks.case import PHASES, Board, Case
+from sysgen_local.evaluate.benchmarks.judging import Judge, MultifacetJudge, SysBenchJudge
+from sysgen_local.models import Model, identity, locate
+from sysgen_local.prompts.prompt_set import judging
+from sysgen_local.running import executor
+from sysgen_local.running.executor import Task
+from sysgen_local.running.progress import Progress, View
+from sysgen_local.store.evaluation import Evaluation
+
+if TYPE_CHECKING:
+    from sysgen_local.engine.llama.plan import Options
+
+BYTES_PER_TOKEN = 3
+"""Few tokenizers make more tokens than that of any language or code."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """How models are asked and judged; the defaults are greedy and the official ones."""
+
+    sampling: Sampling = GREEDY
+    seed: int = 0
+    max_answer_tokens: int = 1024
+    history: History = "own"
+    system_in: SystemIn = "system"
+    judge_sees_system: bool = False
+    judge_prompt: Path | None = None
+    max_judge_tokens: int = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class BenchmarkRun:
+    """One model, one judge, one benchmark. Names as everywhere: catalogue, GGUF or server."""
+
+    benchmark: Benchmark
+    model: str
+    judge: str
+    setting: Setting = field(default_factory=Setting)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Where the results of a run are, and every question with them."""
+
+    marking: int
+    cases: list[Case]
+
+
+def run_benchmark(
+    run: BenchmarkRun,
+    store: Evaluation,
+    views: Sequence[View],
+    options: Options,
+    *,
+    retry_failed: bool = False,
+    announce: Callable[[str], None] = lambda line: None,
+) -> Outcome | None:
+    """Answers and judges all that is due, and notes the scores; None if it was interrupted.
+
+    Raises UsageError for what cannot be used, SysgenError where no question could be judged.
+    """
+    tasks = _tasks(run)
+    answering, judging_ = tasks
+    facts = {"benchmark": run.benchmark.name, "questions": run.benchmark.fingerprint}
+    facts |= answering.facts
+    sitting = store.sitting(
+        run.benchmark.name, Task.of(facts), facts, older=Task.as_noted(facts, {})
+    )
+    marking = store.marking(sitting, judging_.fingerprint, judging_.facts, older=judging_.older)
+    if retry_failed and (again := store.forget_failed(sitting, marking)):
+        announce(f"{again:,} questions that failed are tried again")
+    board = Board(store, run.benchmark.questions, sitting, marking)
+    options = replace(options, longest=_longest(run))
+    if not executor.run(tasks, board, _progress(board), views, options, announce=announce):
+        return None
+    cases = board.cases()
+    scores = run.benchmark.score(cases)
+    store.set_scores(marking, _flat(scores))
+    return Outcome(marking, cases)
+
+
+def _tasks(run: BenchmarkRun) -> tuple[Task, Task]:
+    setting, benchmark = run.setting, run.benchmark
+    model = executor.named(locate(run.model))
+    judge = model if run.judge == run.model else executor.named(locate(run.judge))
+    if setting.history == "gold":
+        need_golds(benchmark)
+    answer = Answer(
+        setting.sampling,
+        setting.seed,
+        setting.max_answer_tokens,
+        setting.history,
+        setting.system_in,
+    )
+    marker = _judge(run)
+    return (
+        Task(answer, model, answer.facts() | _identity("model", model)),
+        Task(marker, judge, marker.facts() | _identity("judge", judge)),
+    )
+
+
+def _judge(run: BenchmarkRun) -> Judge:
+    setting = run.setting
+    prompt = judging(run.benchmark.name, setting.judge_prompt)
+    if run.benchmark.name == "sysbench":
+        gold = setting.history == "gold"
+        return SysBenchJudge(prompt, gold, setting.seed, setting.max_judge_tokens)
+    sees = setting.judge_sees_system
+    return MultifacetJudge(prompt, sees, setting.seed, setting.max_judge_tokens)
+
+
+def _identity(role: str, model: Model) -> dict[str, str]:
+    facts = identity(model)
+    return {
+        role: facts["model"],
+        f"{role}_file": facts["model_file"],
+        **executor.spoken_to(model),
+    }
+
+
+def _longest(run: BenchmarkRun) -> int:
+    """An estimate of the tokens of the longest prompt with its answer: as if the model's earlier
+    answers were as long as the dataset's."""
+    setting = run.setting
+    sizes = (
+        sum(len(text.encode()) for text in (q.system, *q.users, *q.golds))
+        for q in run.benchmark.questions
+    )
+    return max(sizes) // BYTES_PER_TOKEN + setting.max_answer_tokens + setting.max_judge_tokens
+
+
+def _progress(board: Board) -> Progress:
+    cases = board.cases()
+    progress = Progress(PHASES, rows=len(cases))
+    for case in cases:
+        for phase, result in zip(PHASES, (case.answered, case.judged), strict=True):
+            if result is not None and result.dropped:
+                progress.phases[phase].dropped[result.dropped] += 1
+            elif result is not None:
+                progress.phases[phase].done += 1
+    return progress
+
+
+def _flat(scores: Mapping[str, Any], prefix: str = "") -> dict[str, float | None]:
+    """Every number by its path, as `isr.dependent/aligned`."""
+    flat: dict[str, float | None] = {}
+    for name, value in scores.items():
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{prefix}{name}.")
+        elif value is None or isinstance(value, int | float):
+            flat[f"{prefix}{name}"] = value
+    return flat

@@ -1,0 +1,147 @@
+"""The recipe that each phase will have: what its results were made with never mixes silently."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+
+from sysgen_local.core.errors import RecipeError
+from sysgen_local.core.records import PHASES, Phase
+from sysgen_local.phases.check import CheckAnswers
+from sysgen_local.phases.respond import Respond
+from sysgen_local.running.executor import LATER, NAMES, Task
+from sysgen_local.store import Recipe, Store
+
+
+def noted(store: Store) -> dict[Phase, Recipe]:
+    """The recipe of each phase that has one. Older versions took --context for a matter of the
+    machine and noted it in no recipe: there it is what the commands said."""
+    found = {phase: of for phase in PHASES if (of := store.recipe(phase)) is not None}
+    if any(name in of.facts for of in found.values() for name in ("context", *LATER)):
+        return found
+    commands = store.commands()
+    said = {phase: _said_context(commands, phase) for phase in found}
+    return {phase: _with_context(of, said[phase]) for phase, of in found.items()}
+
+
+def _said_context(commands: Sequence[str], phase: Phase) -> str | None:
+    """The --context of the latest of these commands that had one and was about this phase's
+    results: not about forgotten ones, nor about those of a later phase alone."""
+    for words in (re.split(r"[ =]+", command) for command in commands):
+        options = dict(pairwise(words))
+        alone = words[0] if words[0] in PHASES else options.get("--phase", phase)
+        edited = alone == "respond" and phase == "check" and "--edited" in words
+        redo = options.get("--redo", "")
+        again = redo in PHASES and PHASES.index(redo) <= PHASES.index(phase)
+        if (alone == phase or edited) and (again or redo not in PHASES):
+            context = options.get("--context", "")
+            if context.isdecimal():
+                return str(int(context))
+        if again:
+            return None
+    return None
+
+
+def _with_context(recipe: Recipe, context: str | None) -> Recipe:
+    """As this version would have written it. Only a phase that asks a model has a context."""
+    asks = "model_file" in recipe.facts
+    if context is None or not asks or Task.of(recipe.facts) != recipe.fingerprint:
+        return recipe
+    facts = {**recipe.facts, "context": context}
+    return Recipe(Task.of(facts), facts)
+
+
+def recipes(
+    tasks: Sequence[Task], store: Store, *, redo: Phase | None = None, check: bool | None = None
+) -> dict[Phase, Recipe]:
+    """The recipe that each phase will have, once what `redo` names is forgotten. Nothing is
+    written: raises RecipeError where results stay that were made in another way.
+
+    A phase that is not among the tasks keeps what it was made with, and so its options are there
+    when it is done again. `check` False: answers are final without being checked.
+    """
+    counts = store.counts()
+    found = noted(store)
+    redone = PHASES[PHASES.index(redo) :] if redo else ()
+    for task in tasks:
+        phase = task.stage.phase
+        there = found.get(phase)
+        state = counts.phases.get(phase)
+        if phase in redone or there is None or state is None or state.done == 0:
+            found[phase] = Recipe(task.fingerprint, dict(task.facts))
+        elif "imported" in there.facts and not state.pending:
+            continue  # phrases from elsewhere: there is nothing for this phase to do
+        elif there.fingerprint == Task.as_noted(task.facts, there.facts):
+            # What only names things may have changed: a model file that lies elsewhere. What an
+            # older version did not note is noted from now on.
+            found[phase] = Recipe(task.fingerprint, {**there.facts, **task.facts})
+        else:
+            raise _another(store, phase, there.facts, task.facts)
+    anew = next((task for task in tasks if task.stage.phase == "respond"), None)
+    checks = any(task.stage.phase == "check" for task in tasks)
+    done = counts.phases["respond"].done
+    if anew and not checks and "check" in found and ("respond" in redone or not done):
+        found["check"] = _following(anew, found["check"])
+    if check is False:
+        found.pop("check", None)
+    return found
+
+
+def _following(answering: Task, there: Recipe) -> Recipe:
+    """The checks' recipe where answers are written in another way than it was made for: they are
+    written again in the same way."""
+    respond = answering.stage
+    assert isinstance(respond, Respond)
+    tries = int(there.facts["tries"])
+    facts = CheckAnswers(respond.prompts, respond, tries=tries).facts()
+    facts |= {name: of for name, of in answering.facts.items() if name in _OF_THE_MODEL}
+    return Recipe(Task.of(facts), facts)
+
+
+_OF_THE_MODEL = (
+    "model", "model_file", "model_license", "model_parameters", "prompt_set", "context", *LATER
+)  # fmt: skip
+
+
+def _another(
+    store: Store, phase: Phase, before: Mapping[str, str], now: Mapping[str, str]
+) -> RecipeError:
+    # What was not noted then cannot be compared.
+    now = {name: of for name, of in now.items() if name in before or name not in LATER}
+    old, new = _spread(before), _spread(now)
+    differ = [
+        f"{name} was {_short(old.get(name))}, now {_short(new.get(name))}"
+        for name in sorted({*old, *new})
+        if old.get(name) != new.get(name) and name not in NAMES
+    ]
+    return RecipeError(
+        f"{store.path} was made with another recipe for {phase}: {'; '.join(differ)}",
+        hint=f"give the options it was made with, do this phase and all after it again "
+        f"(--redo {phase}), or write to another file (--db FILE)",
+    )
+
+
+def _spread(facts: Mapping[str, str]) -> dict[str, str]:
+    """The facts, with what is said of sampling and of the chat template one by one."""
+    spread: dict[str, str] = {}
+    for name, fact in facts.items():
+        if name.endswith("sampling") or name == "chat":
+            spread |= {f"{name} {of}": str(value) for of, value in json.loads(fact).items()}
+        else:
+            spread[name] = fact
+    return spread
+
+
+def agree(
+    tasks: Sequence[Task], store: Store, *, redo: Phase | None = None, check: bool | None = None
+) -> None:
+    """Forgets what `redo` names and writes down every phase's recipe, all in one transaction.
+    Raises RecipeError, before anything is deleted, as `recipes` does."""
+    store.prepare(recipes(tasks, store, redo=redo, check=check), redo=redo)
+
+
+def _short(value: str | None) -> str:
+    text = "nothing" if value is None else value
+    return text if len(text) <= 40 else f"{text[:12]}…"

@@ -1,0 +1,137 @@
+"""A study: several models through the same benchmarks, beside each other as in the paper's tables.
+
+The first model is what the others are compared with: difference and 95 % interval of every number,
+by paired bootstrap over the questions that both have verdicts for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, get_args
+
+from sysgen_local.core.errors import UsageError
+from sysgen_local.evaluate.benchmarks.answer import SystemIn
+from sysgen_local.evaluate.benchmarks.benchmark import Benchmark, unjudged
+from sysgen_local.evaluate.statistics import compare
+from sysgen_local.report.benchmarks import study_tables
+from sysgen_local.report.grid import Table
+from sysgen_local.running.progress import View
+from sysgen_local.store.evaluation import Comparison, Evaluation
+from sysgen_local.workflows.benchmark import BenchmarkRun, Outcome, Setting, run_benchmark
+
+if TYPE_CHECKING:
+    from sysgen_local.engine.llama.plan import Options
+
+
+@dataclass(frozen=True, slots=True)
+class Entrant:
+    """A model under a label, and where the system message stands for it."""
+
+    label: str
+    model: str
+    system_in: SystemIn | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Entrant:
+        """`MODEL`, `LABEL=MODEL`, either with `@system` or `@user` behind it."""
+        label, _, model = text.rpartition("=") if "://" not in text else text.partition("=")
+        if "://" in label or not model:
+            label, model = "", text
+        name, at, role = model.rpartition("@")
+        found: SystemIn | None = next((r for r in get_args(SystemIn) if at and r == role), None)
+        if found is not None:
+            model = name
+        if not model:
+            raise UsageError(
+                f"{text!r} names no model", hint="write LABEL=MODEL or LABEL=MODEL@user"
+            )
+        return cls(label or (f"{model} ({found})" if found else model), model, found)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One entrant at one benchmark: its marking, and row -> judged question."""
+
+    entrant: Entrant
+    benchmark: Benchmark
+    outcome: Outcome
+
+
+def run(
+    entrants: Sequence[Entrant],
+    benchmarks: Sequence[Benchmark],
+    judge: str,
+    setting: Setting,
+    store: Evaluation,
+    views: Callable[[], Sequence[View]],
+    options: Options,
+    *,
+    retry_failed: bool = False,
+    announce: Callable[[str], None] = lambda line: None,
+) -> list[Result] | None:
+    """Every entrant through every benchmark; None if it was interrupted. What is there already
+    is not done again. Raises UsageError where two entrants have one label."""
+    labels = [entrant.label for entrant in entrants]
+    if twice := next((label for label in labels if labels.count(label) > 1), None):
+        raise UsageError(f"two models are called {twice}", hint="write LABEL=MODEL for each")
+    results = []
+    for benchmark in benchmarks:
+        for entrant in entrants:
+            announce(f"{benchmark.name}: {entrant.label}")
+            mine = replace(setting, system_in=entrant.system_in or setting.system_in)
+            outcome = run_benchmark(
+                BenchmarkRun(benchmark, entrant.model, judge, mine),
+                store,
+                views(),
+                options,
+                retry_failed=retry_failed,
+                announce=announce,
+            )
+            if outcome is None:
+                return None
+            results.append(Result(entrant, benchmark, outcome))
+    return results
+
+
+def conclude(results: Sequence[Result], store: Evaluation) -> list[Table]:
+    """Compares each entrant with the first, notes that in the store, and returns the tables."""
+    tables = []
+    for name in dict.fromkeys(result.benchmark.name for result in results):
+        first, *others = [result for result in results if result.benchmark.name == name]
+        comparisons = [c for other in others for c in _comparisons(first, other)]
+        store.set_comparisons(comparisons)
+        scores = {
+            r.entrant.label: r.benchmark.summary(r.benchmark.score(r.outcome.cases))
+            for r in (first, *others)
+        }
+        notes = [_note(result) for result in (first, *others)]
+        tables += study_tables(name, scores, comparisons, [note for note in notes if note])
+    return tables
+
+
+def _comparisons(first: Result, other: Result) -> list[Comparison]:
+    benchmark = first.benchmark
+    before = benchmark.judged(first.outcome.cases)
+    after = benchmark.judged(other.outcome.cases)
+    both = sorted(before.keys() & after.keys())
+    found = compare(
+        benchmark.units([before[row] for row in both]),
+        benchmark.units([after[row] for row in both]),
+    )
+    return [
+        Comparison(
+            benchmark.name, metric, first.outcome.marking, other.outcome.marking,
+            first.entrant.label, other.entrant.label, of.before, of.after, of.difference, of.low,
+            of.high, len(both),
+        )
+        for metric, of in found.items()
+    ]  # fmt: skip
+
+
+def _note(result: Result) -> str | None:
+    """What an entrant's numbers leave out."""
+    of = result.benchmark.score(result.outcome.cases)["questions"]
+    if not (reasons := unjudged(of)):
+        return None
+    return f"{result.entrant.label}: {of['judged']:,} of {of['all']:,} questions ({reasons})"

@@ -1,0 +1,256 @@
+"""A few rows through the whole job, for several models and prompt sets: `sysgen try`.
+
+Each combination of a model with a prompt set goes through the same plan, passes and phases as a
+run, over the same rows, in a store that lives in memory.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice, product
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sysgen_local.core.errors import UsageError
+from sysgen_local.core.records import PHASES, Conversation, Phase, Reject, Result, Row, Source
+from sysgen_local.core.settings import Settings
+from sysgen_local.report.beside import Column
+from sysgen_local.report.journey import journey
+from sysgen_local.running.executor import Task
+from sysgen_local.running.progress import View
+from sysgen_local.sources import (
+    Drawn,
+    Tally,
+    draw,
+    find_each,
+    need_usable,
+    parse_map,
+    read,
+    strictly,
+)
+from sysgen_local.store import Origin, Store
+from sysgen_local.workflows import plan as job
+from sysgen_local.workflows import recipe as recipes
+
+if TYPE_CHECKING:
+    from sysgen_local.engine.llama.plan import Options
+
+LARGE = 100_000_000
+"""Bytes of a file that takes seconds to read."""
+
+OnRow = Callable[["Combination", Row, Origin], None]
+"""Told of each row as soon as it is final or dropped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Combination:
+    """One column: a model with a prompt set, and what there is to do. `label` tells it from the
+    others."""
+
+    label: str
+    model: str
+    prompts: str
+    settings: Settings
+    tasks: tuple[Task, ...]
+
+
+def combinations(
+    settings: Settings, models: Sequence[str] = (), prompt_sets: Sequence[str] = ()
+) -> list[Combination]:
+    """Every model with every prompt set; without one of them, what a run would take.
+
+    Raises UsageError, as `job.plan` does for what cannot be used, and for what is named twice.
+    """
+    for what, names in (("model", models), ("prompt set", prompt_sets)):
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise UsageError(f"the {what} {twice} is named twice", hint="name each once")
+    planned = []
+    with Store.in_memory() as store:
+        for model, prompts in product(
+            models or (settings.model,), prompt_sets or (settings.prompts,)
+        ):
+            mine = replace(settings, model=model, prompts=prompts)
+            planned.append((mine, tuple(job.plan(mine, store, PHASES))))
+    called = [_model(tasks) for _, tasks in planned]
+    sets = [tasks[0].facts["prompt_set"] for _, tasks in planned]
+    short_models = _short(called, [str(mine.model) for mine, _ in planned])
+    short_sets = _short([Path(name).name for name in sets], sets)
+    found = []
+    for i, (mine, tasks) in enumerate(planned):
+        parts = [short_models[i]] if len(models) > 1 else []
+        parts += [short_sets[i]] if len(prompt_sets) > 1 else []
+        label = " · ".join(parts) or called[i]
+        found.append(Combination(label, called[i], sets[i], mine, tasks))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How the inputs are read; as the options of `sysgen run`."""
+
+    mapping: str | None = None
+    license: str | None = None
+    split: str | None = None
+    encoding: str | None = None
+    limit: int | None = None
+    strict: bool = False
+    skip_system: bool = False
+
+
+def draw_rows(
+    inputs: Sequence[str],
+    rows: int,
+    seed: int,
+    reading: Reading | None = None,
+    say: Callable[[str], None] = lambda line: None,
+) -> list[Drawn]:
+    """Rows drawn evenly over the inputs and the datasets in them; says what each file held.
+
+    Raises UsageError where no row can be used.
+    """
+    reading = reading or Reading()
+    tallies: list[Tally] = []
+
+    def records(source: Source) -> Iterator[Conversation | Reject]:
+        tally = Tally(source.path)
+        tallies.append(tally)
+        if (size := Path(source.file).stat().st_size) > LARGE and reading.limit is None:
+            say(f"{source.path}: {size / 1e6:,.0f} MB are read (--limit N: the first N rows)")
+        found = islice(read(source, skip_system=reading.skip_system, say=say), reading.limit)
+        yield from tally.count(strictly(source.path, found) if reading.strict else found)
+        why = f", {tally.rejected:,} rejected ({tally.first_reject})" if tally.rejected else ""
+        say(f"{source.path}: {tally.usable:,} rows{why}")
+
+    drawn = draw(_datasets(inputs, reading, say), rows, seed, records)
+    need_usable(tallies)
+    usable = sum(tally.usable for tally in tallies)
+    taken = sum(len(of.rows) for of in drawn)
+    say(f"{taken:,} of {usable:,} rows are tried, drawn with seed {seed}")
+    return drawn
+
+
+def run(
+    combinations: Sequence[Combination],
+    drawn: Sequence[Drawn],
+    views: Callable[[Combination], Sequence[View]],
+    options: Options,
+    *,
+    on_row: OnRow,
+    announce: Callable[[str], None] = lambda line: None,
+) -> list[Column] | None:
+    """One combination after the other over the rows drawn; None if it was interrupted."""
+    columns = []
+    for combination in combinations:
+        column = _run(combination, drawn, views(combination), options, on_row, announce)
+        if column is None:
+            return None
+        columns.append(column)
+    return columns
+
+
+def _run(
+    combination: Combination,
+    drawn: Sequence[Drawn],
+    views: Sequence[View],
+    options: Options,
+    on_row: OnRow,
+    announce: Callable[[str], None],
+) -> Column | None:
+    watch = _Stopwatch()
+    rows: list[Row] = []
+
+    def ended(row: Row, origin: Origin) -> None:
+        rows.append(row)
+        on_row(combination, row, origin)
+
+    def loaded(line: str) -> None:
+        watch.start()
+        announce(line)
+
+    tasks = combination.tasks
+    with _Watched.in_memory() as store:
+        store.watch, store.on_end = watch, ended
+        for source, conversations in drawn:
+            store.ingest(source, conversations)
+        recipes.agree(tasks, store, check=combination.settings.check)
+        finished = job.run(tasks, store, views, options, announce=loaded)
+    return Column(combination.label, tuple(rows), watch.seconds) if finished else None
+
+
+def _datasets(
+    inputs: Sequence[str], reading: Reading, say: Callable[[str], None]
+) -> list[list[Source]]:
+    """The files of each dataset of each input; what has the same content counts once."""
+    mapping = parse_map(reading.mapping) if reading.mapping else None
+    groups: dict[tuple[int, str], list[Source]] = {}
+    seen = set()
+    found = find_each(
+        inputs,
+        mapping=mapping,
+        license=reading.license,
+        split=reading.split,
+        encoding=reading.encoding,
+        say=say,
+    )
+    for number, sources in enumerate(found):
+        for source in sources:
+            if source.fingerprint not in seen:
+                seen.add(source.fingerprint)
+                groups.setdefault((number, source.dataset or source.path), []).append(source)
+    return list(groups.values())
+
+
+def _model(tasks: Sequence[Task]) -> str:
+    return next(task.model.name for task in tasks if task.model is not None)
+
+
+def _short(names: list[str], spelled: list[str]) -> list[str]:
+    """The names, unless two things have one name: then as they were spelled."""
+    return names if len(set(names)) == len(set(spelled)) else spelled
+
+
+class _Stopwatch:
+    """Time in which a model worked: from when it was loaded to each commit."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._since = time.monotonic()
+
+    def start(self) -> None:
+        """What passed since the last lap was not work."""
+        self._since = time.monotonic()
+
+    def lap(self) -> None:
+        now = time.monotonic()
+        self.seconds += now - self._since
+        self._since = now
+
+
+class _Watched(Store):
+    """Tells of each row that has come to its end, once that is committed."""
+
+    watch: _Stopwatch
+    on_end: Callable[[Row, Origin], None]
+
+    def commit(self, results: Sequence[tuple[int, Phase, Result]]) -> None:
+        super().commit(results)
+        self.watch.lap()
+        last = self.phases[-1]
+        for number, phase, result in results:
+            if result.dropped is not None or phase == last:
+                row, origin = self.row(number), self.origin(number)
+                assert row is not None
+                assert origin is not None
+                self.on_end(row, origin)
+
+
+def as_dict(combination: Combination, row: Row, origin: Origin) -> dict[str, Any]:
+    """What `--json` prints of a row."""
+    return {
+        "combination": combination.label,
+        "model": combination.model,
+        "prompts": combination.prompts,
+        **journey(row, origin),
+    }

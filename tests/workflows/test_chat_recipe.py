@@ -1,0 +1,150 @@
+"""How a chat template is rendered is part of the recipe of whatever asks the model."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from filled import fill
+from questions import dialogue, run, write
+from scripted import ScriptedEngine, plain
+from tiny import CHATML, make
+
+from sysgen_local.core.errors import RecipeError
+from sysgen_local.core.records import PHASES, Conversation, Source, Turn
+from sysgen_local.core.settings import Settings
+from sysgen_local.engine.llama import chat, speech
+from sysgen_local.engine.llama.tokenizer import Vocab
+from sysgen_local.models import Server
+from sysgen_local.running import executor
+from sysgen_local.running.executor import Task
+from sysgen_local.running.pipeline import Pipeline
+from sysgen_local.store import Store
+from sysgen_local.store.evaluation import Evaluation
+from sysgen_local.workflows.plan import plan, progress_of
+from sysgen_local.workflows.recipe import agree
+
+ASKING = ("generate", "verify", "respond", "check")
+
+ODD = (
+    "{% if messages[0].role == 'system' %}{{ raise_exception('no system role') }}{% endif %}"
+    + CHATML
+    + "{% if enable_thinking is not defined or enable_thinking %}<think>\n{% endif %}"
+)
+"""Needs all that is done to a template: no system role, and it thinks by default."""
+
+
+@pytest.fixture(autouse=True)
+def anew():
+    speech._fact.cache_clear()
+    yield
+    speech._fact.cache_clear()
+
+
+def test_whatever_another_version_makes_of_the_same_file_is_another_fact(tmp_path, monkeypatch):
+    path = make(tmp_path / "m.gguf", "qwen2", template=ODD)
+    want = speech.fact(path)
+    changes = [
+        ("thinking", chat, "OFF", {}),
+        ("prompts", chat, "_folded", lambda messages: messages),
+        ("prompts", chat, "_lacking", lambda tail, opening: "Sure! "),
+        ("system", chat.ChatTemplate, "_takes_system", lambda self: True),
+        ("end", Vocab, "close_turns", lambda self, behind, last: None),
+    ]
+    for name, where, what, other in changes:
+        with monkeypatch.context() as patch:
+            patch.setattr(where, what, other)
+            speech._fact.cache_clear()
+            assert json.loads(speech.fact(path))[name] != json.loads(want)[name], what
+    speech._fact.cache_clear()
+    assert speech.fact(path) == want
+
+
+def test_another_file_in_the_same_place_is_looked_at(tmp_path):
+    path = make(tmp_path / "m.gguf", "qwen2", template=ODD)
+    before = speech.fact(path)
+    make(path, "qwen2", template=CHATML)
+    assert speech.fact(path) != before
+
+
+@pytest.fixture
+def store(tmp_path):
+    with Store.open(tmp_path / "s.duckdb") as store:
+        turns = (Turn("user", "How do I grow mint?"), Turn("assistant", "In a pot."))
+        store.ingest(Source("r", "r", "0"), [Conversation(turns, i) for i in (1, 2, 3)])
+        tasks = plan(Settings(), store, PHASES)
+        agree(tasks, store)
+        Pipeline(store, [t.stage for t in tasks], progress_of(store)).run(ScriptedEngine(plain))
+        yield store
+
+
+def older(facts):
+    return {name: of for name, of in facts.items() if name != "chat"}
+
+
+def test_a_phase_that_asks_a_model_notes_how(store):
+    noted = {phase for phase in PHASES if "chat" in store.recipe(phase).facts}
+    assert noted == set(ASKING)
+
+
+def test_a_store_of_an_older_version_is_gone_on_with_and_notes_it_then(store, monkeypatch):
+    today = {phase: store.recipe(phase) for phase in PHASES}
+    for phase, recipe in today.items():
+        facts = older(recipe.facts)
+        store.set_recipe(phase, Task.of(facts), facts)
+    with pytest.raises(RecipeError, match=r"generate: seed was 0, now 9\n"):
+        agree(plan(Settings(seed=9), store, PHASES), store)
+    agree(plan(Settings(), store, PHASES), store)
+    assert {phase: store.recipe(phase) for phase in PHASES} == today
+    monkeypatch.setattr(chat, "_lacking", lambda tail, opening: "Sure! ")
+    speech._fact.cache_clear()
+    with pytest.raises(RecipeError, match="generate: chat prompts was"):
+        agree(plan(Settings(), store, PHASES), store)
+    agree(plan(Settings(), store, PHASES, "generate"), store, redo="generate")
+
+
+def forget(db, tables):
+    """Makes the recipes in these tables what an older version wrote."""
+    for table in tables:
+        for fingerprint, facts in db.all(f"SELECT fingerprint, facts FROM {table}"):
+            assert "chat" in facts
+            db.do(
+                f"UPDATE {table} SET fingerprint = $1, facts = $2::MAP(VARCHAR, VARCHAR) "
+                "WHERE fingerprint = $3",
+                Task.of(older(facts)), older(facts), fingerprint,
+            )  # fmt: skip
+
+
+def test_answers_of_a_benchmark_from_an_older_version_are_gone_on_with(tmp_path):
+    file = write(tmp_path / "d.jsonl", [dialogue(1), dialogue(2)])
+    db = tmp_path / "e.duckdb"
+    options = ("evaluate", "sysbench", file, "--model", "builtin", "--db", db, "-q", "--json",
+               "--max-answer-tokens", 12, "--slots", 4)  # fmt: skip
+    first = run(*options).stdout
+    what = "SELECT facts FROM sittings UNION ALL SELECT facts FROM markings"
+    with Evaluation.open(db) as kept:
+        today = kept._db.all(what)
+        forget(kept._db, ("sittings", "markings"))
+    assert run(*options).stdout == first
+    with Evaluation.open(db) as kept:
+        assert kept._db.all(what) == today
+
+
+def test_what_a_judge_said_by_an_older_version_is_not_asked_again(tmp_path):
+    db = tmp_path / "x.duckdb"
+    fill(db, 4)
+    options = ("judge", "--db", db, "--judge", "builtin", "-q", "--json", "--pairs", 1)
+    first = run(*options).stdout
+    with Store.open(db) as store:
+        forget(store._db, ("judges",))
+    assert run(*options).stdout == first
+    with Store.open(db) as store:
+        [(facts,)] = store._db.all("SELECT facts FROM judges")
+    assert "chat" in facts
+
+
+def test_a_server_makes_its_prompts_itself_and_is_told_not_to_think():
+    """An older version did not tell it so: what it answered then is never taken for the same."""
+    facts = executor.spoken_to(Server("http://localhost/v1", "m"))
+    assert facts == {"thinking": "off"}
+    assert not facts.keys() & {*executor.LATER, *executor.NAMES}
