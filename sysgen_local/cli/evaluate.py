@@ -12,6 +12,7 @@ import click
 
 from sysgen_local.cli import options as opt
 from sysgen_local.core import terminal
+from sysgen_local.engine.options import Options
 
 if TYPE_CHECKING:
     from sysgen_local.evaluate.benchmarks.benchmark import Benchmark
@@ -116,7 +117,7 @@ def evaluate() -> None:
 @opt.options(MODELS, ASKING, [JUDGE_PROMPT, LIMIT], opt.MACHINE, SHOWING, database=DATABASE)
 @click.option("--structure", type=opt.PATH, help="Score verdicts made elsewhere: what was judged.")
 @click.option("--verdicts", type=opt.PATH, help="... and what was said of each criterion.")
-@opt.taking_machine
+@opt.taking(machine=Options)
 def sysbench(
     dialogues: Path | None,
     structure: Path | None,
@@ -165,7 +166,7 @@ def sysbench(
     MODELS, ASKING, [JUDGE_PROMPT, SEES, SOURCES, LIMIT], opt.MACHINE, SHOWING, database=DATABASE
 )
 @click.option("--replies", type=opt.PATH, help="Score judge's replies that were made elsewhere.")
-@opt.taking_machine
+@opt.taking(machine=Options)
 def multifacet(
     instances: Path | None,
     replies: Path | None,
@@ -245,7 +246,7 @@ def _examine(
     model: str | None,
     judge: str | None,
     db: Path,
-    machine: dict[str, Any],
+    machine: Options,
     retry_failed: bool,
     quiet: bool,
     **given: Any,
@@ -253,7 +254,6 @@ def _examine(
     """The benchmark's scores; None where the run was interrupted."""
     from sysgen_local.report.live import view_for
     from sysgen_local.report.status import StatusFile
-    from sysgen_local.running import executor
     from sysgen_local.store.evaluation import Evaluation
     from sysgen_local.workflows.benchmark import BenchmarkRun, run_benchmark
 
@@ -265,7 +265,7 @@ def _examine(
             BenchmarkRun(benchmark, model, judge or model, setting(**given)),
             store,
             [StatusFile(db), view],
-            executor.machine(**machine),
+            machine,
             retry_failed=retry_failed,
             announce=view.say,
         )
@@ -320,7 +320,7 @@ def _tell(scores: dict[str, Any], as_json: bool, table: Any) -> None:
 @click.option("-o", "--output", type=opt.PATH, help="Write all of it as JSON.")
 @click.option("--json", "as_json", is_flag=True, help="Print all of it as JSON.")
 @opt.options(opt.MACHINE, database=None)
-@opt.taking_machine
+@opt.taking(machine=Options)
 def harness(
     tasks: tuple[str, ...],
     model: str,
@@ -330,7 +330,7 @@ def harness(
     chat: bool,
     output: Path | None,
     as_json: bool,
-    machine: dict[str, Any],
+    machine: Options,
 ) -> None:
     """Unseen benchmarks: tasks of lm-evaluation-harness, to see that nothing else got worse.
 
@@ -344,8 +344,7 @@ def harness(
     """
     from sysgen_local.core.errors import UsageError
     from sysgen_local.core.files import write
-    from sysgen_local.models import check, resolve
-    from sysgen_local.running import executor
+    from sysgen_local.models import check, resolve_file
 
     try:
         from sysgen_local.workflows import harness as runner
@@ -354,10 +353,10 @@ def harness(
             f"the harness is not installed: {error}",
             hint="pip install 'sysgen-local[harness]'",
         ) from error
-    found = resolve(model)
+    found = resolve_file(model)
     check(found.path)
     results = runner.evaluate(
-        found.path, tasks, executor.machine(**machine), include=include, fewshot=fewshot,
+        found.path, tasks, machine, include=include, fewshot=fewshot,
         limit=limit, chat=chat,
     )  # fmt: skip
     text = json.dumps({"model": found.name, **results}, ensure_ascii=False, indent=1, default=str)

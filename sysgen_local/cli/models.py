@@ -129,7 +129,7 @@ def check(model: str) -> None:
     from sysgen_local.engine.llama import speech, weights
     from sysgen_local.evaluate.preference import LETTERS, RATINGS
 
-    report = library.check(library.resolve(model).path)
+    report = library.check(library.resolve_file(model).path)
     labels = (LABELS, ("yes", "no"), LETTERS.labels, RATINGS.labels)
     spoken = speech.look(report.path, labels)  # llama.cpp knows architecture and vocabulary
     weights.require_room(report.path)
@@ -156,9 +156,9 @@ def path(name: str) -> None:
 
     Example: llama-server -m "$(sysgen models path qwen2.5-7b)"
     """
-    from sysgen_local.models import resolve
+    from sysgen_local.models import resolve_file
 
-    click.echo(resolve(name).path)
+    click.echo(resolve_file(name).path)
 
 
 def _spoken(speech: Speech) -> Iterator[str]:

@@ -163,12 +163,14 @@ def _pick(
     return {number: values for number, *values in found}
 
 
-def find(db: Database, choice: Choice) -> Iterator[Row]:
-    """See `Store.find`."""
+def find(db: Database, choice: Choice, page: int = 256) -> Iterator[Row]:
+    """See `Store.find`. So many rows at a time are in memory."""
     order = '"row"' if choice.seed is None else f'hash("row", {int(choice.seed)}), "row"'
     sql = f'SELECT "row" FROM journey WHERE {choice.condition()} ORDER BY {order} LIMIT $1'
     numbers = [number for (number,) in chosen(db, sql, choice.where, choice.limit)]
-    return load(db, sorted(numbers), PHASES)
+    numbers.sort()
+    for start in range(0, len(numbers), page):
+        yield from load(db, numbers[start : start + page], PHASES)
 
 
 def queue(db: Database, choice: Choice) -> list[tuple[int, reviews.Decision | None]]:

@@ -8,11 +8,12 @@ order of input.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from sysgen_local.core.advice import Finding, findings
 from sysgen_local.core.evidence import Evidence
@@ -44,6 +45,10 @@ from sysgen_local.store import (
 )
 from sysgen_local.store.database import Database
 from sysgen_local.store.file import connect, connect_to_memory, first_line
+from sysgen_local.store.rows import Choice
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyRelation
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +135,18 @@ class Store:
         """From here on this store is as if it held these sources' rows alone: for looking, and for
         what judges and measures say."""
         narrowing.narrow(self._db, sources)
+
+    @contextmanager
+    def narrowed(self, sources: Sequence[int]) -> Iterator[None]:
+        """While this lasts, this store is as if it held these sources' rows alone; all of them
+        where none is named."""
+        if sources:
+            narrowing.narrow(self._db, sources)
+        try:
+            yield
+        finally:
+            if sources:
+                narrowing.widen(self._db)
 
     def known(self, source: Source) -> tuple[int, str] | None:
         """The number of a source with this content, and the path by which it was first read."""
@@ -221,7 +238,20 @@ class Store:
         """One row with everything done to it; None where there is no such row."""
         return next(rows.load(self._db, [number], PHASES), None)
 
-    def find(self, choice: rows.Choice) -> list[Row]:
+    def rows(self, where: str | None = None, *, limit: int | None = None) -> Iterator[Row]:
+        """Finished rows in the order of the input, with everything done to them.
+
+        `where` is an SQL condition over the view `journey` (docs/store.md lists its columns);
+        UsageError where it is none. Rows are read page by page.
+        """
+        return rows.find(self._db, Choice("final", where=where, limit=limit))
+
+    def query(self, sql: str) -> DuckDBPyRelation:
+        """The result of an SQL query over the store's tables and views, to be had `.df()` as
+        pandas, `.pl()` as polars, `.arrow()` as Arrow has it. Raises duckdb.Error for bad SQL."""
+        return self._db.con.sql(sql)
+
+    def find(self, choice: Choice) -> list[Row]:
         """The rows chosen, with everything done to them. UsageError where `where` is no SQL."""
         return list(rows.find(self._db, choice))
 
@@ -251,7 +281,7 @@ class Store:
         """As if nobody had looked at this row."""
         reviews.forget(self._db, number)
 
-    def queue(self, choice: rows.Choice) -> list[tuple[int, reviews.Decision | None]]:
+    def queue(self, choice: Choice) -> list[tuple[int, reviews.Decision | None]]:
         """The rows chosen, ascending, with what was decided of their present answers.
 
         UsageError where `where` is no SQL.

@@ -10,22 +10,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from sysgen_local.engine.options import Options
 from sysgen_local.engine.request import GREEDY, Sampling
 from sysgen_local.evaluate.benchmarks.answer import Answer, History, SystemIn
 from sysgen_local.evaluate.benchmarks.benchmark import Benchmark, need_golds
 from sysgen_local.evaluate.benchmarks.case import PHASES, Board, Case
 from sysgen_local.evaluate.benchmarks.judging import Judge, MultifacetJudge, SysBenchJudge
-from sysgen_local.models import Model, identity, locate
+from sysgen_local.models import Model
 from sysgen_local.prompts.prompt_set import judging
 from sysgen_local.running import executor
 from sysgen_local.running.executor import Task
 from sysgen_local.running.progress import Progress, View
 from sysgen_local.store.evaluation import Evaluation
-
-if TYPE_CHECKING:
-    from sysgen_local.engine.llama.plan import Options
+from sysgen_local.workflows.models import find_model, model_facts
 
 BYTES_PER_TOKEN = 3
 """Few tokenizers make more tokens than that of any language or code."""
@@ -98,8 +97,8 @@ def run_benchmark(
 
 def _tasks(run: BenchmarkRun) -> tuple[Task, Task]:
     setting, benchmark = run.setting, run.benchmark
-    model = executor.named(locate(run.model))
-    judge = model if run.judge == run.model else executor.named(locate(run.judge))
+    model = find_model(run.model)
+    judge = model if run.judge == run.model else find_model(run.judge)
     if setting.history == "gold":
         need_golds(benchmark)
     answer = Answer(
@@ -127,12 +126,8 @@ def _judge(run: BenchmarkRun) -> Judge:
 
 
 def _identity(role: str, model: Model) -> dict[str, str]:
-    facts = identity(model)
-    return {
-        role: facts["model"],
-        f"{role}_file": facts["model_file"],
-        **executor.spoken_to(model),
-    }
+    facts = model_facts(model)
+    return {role: facts.pop("model"), f"{role}_file": facts.pop("model_file"), **facts}
 
 
 def _longest(run: BenchmarkRun) -> int:

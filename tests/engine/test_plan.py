@@ -3,7 +3,8 @@ from tiny import HEAD, HEADS, LAYERS, make
 
 from sysgen_local.engine.llama import weights
 from sysgen_local.engine.llama.kv_cache import KEPT
-from sysgen_local.engine.llama.plan import FEW, Options, cell_size, layers_that_fit, layout
+from sysgen_local.engine.llama.plan import FEW, cell_size, layers_that_fit, layout
+from sysgen_local.engine.options import Options
 
 GB = 10**9
 

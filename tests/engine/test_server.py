@@ -50,7 +50,7 @@ def test_json_by_a_schema(engine):
 
 def test_a_choice_is_read_off_the_probabilities_as_in_this_process(engine, builtin):
     from sysgen_local.engine.llama.engine import LlamaEngine
-    from sysgen_local.engine.llama.plan import Options
+    from sysgen_local.engine.options import Options
 
     here = LlamaEngine(builtin, Options(slots=2))
     phrases = [("role", "You are a helpful baker."), ("format", "Answer in one paragraph.")]

@@ -17,24 +17,25 @@ import llama_cpp
 import numpy as np
 import psutil
 
-from sysgen_local.core.errors import SysgenError, UsageError
+from sysgen_local.core.errors import DamagedModelError, MemoryShortError, UsageError
 from sysgen_local.engine.llama import weights
 from sysgen_local.engine.llama.grammar import Grammars
 from sysgen_local.engine.llama.kv_cache import Memory
 from sysgen_local.engine.llama.labels import Node
 from sysgen_local.engine.llama.pace import ON_CPU, ON_GPU, StepTimes
-from sysgen_local.engine.llama.plan import Options, gpu_layers, rounded, slots_and_room
+from sysgen_local.engine.llama.plan import gpu_layers, rounded, slots_and_room
 from sysgen_local.engine.llama.runner import DecodeError, Runner
 from sysgen_local.engine.llama.scheduler import Scheduler, Share
 from sysgen_local.engine.llama.sequence import Sequence
 from sysgen_local.engine.llama.speech import learn
+from sysgen_local.engine.options import Options
 from sysgen_local.engine.request import Choice, Completion, Finish, Flight, Json, Load, Request
 
 PAUSES = (1.0, 4.0, 15.0)
 """Seconds that llama.cpp is given where it decodes nothing at all (a GPU whose memory another
 program holds), before the run is ended."""
 
-_NO_GPU = " (llama-cpp-python was built without a GPU: see `sysgen doctor`)"
+_NO_GPU = " (llama-cpp-python was built without a GPU)"
 
 
 class LlamaEngine:
@@ -214,9 +215,8 @@ class LlamaEngine:
         sound = ~np.isnan(logits[:, 0])
         self._sound = self._sound or bool(sound.any())
         if not self._sound and len(logits):
-            raise SysgenError(
-                f"{self.path.name} computes no numbers: its weights are damaged",
-                hint="get the file anew (`sysgen models pull`), or take another quantisation",
+            raise DamagedModelError(
+                f"{self.path.name} computes no numbers: its weights are damaged"
             )
         whole = [share.sequence for share in batch if share.whole]
         for sequence, count in batch:
@@ -301,9 +301,8 @@ class LlamaEngine:
         params.no_perf = True
         context = llama_cpp.llama_init_from_model(self._model, params)
         if context is None:
-            raise SysgenError(
+            raise MemoryShortError(
                 f"no context of {self.slots} slots x {self.room} tokens for {self.path.name}: "
                 f"{weights.last_words()}",
-                hint="try fewer slots (--slots) or a smaller context (--context)",
             )
         return context

@@ -5,17 +5,17 @@ Chosen from the model's size, the memory there is and the longest job, unless se
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import llama_cpp
 import psutil
 
-from sysgen_local.core.errors import SysgenError
+from sysgen_local.core.errors import MemoryShortError
 from sysgen_local.engine.llama import weights
 from sysgen_local.engine.llama.devices import gpus
 from sysgen_local.engine.llama.kv_cache import KEPT
+from sysgen_local.engine.options import Options
 
 SLOTS_ON_CPU = 16
 """Twice as many gained 3 % there; each takes memory."""
@@ -32,30 +32,6 @@ FEW = 3
 USUAL = 4096
 
 CELLS = 256
-
-BATCH = 512
-"""Tokens of a step; more in one pass gains nothing on a CPU."""
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What can be set by hand; None means chosen from model, memory and jobs.
-
-    `context` is tokens a row may take; `longest` an estimate of the longest job's tokens, prompt
-    and answer; `least`: tokens that a slot has to hold, at the cost of slots; `gpu_layers` -1 means
-    all of them; `batch` is the most tokens of a step. `no_room`: what fits the context but not a
-    slot ends as that; without, slots are the limit.
-    """
-
-    slots: int | None = None
-    context: int | None = None
-    longest: int | None = None
-    least: int | None = None
-    no_room: bool = False
-    batch: int = BATCH
-    flash: bool | None = None
-    gpu_layers: int | None = None
-    threads: int | None = None
 
 
 def gpu_layers(path: Path, wanted: int | None) -> int:
@@ -105,7 +81,7 @@ class Layout(NamedTuple):
 
 def slots_and_room(model: Any, options: Options) -> Layout:
     """The layout within half of the memory that the weights leave free. Raises
-    SysgenError where what was set by hand takes more than the whole machine has: asked for it,
+    MemoryShortError where what was set by hand takes more than the whole machine has: asked for it,
     llama.cpp takes memory for a minute before it fails, or the system ends the process."""
     cell = cell_size(model)
     on_gpu = llama_cpp.llama_supports_gpu_offload() and bool(gpus())
@@ -119,10 +95,9 @@ def slots_and_room(model: Any, options: Options) -> Layout:
     counted = not (llama_cpp.llama_model_is_hybrid(model) or on_gpu)  # a hybrid has fewer cells
     wanted, there = (slots + kept) * room * cell, psutil.virtual_memory().total
     if counted and wanted > there and (options.slots or options.context):
-        raise SysgenError(
+        raise MemoryShortError(
             f"{slots} slots x {room} tokens take {wanted / (1 << 30):,.0f} GiB of memory, and this "
             f"machine has {there / (1 << 30):,.0f} GiB",
-            hint="try fewer slots (--slots) or a smaller context (--context)",
         )
     return plan
 

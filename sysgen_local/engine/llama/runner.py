@@ -10,7 +10,7 @@ import llama_cpp
 import numpy as np
 from numpy.typing import NDArray
 
-from sysgen_local.core.errors import SysgenError
+from sysgen_local.core.errors import MemoryShortError
 from sysgen_local.engine.llama.scheduler import Share
 
 
@@ -18,7 +18,7 @@ class _FullError(Exception):
     """llama.cpp finds no room for the batch."""
 
 
-class DecodeError(SysgenError):
+class DecodeError(MemoryShortError):
     """llama.cpp failed over a batch: because of what is in it, or altogether."""
 
 
@@ -153,5 +153,4 @@ class Runner:
         if status != 0:
             raise DecodeError(
                 f"llama.cpp could not decode a batch of {count} tokens (code {status})",
-                hint="try fewer slots (--slots) or a smaller context (--context)",
             )

@@ -15,7 +15,7 @@ from typing import Any
 import llama_cpp
 import psutil
 
-from sysgen_local.core.errors import SysgenError, UsageError
+from sysgen_local.core.errors import ModelFileError, ModelTooLargeError
 from sysgen_local.engine.llama import amx
 from sysgen_local.engine.llama.devices import gpus
 
@@ -38,7 +38,8 @@ def last_words() -> str:
 def load(path: Path, gpu_layers: int) -> Any:
     """The model with so many layers on the GPU (-1: all of them).
 
-    Raises SysgenError where it cannot fit into memory, UsageError where llama.cpp cannot take it.
+    Raises ModelTooLargeError where it does not fit into memory, ModelFileError where llama.cpp
+    cannot load it.
     """
     require_room(path)
     amx.leave_out_if_it_fails()
@@ -47,7 +48,7 @@ def load(path: Path, gpu_layers: int) -> Any:
 
 @contextmanager
 def head(path: Path) -> Iterator[Any]:
-    """The model without its weights: vocabulary and sizes. Raises UsageError as `load` does."""
+    """The model without its weights: vocabulary and sizes. Raises ModelFileError as `load` does."""
     model = _load(path, vocab_only=True)
     try:
         yield model
@@ -63,14 +64,13 @@ def metadata(model: Any, key: str) -> str:
 
 
 def require_room(path: Path) -> None:
-    """Raises SysgenError unless the weights fit into what memory is free, GPUs' included."""
+    """Raises ModelTooLargeError unless the weights fit into what memory is free, GPUs' included."""
     size = sum(part.stat().st_size for part in parts(path))
     free = psutil.virtual_memory().available + sum(gpu.free for gpu in gpus())
     if size > free:
-        raise SysgenError(
+        raise ModelTooLargeError(
             f"{path} needs {size / _GIB:.1f} GiB of memory for its weights alone, "
             f"and {free / _GIB:.1f} GiB are free",
-            hint="take a smaller quantisation or a smaller model (`sysgen models list`)",
         )
 
 
@@ -89,11 +89,7 @@ def _load(path: Path, **settings: int) -> Any:
     _said.clear()
     model = llama_cpp.llama_model_load_from_file(str(path).encode(), params)
     if model is None:
-        raise UsageError(
-            f"llama.cpp cannot load {path}: {_reason()}",
-            hint=f"`sysgen models check {path}` tells more; a model newer than this llama.cpp "
-            "wants a newer llama-cpp-python",
-        )
+        raise ModelFileError(f"llama.cpp cannot load {path}: {_reason()}")
     return model
 
 
