@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from sysgen_local.cli import options as opt
 from sysgen_local.core import terminal
-
-if TYPE_CHECKING:
-    from sysgen_local.evaluate.similarity import Measure
 
 JSON = click.option("--json", "as_json", is_flag=True, help="The figures as JSON.")
 
@@ -41,14 +37,7 @@ JSON = click.option("--json", "as_json", is_flag=True, help="The figures as JSON
 @opt.gpu_layers
 @JSON
 @opt.database
-def compare(
-    embeddings: Path | None,
-    bertscore: str | None,
-    bertscore_layer: int | None,
-    gpu_layers: int | None,
-    as_json: bool,
-    db: Path,
-) -> None:
+def compare(as_json: bool, db: Path, **given: Any) -> None:
     """New answers against old ones: ROUGE-1, -2 and -L, GLEU, the ratio of their lengths, and
     similarity by embeddings if you name a model (the SysGen paper's table 1).
 
@@ -60,48 +49,21 @@ def compare(
       sysgen compare --db data.duckdb
       sysgen compare --db data.duckdb --embeddings bge-small-en-v1.5-q8_0.gguf --json
     """
-    from sysgen_local.evaluate.similarity import compare as measure
     from sysgen_local.report.judgements import compared
     from sysgen_local.store import Store
+    from sysgen_local.workflows.similarity import compare as measure
 
-    measures: dict[str, Measure] = {}
-    if embeddings:
-        from sysgen_local.evaluate.similarity import similarity
-
-        measures[f"similarity ({embeddings.stem})"] = similarity(embeddings, gpu_layers or 0)
-    if bertscore:
-        measures[f"bertscore ({Path(bertscore).name})"] = _bertscore(bertscore, bertscore_layer)
     with Store.open(db, create=False) as store:
-        done = measure(store, measures, workers=os.cpu_count() or 1, on_page=_tell)
-        stats = store.stats()
-    if done:
-        click.echo(f"\r{done:,} rows compared", err=True)
+        found = measure(store, on_page=_tell, **given)
+    if found.rows:
+        click.echo(f"\r{found.rows:,} rows compared", err=True)
     if as_json:
-        click.echo(json.dumps(stats["measures"], indent=2))
+        click.echo(json.dumps(found.measures, indent=2))
         return
-    if not stats["measures"]:
+    if not found.measures:
         click.echo(f"{db} has no finished row yet: `sysgen run --db {db}`", err=True)
-    for table in compared(stats["measures"], beside_paper=True):
+    for table in compared(found.measures, beside_paper=True):
         terminal.console().print(table.rich())
-
-
-def _bertscore(model: str, layer: int | None) -> Measure:
-    from sysgen_local.core.errors import UsageError
-    from sysgen_local.evaluate.similarity import bertscore
-
-    try:
-        return bertscore(model, layer)
-    except ImportError as error:
-        raise UsageError(
-            f"BERTScore needs a library that is not here: {error.name}",
-            hint="pip install 'sysgen-local[bertscore]'",
-        ) from error
-    except (OSError, KeyError, ValueError) as error:
-        why = next(iter(str(error).splitlines()), type(error).__name__)
-        raise UsageError(
-            f"the model {model} cannot be used for BERTScore: {why}",
-            hint="name a folder with a model of transformers, and --bertscore-layer",
-        ) from error
 
 
 def _tell(rows: int) -> None:

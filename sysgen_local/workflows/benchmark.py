@@ -15,16 +15,19 @@ from typing import Any
 from sysgen_local.engine.options import Options
 from sysgen_local.engine.request import GREEDY, Sampling
 from sysgen_local.evaluate.benchmarks.answer import Answer, History, SystemIn
-from sysgen_local.evaluate.benchmarks.benchmark import Benchmark, need_golds
+from sysgen_local.evaluate.benchmarks.benchmark import Benchmark, Name, load, need_golds
 from sysgen_local.evaluate.benchmarks.case import PHASES, Board, Case
+from sysgen_local.evaluate.benchmarks.instances import read_sources
 from sysgen_local.evaluate.benchmarks.judging import Judge, MultifacetJudge, SysBenchJudge
 from sysgen_local.models import Model
 from sysgen_local.prompts.prompt_set import judging
+from sysgen_local.report.status import StatusFile
 from sysgen_local.running import executor
 from sysgen_local.running.executor import Task
 from sysgen_local.running.progress import Progress, View
 from sysgen_local.store.evaluation import Evaluation
 from sysgen_local.workflows.models import find_model, model_facts
+from sysgen_local.workflows.options import Given
 
 BYTES_PER_TOKEN = 3
 """Few tokenizers make more tokens than that of any language or code."""
@@ -93,6 +96,50 @@ def run_benchmark(
     scores = run.benchmark.score(cases)
     store.set_scores(marking, _flat(scores))
     return Outcome(marking, cases)
+
+
+def evaluate(
+    benchmark: Name,
+    questions: str | Path,
+    *,
+    model: str,
+    judge: str | None = None,
+    db: str | Path = "evaluation.duckdb",
+    limit: int | None = None,
+    sources: str | Path | None = None,
+    retry_failed: bool = False,
+    views: Sequence[View] = (),
+    say: Callable[[str], None] = lambda line: None,
+    **options: Any,
+) -> dict[str, Any] | None:
+    """The scores of a model on "sysbench" or "multifacet", as the benchmark's authors count; None
+    where the run was interrupted, which the same call takes up again.
+
+    `questions` is the benchmark's file (`sources` Multifacet's table of sources), of which `limit`
+    is how many are asked. `model` and `judge` are models by any name; without a judge the model
+    grades itself. Answers and grades are kept in `db`. `options` are fields of `Sampling`
+    (temperature, top_p), of `Setting` (seed, history, max_answer_tokens, ...) and of
+    `engine.options.Options`.
+
+    Raises UsageError for a file or model that cannot be used, SysgenError where no question could
+    be graded, TypeError for an option that there is not.
+    """
+    given = Given(options)
+    machine, sampling = given.take(Options), given.take(Sampling)
+    setting = replace(given.take(Setting), sampling=sampling)
+    given.end("evaluate")
+    table = read_sources(Path(sources)) if sources else None
+    loaded = load(benchmark, Path(questions), limit=limit, table=table)
+    with Evaluation.open(Path(db)) as store:
+        found = run_benchmark(
+            BenchmarkRun(loaded, model, judge or model, setting),
+            store,
+            [StatusFile(Path(db)), *views],
+            machine,
+            retry_failed=retry_failed,
+            announce=say,
+        )
+    return None if found is None else loaded.score(found.cases)
 
 
 def _tasks(run: BenchmarkRun) -> tuple[Task, Task]:
