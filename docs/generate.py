@@ -22,7 +22,7 @@ HEAD = """# Commands
 
 <!-- Written by docs/generate.py from the commands; do not edit. -->
 
-`sysgen COMMAND --help` prints the same on a terminal. Options in capitals stand for a value.
+`sysgen COMMAND --help` prints the same on a terminal. Words in capitals stand for values.
 
 Exit codes: 0 done, 1 failed, 2 wrong usage or input, 130 interrupted (the same command goes on).
 """
