@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import signal
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -196,8 +197,12 @@ class _Interruption:
 
 @contextmanager
 def _interruptible() -> Iterator[_Interruption]:
-    """While this lasts, signals go to what it yields."""
+    """While this lasts, signals go to what it yields. Python lets only the main thread say so:
+    in another one they go where they went."""
     interruption = _Interruption()
+    if threading.current_thread() is not threading.main_thread():
+        yield interruption
+        return
     before = {s: signal.signal(s, interruption) for s in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield interruption

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,8 @@ from sysgen_local.core.errors import SysgenError, UsageError
 from sysgen_local.core.records import PHASES, Conversation, Phase, Reject, Source
 from sysgen_local.core.settings import Reading, Settings
 from sysgen_local.engine.options import Options
-from sysgen_local.export import Exported, check, export
+from sysgen_local.export import Exported, export
+from sysgen_local.export import check as check_output
 from sysgen_local.report.bar import Bar
 from sysgen_local.report.status import StatusFile
 from sysgen_local.running import executor
@@ -99,7 +99,7 @@ def run(
     given.end("run")
     output = Path(output) if output is not None else None
     if output is not None:
-        check(output)  # now rather than after hours of work
+        check_output(output)  # now rather than after hours of work
     tasks = planning.plan(settings, store, phases, redo, context=machine.context)
     if settings.model is None and any(t.model and t.model.name == "builtin" for t in tasks):
         say(DEMONSTRATION)
@@ -128,11 +128,45 @@ def run(
     return RunResult(finished, counts, sources, others, advice, written)
 
 
-generate = partial(run, phases=("generate",))
-filter_ = partial(run, phases=("filter",))
-verify = partial(run, phases=("verify",))
-respond = partial(run, phases=("respond",))
-check_ = partial(run, phases=("check",))
+def open(  # noqa: A001 - read as sysgen.open
+    path: str | Path, *, create: bool = True, read_only: bool = False
+) -> Store:
+    """The store in a DuckDB file, which is made where it is missing; use it in a `with` statement.
+
+    Raises UsageError where there is no file and none is to be made, and for a file that is no
+    store; LockedError where another process has it open.
+    """
+    return Store.open(Path(path).expanduser(), create=create, read_only=read_only)
+
+
+def generate(store: Store, inputs: Input | Sequence[Input] = (), **options: Any) -> RunResult:
+    """Phase 1 alone: the model writes phrases under eight tags. Options and errors as `run`."""
+    return run(store, inputs, phases=("generate",), **options)
+
+
+def filter(  # noqa: A001 - read as sysgen.filter
+    store: Store, inputs: Input | Sequence[Input] = (), **options: Any
+) -> RunResult:
+    """Phase 2 alone: phrases are cleaned and put in order. Options and errors as `run`."""
+    return run(store, inputs, phases=("filter",), **options)
+
+
+def verify(store: Store, inputs: Input | Sequence[Input] = (), **options: Any) -> RunResult:
+    """Phase 3 alone: each phrase is judged; the system message is made of the good ones. Options
+    and errors as `run`."""
+    return run(store, inputs, phases=("verify",), **options)
+
+
+def respond(store: Store, inputs: Input | Sequence[Input] = (), **options: Any) -> RunResult:
+    """Phase 4 alone: rows are answered anew under their system messages. Options and errors as
+    `run`."""
+    return run(store, inputs, phases=("respond",), **options)
+
+
+def check(store: Store, inputs: Input | Sequence[Input] = (), **options: Any) -> RunResult:
+    """Phase 5 alone: new answers must keep what the original had right, and obey. Options and
+    errors as `run`."""
+    return run(store, inputs, phases=("check",), **options)
 
 
 def _views(
