@@ -38,7 +38,7 @@ class Judge:
     def of(cls, prompts: PromptSet) -> Judge:
         return cls(prompts.judging("prefer"), prompts.judging("align"))
 
-    def work(self, pair: Pair) -> Work:
+    def work(self, pair: Pair) -> Work[Judged]:
         asked: list[Request] = []
         if pair.ask_pair:
             asked += [self._pair(pair, 0), self._pair(pair, 1)]

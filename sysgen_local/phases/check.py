@@ -73,7 +73,7 @@ class CheckAnswers:
     by_model: bool = True
     phase: Phase = "check"
 
-    def work(self, row: Row) -> Work:
+    def work(self, row: Row) -> Work[Checked]:
         assert row.responded is not None
         phrases = phrases_of(row)
         spent: list[Completion] = []

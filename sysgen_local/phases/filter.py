@@ -29,7 +29,7 @@ class Filter:
     demonstrations: tuple[str, ...] = ()
     phase: Phase = "filter"
 
-    def work(self, row: Row) -> Work:
+    def work(self, row: Row) -> Work[Filtered]:
         assert row.generated is not None
         if self.keep_system and row.conversation.system:
             return Filtered()

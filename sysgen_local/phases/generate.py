@@ -43,7 +43,7 @@ class Generate:
     language: str | None = None
     phase: Phase = "generate"
 
-    def work(self, row: Row) -> Work:
+    def work(self, row: Row) -> Work[Generated]:
         if self.keep_system and row.conversation.system:
             return Generated()
         code = self._language(row.conversation)

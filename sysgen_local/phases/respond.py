@@ -49,7 +49,7 @@ class Respond:
     shown: Shown = "never"
     phase: Phase = "respond"
 
-    def work(self, row: Row) -> Work:
+    def work(self, row: Row) -> Work[Responded]:
         assert row.verified is not None
         assert row.verified.system is not None
         turns: list[Turn] = []

@@ -77,7 +77,7 @@ class Verify:
     calibration: Calibration = field(default_factory=Calibration)
     phase: Phase = "verify"
 
-    def work(self, row: Row) -> Work:
+    def work(self, row: Row) -> Work[Verified]:
         assert row.filtered is not None
         if self.keep_system and row.conversation.system:
             return Verified(system=row.conversation.system)

@@ -20,7 +20,7 @@ from sysgen_local.engine.request import Engine
 from sysgen_local.models import Model, Server
 from sysgen_local.running.pipeline import Pipeline
 from sysgen_local.running.progress import Pass, Progress, View, shown
-from sysgen_local.running.stage import Board, Stage
+from sysgen_local.running.stage import AnyStage, AnyWorkQueue
 
 if TYPE_CHECKING:
     from sysgen_local.engine.llama.plan import Options
@@ -37,7 +37,7 @@ LATER = ("chat",)
 class Task:
     """A stage, the model it asks (None: it asks none) and the facts its results depend on."""
 
-    stage: Stage
+    stage: AnyStage
     model: Model | None
     facts: dict[str, str]
     prepare: Callable[[Engine, Any], None] | None = None
@@ -65,7 +65,7 @@ class Task:
 
 def run(
     tasks: Sequence[Task],
-    board: Board,
+    board: AnyWorkQueue,
     progress: Progress,
     views: Sequence[View],
     options: Options,
@@ -179,14 +179,14 @@ def machine(
     )
 
 
-def _prepared(prepare: Callable[[Engine, Any], None], board: Board, engine: Engine) -> None:
+def _prepared(prepare: Callable[[Engine, Any], None], board: AnyWorkQueue, engine: Engine) -> None:
     prepare(engine, board)
 
 
 def _run_on(
     model: Model,
     options: Options,
-    pipeline: Callable[[], Pipeline],
+    pipeline: Callable[[], Pipeline[Any, Any, Any]],
     prepare: Sequence[Callable[[Engine], None]],
     announce: Callable[[str], None],
 ) -> bool:

@@ -33,7 +33,7 @@ class Answer:
     system_in: SystemIn = "system"
     phase: Phase = "answer"
 
-    def work(self, case: Case) -> Work:
+    def work(self, case: Case) -> Work[Answered]:
         question = case.question
         prompts: list[Message] = self._opening(question.system)
         spent: list[Completion] = []

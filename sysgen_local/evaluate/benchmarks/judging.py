@@ -56,7 +56,7 @@ class SysBenchJudge:
     max_tokens: int = 1024
     phase: Phase = "judge"
 
-    def work(self, case: Case) -> Work:
+    def work(self, case: Case) -> Work[Judged]:
         assert case.answered is not None
         return (yield from _judge(self, case, [
             self._turn(case, i) for i in range(len(case.question.turns))
@@ -105,7 +105,7 @@ class MultifacetJudge:
     max_tokens: int = 1024
     phase: Phase = "judge"
 
-    def work(self, case: Case) -> Work:
+    def work(self, case: Case) -> Work[Judged]:
         assert case.answered is not None
         return (yield from _judge(self, case, [
             self._rubric(case, i) for i in range(len(case.question.rubrics))
