@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +14,8 @@ from click.core import ParameterSource
 from sysgen_local.cli import options as opt
 
 if TYPE_CHECKING:
-    from sysgen_local.export import Exported
-    from sysgen_local.store import Store
+    from sysgen_local.export import Exported, ExportOptions
+    from sysgen_local.store import Selection, Store
 
 
 class _Splits(click.ParamType[dict[str, float]]):
@@ -138,7 +137,7 @@ EXPORTING = [
     "raw, their own text (at most 4,000 characters). --where is over source, line, dataset, "
     "license, reason, detail, raw then.",
 )
-def export(output: Path, db: Path, card: bool, rejects: bool, **wanted: Any) -> None:
+def export(output: Path, db: Path, card: bool, rejects: bool, **given: Any) -> None:
     """Write the finished rows, in the order of the input, and a card that says what they are.
 
     \b
@@ -157,10 +156,10 @@ def export(output: Path, db: Path, card: bool, rejects: bool, **wanted: Any) -> 
 
     if rejects:
         _alone("rejects", "output", "db", "where")
-        _export_rejects(output, db, wanted["where"])
+        _export_rejects(output, db, given["where"])
         return
     with Store.open(db, create=False, read_only=True) as store:
-        written, text = _export(store, output, click.echo, **wanted)
+        written, text = _export(store, output, click.echo, _options(**given))
     for of in written:
         to = "standard output" if of.path == STDOUT else of.path
         click.echo(f"{of.rows:,} rows written to {to}", err=True)
@@ -175,7 +174,7 @@ def export(output: Path, db: Path, card: bool, rejects: bool, **wanted: Any) -> 
 @opt.options(EXPORTING)
 @click.option("--upload", is_flag=True, help="Do it; without this, only say what would be done.")
 @click.option("--public", is_flag=True, help="A new repository is public.  [default: private]")
-def push(repo: str, db: Path, upload: bool, public: bool, **wanted: Any) -> None:
+def push(repo: str, db: Path, upload: bool, public: bool, **given: Any) -> None:
     """Put the finished rows and their card on a Hugging Face hub, as a dataset.
 
     Says only what it would do unless --upload is given. `hf auth login` before.
@@ -188,11 +187,12 @@ def push(repo: str, db: Path, upload: bool, public: bool, **wanted: Any) -> None
     from sysgen_local.export import hub
     from sysgen_local.store import Store
 
-    hub.check(repo)
+    hub.check_repo(repo)
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder, "data.parquet")
         with Store.open(db, create=False, read_only=True) as store:
-            written, text = _export(store, output, click.echo, name=repo.split("/")[-1], **wanted)
+            name = repo.split("/")[-1]
+            written, text = _export(store, output, click.echo, _options(**given), name)
         Path(folder, "README.md").write_text(text, encoding="utf-8")
         for file in sorted(Path(folder).iterdir()):
             rows = next((f", {of.rows:,} rows" for of in written if of.path == file), "")
@@ -203,77 +203,83 @@ def push(repo: str, db: Path, upload: bool, public: bool, **wanted: Any) -> None
         click.echo(f"uploaded: {hub.upload(repo, Path(folder), private=not public)}", err=True)
 
 
+def _options(
+    *, form: Any, license_policy: str, reasoning: str, sources: Any, exclude: Any, **same: Any
+) -> ExportOptions:
+    """The options of the command line as one object."""
+    from sysgen_local.export import ExportOptions
+
+    return ExportOptions(
+        format=form,
+        sources=tuple(sources),
+        exclude=tuple(exclude),
+        reasoning=reasoning == "keep",
+        permissive_only=license_policy == "permissive",
+        **same,
+    )
+
+
 def _export(
     store: Store,
     output: Path,
     say: Callable[..., None],
-    *,
-    form: Any,
-    variant: Any,
-    fold_system: bool,
-    splits: dict[str, float] | None,
-    sources: Sequence[str],
-    where: str | None,
-    checks: bool,
-    origin: bool,
-    reasoning: str,
-    min_p_good: float,
-    dedupe: bool,
-    exclude: Sequence[Path],
-    license_policy: str,
+    options: ExportOptions,
     name: str | None = None,
 ) -> tuple[list[Exported], str]:
     """Writes the files; they and the text of the card."""
-    from sysgen_local.export import Wish, can_tell, card, check, generators, left_out, permit
+    from sysgen_local.export import (
+        card,
+        check_output,
+        generators,
+        omitted_reasoning,
+        permit,
+        require_checks,
+    )
     from sysgen_local.export import export as write
-    from sysgen_local.store import OUTSIDE, Selection
+    from sysgen_local.store import OUTSIDE
 
-    check(output)
-    if sources:
-        store.narrow(store.sources(sources))
-    if checks:
-        can_tell(store, form, variant)
+    check_output(output)
+    if options.sources:
+        store.narrow(store.sources(options.sources))
+    if options.checks:
+        require_checks(store, options)
     stats = store.stats()
-    share = (0.0, min(1.0, sum(splits.values()))) if splits else (0.0, 1.0)
-    selection = Selection(where, min_p_good, share=share)
-    leaving = partial(store.instructions, form, variant, selection)
-    asked = partial(store.questions, form, variant, selection)
-    without, notes = _left_out(leaving, asked, dedupe, exclude)
+    selection = options.selection()
+    without, notes = _left_out(store, options, selection)
     selection = replace(selection, without=without)
-    lineage = store.lineage(form, selection)
-    if license_policy == "permissive":
+    lineage = store.lineage(options.format, selection)
+    if options.permissive_only:
         permit(lineage, generators(stats))
     for note in notes:
         say(note, err=True)
-    keep = reasoning == "keep"
-    wish = Wish(form, variant, fold_system, where, min_p_good, without, checks, origin, keep)
-    written = write(store, output, wish, splits=splits)
+    written = write(store, output, options, without)
     if skipped := sum(of.skipped for of in written):
-        notes.append(f"{skipped:,} rows have no place in {form}: {OUTSIDE[form]}")
+        outside = OUTSIDE[options.format]
+        notes.append(f"{skipped:,} rows have no place in {options.format}: {outside}")
         say(notes[-1], err=True)
     for of in written:
         if of.late:
             say(f"{of.path}: {_late(of.late)}", err=True)
-    if thoughts := left_out(store, wish, selection):
+    if thoughts := omitted_reasoning(store, options, selection):
         notes.append(thoughts.says)
         say(str(thoughts), err=True)
-    if variant == "full" and (stale := stats["reviews"]["stale"]):
+    if options.variant == "full" and (stale := stats["reviews"]["stale"]):
         note = f"{stale:,} rows were answered before a person edited their system message"
         say(f"{note} (`sysgen respond --edited` answers them anew)", err=True)
         notes.append(note)
-    if sources:
-        notes.append(f"only rows of {', '.join(sources)}")
-    if where:
-        notes.append(f"only rows that meet {where}")
-    if min_p_good:
-        notes.append(f"only rows all of whose phrases have a p(good) of at least {min_p_good}")
+    if options.sources:
+        notes.append(f"only rows of {', '.join(options.sources)}")
+    if options.where:
+        notes.append(f"only rows that meet {options.where}")
+    if least := options.min_p_good:
+        notes.append(f"only rows all of whose phrases have a p(good) of at least {least}")
     return written, card(
         stats,
         written,
         lineage,
         name=name or output.stem,
-        layout=form,
-        variant=variant,
+        layout=options.format,
+        variant=options.variant,
         notes=notes,
     )
 
@@ -287,24 +293,22 @@ def _late(columns: Sequence[str]) -> str:
 
 
 def _left_out(
-    leaving: Callable[[], Iterable[tuple[int, str]]],
-    asked: Callable[[], Iterable[tuple[int, str]]],
-    dedupe: bool,
-    exclude: Sequence[Path],
+    store: Store, options: ExportOptions, selection: Selection
 ) -> tuple[tuple[int, ...], list[str]]:
-    """Of the rows that are to leave, those to leave out, ascending, and a sentence for each
-    reason. `leaving` gives the first instruction of each, `asked` every user turn."""
-    from sysgen_local.export import dedup as near
+    """The numbers of the selected rows to leave out, ascending, and a sentence for each reason."""
+    from sysgen_local.export import near_duplicates
 
+    of = options.format, options.variant, selection
     out: set[int] = set()
     notes = []
-    for path in exclude:
-        found = near.contaminated(asked(), near.prompts_of(path))
+    for path in options.exclude:
+        prompts = near_duplicates.prompts_of(path)
+        found = near_duplicates.contaminated(store.questions(*of), prompts)
         notes.append(f"{len(found):,} rows left out that resemble a prompt of {path.name}")
         out.update(found)
-    if dedupe:
-        rows = ((row, text) for row, text in leaving() if row not in out)
-        found = near.duplicates(rows)
+    if options.dedupe:
+        rows = ((row, text) for row, text in store.instructions(*of) if row not in out)
+        found = near_duplicates.duplicates(rows)
         notes.append(f"{len(found):,} near-duplicates of earlier rows left out")
         out.update(found)
     return tuple(sorted(out)), notes

@@ -62,7 +62,7 @@ def compare(
       sysgen compare --db data.duckdb --embeddings bge-small-en-v1.5-q8_0.gguf --json
     """
     from sysgen_local.evaluate.similarity import compare as measure
-    from sysgen_local.report.judgements import compared
+    from sysgen_local.report.judgements import similarity_tables
     from sysgen_local.store import Store
 
     measures: dict[str, Measure] = {}
@@ -82,7 +82,7 @@ def compare(
         return
     if not stats["measures"]:
         click.echo(f"{db} has no finished row yet: `sysgen run --db {db}`", err=True)
-    for table in compared(stats["measures"], beside_paper=True):
+    for table in similarity_tables(stats["measures"], beside_paper=True):
         terminal.console().print(table.rich())
 
 
@@ -168,10 +168,10 @@ def judge(
       sysgen judge --db data.duckdb --judge llama-3.1-8b --pairs 500 --aligned 100
       sysgen judge --db data.duckdb --judge http://localhost:8080/v1
     """
-    from sysgen_local.evaluate.preference import Judge, summary
+    from sysgen_local.evaluate.preference import PreferenceJudge, summary
     from sysgen_local.models import Server, identity, locate
     from sysgen_local.prompts.prompt_set import PromptSet
-    from sysgen_local.report.judgements import judged
+    from sysgen_local.report.judgements import judge_tables
     from sysgen_local.report.live import view_for
     from sysgen_local.running import executor
     from sysgen_local.running.progress import Progress
@@ -185,7 +185,7 @@ def judge(
         model = executor.named(locate(name))
         entry = None if isinstance(model, Server) else model.entry
         used = PromptSet.load(prompts or (entry.prompts if entry else "default"))
-        stage = Judge.of(used)
+        stage = PreferenceJudge.of(used)
         facts = {**stage.facts(), **identity(model), "prompt_set": used.name}
         facts |= executor.spoken_to(model)
         task = executor.Task(stage, model, facts)
@@ -209,7 +209,7 @@ def judge(
     if as_json:
         click.echo(json.dumps(found, indent=2))
     else:
-        for table in judged(found):
+        for table in judge_tables(found):
             terminal.console().print(table.rich())
         if not found and not due:
             click.echo(f"{db} has no finished row to judge: `sysgen run --db {db}`", err=True)

@@ -196,7 +196,7 @@ def _work(
     edited: bool = False,
     machine: dict[str, Any] | None = None,
 ) -> int:
-    from sysgen_local.export import STDOUT, Wish, check, export, left_out
+    from sysgen_local.export import STDOUT, ExportOptions, check_output, export, omitted_reasoning
     from sysgen_local.report.live import note, view_for
     from sysgen_local.report.status import StatusFile
     from sysgen_local.running import executor
@@ -208,7 +208,7 @@ def _work(
     settings = settings or Settings()
     machine = machine or {}
     if output is not None:
-        check(output)  # now rather than after hours of work
+        check_output(output)  # now rather than after hours of work
     with Store.open(db, create=bool(inputs)) as store:
         tasks = job.plan(settings, store, phases, redo, context=machine.pop("context", None))
         if settings.model is None and any(t.model and t.model.name == "builtin" for t in tasks):
@@ -261,7 +261,9 @@ def _work(
             store.narrow(sources)
         written = export(store, output)[0].rows if output else None
         command = f"sysgen export --db {db} -o FILE"
-        thoughts = left_out(store, Wish(), Selection(), command) if written else None
+        thoughts = (
+            omitted_reasoning(store, ExportOptions(), Selection(), command) if written else None
+        )
         others = counts.final - store.counts().final
     click.echo(
         f"{counts.input:,} rows: {counts.final:,} final, {counts.dropped:,} dropped, "

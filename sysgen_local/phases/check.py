@@ -13,15 +13,15 @@ from dataclasses import dataclass, field
 
 from sysgen_local.core.records import Attempt, Check, Checked, Phase, Row, Turn
 from sysgen_local.engine.request import Choice, Completion, Request
-from sysgen_local.phases.evidence import Evidence, Phrases, own_words, phrases_of
+from sysgen_local.phases.answer_checks import AnswerChecks, Phrases, phrases_of, prompt_ngrams
 from sysgen_local.phases.respond import Respond
 from sysgen_local.prompts.prompt_set import PromptSet
 from sysgen_local.running.stage import Work, cost_of, unanswered
 
-FAILS = ("disagrees", "disobeys")
+CHECK_FAULTS = ("disagrees", "disobeys")
 """Why an answer can fail the checks."""
 
-TOLD = ("phrase", "follows", "echo")
+OBEDIENCE_KINDS = ("phrase", "follows", "echo")
 """Kinds of check that tell whether an answer does as it was told."""
 
 _YES_NO = Choice(("yes", "no"))
@@ -43,13 +43,13 @@ class _Candidate:
     @property
     def agrees(self) -> float | None:
         """The least probability among checks against the original answer."""
-        found = [c.p for c in self.checks if c.kind not in TOLD]
+        found = [c.p for c in self.checks if c.kind not in OBEDIENCE_KINDS]
         return min(found, default=None)
 
     @property
     def obeys(self) -> float | None:
         """The mean probability that a phrase is followed."""
-        found = [c.p for c in self.checks if c.kind in TOLD]
+        found = [c.p for c in self.checks if c.kind in OBEDIENCE_KINDS]
         return sum(found) / len(found) if found else None
 
     @property
@@ -57,7 +57,7 @@ class _Candidate:
         """The larger, the better: what passes, then what is an answer at all."""
         agrees = 1.0 if self.agrees is None else self.agrees
         obeys = 1.0 if self.obeys is None else self.obeys
-        return self.fault is None, self.fault in (None, *FAILS), agrees * obeys
+        return self.fault is None, self.fault in (None, *CHECK_FAULTS), agrees * obeys
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ class CheckAnswers:
             "min_agrees": str(self.min_agrees),
             "min_follows": str(self.min_follows),
             "by_model": str(self.by_model),
-            "rules": Evidence.VERSION,
+            "rules": AnswerChecks.VERSION,
         }
 
     def _candidates(
@@ -137,8 +137,10 @@ class CheckAnswers:
         """Answers to the turns `before` until one passes, `tries` at most. `first` is the one that
         phase 4 wrote, None where it was written after other answers than stand there now."""
         original = row.conversation.turns[len(before)]
-        asked = own_words(self.prompts)
-        evidence = Evidence(number + 1, before[-1].content, original.content, phrases, asked)
+        asked = prompt_ngrams(self.prompts)
+        answer_checks = AnswerChecks(
+            number + 1, before[-1].content, original.content, phrases, asked
+        )
         usual = self.respond.shows(original, before)
         can_show = self.prompts.has("rewrite") and before[-1].role == "user"
         candidates: list[_Candidate] = []
@@ -156,7 +158,7 @@ class CheckAnswers:
                 candidate.why = completion.text if unanswered(completion) else None
             candidates.append(candidate)
             if candidate.fault is None:
-                yield from self._look(row, number, attempt, candidate, evidence, spent)
+                yield from self._look(row, number, attempt, candidate, answer_checks, spent)
             if candidate.fault is None:
                 break
         return candidates
@@ -167,15 +169,15 @@ class CheckAnswers:
         number: int,
         attempt: int,
         candidate: _Candidate,
-        evidence: Evidence,
+        answer_checks: AnswerChecks,
         spent: list[Completion],
     ) -> Generator[Sequence[Request], Sequence[Completion], None]:
         """Notes what the rules and, unless they refuse the answer, the model say of it."""
-        checks = candidate.checks = evidence.by_rule(candidate.content)
+        checks = candidate.checks = answer_checks.by_rule(candidate.content)
         candidate.fault = _fault(checks, 0.5, 0.5)
         if candidate.fault is not None or not self.by_model:
             return
-        questions = evidence.questions(self.prompts, candidate.content)
+        questions = answer_checks.questions(self.prompts, candidate.content)
         for at, (kind, name, messages, text) in enumerate(questions):
             part = (number * _PARTS + attempt) * _PARTS + at
             # One by one: each goes on in the slot that still holds the two answers.
@@ -213,7 +215,7 @@ def _fault(checks: Sequence[Check], min_agrees: float, min_follows: float) -> st
         if check.kind == "follows":
             if check.p < min_follows:
                 return "disobeys"
-        elif check.kind in TOLD:
+        elif check.kind in OBEDIENCE_KINDS:
             if check.p < 0.5:
                 return "disobeys"
         elif check.p < (min_agrees if check.kind == "agrees" else 0.5):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from sysgen_local.core.records import Conversation, Filtered, Phase, Phrase, Removed, Row, in_order
 from sysgen_local.phases import rules
 from sysgen_local.phases.lifted import fingerprint
-from sysgen_local.phases.near import Said
+from sysgen_local.phases.near_duplicates import ComparablePhrase
 from sysgen_local.running.stage import Work
 
 REASONS = {name: text for name, (_, text) in rules.RULES.items()} | {
@@ -53,11 +53,11 @@ def clean(
 ) -> Filtered:
     """Pure. Kept and removed phrases together are those that came in; the order within a tag is
     that of the model. `dropped` is `no_phrases` where nothing stays."""
-    texts = rules.Texts(conversation, demonstrations)
+    texts = rules.RowTexts(conversation, demonstrations)
     phrases = [Phrase(phrase.tag.strip().casefold(), phrase.text.strip()) for phrase in phrases]
-    reasons = [rules.reason(rules.Case(phrase, texts)) for phrase in phrases]
-    said = {i: Said(phrase) for i, phrase in enumerate(phrases) if reasons[i] is None}
-    kept: list[Said] = []
+    reasons = [rules.reason(rules.PhraseInRow(phrase, texts)) for phrase in phrases]
+    said = {i: ComparablePhrase(phrase) for i, phrase in enumerate(phrases) if reasons[i] is None}
+    kept: list[ComparablePhrase] = []
     # The one that stays comes first, so that each need only be compared with those kept.
     for i in sorted(said, key=lambda i: said[i].place):
         reasons[i] = _again(said[i], kept)
@@ -72,7 +72,7 @@ def clean(
     return Filtered(in_order(stays), tuple(removed), None if stays else "no_phrases")
 
 
-def _again(said: Said, kept: Sequence[Said]) -> str | None:
+def _again(said: ComparablePhrase, kept: Sequence[ComparablePhrase]) -> str | None:
     if any(said.normal == other.normal for other in kept):
         return "duplicate"
     return "near_duplicate" if any(said.repeats(other) for other in kept) else None

@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterable
 from functools import lru_cache
 
-from sysgen_local.phases.words import content_characters, is_content, normal, singular, unspaced
+from sysgen_local.phases.words import content_characters, is_content, normalized, singular, unspaced
 
 WORDS = 4
 """So many words in a row are lifted, ..."""
@@ -41,10 +41,10 @@ def is_lifted(text: str, demonstrations: tuple[str, ...], row: Iterable[str]) ->
 def _stretches(text: str) -> list[str]:
     """All stretches of a text that say something, as they stand in `_comparable` of it."""
     if unspaced(text):
-        whole = normal(text).replace(" ", "")
+        whole = normalized(text).replace(" ", "")
         pieces = (whole[i : i + CHARACTERS] for i in range(len(whole) - CHARACTERS + 1))
         return [piece for piece in pieces if content_characters(piece) >= 3]
-    words = normal(text).split()
+    words = normalized(text).split()
     return [
         f" {' '.join(map(singular, words[i : i + WORDS]))} "
         for i in range(len(words) - WORDS + 1)
@@ -59,7 +59,7 @@ def _shown(demonstrations: tuple[str, ...]) -> frozenset[str]:
 
 @lru_cache(maxsize=4)
 def _comparable(text: str) -> str:
-    whole = normal(text)
+    whole = normalized(text)
     if unspaced(text):
         # A row may be in two scripts, so that it must be found with spaces too.
         return f" {' '.join(map(singular, whole.split()))} \n{whole.replace(' ', '')}"

@@ -17,7 +17,7 @@ from sysgen_local.core.records import Phase, Responded, Row, Turn
 from sysgen_local.core.settings import Shown, Turns
 from sysgen_local.core.thoughts import spoken
 from sysgen_local.engine.request import GREEDY, Completion, Message, Request, Sampling, Segment
-from sysgen_local.phases.evidence import exact
+from sysgen_local.phases.answer_checks import has_exact_result
 from sysgen_local.prompts.prompt_set import PromptSet
 from sysgen_local.running.stage import Work, cost_of, seed_of, unanswered
 
@@ -77,7 +77,7 @@ class Respond:
         """Whether the first answer in place of `original` is written with that one in view."""
         if self.shown == "never" or not self.prompts.has("rewrite") or before[-1].role != "user":
             return False
-        return self.shown == "always" or exact(before[-1].content, original.content)
+        return self.shown == "always" or has_exact_result(before[-1].content, original.content)
 
     def failed(self, why: str) -> Responded:
         return Responded(dropped="failed", why=why)

@@ -1,7 +1,7 @@
-"""The filter's rules: each says of one phrase whether it must go.
+"""The rules of the filter: each decides whether one phrase must be removed.
 
-A rule is a small pure function of a `Case`; the list at the end is their order, the first that
-applies gives the reason. Knows nothing of rows' fates.
+A rule is a small pure function of a `PhraseInRow`. `RULES` lists them in their order; the first
+rule that applies gives the reason.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from sysgen_local.phases import wording
 from sysgen_local.phases.lifted import is_lifted
 from sysgen_local.phases.tags import LONGEST
 from sysgen_local.phases.turns import exchanges, is_of_later_turns
-from sysgen_local.phases.words import normal, unspaced
+from sysgen_local.phases.words import normalized, unspaced
 
 VERSION = "3"
 """Part of the recipe: raised whenever a rule decides otherwise than before."""
 
 
-class Texts:
+class RowTexts:
     """A row's own texts, worked out once for all its phrases, and the phrases that the prompt
     showed."""
 
@@ -41,11 +41,11 @@ class Texts:
 
     @cached_property
     def question_norm(self) -> str:
-        return normal(self.question)
+        return normalized(self.question)
 
     @cached_property
     def answer_norm(self) -> str:
-        return normal(self.answer)
+        return normalized(self.answer)
 
     @cached_property
     def result(self) -> str | None:
@@ -63,63 +63,64 @@ class Texts:
         return script_shares(self.question) | script_shares(self.answer)
 
 
-class Case:
+class PhraseInRow:
     """A phrase, and the texts of its row."""
 
     __slots__ = ("normal", "phrase", "plain", "text", "texts")
 
-    def __init__(self, phrase: Phrase, texts: Texts) -> None:
+    def __init__(self, phrase: Phrase, texts: RowTexts) -> None:
         self.phrase = phrase
         self.texts = texts
         self.text = phrase.text
-        self.normal = normal(phrase.text)
+        self.normal = normalized(phrase.text)
         self.plain = _PLAIN.fullmatch(phrase.text) is not None
 
 
-def unknown_tag(case: Case) -> bool:
-    return case.phrase.tag not in TAGS
+def unknown_tag(candidate: PhraseInRow) -> bool:
+    return candidate.phrase.tag not in TAGS
 
 
-def empty(case: Case) -> bool:
-    return wording.says_nothing(case.normal)
+def empty(candidate: PhraseInRow) -> bool:
+    return wording.says_nothing(candidate.normal)
 
 
-def control_tokens(case: Case) -> bool:
-    if case.plain:
+def control_tokens(candidate: PhraseInRow) -> bool:
+    if candidate.plain:
         return False
-    if _CONTROL.search(case.text):
+    if _CONTROL.search(candidate.text):
         return True
-    return not case.text.isprintable() and any(
-        unicodedata.category(c) in ("Cc", "Cf", "Cs", "Co") and c not in "\n\t" for c in case.text
+    return not candidate.text.isprintable() and any(
+        unicodedata.category(c) in ("Cc", "Cf", "Cs", "Co") and c not in "\n\t"
+        for c in candidate.text
     )
 
 
-def tag_in_text(case: Case) -> bool:
-    return not case.plain and bool(_TAG_IN_TEXT.search(case.text))
+def tag_in_text(candidate: PhraseInRow) -> bool:
+    return not candidate.plain and bool(_TAG_IN_TEXT.search(candidate.text))
 
 
-def markup(case: Case) -> bool:
-    return not case.plain and bool(_MARKUP.search(case.text))
+def markup(candidate: PhraseInRow) -> bool:
+    return not candidate.plain and bool(_MARKUP.search(candidate.text))
 
 
-def placeholder(case: Case) -> bool:
-    return bool((_PLAIN_PLACEHOLDER if case.plain else _PLACEHOLDER).search(case.text))
+def placeholder(candidate: PhraseInRow) -> bool:
+    return bool((_PLAIN_PLACEHOLDER if candidate.plain else _PLACEHOLDER).search(candidate.text))
 
 
-def too_long(case: Case) -> bool:
-    return len(case.text) > LONGEST
+def too_long(candidate: PhraseInRow) -> bool:
+    return len(candidate.text) > LONGEST
 
 
-def too_short(case: Case) -> bool:
+def too_short(candidate: PhraseInRow) -> bool:
     """Fewer than two words; a script without spaces needs four characters."""
-    if unspaced(case.text):
-        return len(case.text.strip()) < 4
-    return len(case.text.split()) < 2 or len(case.text.strip()) < 5
+    if unspaced(candidate.text):
+        return len(candidate.text.strip()) < 4
+    return len(candidate.text.split()) < 2 or len(candidate.text.strip()) < 5
 
 
-def repetition(case: Case) -> bool:
+def repetition(candidate: PhraseInRow) -> bool:
     """A word or phrase over and over: what a model writes when it is stuck."""
-    words = case.normal.split()
+    words = candidate.normal.split()
     again = len(words) - len(set(words))
     if again >= 3 and _says_again(words):
         return True
@@ -127,10 +128,10 @@ def repetition(case: Case) -> bool:
     if longest > 40:
         return True
     # In a plain text, only words that come again or a long one can hide what either finds.
-    if case.plain and again < 3 and longest < 8:
+    if candidate.plain and again < 3 and longest < 8:
         return False
-    stuck = _RUN if case.plain and again < 3 and longest < 12 else _STUCK
-    return bool(stuck.search(case.text))
+    stuck = _RUN if candidate.plain and again < 3 and longest < 12 else _STUCK
+    return bool(stuck.search(candidate.text))
 
 
 def _says_again(words: list[str]) -> bool:
@@ -145,13 +146,13 @@ def _says_again(words: list[str]) -> bool:
     return max(grams.values(), default=0) >= 3
 
 
-def wrong_script(case: Case) -> bool:
+def wrong_script(candidate: PhraseInRow) -> bool:
     """Written mainly in a script that neither question nor answer uses. Names and terms of another
     script may stand in a phrase of the row's own."""
-    scripts = case.texts.scripts
-    if case.text.isascii() and "LATIN" in scripts:
+    scripts = candidate.texts.scripts
+    if candidate.text.isascii() and "LATIN" in scripts:
         return False
-    counts = script_counts(case.text)
+    counts = script_counts(candidate.text)
     if not counts or not scripts:
         return False
     main, number = counts.most_common(1)[0]
@@ -161,61 +162,66 @@ def wrong_script(case: Case) -> bool:
     return sum(weights[script] for script in scripts) * 3 < weights.total()
 
 
-def addresses_user(case: Case) -> bool:
+def addresses_user(candidate: PhraseInRow) -> bool:
     """Speaks to the user or answers him. His own question may stand where it says what is to be
     done."""
-    if wording.addresses_user(case.text):
+    if wording.addresses_user(candidate.text):
         return True
-    if not wording.is_question(case.text):
+    if not wording.is_question(candidate.text):
         return False
-    return case.phrase.tag not in ("task", "content") or case.normal not in case.texts.question_norm
-
-
-def unfinished(case: Case) -> bool:
-    return wording.unfinished(case.text)
-
-
-def lifted(case: Case) -> bool:
-    """Shares a stretch with a phrase that the prompt showed, and the row does not."""
-    texts = case.texts
-    return bool(texts.demonstrations) and is_lifted(
-        case.text, texts.demonstrations, (texts.question, texts.answer)
+    return (
+        candidate.phrase.tag not in ("task", "content")
+        or candidate.normal not in candidate.texts.question_norm
     )
 
 
-def copies_question(case: Case) -> bool:
+def unfinished(candidate: PhraseInRow) -> bool:
+    return wording.unfinished(candidate.text)
+
+
+def lifted(candidate: PhraseInRow) -> bool:
+    """Shares a stretch with a phrase that the prompt showed, and the row does not."""
+    texts = candidate.texts
+    return bool(texts.demonstrations) and is_lifted(
+        candidate.text, texts.demonstrations, (texts.question, texts.answer)
+    )
+
+
+def copies_question(candidate: PhraseInRow) -> bool:
     """The user's own words, at length. A short instruction may stand in its task or content
     phrase, for there it says what is to be done; twelve words are a copy."""
-    return _copies(case, case.texts.question_norm, case.phrase.tag in ("task", "content"))
+    return _copies(
+        candidate, candidate.texts.question_norm, candidate.phrase.tag in ("task", "content")
+    )
 
 
-def copies_answer(case: Case) -> bool:
-    return _copies(case, case.texts.answer_norm, False)
+def copies_answer(candidate: PhraseInRow) -> bool:
+    return _copies(candidate, candidate.texts.answer_norm, False)
 
 
-def leaks_answer(case: Case) -> bool:
+def leaks_answer(candidate: PhraseInRow) -> bool:
     """Holds the answer's final result, or eight words of it in a row that the user never said."""
-    text = case.normal
-    result = case.texts.result
-    told = normal(result) if result else ""
-    if told and told not in case.texts.question_norm and f" {told} " in f" {text} ":
+    text = candidate.normal
+    result = candidate.texts.result
+    told = normalized(result) if result else ""
+    if told and told not in candidate.texts.question_norm and f" {told} " in f" {text} ":
         return True
     words = text.split()
     if len(words) < 8:
         return False
-    answer, question = case.texts.answer_norm, case.texts.question_norm
+    answer, question = candidate.texts.answer_norm, candidate.texts.question_norm
     grams = (" ".join(words[i : i + 8]) for i in range(len(words) - 7))
     return any(gram in answer and gram not in question for gram in grams)
 
 
-def later_turn(case: Case) -> bool:
+def later_turn(candidate: PhraseInRow) -> bool:
     """How to speak and in which form is not told by a topic."""
-    if case.phrase.tag in ("style", "format"):
+    if candidate.phrase.tag in ("style", "format"):
         return False
-    return is_of_later_turns(case.text, case.texts.exchanges)
+    return is_of_later_turns(candidate.text, candidate.texts.exchanges)
 
 
-RULES: dict[str, tuple[Callable[[Case], bool], str]] = {
+RULES: dict[str, tuple[Callable[[PhraseInRow], bool], str]] = {
     "unknown_tag": (unknown_tag, "its tag is none of the eight"),
     "empty": (empty, "it says nothing"),
     "control_tokens": (control_tokens, "it holds control tokens or invisible characters"),
@@ -240,16 +246,16 @@ filter's own."""
 _IN_ORDER = tuple((name, applies) for name, (applies, _) in RULES.items())
 
 
-def reason(case: Case) -> str | None:
+def reason(candidate: PhraseInRow) -> str | None:
     """Why the phrase must go; None if it may stay."""
     for name, applies in _IN_ORDER:
-        if applies(case):
+        if applies(candidate):
             return name
     return None
 
 
-def _copies(case: Case, source: str, tolerant: bool) -> bool:
-    text = case.normal
+def _copies(candidate: PhraseInRow, source: str, tolerant: bool) -> bool:
+    text = candidate.normal
     if not text or text not in source:
         return False
     words = text.count(" ") + 1

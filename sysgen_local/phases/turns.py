@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 
 from sysgen_local.core.records import Turn
-from sysgen_local.phases.words import is_content, normal
+from sysgen_local.phases.words import is_content, normalized
 
 _BEGINNING = 5
 """Letters by which forms of a word are taken for one."""
@@ -26,7 +26,7 @@ def words_of(text: str) -> frozenset[str]:
     capitals = {word.lower() for word in _CAPITALS.findall(text)}
     return frozenset(
         word[:_BEGINNING]
-        for word in normal(text).split()
+        for word in normalized(text).split()
         if (len(word) > _SHORT and is_content(word)) or word in capitals
     )
 

@@ -12,7 +12,7 @@ from sysgen_local.core.scripts import UNSPACED, script_shares
 
 
 @lru_cache(maxsize=64)
-def normal(text: str) -> str:
+def normalized(text: str) -> str:
     """For comparing: compatibility forms, case and punctuation aside."""
     if text.isascii():
         return " ".join(text.lower().translate(_PUNCTUATION).split())

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from sysgen_local.engine.request import Engine
 from sysgen_local.models import Model, Server
 from sysgen_local.running.pipeline import Pipeline
-from sysgen_local.running.progress import Pass, Progress, View, shown
+from sysgen_local.running.progress import Pass, Progress, View, showing
 from sysgen_local.running.stage import AnyStage, AnyWorkQueue
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def run(
     progress.passes = [
         Pass(tuple(task.stage.phase for task in its), _weight(loaded[0])) for loaded, its in passes
     ]
-    with shown(progress, views):
+    with showing(progress, views):
         for number, ((model, context), its) in enumerate(passes):
             stages = [task.stage for task in its]
             if not any(progress.waiting(stage.phase) for stage in stages):

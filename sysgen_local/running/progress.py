@@ -252,7 +252,7 @@ class View(Protocol):
 
 
 @contextmanager
-def shown(progress: Progress, views: Sequence[View]) -> Iterator[None]:
+def showing(progress: Progress, views: Sequence[View]) -> Iterator[None]:
     """While this lasts, the views show the progress."""
     over = threading.Event()
 

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 from sysgen_local.engine.request import GREEDY, Sampling
 from sysgen_local.evaluate.benchmarks.answer import Answer, History, SystemIn
 from sysgen_local.evaluate.benchmarks.benchmark import Benchmark, need_golds
-from sysgen_local.evaluate.benchmarks.case import PHASES, Board, Case
-from sysgen_local.evaluate.benchmarks.judging import Judge, MultifacetJudge, SysBenchJudge
+from sysgen_local.evaluate.benchmarks.judging import BenchmarkJudge, MultifacetJudge, SysBenchJudge
+from sysgen_local.evaluate.benchmarks.questions import PHASES, QuestionQueue, QuestionRecord
 from sysgen_local.models import Model, identity, locate
 from sysgen_local.prompts.prompt_set import judging
 from sysgen_local.running import executor
@@ -60,7 +60,7 @@ class Outcome:
     """Where the results of a run are, and every question with them."""
 
     marking: int
-    cases: list[Case]
+    cases: list[QuestionRecord]
 
 
 def run_benchmark(
@@ -86,11 +86,11 @@ def run_benchmark(
     marking = store.marking(sitting, judging_.fingerprint, judging_.facts, older=judging_.older)
     if retry_failed and (again := store.forget_failed(sitting, marking)):
         announce(f"{again:,} questions that failed are tried again")
-    board = Board(store, run.benchmark.questions, sitting, marking)
+    board = QuestionQueue(store, run.benchmark.questions, sitting, marking)
     options = replace(options, longest=_longest(run))
     if not executor.run(tasks, board, _progress(board), views, options, announce=announce):
         return None
-    cases = board.cases()
+    cases = board.records()
     scores = run.benchmark.score(cases)
     store.set_scores(marking, _flat(scores))
     return Outcome(marking, cases)
@@ -116,7 +116,7 @@ def _tasks(run: BenchmarkRun) -> tuple[Task, Task]:
     )
 
 
-def _judge(run: BenchmarkRun) -> Judge:
+def _judge(run: BenchmarkRun) -> BenchmarkJudge:
     setting = run.setting
     prompt = judging(run.benchmark.name, setting.judge_prompt)
     if run.benchmark.name == "sysbench":
@@ -146,8 +146,8 @@ def _longest(run: BenchmarkRun) -> int:
     return max(sizes) // BYTES_PER_TOKEN + setting.max_answer_tokens + setting.max_judge_tokens
 
 
-def _progress(board: Board) -> Progress:
-    cases = board.cases()
+def _progress(board: QuestionQueue) -> Progress:
+    cases = board.records()
     progress = Progress(PHASES, rows=len(cases))
     for case in cases:
         for phase, result in zip(PHASES, (case.answered, case.judged), strict=True):

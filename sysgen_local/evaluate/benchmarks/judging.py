@@ -20,8 +20,8 @@ from sysgen_local.engine.request import (
     Request,
     Sampling,
 )
-from sysgen_local.evaluate.benchmarks.case import Case, Phase
 from sysgen_local.evaluate.benchmarks.multifacet import SCORES
+from sysgen_local.evaluate.benchmarks.questions import EvaluationPhase, QuestionRecord
 from sysgen_local.prompts.prompt_set import PromptFile
 from sysgen_local.running.stage import Work, cost_of, seed_of
 from sysgen_local.store.evaluation import Judged
@@ -54,12 +54,12 @@ class SysBenchJudge:
     gold_history: bool = False
     seed: int = 0
     max_tokens: int = 1024
-    phase: Phase = "judge"
+    phase: EvaluationPhase = "judge"
 
-    def work(self, case: Case) -> Work[Judged]:
-        assert case.answered is not None
-        return (yield from _judge(self, case, [
-            self._turn(case, i) for i in range(len(case.question.turns))
+    def work(self, record: QuestionRecord) -> Work[Judged]:
+        assert record.answered is not None
+        return (yield from _judge(self, record, [
+            self._turn(record, i) for i in range(len(record.question.turns))
         ]))  # fmt: skip
 
     def failed(self, why: str) -> Judged:
@@ -68,10 +68,10 @@ class SysBenchJudge:
     def facts(self) -> dict[str, str]:
         return _facts(self.prompt, self.seed, self.max_tokens)
 
-    def _turn(self, case: Case, index: int) -> _Asked:
-        question = case.question
-        assert case.answered is not None
-        earlier = question.golds if self.gold_history else case.answered.replies
+    def _turn(self, record: QuestionRecord, index: int) -> _Asked:
+        question = record.question
+        assert record.answered is not None
+        earlier = question.golds if self.gold_history else record.answered.replies
         turn = question.turns[index]
         messages = self.prompt.messages({
             "system": question.system,
@@ -80,7 +80,7 @@ class SysBenchJudge:
                 for user, answer in zip(question.users[:index], earlier[:index], strict=True)
             ],
             "user": turn.user,
-            "answer": case.answered.replies[index],
+            "answer": record.answered.replies[index],
             "criteria": [{"type": kind, "text": text} for kind, text in turn.criteria],
         })  # fmt: skip
         names = [str(n) for n in range(1, len(turn.criteria) + 1)]
@@ -103,12 +103,12 @@ class MultifacetJudge:
     sees_system: bool = False
     seed: int = 0
     max_tokens: int = 1024
-    phase: Phase = "judge"
+    phase: EvaluationPhase = "judge"
 
-    def work(self, case: Case) -> Work[Judged]:
-        assert case.answered is not None
-        return (yield from _judge(self, case, [
-            self._rubric(case, i) for i in range(len(case.question.rubrics))
+    def work(self, record: QuestionRecord) -> Work[Judged]:
+        assert record.answered is not None
+        return (yield from _judge(self, record, [
+            self._rubric(record, i) for i in range(len(record.question.rubrics))
         ]))  # fmt: skip
 
     def failed(self, why: str) -> Judged:
@@ -120,16 +120,16 @@ class MultifacetJudge:
             "judge_sees_system": str(self.sees_system),
         }
 
-    def _rubric(self, case: Case, index: int) -> _Asked:
-        question = case.question
-        assert case.answered is not None
+    def _rubric(self, record: QuestionRecord, index: int) -> _Asked:
+        question = record.question
+        assert record.answered is not None
         rubric = question.rubrics[index]
         instruction = question.prompt
         if self.sees_system:
             instruction = f"{question.system}\n{instruction}"
         messages = self.prompt.messages({
             "instruction": instruction,
-            "answer": case.answered.replies[0],
+            "answer": record.answered.replies[0],
             "reference": question.reference_answer,
             "criteria": rubric.criteria,
             "levels": [
@@ -141,11 +141,11 @@ class MultifacetJudge:
         )
 
 
-Judge = SysBenchJudge | MultifacetJudge
+BenchmarkJudge = SysBenchJudge | MultifacetJudge
 
 
 def _judge(
-    judge: Judge, case: Case, asked: Sequence[_Asked]
+    judge: BenchmarkJudge, record: QuestionRecord, asked: Sequence[_Asked]
 ) -> Generator[Sequence[Request], Sequence[Completion], Judged]:
     marks: dict[int, tuple[str, ...]] = {}
     reasons = [""] * len(asked)
@@ -156,7 +156,7 @@ def _judge(
         if not left or fault in UNANSWERED:
             break
         fault = None
-        requests = [_request(judge, case, asked[part], part, attempt) for part in left]
+        requests = [_request(judge, record, asked[part], part, attempt) for part in left]
         for part, completion in zip(left, (yield requests), strict=True):
             spent.append(completion)
             if completion.finish in UNANSWERED:
@@ -181,16 +181,18 @@ def _failed(why: str) -> Judged:
     return Judged(reasons=(why,), dropped="judge_failed")
 
 
-def _request(judge: Judge, case: Case, asked: _Asked, part: int, attempt: int) -> Request:
+def _request(
+    judge: BenchmarkJudge, record: QuestionRecord, asked: _Asked, part: int, attempt: int
+) -> Request:
     return Request(
-        id=f"{case.row}:{judge.phase}:{part}:{attempt}",
+        id=f"{record.row}:{judge.phase}:{part}:{attempt}",
         group=judge.phase,
         messages=asked.messages,
         constraint=Json(asked.schema),
         sampling=AGAIN if attempt else GREEDY,
         max_tokens=judge.max_tokens,
         min_tokens=min(judge.max_tokens, 64),
-        seed=seed_of(judge.seed, case.row, judge.phase, part * TRIES + attempt),
+        seed=seed_of(judge.seed, record.row, judge.phase, part * TRIES + attempt),
     )
 
 

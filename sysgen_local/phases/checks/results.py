@@ -17,7 +17,7 @@ from sysgen_local.phases.checks.numbers import UNITS, Quantity, close, find_numb
 from sysgen_local.phases.checks.options import dates_in, labels_in, options_of, same_words, words_of
 
 
-class Result(NamedTuple):
+class FinalResult(NamedTuple):
     """A final result. `text` is as written; the rest is what comparing takes.
 
     `given` are the numbers of the question, `asked` the noun it asks the number of, `others` the
@@ -92,7 +92,7 @@ _NEGATED = re.compile(r"\b(?:not|no|never|cannot|false|incorrect|untrue)\b|n['â€
 _CHOICE = re.compile(r"\b([\w-]+(?:, [\w-]+){0,6}),? (?:or|oder|ou|o|and) ([\w-]+)", re.IGNORECASE)
 
 
-def final_result(question: str, answer: str) -> Result | None:
+def final_result(question: str, answer: str) -> FinalResult | None:
     """The final result of an answer to a question, or None where none can be told for sure."""
     question, text = plain(question[-8000:]), plain(answer)
     options = options_of(question)
@@ -101,7 +101,7 @@ def final_result(question: str, answer: str) -> Result | None:
         return _stated(found[-1].kind, found[-1].statement, question, options)
     if options:
         label = _label(text, options)
-        return Result("option", label, options=options) if label else None
+        return FinalResult("option", label, options=options) if label else None
     if not text.strip() or len(text) > 20_000:
         return None
     if len(text.split()) <= 4 and "\n" not in text.strip():
@@ -115,19 +115,19 @@ def _is_last(answer: str, end: int) -> bool:
 
 def _stated(
     kind: str, statement: str, question: str, options: tuple[tuple[str, str], ...]
-) -> Result | None:
+) -> FinalResult | None:
     """The result that stands behind a mark."""
     text = plain(statement).strip().rstrip(".").strip()
     if options:
         label = _label(f"answer: {text}", options)
-        return Result("option", label, options=options) if label else None
+        return FinalResult("option", label, options=options) if label else None
     numbers = _concluded(text)
     if len({q.values for q in numbers}) == 1 and not (
         kind == "boxed" and _FORMULA.search(_without(text, numbers[0]))
     ):
         return _number(text[numbers[0].start : numbers[0].end], numbers[0], question)
     if kind == "boxed" and text:
-        return Result("formula", text)
+        return FinalResult("formula", text)
     if numbers or not 0 < len(text.split()) <= 4:
         return None
     return _short(text, question)
@@ -150,11 +150,11 @@ _SHORT_UNSPACED = 8
 """Letters of a short answer in a script that sets no spaces."""
 
 
-def _short(text: str, question: str) -> Result | None:
+def _short(text: str, question: str) -> FinalResult | None:
     """An answer that is nothing but its result."""
     dates = dates_in(text)
     if len(dates) == 1:
-        return Result("date", text.strip())
+        return FinalResult("date", text.strip())
     numbers = find_numbers(text)
     if len(numbers) == 1 and numbers[0].start <= 3:
         return _number(text[numbers[0].start : numbers[0].end], numbers[0], question)
@@ -167,13 +167,13 @@ def _short(text: str, question: str) -> Result | None:
     others = {" ".join(words_of(w)) for w in choices}
     said = " ".join(words)
     if said in _YES_NO:
-        return Result("words", text.strip(), others=(_YES_NO[said],))
-    return Result(
+        return FinalResult("words", text.strip(), others=(_YES_NO[said],))
+    return FinalResult(
         "words", text.strip(), others=tuple(sorted(others - {said})) if said in others else ()
     )
 
 
-def _number(text: str, quantity: Quantity, question: str) -> Result:
+def _number(text: str, quantity: Quantity, question: str) -> FinalResult:
     asks = list(_ASKS.finditer(question))
     asked = next(filter(None, asks[-1].groups()), "").lower() if asks else ""
     unit = next((m[1].lower() for m in _IN_UNIT.finditer(question) if m[1].lower() in UNITS), "")
@@ -181,10 +181,10 @@ def _number(text: str, quantity: Quantity, question: str) -> Result:
     if not quantity.dimension and asked:
         quantity = quantity._replace(unit=asked)
     given = frozenset(value for q in find_numbers(question) for value in q.values)
-    return Result("number", text.strip(), quantity, asked, given)
+    return FinalResult("number", text.strip(), quantity, asked, given)
 
 
-def _word_problem(question: str, text: str) -> Result | None:
+def _word_problem(question: str, text: str) -> FinalResult | None:
     """The number in which a worked word problem ends."""
     asks = list(_ASKS.finditer(question))
     if len(asks) != 1 or len(find_numbers(question)) < 2 or len(text) > 4000:
@@ -214,7 +214,7 @@ def _concluded(statement: str) -> list[Quantity]:
     return kept or aside
 
 
-def keeps_result(result: Result, answer: str) -> bool:
+def keeps_result(result: FinalResult, answer: str) -> bool:
     """Whether the answer states the result as its own final result."""
     answer = answer[-20_000:] if len(answer) > 40_000 else answer
     found = marks(answer)
@@ -245,12 +245,12 @@ def keeps_result(result: Result, answer: str) -> bool:
     return _opens_with(result, said[0]) and not _contradicted(result, said[1:])
 
 
-def _fresh(result: Result, sentence: str) -> list[Quantity]:
+def _fresh(result: FinalResult, sentence: str) -> list[Quantity]:
     """The numbers a sentence concludes that the question does not name."""
     return [q for q in _concluded(sentence) if not _given(result, q) and not _is_one(q)]
 
 
-def _opens_with(result: Result, sentence: str) -> bool:
+def _opens_with(result: FinalResult, sentence: str) -> bool:
     """Whether an answer that explains afterwards opens with the result."""
     if result.quantity is None:
         return _holds(result, sentence)
@@ -259,7 +259,7 @@ def _opens_with(result: Result, sentence: str) -> bool:
     return bool(fresh) and not works and all(close(result.quantity, q) for q in fresh)
 
 
-def _opens_with_another(result: Result, sentence: str) -> bool:
+def _opens_with_another(result: FinalResult, sentence: str) -> bool:
     if result.quantity is None or _EQUATION.search(sentence) or _WORKS.match(sentence):
         return False
     fresh = _fresh(result, sentence)
@@ -271,7 +271,7 @@ _WORKS = re.compile(
 )
 
 
-def _contradicted(result: Result, lines: list[str]) -> bool:
+def _contradicted(result: FinalResult, lines: list[str]) -> bool:
     """Whether a later sentence concludes something else."""
     return any(
         is_cued(line) and _says_something(result, line) and not _holds(result, line)
@@ -280,7 +280,7 @@ def _contradicted(result: Result, lines: list[str]) -> bool:
     )  # fmt: skip
 
 
-def _says_something(result: Result, text: str) -> bool:
+def _says_something(result: FinalResult, text: str) -> bool:
     """Whether a statement speaks of what the result is: a number, an option, a date, any word."""
     if result.kind == "number":
         return bool(find_numbers(text))
@@ -291,7 +291,7 @@ def _says_something(result: Result, text: str) -> bool:
     return bool(text.strip())
 
 
-def _holds(result: Result, text: str, marked: bool = False) -> bool:
+def _holds(result: FinalResult, text: str, marked: bool = False) -> bool:
     """Whether the statement holds the result as what it concludes."""
     if result.kind == "number":
         return _holds_number(result, text, marked)
@@ -324,7 +324,7 @@ def _agrees(said: str, text: str) -> bool:
     return bool(positive and not negative) if said in ("yes", "true") else bool(negative)
 
 
-def _holds_number(result: Result, text: str, marked: bool) -> bool:
+def _holds_number(result: FinalResult, text: str, marked: bool) -> bool:
     assert result.quantity is not None
     clause = _THEREFORE.split(text)[-1]
     if not marked and find_numbers(clause):
@@ -348,7 +348,7 @@ def _holds_number(result: Result, text: str, marked: bool) -> bool:
     return not (equals and re.search(r"[,;]|\b(?:and|but|then|leaving)\b", between))
 
 
-def _is_asked(result: Result, text: str, quantity: Quantity) -> bool:
+def _is_asked(result: FinalResult, text: str, quantity: Quantity) -> bool:
     """Whether the noun the question asks for stands at the number ("31 apples", "profit of 31")."""
     asked = result.asked.rstrip("s")
     before = text[max(0, quantity.start - 40) : quantity.start].lower()
@@ -358,7 +358,7 @@ def _is_asked(result: Result, text: str, quantity: Quantity) -> bool:
     return bool(asked) and (quantity.unit.rstrip("s") == asked or named is not None)
 
 
-def _given(result: Result, quantity: Quantity) -> bool:
+def _given(result: FinalResult, quantity: Quantity) -> bool:
     return any(value in result.given for value in quantity.values)
 
 
@@ -371,13 +371,13 @@ def _label(text: str, options: tuple[tuple[str, str], ...]) -> str | None:
     """The one option that an answer names."""
     lines = statements(text) or [text]
     for line in (lines[-1], lines[0]) if len(text.split()) > 6 else (text,):
-        found = _named(Result("option", "", options=options), line)
+        found = _named(FinalResult("option", "", options=options), line)
         if len(found) == 1:
             return found.pop()
     return None
 
 
-def _named(result: Result, text: str) -> set[str]:
+def _named(result: FinalResult, text: str) -> set[str]:
     """The options that a statement names, by letter or else by text."""
     letters = labels_in(text) & {label for label, _ in result.options}
     if letters:

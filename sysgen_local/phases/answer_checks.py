@@ -12,7 +12,7 @@ from sysgen_local.phases.checks.countable import Demand, demands
 from sysgen_local.phases.checks.results import final_result, keeps_result
 from sysgen_local.phases.checks.tools import claimed_tool_output
 from sysgen_local.phases.turns import words_of
-from sysgen_local.phases.words import normal
+from sysgen_local.phases.words import normalized
 from sysgen_local.prompts.prompt_set import PromptSet
 
 Phrases = tuple[tuple[Phrase, tuple[Demand, ...]], ...]
@@ -61,7 +61,7 @@ def phrases_of(row: Row) -> Phrases:
     return tuple((p, demands(p.text) if p.tag in SHOWN else ()) for p in good)
 
 
-class Evidence:
+class AnswerChecks:
     """For one turn: its instruction, its original answer, and the system message's phrases."""
 
     VERSION = "4"
@@ -75,7 +75,7 @@ class Evidence:
         phrases: Phrases,
         asked: frozenset[str] = frozenset(),
     ) -> None:
-        """`asked`: see `own_words`."""
+        """`asked`: see `prompt_ngrams`."""
         self._turn = turn
         self._asked = asked
         self._instruction = instruction
@@ -89,19 +89,19 @@ class Evidence:
         if self._result is not None:
             kept = keeps_result(self._result, answer)
             checks.append(self._ruled("result", self._result.text, kept, self._result.kind))
-        elif stands_in(answer, self._original):
+        elif is_contained_in(answer, self._original):
             checks.append(self._ruled("agrees", "", True, "it stands in the original"))
         elif self._is_of_another_matter(answer):
             checks.append(self._ruled("agrees", "", False, "it is about something else"))
         if "```" in answer:
             faults = [] if code_faults(self._original) else code_faults(answer)
             checks.append(self._ruled("code", "code that parses", not faults, "; ".join(faults)))
-        if echoes(answer, self._phrases):
+        if repeats_system_message(answer, self._phrases):
             checks.append(self._ruled("echo", "an answer", False, "it repeats the system message"))
         if self._asked and not self._asked.isdisjoint(_runs(answer)):
             checks.append(self._ruled("echo", "an answer", False, "it repeats the prompt"))
-        said = normal(self._original)
-        if claims := [c for c in claimed_tool_output(answer) if normal(c) not in said]:
+        said = normalized(self._original)
+        if claims := [c for c in claimed_tool_output(answer) if normalized(c) not in said]:
             checks.append(self._ruled("tool_claim", claims[0], False, "no tool was called"))
         for phrase, asked in self._phrases:
             for demand in asked:
@@ -111,7 +111,7 @@ class Evidence:
 
     def questions(self, prompts: PromptSet, answer: str) -> Iterator[Question]:
         """What is left to ask the model, as far as the prompt set can."""
-        told = self._result is not None or stands_in(answer, self._original)
+        told = self._result is not None or is_contained_in(answer, self._original)
         if prompts.has("agree") and not told:
             messages = prompts.messages(
                 "agree", instruction=self._instruction, answer=self._original, new=answer
@@ -146,20 +146,20 @@ class Evidence:
         return Check(self._turn, kind, text, "rule", float(holds), detail)
 
 
-def echoes(answer: str, phrases: Phrases) -> bool:
+def repeats_system_message(answer: str, phrases: Phrases) -> bool:
     """Whether an answer is nothing but what its system message says."""
-    left = f" {normal(answer)} "
+    left = f" {normalized(answer)} "
     for phrase, _ in phrases:
-        left = left.replace(f" {normal(phrase.text)} ", "  ")
-    return len(left.split()) * 5 < len(normal(answer).split())
+        left = left.replace(f" {normalized(phrase.text)} ", "  ")
+    return len(left.split()) * 5 < len(normalized(answer).split())
 
 
-def stands_in(answer: str, original: str) -> bool:
+def is_contained_in(answer: str, original: str) -> bool:
     """Whether the answer says nothing but what the original does: nine of ten of its words stand
     there with four neighbours, and every figure does."""
-    words, there = normal(answer).split(), _runs(original)
+    words, there = normalized(answer).split(), _runs(original)
     if len(words) < _RUN:
-        return words == normal(original).split()
+        return words == normalized(original).split()
     left = set(range(len(words)))
     for i in range(len(words) - _RUN + 1):
         if " ".join(words[i : i + _RUN]) in there:
@@ -169,7 +169,7 @@ def stands_in(answer: str, original: str) -> bool:
 
 
 @cache
-def own_words(prompts: PromptSet) -> frozenset[str]:
+def prompt_ngrams(prompts: PromptSet) -> frozenset[str]:
     """Every run of words with which the set asks to write an answer with the original in
     view. Nobody else ever says them: an answer in which they stand repeats its prompt."""
     if not prompts.has("rewrite"):
@@ -180,10 +180,10 @@ def own_words(prompts: PromptSet) -> frozenset[str]:
 
 
 def _runs(text: str) -> set[str]:
-    words = normal(text).split()
+    words = normalized(text).split()
     return {" ".join(words[i : i + _RUN]) for i in range(len(words) - _RUN + 1)}
 
 
-def exact(instruction: str, answer: str) -> bool:
+def has_exact_result(instruction: str, answer: str) -> bool:
     """Whether an answer has a final result that another answer must keep, or code."""
     return "```" in answer or final_result(instruction, answer) is not None

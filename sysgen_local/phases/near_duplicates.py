@@ -10,7 +10,7 @@ from functools import cached_property
 from itertools import pairwise
 
 from sysgen_local.core.records import TAGS, Phrase
-from sysgen_local.phases.words import alike, is_content, normal, unspaced
+from sysgen_local.phases.words import alike, is_content, normalized, unspaced
 
 SIMILAR = 0.6
 """Content words in common over all content words of both: from here on two phrases say the same."""
@@ -18,12 +18,12 @@ MANY = 4
 """Content words in common that make two phrases of different forms say the same."""
 
 
-class Said:
+class ComparablePhrase:
     """What a phrase says: its content words, or pairs of characters where there are no spaces."""
 
     def __init__(self, phrase: Phrase) -> None:
         self.phrase = phrase
-        self.normal = normal(phrase.text)
+        self.normal = normalized(phrase.text)
 
     @cached_property
     def form(self) -> str | None:
@@ -48,7 +48,7 @@ class Said:
         no instruction, of which there are more than enough, or its tag comes first."""
         return not fits(self.phrase), self.form is None, TAGS.index(self.phrase.tag)
 
-    def repeats(self, other: Said) -> bool:
+    def repeats(self, other: ComparablePhrase) -> bool:
         """Whether both say nearly the same.
 
         A role, what is known of the user, what may be used and an instruction seldom do: "You are
