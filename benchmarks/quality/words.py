@@ -12,7 +12,7 @@ from typing import Any
 
 from sysgen_local.core.resources import resource
 from sysgen_local.phases.words import normalized
-from sysgen_local.prompts.prompt_set import PromptSet
+from sysgen_local.prompts import PromptSet
 
 Grams = frozenset[str]
 

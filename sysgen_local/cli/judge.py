@@ -170,7 +170,7 @@ def judge(
     """
     from sysgen_local.evaluate.preference import PreferenceJudge, summary
     from sysgen_local.models import Server, identity, locate
-    from sysgen_local.prompts.prompt_set import PromptSet
+    from sysgen_local.prompts import PromptSet
     from sysgen_local.report.judgements import judge_tables
     from sysgen_local.report.live import view_for
     from sysgen_local.running import executor

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from sysgen_local.engine.request import Choice, Completion, Request
-from sysgen_local.prompts.prompt_set import PromptFile, PromptSet
+from sysgen_local.prompts import PromptFile, PromptSet
 from sysgen_local.running.stage import Work, cost_of
 from sysgen_local.store import Judged, Pair
 
@@ -36,7 +36,7 @@ class PreferenceJudge:
 
     @classmethod
     def of(cls, prompts: PromptSet) -> PreferenceJudge:
-        return cls(prompts.judging("prefer"), prompts.judging("align"))
+        return cls(prompts.judge_prompt("prefer"), prompts.judge_prompt("align"))
 
     def work(self, pair: Pair) -> Work[Judged]:
         asked: list[Request] = []

@@ -13,7 +13,7 @@ from sysgen_local.phases.checks.results import final_result, keeps_result
 from sysgen_local.phases.checks.tools import claimed_tool_output
 from sysgen_local.phases.turns import words_of
 from sysgen_local.phases.words import normalized
-from sysgen_local.prompts.prompt_set import PromptSet
+from sysgen_local.prompts import PromptSet
 
 Phrases = tuple[tuple[Phrase, tuple[Demand, ...]], ...]
 """The phrases of a system message, each with what a rule can tell of it."""

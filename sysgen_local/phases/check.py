@@ -15,7 +15,7 @@ from sysgen_local.core.records import Attempt, Check, Checked, Phase, Row, Turn
 from sysgen_local.engine.request import Choice, Completion, Request
 from sysgen_local.phases.answer_checks import AnswerChecks, Phrases, phrases_of, prompt_ngrams
 from sysgen_local.phases.respond import Respond
-from sysgen_local.prompts.prompt_set import PromptSet
+from sysgen_local.prompts import PromptSet
 from sysgen_local.running.stage import Work, cost_of, unanswered
 
 CHECK_FAULTS = ("disagrees", "disobeys")

@@ -16,7 +16,7 @@ from sysgen_local.core.scripts import LETTERS
 from sysgen_local.core.thoughts import spoken
 from sysgen_local.engine.request import GREEDY, Json, Request, Sampling
 from sysgen_local.phases.tags import SCHEMA, parse_json, schema_in
-from sysgen_local.prompts.prompt_set import PromptSet
+from sysgen_local.prompts import PromptSet
 from sysgen_local.running.stage import Work, cost_of, seed_of, unanswered
 
 _GRAMMAR = Json(json.dumps(SCHEMA, sort_keys=True))
@@ -58,7 +58,7 @@ class Generate:
                 turns=exchanges(row.conversation),
                 language=name_of(code) if code else None,
             ),
-            constraint=_grammar(code) if self.prompts.speaks(self.phase) else _GRAMMAR,
+            constraint=_grammar(code) if self.prompts.names_language(self.phase) else _GRAMMAR,
             sampling=self.sampling,
             max_tokens=self.max_tokens,
             min_tokens=min(self.max_tokens, 192),
@@ -85,7 +85,7 @@ class Generate:
             "max_tokens": str(self.max_tokens),
             "seed": str(self.seed),
             "grammar": _GRAMMAR.schema,
-            **({"scripts": json.dumps(LETTERS)} if self.prompts.speaks(self.phase) else {}),
+            **({"scripts": json.dumps(LETTERS)} if self.prompts.names_language(self.phase) else {}),
             **({"existing_system": "keep"} if self.keep_system else {}),
             **({"language": self.language} if self.language else {}),
         }

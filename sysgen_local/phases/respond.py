@@ -18,7 +18,7 @@ from sysgen_local.core.settings import Shown, Turns
 from sysgen_local.core.thoughts import spoken
 from sysgen_local.engine.request import GREEDY, Completion, Message, Request, Sampling, Segment
 from sysgen_local.phases.answer_checks import has_exact_result
-from sysgen_local.prompts.prompt_set import PromptSet
+from sysgen_local.prompts import PromptSet
 from sysgen_local.running.stage import Work, cost_of, seed_of, unanswered
 
 ANEW = Sampling(temperature=0.7, top_p=0.95)

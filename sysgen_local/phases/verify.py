@@ -29,7 +29,7 @@ from sysgen_local.core.records import (
 )
 from sysgen_local.engine.request import Choice, Completion, Engine, Request
 from sysgen_local.phases.generate import exchanges
-from sysgen_local.prompts.prompt_set import PromptSet
+from sysgen_local.prompts import PromptSet
 from sysgen_local.running.stage import Work, cost_of, unanswered
 
 _CHOICE = Choice(LABELS)
@@ -104,7 +104,7 @@ class Verify:
         return Verified(dropped="failed", why=why)
 
     def facts(self) -> dict[str, str]:
-        nothing = self.prompts.nothing
+        nothing = self.prompts.content_free
         return {
             "prompts": self.prompts.fingerprint(self.phase),
             "min_p_good": str(self.min_p_good),
@@ -115,7 +115,7 @@ class Verify:
     def calibrate(self, engine: Engine, note: Callable[[str], None]) -> None:
         """Asks the model about nothing, where the prompt set says how and it was not asked before;
         `note` takes the outcome, for the recipe."""
-        nothing = self.prompts.nothing
+        nothing = self.prompts.content_free
         if nothing is None or self.calibration.log_odds:
             return
         asked: dict[str, Tag] = {}

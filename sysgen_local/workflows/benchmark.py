@@ -18,7 +18,7 @@ from sysgen_local.evaluate.benchmarks.benchmark import Benchmark, need_golds
 from sysgen_local.evaluate.benchmarks.judging import BenchmarkJudge, MultifacetJudge, SysBenchJudge
 from sysgen_local.evaluate.benchmarks.questions import PHASES, QuestionQueue, QuestionRecord
 from sysgen_local.models import Model, identity, locate
-from sysgen_local.prompts.prompt_set import judging
+from sysgen_local.prompts import judge_prompt
 from sysgen_local.running import executor
 from sysgen_local.running.executor import Task
 from sysgen_local.running.progress import Progress, View
@@ -118,7 +118,7 @@ def _tasks(run: BenchmarkRun) -> tuple[Task, Task]:
 
 def _judge(run: BenchmarkRun) -> BenchmarkJudge:
     setting = run.setting
-    prompt = judging(run.benchmark.name, setting.judge_prompt)
+    prompt = judge_prompt(run.benchmark.name, setting.judge_prompt)
     if run.benchmark.name == "sysbench":
         gold = setting.history == "gold"
         return SysBenchJudge(prompt, gold, setting.seed, setting.max_judge_tokens)

@@ -21,7 +21,7 @@ from sysgen_local.evaluate.preference import (
     preference,
     summary,
 )
-from sysgen_local.prompts.prompt_set import PromptSet
+from sysgen_local.prompts import PromptSet
 from sysgen_local.running.pipeline import Pipeline
 from sysgen_local.running.progress import Progress
 from sysgen_local.store import Store

@@ -10,7 +10,7 @@ from sysgen_local.evaluate.benchmarks.dialogues import Dialogue, DialogueTurn
 from sysgen_local.evaluate.benchmarks.instances import Instance
 from sysgen_local.evaluate.benchmarks.judging import AGAIN, TRIES, MultifacetJudge, SysBenchJudge
 from sysgen_local.evaluate.benchmarks.questions import QuestionRecord
-from sysgen_local.prompts.prompt_set import judging
+from sysgen_local.prompts import judge_prompt
 from sysgen_local.store.evaluation import Answered
 
 TURNS = (
@@ -90,7 +90,7 @@ def verdict(request):
 
 def test_every_turn_is_judged_with_what_was_said_before():
     case = QuestionRecord(1, DIALOGUE, Answered(("one", ""), ("stop", "stop")))
-    judge = SysBenchJudge(judging("sysbench"))
+    judge = SysBenchJudge(judge_prompt("sysbench"))
     seen, result = drive(judge.work(case), verdict)
     assert result.marks == (("yes",), ("yes", "no"))
     assert result.reasons == ("r", "r")
@@ -101,13 +101,13 @@ def test_every_turn_is_judged_with_what_was_said_before():
     for text in ("You are a cook.", "first question", "one", "second question", "2. b | style"):
         assert text in shown
     assert isinstance(seen[1].constraint, Json)
-    gold = SysBenchJudge(judging("sysbench"), gold_history=True)
+    gold = SysBenchJudge(judge_prompt("sysbench"), gold_history=True)
     assert "gold one" in drive(gold.work(case), verdict)[0][1].messages[-1].text
 
 
 def test_a_judge_that_is_cut_off_is_asked_again_and_then_counted():
     case = QuestionRecord(1, DIALOGUE, Answered(("one", "two"), ("stop", "stop")))
-    judge = SysBenchJudge(judging("sysbench"))
+    judge = SysBenchJudge(judge_prompt("sysbench"))
     seen, result = drive(judge.work(case), says('{"reason":"and so on', "length"))
     assert len(seen) == 2 * TRIES
     assert [request.sampling for request in seen[2:]] == [AGAIN] * (2 * TRIES - 2)
@@ -124,7 +124,7 @@ def test_one_reply_of_many_is_asked_again_alone():
         return says("{", "length")(request) if len(calls) == 1 else verdict(request)
 
     case = QuestionRecord(1, DIALOGUE, Answered(("one", "two"), ("stop", "stop")))
-    seen, result = drive(SysBenchJudge(judging("sysbench")).work(case), answer)
+    seen, result = drive(SysBenchJudge(judge_prompt("sysbench")).work(case), answer)
     assert len(seen) == 3
     assert result.dropped is None
     assert result.marks == (("yes",), ("yes", "no"))
@@ -132,11 +132,11 @@ def test_one_reply_of_many_is_asked_again_alone():
 
 def test_a_call_for_each_rubric_which_does_not_show_the_system_message():
     case = QuestionRecord(1, INSTANCE, Answered(("Because.",), ("stop",)))
-    seen, result = drive(MultifacetJudge(judging("multifacet")).work(case), verdict)
+    seen, result = drive(MultifacetJudge(judge_prompt("multifacet")).work(case), verdict)
     assert len(seen) == 2
     assert result.marks == (("4",), ("4",))
     assert "Be brief." not in seen[0].messages[-1].text
     rated = INSTANCE.judged(result.marks)
     assert (rated.id, rated.source, rated.mean) == ("7", "koala", 4)
-    sees = MultifacetJudge(judging("multifacet"), sees_system=True)
+    sees = MultifacetJudge(judge_prompt("multifacet"), sees_system=True)
     assert "Be brief.\nWhy?" in drive(sees.work(case), verdict)[0][0].messages[-1].text

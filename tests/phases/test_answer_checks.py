@@ -12,7 +12,7 @@ from sysgen_local.phases.answer_checks import (
     phrases_of,
     repeats_system_message,
 )
-from sysgen_local.prompts.prompt_set import PromptSet
+from sysgen_local.prompts import PromptSet
 
 DEFAULT = PromptSet.load("default")
 EGGS = "Janet's ducks lay 16 eggs a day. She eats 3. How many are left?"

@@ -25,7 +25,7 @@ from sysgen_local.engine.request import GREEDY, Choice, Completion, Request, Sam
 from sysgen_local.phases.answer_checks import AnswerChecks
 from sysgen_local.phases.check import CheckAnswers
 from sysgen_local.phases.respond import ANEW, Respond
-from sysgen_local.prompts.prompt_set import PromptSet
+from sysgen_local.prompts import PromptSet
 from sysgen_local.running.stage import seed_of
 
 DEFAULT = PromptSet.load("default")

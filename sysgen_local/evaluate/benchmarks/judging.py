@@ -22,7 +22,7 @@ from sysgen_local.engine.request import (
 )
 from sysgen_local.evaluate.benchmarks.multifacet import SCORES
 from sysgen_local.evaluate.benchmarks.questions import EvaluationPhase, QuestionRecord
-from sysgen_local.prompts.prompt_set import PromptFile
+from sysgen_local.prompts import PromptFile
 from sysgen_local.running.stage import Work, cost_of, seed_of
 from sysgen_local.store.evaluation import Judged
 
