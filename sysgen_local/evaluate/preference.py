@@ -14,7 +14,7 @@ from typing import Any
 
 from sysgen_local.engine.request import Choice, Completion, Request
 from sysgen_local.prompts import PromptFile, PromptSet
-from sysgen_local.running.stage import Work, cost_of
+from sysgen_local.running.stage import STAGE_FAILED, Work, cost_of
 from sysgen_local.store import Judged, Pair
 
 LETTERS = Choice(("A", "B"))
@@ -58,7 +58,7 @@ class PreferenceJudge:
         )
 
     def failed(self, why: str) -> Judged:
-        return Judged(dropped="failed")
+        return Judged(dropped=STAGE_FAILED)
 
     def facts(self) -> dict[str, str]:
         return {"prefer": self.prefer.fingerprint, "align": self.align.fingerprint}

@@ -14,12 +14,10 @@ from dataclasses import dataclass, field
 from sysgen_local.core.records import Attempt, Check, Checked, Phase, Row, Turn
 from sysgen_local.engine.request import Choice, Completion, Request
 from sysgen_local.phases.answer_checks import AnswerChecks, Phrases, phrases_of, prompt_ngrams
+from sysgen_local.phases.reasons import CHECK_FAULTS, CandidateFault, CheckFault
 from sysgen_local.phases.respond import Respond
 from sysgen_local.prompts import PromptSet
-from sysgen_local.running.stage import Work, cost_of, unanswered
-
-CHECK_FAULTS = ("disagrees", "disobeys")
-"""Why an answer can fail the checks."""
+from sysgen_local.running.stage import STAGE_FAILED, Work, cost_of, unanswered
 
 OBEDIENCE_KINDS = ("phrase", "follows", "echo")
 """Kinds of check that tell whether an answer does as it was told."""
@@ -37,7 +35,7 @@ class _Candidate:
     content: str
     shown: bool
     checks: list[Check] = field(default_factory=list)
-    fault: str | None = None
+    fault: CandidateFault | None = None
     why: str | None = None
 
     @property
@@ -104,7 +102,7 @@ class CheckAnswers:
         return _checked(turns if replaced else [], taken, attempts, most, spent)
 
     def failed(self, why: str) -> Checked:
-        return Checked(dropped="failed", why=why)
+        return Checked(dropped=STAGE_FAILED, why=why)
 
     def facts(self) -> dict[str, str]:
         again = self.respond.facts()
@@ -191,9 +189,9 @@ class CheckAnswers:
                 )
             ]
             spent.append(completion)
-            if completion.finish in ("refused", "failed"):
+            if completion.finish == "refused" or completion.finish == "failed":
                 # Nothing is known of the answer: the row can be asked again.
-                candidate.fault, candidate.why = "failed", completion.text
+                candidate.fault, candidate.why = STAGE_FAILED, completion.text
                 return
             if completion.probabilities is None:
                 continue  # too long for a slot: the model cannot say
@@ -210,7 +208,7 @@ def _next_shown(last: _Candidate) -> bool:
     return last.fault == "disagrees" or not last.shown
 
 
-def _fault(checks: Sequence[Check], min_agrees: float, min_follows: float) -> str | None:
+def _fault(checks: Sequence[Check], min_agrees: float, min_follows: float) -> CheckFault | None:
     for check in checks:
         if check.kind == "follows":
             if check.p < min_follows:

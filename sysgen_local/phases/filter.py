@@ -12,9 +12,11 @@ from sysgen_local.core.records import Conversation, Filtered, Phase, Phrase, Rem
 from sysgen_local.phases import rules
 from sysgen_local.phases.lifted import fingerprint
 from sysgen_local.phases.near_duplicates import ComparablePhrase
-from sysgen_local.running.stage import Work
+from sysgen_local.phases.reasons import PhraseRule, RepeatedPhrase
+from sysgen_local.running.stage import STAGE_FAILED, Work
 
-REASONS = {name: text for name, (_, text) in rules.RULES.items()} | {
+REASONS: dict[PhraseRule | RepeatedPhrase, str] = {
+    **{name: text for name, (_, text) in rules.RULES.items()},
     "duplicate": "another phrase says the same",
     "near_duplicate": "another phrase says nearly the same",
 }
@@ -37,7 +39,7 @@ class Filter:
         yield []  # makes this a generator, as every stage's work is; nothing is asked
 
     def failed(self, why: str) -> Filtered:
-        return Filtered(dropped="failed", why=why)
+        return Filtered(dropped=STAGE_FAILED, why=why)
 
     def facts(self) -> dict[str, str]:
         facts = {"rules": rules.VERSION}
@@ -55,7 +57,9 @@ def clean(
     that of the model. `dropped` is `no_phrases` where nothing stays."""
     texts = rules.RowTexts(conversation, demonstrations)
     phrases = [Phrase(phrase.tag.strip().casefold(), phrase.text.strip()) for phrase in phrases]
-    reasons = [rules.reason(rules.PhraseInRow(phrase, texts)) for phrase in phrases]
+    reasons: list[PhraseRule | RepeatedPhrase | None] = [
+        rules.reason(rules.PhraseInRow(phrase, texts)) for phrase in phrases
+    ]
     said = {i: ComparablePhrase(phrase) for i, phrase in enumerate(phrases) if reasons[i] is None}
     kept: list[ComparablePhrase] = []
     # The one that stays comes first, so that each need only be compared with those kept.
@@ -72,7 +76,7 @@ def clean(
     return Filtered(in_order(stays), tuple(removed), None if stays else "no_phrases")
 
 
-def _again(said: ComparablePhrase, kept: Sequence[ComparablePhrase]) -> str | None:
+def _again(said: ComparablePhrase, kept: Sequence[ComparablePhrase]) -> RepeatedPhrase | None:
     if any(said.normal == other.normal for other in kept):
         return "duplicate"
     return "near_duplicate" if any(said.repeats(other) for other in kept) else None

@@ -15,9 +15,10 @@ from sysgen_local.core.records import Conversation, Generated, Phase, Row
 from sysgen_local.core.scripts import LETTERS
 from sysgen_local.core.thoughts import spoken
 from sysgen_local.engine.request import GREEDY, Json, Request, Sampling
+from sysgen_local.phases.reasons import UnreadablePhrases
 from sysgen_local.phases.tags import SCHEMA, parse_json, schema_in
 from sysgen_local.prompts import PromptSet
-from sysgen_local.running.stage import Work, cost_of, seed_of, unanswered
+from sysgen_local.running.stage import STAGE_FAILED, Work, cost_of, seed_of, unanswered
 
 _GRAMMAR = Json(json.dumps(SCHEMA, sort_keys=True))
 
@@ -71,12 +72,12 @@ class Generate:
         try:
             phrases = parse_json(spoken(completion.text).answer)
         except ValueError:
-            reason = "cut_off" if completion.finish == "length" else "not_json"
+            reason: UnreadablePhrases = "cut_off" if completion.finish == "length" else "not_json"
             return Generated(dropped=reason, raw=completion.text, cost=cost)
         return Generated(phrases=phrases, cost=cost)
 
     def failed(self, why: str) -> Generated:
-        return Generated(dropped="failed", why=why)
+        return Generated(dropped=STAGE_FAILED, why=why)
 
     def facts(self) -> dict[str, str]:
         return {

@@ -18,8 +18,16 @@ from sysgen_local.core.settings import Shown, Turns
 from sysgen_local.core.thoughts import spoken
 from sysgen_local.engine.request import GREEDY, Completion, Message, Request, Sampling, Segment
 from sysgen_local.phases.answer_checks import has_exact_result
+from sysgen_local.phases.reasons import AnswerFault
 from sysgen_local.prompts import PromptSet
-from sysgen_local.running.stage import Work, cost_of, seed_of, unanswered
+from sysgen_local.running.stage import (
+    STAGE_FAILED,
+    EngineReason,
+    Work,
+    cost_of,
+    seed_of,
+    unanswered,
+)
 
 ANEW = Sampling(temperature=0.7, top_p=0.95)
 """For answering again where the first answer was greedy: it would come out the same."""
@@ -80,7 +88,7 @@ class Respond:
         return self.shown == "always" or has_exact_result(before[-1].content, original.content)
 
     def failed(self, why: str) -> Responded:
-        return Responded(dropped="failed", why=why)
+        return Responded(dropped=STAGE_FAILED, why=why)
 
     def facts(self) -> dict[str, str]:
         return {
@@ -132,7 +140,7 @@ class Respond:
             seed=seed_of(self.seed, row.row, phase, part),
         )
 
-    def read(self, completion: Completion) -> tuple[str, str | None]:
+    def read(self, completion: Completion) -> tuple[str, EngineReason | AnswerFault | None]:
         """The answer that a completion holds, and why it is none (None where it is one)."""
         if ended := unanswered(completion):
             return completion.text, ended[0]
@@ -142,7 +150,7 @@ class Respond:
         # Of a thought that led to nothing, something is to be seen; of no answer it is a part.
         return answer or (thought.strip() if fault else ""), fault
 
-    def _fault(self, completion: Completion, answer: str) -> str | None:
+    def _fault(self, completion: Completion, answer: str) -> AnswerFault | None:
         if looping(answer):
             return "looping"
         if completion.finish == "length" and not self.keep_truncated:

@@ -16,6 +16,7 @@ from sysgen_local.core.records import TAGS, Conversation, Phrase
 from sysgen_local.core.scripts import script_counts, script_shares, weighed
 from sysgen_local.phases import wording
 from sysgen_local.phases.lifted import is_lifted
+from sysgen_local.phases.reasons import PhraseRule
 from sysgen_local.phases.tags import LONGEST
 from sysgen_local.phases.turns import exchanges, is_of_later_turns
 from sysgen_local.phases.words import normalized, unspaced
@@ -221,7 +222,7 @@ def later_turn(candidate: PhraseInRow) -> bool:
     return is_of_later_turns(candidate.text, candidate.texts.exchanges)
 
 
-RULES: dict[str, tuple[Callable[[PhraseInRow], bool], str]] = {
+RULES: dict[PhraseRule, tuple[Callable[[PhraseInRow], bool], str]] = {
     "unknown_tag": (unknown_tag, "its tag is none of the eight"),
     "empty": (empty, "it says nothing"),
     "control_tokens": (control_tokens, "it holds control tokens or invisible characters"),
@@ -246,7 +247,7 @@ filter's own."""
 _IN_ORDER = tuple((name, applies) for name, (applies, _) in RULES.items())
 
 
-def reason(candidate: PhraseInRow) -> str | None:
+def reason(candidate: PhraseInRow) -> PhraseRule | None:
     """Why the phrase must go; None if it may stay."""
     for name, applies in _IN_ORDER:
         if applies(candidate):

@@ -30,7 +30,7 @@ from sysgen_local.core.records import (
 from sysgen_local.engine.request import Choice, Completion, Engine, Request
 from sysgen_local.phases.generate import exchanges
 from sysgen_local.prompts import PromptSet
-from sysgen_local.running.stage import Work, cost_of, unanswered
+from sysgen_local.running.stage import STAGE_FAILED, Work, cost_of, unanswered
 
 _CHOICE = Choice(LABELS)
 
@@ -101,7 +101,7 @@ class Verify:
         return Verified(verdicts, system=" ".join(kept), cost=cost)
 
     def failed(self, why: str) -> Verified:
-        return Verified(dropped="failed", why=why)
+        return Verified(dropped=STAGE_FAILED, why=why)
 
     def facts(self) -> dict[str, str]:
         nothing = self.prompts.content_free

@@ -1,7 +1,7 @@
 """A prompt set: a folder with a prompt file for each phase that asks a model.
 
-Two sets are shipped: `default` has demonstrations, `compact` is for tuned models. A user's own set is
-a folder with the same files.
+Two sets are shipped: `default` has demonstrations, `compact` is for tuned models. A user's own set
+is a folder with the same files.
 """
 
 from __future__ import annotations

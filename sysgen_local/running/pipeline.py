@@ -22,7 +22,7 @@ from typing import Generic, TypeVar
 from sysgen_local.core.errors import SysgenError
 from sysgen_local.engine.request import Completion, Engine, Request
 from sysgen_local.running.progress import Progress
-from sysgen_local.running.stage import Stage, StageResult, Work, WorkItem, WorkQueue
+from sysgen_local.running.stage import STAGE_FAILED, Stage, StageResult, Work, WorkItem, WorkQueue
 
 PhaseT = TypeVar("PhaseT", bound=str)
 ItemT = TypeVar("ItemT", bound=WorkItem)
@@ -39,7 +39,7 @@ written immediately, also if many come together after a pause."""
 COMMIT_RESULTS = 2048
 """Results that are collected at most before a commit."""
 
-FAILED = ("failed", "judge_failed")
+FAILED = (STAGE_FAILED, f"judge_{STAGE_FAILED}")
 """Reasons of a row whose work raised an exception (`judge_failed`: the judge of a benchmark)."""
 
 DOUBTFUL = 16

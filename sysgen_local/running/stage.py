@@ -111,6 +111,10 @@ def cost_of(completions: Iterable[Completion]) -> Cost:
     return Cost(read, written, seconds)
 
 
+StageFailure = Literal["failed"]
+STAGE_FAILED: StageFailure = "failed"
+"""The reason for an item whose work raised an exception."""
+
 EngineReason = Literal["too_long", "refused", "failed"]
 """Why the engine gives no answer to a request. See `sysgen_local.engine.request.Finish`. The
 filter has a rule `too_long` as well: that one is about the length of a phrase."""

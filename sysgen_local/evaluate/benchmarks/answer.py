@@ -13,7 +13,7 @@ from typing import Literal
 from sysgen_local.core.thoughts import spoken
 from sysgen_local.engine.request import GREEDY, Completion, Message, Request, Sampling, Segment
 from sysgen_local.evaluate.benchmarks.questions import EvaluationPhase, QuestionRecord
-from sysgen_local.running.stage import Work, cost_of, seed_of, unanswered
+from sysgen_local.running.stage import STAGE_FAILED, Work, cost_of, seed_of, unanswered
 from sysgen_local.store.evaluation import Answered
 
 History = Literal["own", "gold"]
@@ -52,7 +52,7 @@ class Answer:
         return Answered(tuple(replies), _finishes(spent), cost=cost_of(spent))
 
     def failed(self, why: str) -> Answered:
-        return Answered((why,), ("failed",), "failed")
+        return Answered((why,), (STAGE_FAILED,), STAGE_FAILED)
 
     def facts(self) -> dict[str, str]:
         return {

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from sysgen_local.core.thoughts import spoken
 from sysgen_local.engine.request import (
@@ -23,11 +24,21 @@ from sysgen_local.engine.request import (
 from sysgen_local.evaluate.benchmarks.multifacet import SCORES
 from sysgen_local.evaluate.benchmarks.questions import EvaluationPhase, QuestionRecord
 from sysgen_local.prompts import PromptFile
-from sysgen_local.running.stage import Work, cost_of, seed_of
+from sysgen_local.running.stage import (
+    STAGE_FAILED,
+    EngineReason,
+    Work,
+    cost_of,
+    seed_of,
+    unanswered,
+)
 from sysgen_local.store.evaluation import Judged
 
 TRIES = 3
 """As often a judge is asked before it is given up; SysBench's official script tries ten times."""
+
+UnreadableReply = Literal["cut_off", "not_json"]
+"""Why a judge's reply holds no marks. Stored with the prefix `judge_`, as the engine's reasons."""
 
 AGAIN = Sampling(temperature=0.5)
 """For every try after the first; a greedy one would only say the same."""
@@ -150,7 +161,7 @@ def _judge(
     marks: dict[int, tuple[str, ...]] = {}
     reasons = [""] * len(asked)
     spent: list[Completion] = []
-    fault: str | None = None
+    fault: EngineReason | UnreadableReply | None = None
     for attempt in range(TRIES):
         left = [part for part in range(len(asked)) if part not in marks]
         if not left or fault in UNANSWERED:
@@ -159,8 +170,8 @@ def _judge(
         requests = [_request(judge, record, asked[part], part, attempt) for part in left]
         for part, completion in zip(left, (yield requests), strict=True):
             spent.append(completion)
-            if completion.finish in UNANSWERED:
-                fault, reasons[part] = completion.finish, completion.text
+            if ended := unanswered(completion):
+                fault, reasons[part] = ended
                 continue
             try:
                 reply = json.loads(spoken(completion.text).answer)
@@ -178,7 +189,7 @@ def _judge(
 
 
 def _failed(why: str) -> Judged:
-    return Judged(reasons=(why,), dropped="judge_failed")
+    return Judged(reasons=(why,), dropped=f"judge_{STAGE_FAILED}")
 
 
 def _request(
