@@ -1,4 +1,4 @@
-"""What can be looked at in a new answer: by rule, and what is left to ask a model."""
+"""The checks of one new answer: those by rule, and the questions that remain for a model."""
 
 from __future__ import annotations
 
@@ -16,43 +16,45 @@ from sysgen_local.phases.words import normalized
 from sysgen_local.prompts import PromptSet
 
 Phrases = tuple[tuple[Phrase, tuple[Demand, ...]], ...]
-"""The phrases of a system message, each with what a rule can tell of it."""
+"""The phrases of a system message, each with its demands that a rule can test."""
 
 Question = tuple[str, str, tuple[Message, ...], str]
-"""Kind of check, name of the prompt, the prompt, and what is looked for."""
+"""(kind of check, name of the prompt, its messages, the text to look for)."""
 
 SHOWN: frozenset[Tag] = frozenset({"content", "task", "action", "style", "format"})
-"""Tags whose phrases ask for something that an answer shows. A role, what is known of the user, or
-a tool at hand asks for nothing."""
+"""Tags whose phrases can be checked in an answer. A role, a fact about the user or an available
+tool cannot."""
 
 
 _RUN = 5
-"""Words in a row that two texts hardly share by chance."""
+"""Length of the word n-grams: two texts seldom share one by chance."""
 
 
 _ENOUGH = 15
-"""Content words from which on a share of them tells something."""
+"""Minimum number of content words for comparing their shares."""
 
 _UNRELATED = 0.15
-"""Of 158 answers of a real model two had less in common with question and original, and both were
-about something else; the next had 0.16, and told another story than the original."""
+"""Minimum share of content words in common with question and original. Of 158 answers of a real
+model two had less, and both were about another subject; the next one had 0.16 and told another
+story than the original."""
 
 
 _OWN = 12
-"""Content words that an original answer has beside the question's, from which on a new answer
-keeps one of them, ..."""
+"""If the original answer has this many content words that are not in the question, the new answer
+must have at least one of them, ..."""
 
 _SAYING = 4
-"""Content words of an answer that says more than yes or no."""
+"""Minimum number of content words of an answer that is more than yes or no."""
 
 _LEFT = 0.1
-"""... or so many, where it is not much shorter. Of 86 answers of a real model, the four below were
-all wrong ("Thank you for your input" in place of two recipes); a metaphor had 0.13."""
+"""... or this share of them, if it is not much shorter. Of 86 answers of a real model, the four
+below it were all wrong ("Thank you for your input" in place of two recipes); a metaphor had
+0.13."""
 
 
 def phrases_of(row: Row) -> Phrases:
-    """The phrases of the system message that the row was answered under. One that no judge has
-    seen (the dataset's own, or a person's) is taken whole."""
+    """The phrases of the system message for which the row was answered. A message that was not
+    judged (the dataset's own, or a person's) is one phrase."""
     assert row.verified is not None
     system = row.verified.system or ""
     good = [Phrase(v.tag, v.text) for v in row.verified.verdicts if v.label == "good"]
@@ -62,10 +64,11 @@ def phrases_of(row: Row) -> Phrases:
 
 
 class AnswerChecks:
-    """For one turn: its instruction, its original answer, and the system message's phrases."""
+    """The checks of one turn: its instruction, its original answer, the system message's
+    phrases."""
 
     VERSION = "4"
-    """Part of the recipe: raised whenever a rule decides otherwise than before."""
+    """Part of the recipe. It is raised when a rule changes its decisions."""
 
     def __init__(
         self,
@@ -75,7 +78,7 @@ class AnswerChecks:
         phrases: Phrases,
         asked: frozenset[str] = frozenset(),
     ) -> None:
-        """`asked`: see `prompt_ngrams`."""
+        """`asked` are the n-grams of the prompt, see `prompt_ngrams`."""
         self._turn = turn
         self._asked = asked
         self._instruction = instruction
@@ -84,33 +87,37 @@ class AnswerChecks:
         self._result = final_result(instruction, original)
 
     def by_rule(self, answer: str) -> list[Check]:
-        """What rules say of a new answer."""
+        """The results of all rules for a new answer."""
         checks = []
         if self._result is not None:
             kept = keeps_result(self._result, answer)
-            checks.append(self._ruled("result", self._result.text, kept, self._result.kind))
+            checks.append(self._rule_check("result", self._result.text, kept, self._result.kind))
         elif is_contained_in(answer, self._original):
-            checks.append(self._ruled("agrees", "", True, "it stands in the original"))
-        elif self._is_of_another_matter(answer):
-            checks.append(self._ruled("agrees", "", False, "it is about something else"))
+            checks.append(self._rule_check("agrees", "", True, "it stands in the original"))
+        elif self._is_unrelated(answer):
+            checks.append(self._rule_check("agrees", "", False, "it is about something else"))
         if "```" in answer:
             faults = [] if code_faults(self._original) else code_faults(answer)
-            checks.append(self._ruled("code", "code that parses", not faults, "; ".join(faults)))
+            checks.append(
+                self._rule_check("code", "code that parses", not faults, "; ".join(faults))
+            )
         if repeats_system_message(answer, self._phrases):
-            checks.append(self._ruled("echo", "an answer", False, "it repeats the system message"))
-        if self._asked and not self._asked.isdisjoint(_runs(answer)):
-            checks.append(self._ruled("echo", "an answer", False, "it repeats the prompt"))
+            checks.append(
+                self._rule_check("echo", "an answer", False, "it repeats the system message")
+            )
+        if self._asked and not self._asked.isdisjoint(_ngrams(answer)):
+            checks.append(self._rule_check("echo", "an answer", False, "it repeats the prompt"))
         said = normalized(self._original)
         if claims := [c for c in claimed_tool_output(answer) if normalized(c) not in said]:
-            checks.append(self._ruled("tool_claim", claims[0], False, "no tool was called"))
+            checks.append(self._rule_check("tool_claim", claims[0], False, "no tool was called"))
         for phrase, asked in self._phrases:
             for demand in asked:
                 met = demand.met(answer, self._instruction)
-                checks.append(self._ruled("phrase", phrase.text, met, demand.text))
+                checks.append(self._rule_check("phrase", phrase.text, met, demand.text))
         return checks
 
     def questions(self, prompts: PromptSet, answer: str) -> Iterator[Question]:
-        """What is left to ask the model, as far as the prompt set can."""
+        """The questions that rules cannot decide, if the prompt set has a file for them."""
         told = self._result is not None or is_contained_in(answer, self._original)
         if prompts.has("agree") and not told:
             messages = prompts.messages(
@@ -126,9 +133,9 @@ class AnswerChecks:
                 )
                 yield "follows", "follow", messages, phrase.text
 
-    def _is_of_another_matter(self, answer: str) -> bool:
-        """Whether next to no content word of either answer has to do with the other, nor with the
-        question. Not told where another language was asked for."""
+    def _is_unrelated(self, answer: str) -> bool:
+        """Whether the answer has almost no content word in common with the original answer and the
+        question. Always False if a phrase asks for another language."""
         if any(demand.kind == "language" for _, asked in self._phrases for demand in asked):
             return False
         new, old = words_of(answer), words_of(self._original)
@@ -142,12 +149,12 @@ class AnswerChecks:
         there = len(new & (old | words_of(self._instruction))) / len(new)
         return max(there, len(new & old) / len(old)) < _UNRELATED
 
-    def _ruled(self, kind: str, text: str, holds: bool, detail: str) -> Check:
+    def _rule_check(self, kind: str, text: str, holds: bool, detail: str) -> Check:
         return Check(self._turn, kind, text, "rule", float(holds), detail)
 
 
 def repeats_system_message(answer: str, phrases: Phrases) -> bool:
-    """Whether an answer is nothing but what its system message says."""
+    """Whether at least four fifths of the answer repeat phrases of the system message."""
     left = f" {normalized(answer)} "
     for phrase, _ in phrases:
         left = left.replace(f" {normalized(phrase.text)} ", "  ")
@@ -155,9 +162,9 @@ def repeats_system_message(answer: str, phrases: Phrases) -> bool:
 
 
 def is_contained_in(answer: str, original: str) -> bool:
-    """Whether the answer says nothing but what the original does: nine of ten of its words stand
-    there with four neighbours, and every figure does."""
-    words, there = normalized(answer).split(), _runs(original)
+    """Whether the answer is contained in the original: nine of ten of its words are in a shared
+    n-gram of five words, and so is every word with a digit."""
+    words, there = normalized(answer).split(), _ngrams(original)
     if len(words) < _RUN:
         return words == normalized(original).split()
     left = set(range(len(words)))
@@ -170,20 +177,20 @@ def is_contained_in(answer: str, original: str) -> bool:
 
 @cache
 def prompt_ngrams(prompts: PromptSet) -> frozenset[str]:
-    """Every run of words with which the set asks to write an answer with the original in
-    view. Nobody else ever says them: an answer in which they stand repeats its prompt."""
+    """All word n-grams in the set's own text of the prompt `rewrite`. An answer that contains one
+    repeats its prompt."""
     if not prompts.has("rewrite"):
         return frozenset()
     asked = prompts.messages("rewrite", system="", instruction="", answer="")
     pieces = [piece.text for message in asked for piece in message.content if piece.trusted]
-    return frozenset(run for piece in pieces for run in _runs(piece))
+    return frozenset(ngram for piece in pieces for ngram in _ngrams(piece))
 
 
-def _runs(text: str) -> set[str]:
+def _ngrams(text: str) -> set[str]:
     words = normalized(text).split()
     return {" ".join(words[i : i + _RUN]) for i in range(len(words) - _RUN + 1)}
 
 
 def has_exact_result(instruction: str, answer: str) -> bool:
-    """Whether an answer has a final result that another answer must keep, or code."""
+    """Whether an answer contains code, or a final result that another answer must keep."""
     return "```" in answer or final_result(instruction, answer) is not None

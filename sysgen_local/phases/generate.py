@@ -1,7 +1,7 @@
-"""Phase 1: the model writes a system message as phrases under functionality tags (section 3.1).
+"""Phase 1: the model writes a system message as phrases under functionality tags.
 
-Row -> one request constrained to compact JSON -> phrases. The whole conversation is shown. Which
-group of demonstrations the prompt has is drawn by the run's seed and the row.
+See SysGen, section 3.1. Each row is one request with a grammar for compact JSON. The prompt has the
+whole conversation and one group of demonstrations, which is drawn from the run's seed and the row.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ _GRAMMAR = Json(json.dumps(SCHEMA, sort_keys=True))
 
 @cache
 def _grammar(code: str | None) -> Json:
-    """What may be written for a row in this language: where it has a script of its own, phrases
-    begin in that."""
+    """The grammar for a row in this language (a code). If the language has its own script, each
+    phrase must begin with a letter of it."""
     letters = LETTERS.get(script_for(code) or "") if code else None
     return Json(json.dumps(schema_in(letters), sort_keys=True)) if letters else _GRAMMAR
 
 
 @dataclass(frozen=True, slots=True)
 class Generate:
-    """`keep_system`: a row that comes with a system message needs no phrases. `language`: in which
-    phrases are written, as a code; None for each row's own."""
+    """The stage. With `keep_system`, a row with a system message of its own needs no phrases.
+    `language` is the code of the phrases' language; None for each row's own."""
 
     prompts: PromptSet
     sampling: Sampling = GREEDY
@@ -92,13 +92,13 @@ class Generate:
         }
 
     def _language(self, conversation: Conversation) -> str | None:
-        """The language's code; None for English, and where it cannot be told."""
+        """The code of the language; None for English and if it is not known."""
         code = self.language or row_language(conversation)
         return None if code == "en" else code
 
 
 def exchanges(conversation: Conversation) -> list[dict[str, str]]:
-    """The conversation as pairs of instruction and answer; tool turns belong to the answer."""
+    """The conversation as {"instruction", "answer"}. Tool turns are part of the answer."""
     pairs: list[dict[str, str]] = []
     for turn in conversation.turns:
         if turn.role == "user":

@@ -22,12 +22,12 @@ from sysgen_local.phases.turns import exchanges, is_of_later_turns
 from sysgen_local.phases.words import normalized, unspaced
 
 VERSION = "3"
-"""Part of the recipe: raised whenever a rule decides otherwise than before."""
+"""Part of the recipe. It is raised when a rule changes its decisions."""
 
 
 class RowTexts:
-    """A row's own texts, worked out once for all its phrases, and the phrases that the prompt
-    showed."""
+    """The texts of a row, computed once for all its phrases, and the phrases of the prompt's
+    demonstrations."""
 
     def __init__(self, conversation: Conversation, demonstrations: tuple[str, ...] = ()) -> None:
         self.demonstrations = demonstrations
@@ -50,10 +50,10 @@ class RowTexts:
 
     @cached_property
     def result(self) -> str | None:
-        """The final result of an answer that has one: behind `####`, in a box, "answer is X"."""
+        """The final result if the answer marks it: behind `####`, in a box, "answer is X"."""
         lowered = self.answer.lower()
         if not any(sign in lowered for sign in ("####", "boxed", "answer is")):
-            return None  # as nearly always, and sooner known
+            return None  # the usual case, and a fast test
         found = _RESULT.findall(self.answer)
         results = [next(filter(None, groups)).strip(" .$") for groups in found]
         return results[-1] if results and len(results[-1]) > 1 else None
@@ -65,15 +65,15 @@ class RowTexts:
 
 
 class PhraseInRow:
-    """A phrase, and the texts of its row."""
+    """A phrase with the texts of its row."""
 
-    __slots__ = ("normal", "phrase", "plain", "text", "texts")
+    __slots__ = ("normalized", "phrase", "plain", "text", "texts")
 
     def __init__(self, phrase: Phrase, texts: RowTexts) -> None:
         self.phrase = phrase
         self.texts = texts
         self.text = phrase.text
-        self.normal = normalized(phrase.text)
+        self.normalized = normalized(phrase.text)
         self.plain = _PLAIN.fullmatch(phrase.text) is not None
 
 
@@ -82,7 +82,7 @@ def unknown_tag(candidate: PhraseInRow) -> bool:
 
 
 def empty(candidate: PhraseInRow) -> bool:
-    return wording.says_nothing(candidate.normal)
+    return wording.says_nothing(candidate.normalized)
 
 
 def control_tokens(candidate: PhraseInRow) -> bool:
@@ -113,30 +113,30 @@ def too_long(candidate: PhraseInRow) -> bool:
 
 
 def too_short(candidate: PhraseInRow) -> bool:
-    """Fewer than two words; a script without spaces needs four characters."""
+    """It has fewer than two words; in a script without spaces, fewer than four characters."""
     if unspaced(candidate.text):
         return len(candidate.text.strip()) < 4
     return len(candidate.text.split()) < 2 or len(candidate.text.strip()) < 5
 
 
 def repetition(candidate: PhraseInRow) -> bool:
-    """A word or phrase over and over: what a model writes when it is stuck."""
-    words = candidate.normal.split()
+    """It repeats a word or a group of words, as a stuck model does."""
+    words = candidate.normalized.split()
     again = len(words) - len(set(words))
-    if again >= 3 and _says_again(words):
+    if again >= 3 and _has_repeated_group(words):
         return True
     longest = max(map(len, words), default=0)
     if longest > 40:
         return True
-    # In a plain text, only words that come again or a long one can hide what either finds.
+    # In plain text, the patterns can only match if words repeat or a word is long.
     if candidate.plain and again < 3 and longest < 8:
         return False
     stuck = _RUN if candidate.plain and again < 3 and longest < 12 else _STUCK
     return bool(stuck.search(candidate.text))
 
 
-def _says_again(words: list[str]) -> bool:
-    """Whether a stretch comes again at once and again, or four words in a row thrice."""
+def _has_repeated_group(words: list[str]) -> bool:
+    """Whether a group of words comes three times in a row, or four words come three times."""
     for period in (1, 2, 3, 4, 5, 6):
         run = 0
         for word, before in zip(words[period:], words, strict=False):
@@ -148,8 +148,8 @@ def _says_again(words: list[str]) -> bool:
 
 
 def wrong_script(candidate: PhraseInRow) -> bool:
-    """Written mainly in a script that neither question nor answer uses. Names and terms of another
-    script may stand in a phrase of the row's own."""
+    """It is mainly in a script that neither question nor answer uses. Names and terms in another
+    script are allowed."""
     scripts = candidate.texts.scripts
     if candidate.text.isascii() and "LATIN" in scripts:
         return False
@@ -164,15 +164,15 @@ def wrong_script(candidate: PhraseInRow) -> bool:
 
 
 def addresses_user(candidate: PhraseInRow) -> bool:
-    """Speaks to the user or answers him. His own question may stand where it says what is to be
-    done."""
+    """It speaks to the user or answers the user. The user's own question is allowed in a phrase for
+    task or content."""
     if wording.addresses_user(candidate.text):
         return True
     if not wording.is_question(candidate.text):
         return False
     return (
         candidate.phrase.tag not in ("task", "content")
-        or candidate.normal not in candidate.texts.question_norm
+        or candidate.normalized not in candidate.texts.question_norm
     )
 
 
@@ -181,7 +181,7 @@ def unfinished(candidate: PhraseInRow) -> bool:
 
 
 def lifted(candidate: PhraseInRow) -> bool:
-    """Shares a stretch with a phrase that the prompt showed, and the row does not."""
+    """It shares an n-gram with a demonstration that the row does not have."""
     texts = candidate.texts
     return bool(texts.demonstrations) and is_lifted(
         candidate.text, texts.demonstrations, (texts.question, texts.answer)
@@ -189,8 +189,8 @@ def lifted(candidate: PhraseInRow) -> bool:
 
 
 def copies_question(candidate: PhraseInRow) -> bool:
-    """The user's own words, at length. A short instruction may stand in its task or content
-    phrase, for there it says what is to be done; twelve words are a copy."""
+    """It copies many of the user's words. In a phrase for task or content, up to twelve words are
+    allowed, because they describe the task."""
     return _copies(
         candidate, candidate.texts.question_norm, candidate.phrase.tag in ("task", "content")
     )
@@ -201,8 +201,9 @@ def copies_answer(candidate: PhraseInRow) -> bool:
 
 
 def leaks_answer(candidate: PhraseInRow) -> bool:
-    """Holds the answer's final result, or eight words of it in a row that the user never said."""
-    text = candidate.normal
+    """It has the answer's final result, or eight words of it in a row that are not in the
+    question."""
+    text = candidate.normalized
     result = candidate.texts.result
     told = normalized(result) if result else ""
     if told and told not in candidate.texts.question_norm and f" {told} " in f" {text} ":
@@ -216,7 +217,7 @@ def leaks_answer(candidate: PhraseInRow) -> bool:
 
 
 def later_turn(candidate: PhraseInRow) -> bool:
-    """How to speak and in which form is not told by a topic."""
+    """It is about a later turn only. Phrases for style and format have no topic, so they stay."""
     if candidate.phrase.tag in ("style", "format"):
         return False
     return is_of_later_turns(candidate.text, candidate.texts.exchanges)
@@ -241,14 +242,13 @@ RULES: dict[PhraseRule, tuple[Callable[[PhraseInRow], bool], str]] = {
     "later_turn": (later_turn, "it is about a later turn alone, and stands before all of them"),
     "lifted": (lifted, "it was lifted from the prompt's demonstrations"),
 }
-"""Reason -> the rule, and what it says to a reader. `duplicate` and `near_duplicate` are the
-filter's own."""
+"""Reason -> (rule, description). The reasons `duplicate` and `near_duplicate` are in `filter`."""
 
 _IN_ORDER = tuple((name, applies) for name, (applies, _) in RULES.items())
 
 
 def reason(candidate: PhraseInRow) -> PhraseRule | None:
-    """Why the phrase must go; None if it may stay."""
+    """Why the phrase must be removed; None if it can stay."""
     for name, applies in _IN_ORDER:
         if applies(candidate):
             return name
@@ -256,7 +256,7 @@ def reason(candidate: PhraseInRow) -> PhraseRule | None:
 
 
 def _copies(candidate: PhraseInRow, source: str, tolerant: bool) -> bool:
-    text = candidate.normal
+    text = candidate.normalized
     if not text or text not in source:
         return False
     words = text.count(" ") + 1
@@ -266,8 +266,8 @@ def _copies(candidate: PhraseInRow, source: str, tolerant: bool) -> bool:
 
 
 _PLAIN = re.compile(r"[A-Za-z0-9]+(?:(?:[,.'!?;-] ?| )[A-Za-z0-9]+)*[.!?]?")
-"""Words with a sign or a space between them, as most phrases are: no markup, control token or tag
-can be in them, so that most rules need not look."""
+"""Words with one punctuation mark or space between them, as most phrases are. Such a text has no
+markup, control token or tag, so most rules need not search it."""
 _STAND_IN = r"\bX{3,}\b|\bXYZ (?:Corp|Inc|company)\b|\blorem ipsum\b"
 _PLAIN_PLACEHOLDER = re.compile(_STAND_IN, re.IGNORECASE)
 _RUN = re.compile(r"(.)\1{7}", re.DOTALL)
