@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from sysgen_local.workflows.benchmark import evaluate as evaluate
     from sysgen_local.workflows.dataset import RunResult as RunResult
     from sysgen_local.workflows.dataset import check as check
-    from sysgen_local.workflows.dataset import filter as filter
+    from sysgen_local.workflows.dataset import filter as filter  # noqa: A004
     from sysgen_local.workflows.dataset import generate as generate
-    from sysgen_local.workflows.dataset import open as open
+    from sysgen_local.workflows.dataset import open as open  # noqa: A004
     from sysgen_local.workflows.dataset import respond as respond
     from sysgen_local.workflows.dataset import run as run
     from sysgen_local.workflows.dataset import verify as verify
@@ -60,7 +60,7 @@ _MODULES = {
 }
 """Public name -> the module that it comes from."""
 
-__all__ = [*sorted(_MODULES), "__version__", "models"]  # noqa: PLE0604 - strings all
+__all__ = [*sorted(_MODULES), "__version__", "models"]
 
 
 def __getattr__(name: str) -> Any:

@@ -15,7 +15,7 @@ from sysgen_local.core import terminal
 from sysgen_local.engine.options import Options
 
 if TYPE_CHECKING:
-    from sysgen_local.evaluate.benchmarks.benchmark import Name
+    from sysgen_local.evaluate.benchmarks.benchmark import BenchmarkName
     from sysgen_local.workflows.benchmark import Setting
 
 DATABASE = click.option(
@@ -237,7 +237,13 @@ def setting(
 
 
 def _examine(
-    benchmark: Name, questions: Path, *, model: str | None, db: Path, quiet: bool, **given: Any
+    benchmark: BenchmarkName,
+    questions: Path,
+    *,
+    model: str | None,
+    db: Path,
+    quiet: bool,
+    **given: Any,
 ) -> dict[str, Any] | None:
     """The benchmark's scores; None where the run was interrupted."""
     from sysgen_local.report.live import view_for

@@ -49,7 +49,7 @@ def compare(as_json: bool, db: Path, **given: Any) -> None:
       sysgen compare --db data.duckdb
       sysgen compare --db data.duckdb --embeddings bge-small-en-v1.5-q8_0.gguf --json
     """
-    from sysgen_local.report.judgements import compared
+    from sysgen_local.report.judgements import similarity_tables
     from sysgen_local.store import Store
     from sysgen_local.workflows.similarity import compare as measure
 
@@ -62,7 +62,7 @@ def compare(as_json: bool, db: Path, **given: Any) -> None:
         return
     if not found.measures:
         click.echo(f"{db} has no finished row yet: `sysgen run --db {db}`", err=True)
-    for table in compared(found.measures, beside_paper=True):
+    for table in similarity_tables(found.measures, beside_paper=True):
         terminal.console().print(table.rich())
 
 
@@ -122,7 +122,7 @@ def judge(
       sysgen judge --db data.duckdb --judge llama-3.1-8b --pairs 500 --aligned 100
       sysgen judge --db data.duckdb --judge http://localhost:8080/v1
     """
-    from sysgen_local.report.judgements import judged
+    from sysgen_local.report.judgements import judge_tables
     from sysgen_local.report.live import view_for
     from sysgen_local.store import Store
     from sysgen_local.workflows.preference import judge as ask
@@ -133,7 +133,7 @@ def judge(
     if as_json:
         click.echo(json.dumps(found.figures, indent=2))
     else:
-        for table in judged(found.figures):
+        for table in judge_tables(found.figures):
             terminal.console().print(table.rich())
         if not found.figures and not found.asked:
             click.echo(f"{db} has no finished row to judge: `sysgen run --db {db}`", err=True)

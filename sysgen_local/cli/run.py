@@ -178,7 +178,7 @@ def _work(
     edited: bool = False,
     **given: Any,
 ) -> int:
-    from sysgen_local.export import STDOUT, Wish, left_out
+    from sysgen_local.export import STDOUT, ExportOptions, omitted_reasoning
     from sysgen_local.report.live import note, view_for
     from sysgen_local.store import Selection, Store
     from sysgen_local.workflows import dataset
@@ -208,7 +208,7 @@ def _work(
         if done.written and done.written.rows:
             way = f"sysgen export --db {db} -o FILE"
             with store.narrowed(done.sources):
-                thoughts = left_out(store, Wish(), Selection(), way)
+                thoughts = omitted_reasoning(store, ExportOptions(), Selection(), way)
     counts = done.counts
     click.echo(
         f"{counts.input:,} rows: {counts.final:,} final, {counts.dropped:,} dropped, "

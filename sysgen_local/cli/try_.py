@@ -83,7 +83,7 @@ def try_(
       sysgen try rows.jsonl --model qwen2.5-7b --prompts default --prompts my-prompts/
       sysgen try rows.jsonl --json | jq -r .system
     """
-    from sysgen_local.report.beside import Journeys, summary
+    from sysgen_local.report.comparison import RowComparison, summary
     from sysgen_local.report.waiting import waiting_for
     from sysgen_local.workflows import tryout
     from sysgen_local.workflows.dataset import DEMONSTRATION
@@ -102,13 +102,13 @@ def try_(
         say,
     )
     labels = [column.label for column in columns]
-    journeys = Journeys(out, labels, beside=width is not None or out.is_terminal)
+    comparison = RowComparison(out, labels, beside=width is not None or out.is_terminal)
 
     def show(column: Combination, row: Row, origin: Origin) -> None:
         if as_json:
             _print(out, tryout.as_dict(column, row, origin))
         else:
-            journeys.add(column.label, row, origin)
+            comparison.add(column.label, row, origin)
 
     done = tryout.run(
         columns,

@@ -23,8 +23,8 @@ from sysgen_local.engine.options import Options
 from sysgen_local.engine.request import Engine
 from sysgen_local.models import Model, place
 from sysgen_local.running.pipeline import Pipeline
-from sysgen_local.running.progress import Pass, Progress, View, shown
-from sysgen_local.running.stage import Board, Stage
+from sysgen_local.running.progress import Pass, Progress, View, showing
+from sysgen_local.running.stage import AnyStage, AnyWorkQueue
 
 NAMES = ("model", "model_license", "judge", "prompt_set", "calibration", "model_parameters")
 """Facts that only name what another fact identifies, as a path does, or follow from the others:
@@ -38,7 +38,7 @@ LATER = ("chat",)
 class Task:
     """A stage, the model it asks (None: it asks none) and the facts its results depend on."""
 
-    stage: Stage
+    stage: AnyStage
     model: Model | None
     facts: dict[str, str]
     prepare: Callable[[Engine, Any], None] | None = None
@@ -66,7 +66,7 @@ class Task:
 
 def run(
     tasks: Sequence[Task],
-    board: Board,
+    board: AnyWorkQueue,
     progress: Progress,
     views: Sequence[View],
     options: Options,
@@ -85,7 +85,7 @@ def run(
     progress.passes = [
         Pass(tuple(task.stage.phase for task in its), _weight(loaded[0])) for loaded, its in passes
     ]
-    with shown(progress, views):
+    with showing(progress, views):
         for number, ((model, context), its) in enumerate(passes):
             stages = [task.stage for task in its]
             if not any(progress.waiting(stage.phase) for stage in stages):
@@ -112,14 +112,14 @@ def require_models(tasks: Sequence[Task]) -> None:
         require(place(model))
 
 
-def _prepared(prepare: Callable[[Engine, Any], None], board: Board, engine: Engine) -> None:
+def _prepared(prepare: Callable[[Engine, Any], None], board: AnyWorkQueue, engine: Engine) -> None:
     prepare(engine, board)
 
 
 def _run_on(
     model: Model,
     options: Options,
-    pipeline: Callable[[], Pipeline],
+    pipeline: Callable[[], Pipeline[Any, Any, Any]],
     prepare: Sequence[Callable[[Engine], None]],
     announce: Callable[[str], None],
 ) -> bool:

@@ -15,12 +15,12 @@ from typing import Any
 from sysgen_local.engine.options import Options
 from sysgen_local.engine.request import GREEDY, Sampling
 from sysgen_local.evaluate.benchmarks.answer import Answer, History, SystemIn
-from sysgen_local.evaluate.benchmarks.benchmark import Benchmark, Name, load, need_golds
-from sysgen_local.evaluate.benchmarks.case import PHASES, Board, Case
+from sysgen_local.evaluate.benchmarks.benchmark import Benchmark, BenchmarkName, load, need_golds
 from sysgen_local.evaluate.benchmarks.instances import read_sources
-from sysgen_local.evaluate.benchmarks.judging import Judge, MultifacetJudge, SysBenchJudge
+from sysgen_local.evaluate.benchmarks.judging import BenchmarkJudge, MultifacetJudge, SysBenchJudge
+from sysgen_local.evaluate.benchmarks.questions import PHASES, QuestionQueue, QuestionRecord
 from sysgen_local.models import Model
-from sysgen_local.prompts.prompt_set import judging
+from sysgen_local.prompts import judge_prompt
 from sysgen_local.report.status import StatusFile
 from sysgen_local.running import executor
 from sysgen_local.running.executor import Task
@@ -62,7 +62,7 @@ class Outcome:
     """Where the results of a run are, and every question with them."""
 
     marking: int
-    cases: list[Case]
+    cases: list[QuestionRecord]
 
 
 def run_benchmark(
@@ -88,18 +88,18 @@ def run_benchmark(
     marking = store.marking(sitting, judging_.fingerprint, judging_.facts, older=judging_.older)
     if retry_failed and (again := store.forget_failed(sitting, marking)):
         announce(f"{again:,} questions that failed are tried again")
-    board = Board(store, run.benchmark.questions, sitting, marking)
+    board = QuestionQueue(store, run.benchmark.questions, sitting, marking)
     options = replace(options, longest=_longest(run))
     if not executor.run(tasks, board, _progress(board), views, options, announce=announce):
         return None
-    cases = board.cases()
+    cases = board.records()
     scores = run.benchmark.score(cases)
     store.set_scores(marking, _flat(scores))
     return Outcome(marking, cases)
 
 
 def evaluate(
-    benchmark: Name,
+    benchmark: BenchmarkName,
     questions: str | Path,
     *,
     model: str,
@@ -162,9 +162,9 @@ def _tasks(run: BenchmarkRun) -> tuple[Task, Task]:
     )
 
 
-def _judge(run: BenchmarkRun) -> Judge:
+def _judge(run: BenchmarkRun) -> BenchmarkJudge:
     setting = run.setting
-    prompt = judging(run.benchmark.name, setting.judge_prompt)
+    prompt = judge_prompt(run.benchmark.name, setting.judge_prompt)
     if run.benchmark.name == "sysbench":
         gold = setting.history == "gold"
         return SysBenchJudge(prompt, gold, setting.seed, setting.max_judge_tokens)
@@ -188,8 +188,8 @@ def _longest(run: BenchmarkRun) -> int:
     return max(sizes) // BYTES_PER_TOKEN + setting.max_answer_tokens + setting.max_judge_tokens
 
 
-def _progress(board: Board) -> Progress:
-    cases = board.cases()
+def _progress(board: QuestionQueue) -> Progress:
+    cases = board.records()
     progress = Progress(PHASES, rows=len(cases))
     for case in cases:
         for phase, result in zip(PHASES, (case.answered, case.judged), strict=True):

@@ -13,8 +13,7 @@ from sysgen_local.core.errors import SysgenError, UsageError
 from sysgen_local.core.records import PHASES, Conversation, Phase, Reject, Source
 from sysgen_local.core.settings import Reading, Settings
 from sysgen_local.engine.options import Options
-from sysgen_local.export import Exported, export
-from sysgen_local.export import check as check_output
+from sysgen_local.export import Exported, check_output, export
 from sysgen_local.report.bar import Bar
 from sysgen_local.report.status import StatusFile
 from sysgen_local.running import executor

@@ -25,11 +25,11 @@ from sysgen_local.phases.filter import Filter
 from sysgen_local.phases.generate import Generate
 from sysgen_local.phases.respond import Respond
 from sysgen_local.phases.verify import Verify
-from sysgen_local.prompts.prompt_set import PromptSet
+from sysgen_local.prompts import PromptSet
 from sysgen_local.running import executor
 from sysgen_local.running.executor import Task
 from sysgen_local.running.progress import Progress, View
-from sysgen_local.running.stage import Stage
+from sysgen_local.running.stage import AnyStage
 from sysgen_local.store import Store
 from sysgen_local.workflows.models import find_model, model_facts
 from sysgen_local.workflows.recipe import noted
@@ -110,7 +110,7 @@ def plan(
     return tasks
 
 
-Planned = tuple[Stage, Model | None, dict[str, str]]
+Planned = tuple[AnyStage, Model | None, dict[str, str]]
 """A stage, the model it asks, and facts of its recipe beside its own and the model's."""
 
 

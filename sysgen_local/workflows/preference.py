@@ -8,8 +8,8 @@ from typing import Any
 
 from sysgen_local.core.server import Server
 from sysgen_local.engine.options import Options
-from sysgen_local.evaluate.preference import Judge, summary
-from sysgen_local.prompts.prompt_set import PromptSet
+from sysgen_local.evaluate.preference import PreferenceJudge, summary
+from sysgen_local.prompts import PromptSet
 from sysgen_local.running.executor import Task
 from sysgen_local.running.executor import run as execute
 from sysgen_local.running.progress import Progress, View
@@ -86,6 +86,6 @@ def _task(store: Store, judge: str | None, prompts: str | None) -> Task:
     model = find_model(judge or (answered.facts.get("model") if answered else None) or "builtin")
     entry = None if isinstance(model, Server) else model.entry
     used = PromptSet.load(prompts or (entry.prompts if entry else "default"))
-    stage = Judge.of(used)
+    stage = PreferenceJudge.of(used)
     facts = {**stage.facts(), **model_facts(model), "prompt_set": used.name}
     return Task(stage, model, facts)

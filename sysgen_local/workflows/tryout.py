@@ -17,8 +17,8 @@ from sysgen_local.core.errors import UsageError
 from sysgen_local.core.records import PHASES, Conversation, Phase, Reject, Result, Row, Source
 from sysgen_local.core.settings import Reading, Settings
 from sysgen_local.engine.options import Options
-from sysgen_local.report.beside import Column
-from sysgen_local.report.journey import journey
+from sysgen_local.report.comparison import Column
+from sysgen_local.report.row_json import row_json
 from sysgen_local.running.executor import Task
 from sysgen_local.running.progress import View
 from sysgen_local.sources import (
@@ -237,5 +237,5 @@ def as_dict(combination: Combination, row: Row, origin: Origin) -> dict[str, Any
         "combination": combination.label,
         "model": combination.model,
         "prompts": combination.prompts,
-        **journey(row, origin),
+        **row_json(row, origin),
     }

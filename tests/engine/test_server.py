@@ -11,7 +11,7 @@ from sysgen_local.core.errors import SysgenError, UsageError
 from sysgen_local.engine.openai.engine import ServerEngine
 from sysgen_local.engine.openai.replies import label_shares
 from sysgen_local.engine.request import Choice, Json, Message, Request, Segment
-from sysgen_local.prompts.prompt_set import PromptSet
+from sysgen_local.prompts import PromptSet
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from sysgen_local.engine.request import (
     Segment,
 )
 from sysgen_local.phases.generate import exchanges
-from sysgen_local.prompts.prompt_set import PromptSet
+from sysgen_local.prompts import PromptSet
 
 DEFAULT_SYSTEM = "You are a helpful AI assistant named SmolLM, trained by Hugging Face"
 CHATS = [

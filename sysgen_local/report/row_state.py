@@ -9,7 +9,7 @@ from sysgen_local.core.records import PHASES, TABLES, Attempt, Check, Checked, P
 from sysgen_local.store import State
 
 
-class Standing(NamedTuple):
+class RowState(NamedTuple):
     """`phase` is where a row was dropped, for `reason`, or what it waits for."""
 
     state: State
@@ -17,16 +17,16 @@ class Standing(NamedTuple):
     reason: str = ""
 
 
-def standing(row: Row, phases: Sequence[Phase] | None = None) -> Standing:
+def row_state(row: Row, phases: Sequence[Phase] | None = None) -> RowState:
     """Where the row stands among these phases, those of its store; without them, `check` is one
     only where the row has been checked."""
     for phase in phases or (PHASES if row.checked else PHASES[:-1]):
         result = getattr(row, TABLES[phase])
         if result is None:
-            return Standing("pending", phase)
+            return RowState("pending", phase)
         if result.dropped:
-            return Standing("dropped", phase, result.dropped)
-    return Standing("final")
+            return RowState("dropped", phase, result.dropped)
+    return RowState("final")
 
 
 def checks_of(row: Row, turn: int) -> tuple[list[Check], list[Attempt]]:
@@ -38,7 +38,7 @@ def checks_of(row: Row, turn: int) -> tuple[list[Check], list[Attempt]]:
     return checks, [attempt for attempt in row.checked.attempts if attempt.turn == turn]
 
 
-def verdict(checked: Checked | None) -> str:
+def checks_summary(checked: Checked | None) -> str:
     """What the checks came to, in a few words, beside why the row was dropped; "" without any."""
     if checked is None:
         return ""
@@ -50,7 +50,7 @@ def verdict(checked: Checked | None) -> str:
     return ", ".join(parts) or ("" if checked.dropped else "nothing to check")
 
 
-def fault(attempt: Attempt) -> str:
+def attempt_summary(attempt: Attempt) -> str:
     """Why an answer was not taken, and what was seen of it."""
     seen = [("agrees", attempt.agrees), ("obeys", attempt.obeys)]
     parts = [f"{name} {p:.2f}" for name, p in seen if p is not None]

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from sysgen_local.core.records import TAGS, Check, Row, Verdict
 from sysgen_local.report.colours import colour
 from sysgen_local.report.grid import Table
-from sysgen_local.report.journey import dropped
-from sysgen_local.report.story import story
+from sysgen_local.report.row_json import dropped_in
+from sysgen_local.report.row_view import row_view
 from sysgen_local.store import Origin
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Column(NamedTuple):
     seconds: float
 
 
-class Journeys:
+class RowComparison:
     """Prints each row as it comes. `labels` are the columns in their order; `beside` says whether
     they may stand side by side, which they do where the console is wide enough."""
 
@@ -62,18 +62,18 @@ class Journeys:
         from rich.text import Text
 
         if len(self._labels) == 1:
-            yield from story(row, origin)
+            yield from row_view(row, origin)
             return
         if label == self._labels[-1]:
-            yield from compared(origin, cells, beside=self._beside)
+            yield from side_by_side(origin, cells, beside=self._beside)
             return
         if label != self._begun:
             self._begun = label
             yield Rule(Text(label, "bold"))
-        yield brief(row, origin)
+        yield short_view(row, origin)
 
 
-def brief(row: Row, origin: Origin) -> RenderableType:
+def short_view(row: Row, origin: Origin) -> RenderableType:
     """The system message, and one line each for the instruction and the answer."""
     from rich.console import Group
     from rich.padding import Padding
@@ -88,7 +88,9 @@ def brief(row: Row, origin: Origin) -> RenderableType:
     return Group(*parts)
 
 
-def compared(origin: Origin, cells: Mapping[str, Row], *, beside: bool) -> Iterator[RenderableType]:
+def side_by_side(
+    origin: Origin, cells: Mapping[str, Row], *, beside: bool
+) -> Iterator[RenderableType]:
     """What the row came with, once; then what each column made of it."""
     from rich.console import Group
     from rich.panel import Panel
@@ -105,7 +107,7 @@ def compared(origin: Origin, cells: Mapping[str, Row], *, beside: bool) -> Itera
     panels = [
         Panel(
             Group(*_column(row)), title=Text(label), title_align="left",
-            border_style="red" if dropped(row) else "green",
+            border_style="red" if dropped_in(row) else "green",
         )
         for label, row in cells.items()
     ]  # fmt: skip
@@ -139,7 +141,7 @@ def _ended(columns: Sequence[Column]) -> str:
 
 def _sums(column: Column) -> tuple[str, ...]:
     rows = column.rows
-    kept = [row for row in rows if not dropped(row)]
+    kept = [row for row in rows if not dropped_in(row)]
     good = [v for row in rows for v in _used(row)]
     reached = [row for row in rows if row.verified and row.verified.system]
     removed = sum(len(row.filtered.removed) for row in rows if row.filtered)
@@ -177,13 +179,13 @@ def _column(row: Row) -> Iterator[RenderableType]:
         yield Text(f"\nnew answer{f' {number}' if len(answers) > 1 else ''}", "bold")
         yield Text(answer)
     yield Text("")
-    for check in failed(row):
+    for check in failed_checks(row):
         why = check.detail or f"p {check.p:.2f}"
         yield Text(f"- failed: {check.kind} {check.text} ({why})", "yellow")
     yield _end(row)
 
 
-def failed(row: Row) -> list[Check]:
+def failed_checks(row: Row) -> list[Check]:
     """The checks of the answers that stay which did not hold."""
     return [check for check in row.checked.checks if check.p < 0.5] if row.checked else []
 
@@ -243,7 +245,7 @@ def _end(row: Row) -> Text:
             parts.append(f"obeys {row.checked.obeys:.2f}")
         if row.checked.tries > 1:
             parts.append(f"{row.checked.tries} tries")
-    if ended := dropped(row):
+    if ended := dropped_in(row):
         return Text(" · ".join([f"dropped in {ended[0]}: {ended[1]}", *parts]), "bold red")
     return Text(" · ".join(["final", *parts]), "bold green")
 

@@ -1,6 +1,6 @@
 """Rows that say the same as others: near-duplicates of earlier rows, and of benchmark prompts.
 
-Near means a Jaccard similarity of their five-character pieces, over texts with the same numbers and
+Near means a Jaccard similarity of their five-character ngrams, over texts with the same numbers and
 operators in the same order: one sign makes another problem, however much is alike around it.
 MinHash (datasketch) finds the candidates, and each is compared.
 """
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from sysgen_local.core.errors import UsageError
-from sysgen_local.export.texts import Said, said
+from sysgen_local.export.normalized import NormalizedText, normalized
 
 NEAR = 0.8
 """From this similarity on, two texts count as the same."""
@@ -46,12 +46,14 @@ def contaminated(
     """Of rows (number, text), ascending: those near a prompt, or with 13 words in a row of one.
     A row may come several times, with another text each time."""
     near = _Near(threshold)
-    runs: set[str] = set()
+    ngrams: set[str] = set()
     for prompt in prompts:
         near.add(prompt)
-        runs.update(said(prompt).runs(WORDS))
+        ngrams.update(normalized(prompt).word_ngrams(WORDS))
     found = (
-        row for row, text in rows if near.knows(text) or not runs.isdisjoint(said(text).runs(WORDS))
+        row
+        for row, text in rows
+        if near.knows(text) or not ngrams.isdisjoint(normalized(text).word_ngrams(WORDS))
     )
     return list(dict.fromkeys(found))
 
@@ -111,24 +113,24 @@ class _Near:
 
         self._threshold = threshold
         self._exactly: set[str] = set()
-        self._texts: list[Said] = []
+        self._texts: list[NormalizedText] = []
         self._lsh: Any = MinHashLSH(threshold=min(_CANDIDATE, threshold), num_perm=128)
 
     def add(self, text: str) -> None:
-        new = said(text)
+        new = normalized(text)
         if new.plain not in self._exactly:
-            self._lsh.insert(len(self._texts), _hashed(new.pieces))
+            self._lsh.insert(len(self._texts), _hashed(new.ngrams))
             self._texts.append(new)
             self._exactly.add(new.plain)
 
     def knows(self, text: str) -> bool:
-        new = said(text)
+        new = normalized(text)
         if new.plain in self._exactly:
             return True
-        pieces = new.pieces
-        candidates = (self._texts[i] for i in self._lsh.query(_hashed(pieces)))
+        ngrams = new.ngrams
+        candidates = (self._texts[i] for i in self._lsh.query(_hashed(ngrams)))
         return any(
-            new.exact == other.exact and _jaccard(pieces, other.pieces) >= self._threshold
+            new.exact == other.exact and _jaccard(ngrams, other.ngrams) >= self._threshold
             for other in candidates
         )
 
@@ -138,7 +140,7 @@ def _jaccard(some: set[str], others: set[str]) -> float:
     return common / (len(some) + len(others) - common)
 
 
-def _hashed(pieces: set[str]) -> Any:
+def _hashed(ngrams: set[str]) -> Any:
     from datasketch import MinHash
 
-    return MinHash.bulk([[piece.encode() for piece in pieces]], num_perm=128)[0]
+    return MinHash.bulk([[piece.encode() for piece in ngrams]], num_perm=128)[0]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from sysgen_local.core.sizes import Size
-from sysgen_local.running.forecast.guess import GUESSES, READ, USUAL, Tokens, unknown
+from sysgen_local.running.forecast.estimate import GUESSES, READ, USUAL, Tokens, unknown
 from sysgen_local.running.forecast.lengths import Curve, Lengths
 
 
-class Running:
+class RunningRow:
     """A row in work at a phase, and what it took there so far."""
 
     __slots__ = ("read", "requests", "size", "written")
@@ -20,14 +20,14 @@ class Running:
         return Tokens(self.read + flight.read, self.written + flight.written, self.requests)
 
 
-class Known:
+class PhaseForecast:
     """What is known of a phase: what its rows take beside what was guessed."""
 
     def __init__(self, name: str) -> None:
         self._guess, usual = GUESSES.get(name, (unknown, ()))
         self.known = name in GUESSES
         self.waiting = Size()
-        self.running: dict[int, Running] = {}
+        self.running: dict[int, RunningRow] = {}
         self.lengths = Lengths(usual)
         self.factor = 1.0
         self.curve: Curve | None = None
@@ -52,7 +52,7 @@ class Known:
             return self.like.times(size.rows)
         return self._whole(size, self.curve.mean if self.curve else 0.0)
 
-    def ended(self, running: Running) -> None:
+    def ended(self, running: RunningRow) -> None:
         """A row has gone through."""
         read, written, requests = guess = self.guess(running.size)
         if guess.work:
@@ -66,12 +66,12 @@ class Known:
         took[2] += running.requests
         self.rows += 1
 
-    def multiple(self, running: Running, flight: Tokens) -> float:
+    def multiple(self, running: RunningRow, flight: Tokens) -> float:
         """How far a row is; `flight` is what its requests under way took so far."""
         guess = self.guess(running.size).work
         return running.took(flight).work / guess if guess else 0.0
 
-    def rest(self, running: Running, flight: Tokens) -> Tokens:
+    def rest(self, running: RunningRow, flight: Tokens) -> Tokens:
         """What a row in work has still to take."""
         if self.curve is None:
             return self.expect(running.size)

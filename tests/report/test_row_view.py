@@ -25,8 +25,8 @@ from sysgen_local.core.records import (
     Turn,
     Verified,
 )
-from sysgen_local.report.standing import standing
-from sysgen_local.report.story import story
+from sysgen_local.report.row_state import row_state
+from sysgen_local.report.row_view import row_view
 from sysgen_local.report.tables import tables
 from sysgen_local.store import Origin, Store
 
@@ -48,7 +48,7 @@ def printed(parts, width=300):
 
 def told(store, number):
     row, origin = store.row(number), store.origin(number)
-    return printed(story(row, origin, store.reviewed(number), phases=store.phases))
+    return printed(row_view(row, origin, store.reviewed(number), phases=store.phases))
 
 
 def test_the_answer_that_the_checks_chose_is_told_with_them(store):
@@ -83,9 +83,9 @@ def test_without_word_of_its_store_a_row_ends_where_it_got_to():
     before = (Generated(), Filtered(), Verified())
     for phase, result in zip(PHASES, before, strict=False):
         row = row.after(phase, result)
-    assert standing(row) == ("final", None, "")
-    assert standing(row, PHASES) == ("pending", "check", "")
-    assert standing(row.after("check", Checked(dropped="disobeys"))) == (
+    assert row_state(row) == ("final", None, "")
+    assert row_state(row, PHASES) == ("pending", "check", "")
+    assert row_state(row.after("check", Checked(dropped="disobeys"))) == (
         "dropped", "check", "disobeys"
     )  # fmt: skip
 
@@ -101,7 +101,7 @@ def test_every_turn_is_told_with_its_own_checks():
     attempts = (Attempt(2, "worse", False, 0.9, 0.8, ""),)
     row = Row(1, Conversation(old, 1), responded=Responded(old))
     row = row.after("check", Checked(new, checks, attempts, True, None, 2))
-    said = printed(story(row, Origin("x", 1, None, None), phases=PHASES))
+    said = printed(row_view(row, Origin("x", 1, None, None), phases=PHASES))
     marks = ["f", "o", " a ", "first", "better", "second", "another was better (agrees 0.90"]
     places = [said.index(mark) for mark in marks[2:]]
     assert places == sorted(places)

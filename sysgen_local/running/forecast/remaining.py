@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 
 from sysgen_local.core.sizes import Size
 from sysgen_local.engine.request import Costs, Flight
-from sysgen_local.running.forecast.guess import Tokens
-from sysgen_local.running.forecast.known import Known, Running
+from sysgen_local.running.forecast.estimate import Tokens
+from sysgen_local.running.forecast.phase import PhaseForecast, RunningRow
 from sysgen_local.running.forecast.steps import MULTIPLES, steps
 
 
 @dataclass(slots=True)
-class Ahead:
+class RemainingWork:
     """What a pass has ahead: tokens, chains of steps of rows in work, and rows in the queue as
     (how many, steps of each)."""
 
@@ -43,8 +43,8 @@ class Forecast:
     """Is told what happens, and works out what is ahead."""
 
     def __init__(self, phases: Iterable[str]) -> None:
-        self._phases = {phase: Known(phase) for phase in phases}
-        self._asked: dict[str, Running] = {}
+        self._phases = {phase: PhaseForecast(phase) for phase in phases}
+        self._asked: dict[str, RunningRow] = {}
 
     def wait(self, phase: str, size: Size) -> None:
         """So many rows more wait for a phase."""
@@ -63,7 +63,7 @@ class Forecast:
         """A row that waited is taken up."""
         state = self._phases[phase]
         state.waiting = state.waiting.minus(size)
-        state.running[row] = Running(size)
+        state.running[row] = RunningRow(size)
 
     def left_waiting(self, phase: str, row: int, size: Size) -> None:
         """A row that was taken up waits again."""
@@ -87,7 +87,7 @@ class Forecast:
         if goes_to is None:
             return
         if at_once:
-            self._phases[goes_to].running[row] = Running(running.size)
+            self._phases[goes_to].running[row] = RunningRow(running.size)
         else:
             self.wait(goes_to, running.size)
 
@@ -96,14 +96,14 @@ class Forecast:
         counts: Mapping[str, tuple[int, float]],
         passes: Sequence[Sequence[str]],
         flights: Iterable[Flight],
-    ) -> list[Ahead] | None:
+    ) -> list[RemainingWork] | None:
         """For each pass what it has ahead. `counts`: phase -> rows that wait for it and are not in
         work, and the share of rows that it lets through; `flights`: the requests under way.
 
         None where nothing is known of a phase that has to be done.
         """
         at = {phase: i for i, phases in enumerate(passes) for phase in phases}
-        under_way: dict[Running, Tokens] = {}
+        under_way: dict[RunningRow, Tokens] = {}
         for flight in flights:
             if one := self._asked.get(flight.id):
                 tokens = Tokens(flight.read, flight.written)
@@ -114,7 +114,7 @@ class Forecast:
         }
         if not self._learn(running, set(at)):
             return None
-        found = [Ahead() for _ in passes]
+        found = [RemainingWork() for _ in passes]
         coming = Size()
         before = -1
         for name, (waiting, passed) in counts.items():
@@ -142,7 +142,7 @@ class Forecast:
 
     def _learn(
         self,
-        running: Mapping[str, Sequence[tuple[Running, Tokens]]],
+        running: Mapping[str, Sequence[tuple[RunningRow, Tokens]]],
         working: set[str],
     ) -> bool:
         """Each phase's curve as of now; whether something is known of every phase."""

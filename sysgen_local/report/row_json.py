@@ -9,7 +9,7 @@ from sysgen_local.core.records import PHASES, TABLES, Phase, Row, Turn
 from sysgen_local.store import Origin
 
 
-def dropped(row: Row) -> tuple[Phase, str] | None:
+def dropped_in(row: Row) -> tuple[Phase, str] | None:
     """The phase in which the row ended, and why; None where none dropped it."""
     for phase in PHASES:
         result = getattr(row, TABLES[phase])
@@ -18,9 +18,9 @@ def dropped(row: Row) -> tuple[Phase, str] | None:
     return None
 
 
-def journey(row: Row, origin: Origin) -> dict[str, Any]:
+def row_json(row: Row, origin: Origin) -> dict[str, Any]:
     """From where it came to what became of it, for a row that has come to its end."""
-    ended = dropped(row)
+    ended = dropped_in(row)
     checked = row.checked
     costs = [r.cost for r in (row.generated, row.verified, row.responded, checked) if r]
     return {

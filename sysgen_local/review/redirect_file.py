@@ -21,7 +21,7 @@ _PAGE = """\
 """
 
 
-class Door:
+class RedirectFile:
     """Beside the store, and not among temporary files: a browser in a sandbox cannot read those."""
 
     def __init__(self, path: Path, address: str) -> None:

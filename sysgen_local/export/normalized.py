@@ -23,7 +23,7 @@ _BETWEEN = frozenset("-*/_")
 _BRACKETS = frozenset("()[]{}")
 
 
-class Said(NamedTuple):
+class NormalizedText(NamedTuple):
     """`plain`: words, numbers and operators with a space between each. `exact`: the numbers and
     operators alone."""
 
@@ -31,19 +31,19 @@ class Said(NamedTuple):
     exact: tuple[str, ...]
 
     @property
-    def pieces(self) -> set[str]:
-        """All runs of five characters."""
+    def ngrams(self) -> set[str]:
+        """All ngrams of five characters."""
         return {self.plain[i : i + 5] for i in range(max(1, len(self.plain) - 4))}
 
-    def runs(self, words: int) -> Iterator[str]:
-        """All runs of so many words, with the operators between them."""
+    def word_ngrams(self, words: int) -> Iterator[str]:
+        """All ngrams of so many words, with the operators between them."""
         tokens = self.plain.split()
         places = [i for i, token in enumerate(tokens) if token[0].isalnum()]
         for first, last in zip(places, places[words - 1 :], strict=False):
             yield " ".join(tokens[first : last + 1])
 
 
-def said(text: str) -> Said:
+def normalized(text: str) -> NormalizedText:
     """What the text says."""
     text = unicodedata.normalize("NFC", text).lower().translate(_MINUS)
     tokens: list[Token | None] = [None, *_TOKEN.finditer(text), None]
@@ -58,7 +58,7 @@ def said(text: str) -> Said:
         elif not token["mark"] or _counts(token, before, after):
             plain.append(what)
             exact.append(what)
-    return Said(" ".join(plain), tuple(exact))
+    return NormalizedText(" ".join(plain), tuple(exact))
 
 
 def _counts(mark: Token, before: Token | None, after: Token | None) -> bool:

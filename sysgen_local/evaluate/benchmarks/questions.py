@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol
 from sysgen_local.store.evaluation import Answered, Evaluation, Judged
 
 PHASES = ("answer", "judge")
-Phase = Literal["answer", "judge"]
+EvaluationPhase = Literal["answer", "judge"]
 
 
 class Question(Protocol):
@@ -28,7 +28,7 @@ class Question(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class QuestionRecord:
     """`row` is the question's place in its file, from 1."""
 
     row: int
@@ -36,14 +36,14 @@ class Case:
     answered: Answered | None = None
     judged: Judged | None = None
 
-    def after(self, phase: Phase, result: Answered | Judged) -> Case:
+    def after(self, phase: EvaluationPhase, result: Answered | Judged) -> QuestionRecord:
         """The same, one stage further."""
         field = {"answer": "answered", "judge": "judged"}[phase]
         changed: dict[str, Any] = {field: result}
         return replace(self, **changed)
 
 
-class Board:
+class QuestionQueue:
     """The questions of one sitting and one marking; a stage's results go to that file."""
 
     def __init__(
@@ -54,25 +54,25 @@ class Board:
         self.sitting = sitting
         self.marking = marking
 
-    def cases(self) -> list[Case]:
+    def records(self) -> list[QuestionRecord]:
         """Every question with what was made of it so far."""
         answers = self._store.answers(self.sitting)
         verdicts = self._store.verdicts(self.marking)
         return [
-            Case(row, question, answers.get(row), verdicts.get(row))
+            QuestionRecord(row, question, answers.get(row), verdicts.get(row))
             for row, question in enumerate(self._questions, 1)
         ]
 
-    def due(self, phase: Phase) -> Iterator[Case]:
+    def due(self, phase: EvaluationPhase) -> Iterator[QuestionRecord]:
         """Questions without an answer; or those with one, but without verdicts."""
-        for case in self.cases():
-            if case.answered is None:
+        for record in self.records():
+            if record.answered is None:
                 if phase == "answer":
-                    yield case
-            elif phase == "judge" and case.judged is None and case.answered.dropped is None:
-                yield case
+                    yield record
+            elif phase == "judge" and record.judged is None and record.answered.dropped is None:
+                yield record
 
-    def commit(self, results: Sequence[tuple[int, Phase, Any]]) -> None:
+    def commit(self, results: Sequence[tuple[int, EvaluationPhase, Any]]) -> None:
         """Writes them in one transaction."""
         self._store.commit(
             [(self.sitting, row, result) for row, phase, result in results if phase == "answer"],

@@ -21,8 +21,8 @@ from sysgen_local.core.records import (
     Verdict,
     Verified,
 )
-from sysgen_local.report.beside import Column, Journeys, summary
-from sysgen_local.report.journey import journey
+from sysgen_local.report.comparison import Column, RowComparison, summary
+from sysgen_local.report.row_json import row_json
 from sysgen_local.store import Origin
 
 ORIGIN = Origin("rows.jsonl", 7, "rows", None)
@@ -76,9 +76,9 @@ def nothing(number: int = 1) -> Row:
 
 def printed(width: int, labels: list[str], *added, beside: bool = True, **more) -> str:
     out = io.StringIO()
-    journeys = Journeys(Console(file=out, width=width, **more), labels, beside=beside)
+    comparison = RowComparison(Console(file=out, width=width, **more), labels, beside=beside)
     for label, row in added:
-        journeys.add(label, row, ORIGIN)
+        comparison.add(label, row, ORIGIN)
     return out.getvalue()
 
 
@@ -133,11 +133,11 @@ def test_the_table_counts():
 
 
 def test_a_journey_for_programs_has_everything_by_name():
-    of = journey(good(), ORIGIN)
+    of = row_json(good(), ORIGIN)
     assert (of["state"], of["phase"], of["agrees"], of["tries"]) == ("final", None, True, 2)
     assert of["new"][-1] == {"role": "assistant", "content": "- New soup."}
     assert of["removed"][0] == {"tag": "tool", "text": "X", "reason": "too_short"}
     assert of["checks"][0]["detail"] == "a list"
-    of = journey(nothing(), ORIGIN)
+    of = row_json(nothing(), ORIGIN)
     assert (of["state"], of["phase"], of["reason"]) == ("dropped", "generate", "not_json")
     assert (of["system"], of["new"], of["raw"]) == (None, [], '[{"tag"')

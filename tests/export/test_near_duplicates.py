@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sysgen_local.export import dedup as near
-from sysgen_local.export.texts import said
+from sysgen_local.export import near_duplicates
+from sysgen_local.export.normalized import normalized
 
 AROUND = "Solve the following problem, show every step of your work and give the result: {}."
 
@@ -36,18 +36,20 @@ SAME = [
 @pytest.mark.parametrize("frame", ["{}", AROUND])
 def test_numbers_and_operators_make_another_problem(one, other, frame):
     rows = [(1, frame.format(one)), (2, frame.format(other)), (3, frame.format(one))]
-    assert near.duplicates(rows) == [3]
-    assert near.contaminated(rows, [frame.format(other)])[:1] == ([2] if frame == "{}" else [1])
+    assert near_duplicates.duplicates(rows) == [3]
+    assert near_duplicates.contaminated(rows, [frame.format(other)])[:1] == (
+        [2] if frame == "{}" else [1]
+    )
 
 
 @pytest.mark.parametrize(("one", "other"), SAME, ids=" / ".join)
 def test_the_marks_of_prose_do_not(one, other):
-    assert said(one).plain == said(other).plain
-    assert near.duplicates([(1, one), (2, other)]) == [2]
+    assert normalized(one).plain == normalized(other).plain
+    assert near_duplicates.duplicates([(1, one), (2, other)]) == [2]
 
 
 def jaccard(one: str, other: str) -> float:
-    some, others = said(one).pieces, said(other).pieces
+    some, others = normalized(one).ngrams, normalized(other).ngrams
     return len(some & others) / len(some | others)
 
 
@@ -65,10 +67,10 @@ def test_what_is_left_out_is_as_near_as_was_said():
         for i in rng.sample(range(60), rng.randint(2, 7)):
             changed[i] = word(rng)
         one, other = " ".join(words), " ".join(changed)
-        found = near.duplicates([(1, one), (2, other)]) == [2]
+        found = near_duplicates.duplicates([(1, one), (2, other)]) == [2]
         true = jaccard(one, other)
-        assert not found or true >= near.NEAR
-        assert found or true < near.NEAR + 0.05
+        assert not found or true >= near_duplicates.NEAR
+        assert found or true < near_duplicates.NEAR + 0.05
         decided[found] += 1
     assert min(decided.values()) > 10
 
@@ -77,24 +79,26 @@ def test_a_run_of_words_in_common_is_contamination_whatever_is_around_it():
     run = "one two three four five six seven eight nine ten eleven twelve"
     prompt = f"Some preface of quite another kind. {run} thirteen. And more."
     rows = [(1, f"Here: {run} thirteen"), (2, f"Here: {run} fourteen"), (3, "Nothing of it.")]
-    assert near.contaminated(rows, [prompt]) == [1]
+    assert near_duplicates.contaminated(rows, [prompt]) == [1]
 
 
 def test_operators_count_within_a_run():
     run = "one two three four five six seven eight nine ten eleven x {} 4"
     rows = [(1, "a " * 30 + run.format("+")), (2, "a " * 30 + run.format("-"))]
-    assert near.contaminated(rows, [run.format("+") + " b" * 30]) == [1]
+    assert near_duplicates.contaminated(rows, [run.format("+") + " b" * 30]) == [1]
 
 
 @settings(deadline=None)
 @given(st.text())
 def test_any_text_is_like_itself(text):
-    assert near.duplicates([(1, text), (2, text), (3, text.swapcase().swapcase())])[:1] == [2]
+    assert near_duplicates.duplicates([(1, text), (2, text), (3, text.swapcase().swapcase())])[
+        :1
+    ] == [2]
 
 
 @settings(deadline=None)
 @given(st.text(max_size=60))
 def test_what_is_said_is_said_again(text):
-    plain = said(text).plain
+    plain = normalized(text).plain
     assert plain == " ".join(plain.split())
-    assert all(run in plain for run in said(text).runs(3))
+    assert all(run in plain for run in normalized(text).word_ngrams(3))

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Literal
 
 from sysgen_local.core.records import REPAIRS, TABLES, Phase, Reject, Row, Turn, Verdict
 from sysgen_local.report.colours import colour
-from sysgen_local.report.standing import checks_of, fault, standing, verdict
+from sysgen_local.report.row_state import attempt_summary, checks_of, checks_summary, row_state
 from sysgen_local.store import Origin, Review
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
 
-def story(
+def row_view(
     row: Row,
     origin: Origin,
     review: Review | None = None,
@@ -24,7 +24,7 @@ def story(
     stale: bool = False,
 ) -> Iterator[RenderableType]:
     """From the instruction to the new answer, in the order in which it happened. `phases` are
-    those of the store (see `standing`). `stale`: the answer was written under another system
+    those of the store (see `row_state`). `stale`: the answer was written under another system
     message than the row now has."""
     from rich.rule import Rule
     from rich.text import Text
@@ -53,7 +53,7 @@ def story(
     yield _end(row, review, phases)
 
 
-def rejected(path: str, reject: Reject) -> Iterator[RenderableType]:
+def reject_view(path: str, reject: Reject) -> Iterator[RenderableType]:
     """A row that could not be used: where it stands, why, and what it is."""
     from rich.rule import Rule
     from rich.text import Text
@@ -159,7 +159,9 @@ def _checks(row: Row, turn: int) -> Iterator[RenderableType]:
             table.add_row(c.kind, *cells, style=style)
         yield table
     for attempt in attempts:
-        yield _panel(fault(attempt), attempt.content, "dim red" if attempt.fault else "dim")
+        yield _panel(
+            attempt_summary(attempt), attempt.content, "dim red" if attempt.fault else "dim"
+        )
 
 
 def _said(turn: Turn | None) -> str:
@@ -172,8 +174,8 @@ def _end(row: Row, review: Review | None, phases: Sequence[Phase] | None) -> Ren
     person = f", {review.decision} by a person" if review is not None else ""
     if review is not None and review.earlier:
         person += " who saw an earlier answer"
-    state, phase, reason = standing(row, phases)
-    seen = f" ({found})" if (found := verdict(row.checked)) else ""
+    state, phase, reason = row_state(row, phases)
+    seen = f" ({found})" if (found := checks_summary(row.checked)) else ""
     if state == "dropped":
         assert phase is not None
         why = getattr(row, TABLES[phase]).why

@@ -1,7 +1,4 @@
-"""Phrases of one row that say nearly the same, and which of them stays.
-
-Knows nothing of the other rules.
-"""
+"""Compares the phrases of one row and ranks near-duplicates, so that the best one is kept."""
 
 from __future__ import annotations
 
@@ -10,49 +7,49 @@ from functools import cached_property
 from itertools import pairwise
 
 from sysgen_local.core.records import TAGS, Phrase
-from sysgen_local.phases.words import alike, is_content, normal, unspaced
+from sysgen_local.phases.words import alike, is_content, normalized, unspaced
 
 SIMILAR = 0.6
-"""Content words in common over all content words of both: from here on two phrases say the same."""
+"""Jaccard similarity of content words from which two phrases are near-duplicates."""
 MANY = 4
-"""Content words in common that make two phrases of different forms say the same."""
+"""Content words in common that two phrases of different forms need as well."""
 
 
-class Said:
-    """What a phrase says: its content words, or pairs of characters where there are no spaces."""
+class ComparablePhrase:
+    """A phrase with its content words; in a script without spaces, pairs of characters."""
 
     def __init__(self, phrase: Phrase) -> None:
         self.phrase = phrase
-        self.normal = normal(phrase.text)
+        self.normalized = normalized(phrase.text)
 
     @cached_property
     def form(self) -> str | None:
-        """The tag whose form the text has: a role, what may be used or what is known."""
+        """The tag whose form the text has: role, tool or background; None for an instruction."""
         return next((tag for tag, form in _FORMS if form.match(self.phrase.text)), None)
 
     @cached_property
     def words(self) -> tuple[str, ...]:
         if unspaced(self.phrase.text):
-            whole = self.normal.replace(" ", "")
+            whole = self.normalized.replace(" ", "")
             return tuple(dict.fromkeys(map("".join, pairwise(whole))))
-        return tuple(w for w in dict.fromkeys(self.normal.split()) if is_content(w))
+        return tuple(w for w in dict.fromkeys(self.normalized.split()) if is_content(w))
 
     @cached_property
     def starts(self) -> frozenset[str]:
-        """The words' beginnings: words that are alike begin alike."""
+        """The first three letters of the words. Forms of one word have the same."""
         return frozenset(word[:3] for word in self.words)
 
     @property
-    def place(self) -> tuple[bool, bool, int]:
-        """Sorts the phrase that stays before the others: it looks as phrases of its tag do, it is
-        no instruction, of which there are more than enough, or its tag comes first."""
-        return not fits(self.phrase), self.form is None, TAGS.index(self.phrase.tag)
+    def rank(self) -> tuple[bool, bool, int]:
+        """Sorts the phrase to keep first: its form fits its tag; it is not an instruction, because
+        most phrases are; its tag comes first in the canonical order."""
+        return not fits_tag(self.phrase), self.form is None, TAGS.index(self.phrase.tag)
 
-    def repeats(self, other: Said) -> bool:
-        """Whether both say nearly the same.
+    def repeats(self, other: ComparablePhrase) -> bool:
+        """Whether the two are near-duplicates.
 
-        A role, what is known of the user, what may be used and an instruction seldom do: "You are
-        a party planner." and "Plan the party." are two things to say.
+        Phrases of different forms need more words in common: "You are a party planner." and "Plan
+        the party." have different meanings.
         """
         sizes = len(self.words) + len(other.words)
         if not _similar(len(self.starts & other.starts), sizes, 1):
@@ -67,8 +64,8 @@ class Said:
         return _similar(common, sizes, least)
 
 
-def fits(phrase: Phrase) -> bool:
-    """Whether the text looks as phrases under its tag do. Told in English only."""
+def fits_tag(phrase: Phrase) -> bool:
+    """Whether the text has the usual form of phrases under its tag. English only."""
     looks = _LOOKS.get(phrase.tag)
     return looks is not None and looks.search(phrase.text) is not None
 
@@ -120,4 +117,4 @@ _LOOKS = {
     }.items()
 }  # fmt: skip
 _FORMS = tuple((tag, _LOOKS[tag]) for tag in ("role", "tool", "background"))
-"""Forms that tell a phrase from an instruction."""
+"""The forms of phrases that are not instructions."""

@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from filled import fill
 
-from sysgen_local.review.door import Door
+from sysgen_local.review.redirect_file import RedirectFile
 
 # As xdg-open and browsers do: it notes its command line, and the file that it was given.
 BROWSER = """#!{python}
@@ -78,23 +78,23 @@ def test_a_file_that_others_could_read_is_replaced(browser: Path, tmp_path: Path
     path = tmp_path / "s.duckdb.review.html"
     path.write_text("old")
     path.chmod(0o644)
-    door = Door(path, "http://127.0.0.1:1/?token=T&x=<")
-    assert door.open()
+    redirect = RedirectFile(path, "http://127.0.0.1:1/?token=T&x=<")
+    assert redirect.open()
     _, mode, text = browsed(browser)
     assert mode == 0o600
     assert 'url=http://127.0.0.1:1/?token=T&amp;x=&lt;"' in text
-    door.close()
+    redirect.close()
     assert not path.exists()
-    door.close()
+    redirect.close()
 
 
 def test_a_link_that_somebody_laid_is_not_followed(browser: Path, tmp_path: Path) -> None:
     (tmp_path / "theirs").write_text("mine")
     (tmp_path / "s.html").symlink_to(tmp_path / "theirs")
-    assert Door(tmp_path / "s.html", "http://127.0.0.1:1/?token=T").open()
+    assert RedirectFile(tmp_path / "s.html", "http://127.0.0.1:1/?token=T").open()
     assert (tmp_path / "theirs").read_text() == "mine"
 
 
 def test_where_no_file_can_be_written_no_browser_is_opened(browser: Path, tmp_path: Path) -> None:
-    assert not Door(tmp_path / "gone" / "s.html", "http://127.0.0.1:1/").open()
+    assert not RedirectFile(tmp_path / "gone" / "s.html", "http://127.0.0.1:1/").open()
     assert not browser.exists()

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sysgen_local.core.records import Phase, Row, Turn
-from sysgen_local.report.standing import fault, standing, verdict
+from sysgen_local.report.row_state import attempt_summary, checks_summary, row_state
 from sysgen_local.store import Origin, Review
 
 
-def entry(
+def page_row(
     row: Row,
     origin: Origin,
     review: Review | None,
@@ -21,7 +21,7 @@ def entry(
 ) -> dict[str, Any]:
     """The row's journey and what a person decided of it. Texts are cut after `longest` characters.
 
-    `phases` are those of the store (see `standing`). `stale`: the new answer was written under
+    `phases` are those of the store (see `row_state`). `stale`: the new answer was written under
     another system message than the row now has.
     """
 
@@ -34,7 +34,7 @@ def entry(
     def turns(of: Iterable[Turn]) -> list[list[str]]:
         return [[turn.role, cut(turn.text)] for turn in of]
 
-    stands = standing(row, phases)
+    stands = row_state(row, phases)
     checks = row.checked.checks if row.checked else ()
     attempts = row.checked.attempts if row.checked else ()
     verdicts = row.verified.verdicts if row.verified else ()
@@ -53,11 +53,11 @@ def entry(
         "system": cut(row.verified.system if row.verified else None),
         "phrases": [[v.tag, cut(v.text), v.label, round(v.good, 3)] for v in verdicts],
         "removed": [[r.tag, cut(r.text), r.reason] for r in removed],
-        "checked": verdict(row.checked),
+        "checked": checks_summary(row.checked),
         "checks": [
             [c.turn, c.kind, cut(c.text), c.by, round(c.p, 3), cut(c.detail)] for c in checks
         ],
-        "attempts": [[a.turn, fault(a), cut(a.content)] for a in attempts],
+        "attempts": [[a.turn, attempt_summary(a), cut(a.content)] for a in attempts],
         "decision": review.decision if review and not review.earlier else None,
         "earlier": review.decision if review and review.earlier else None,
         "edited": None if edited is None else [[p.tag, cut(p.text)] for p in edited],

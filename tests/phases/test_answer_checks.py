@@ -5,8 +5,14 @@ from __future__ import annotations
 import pytest
 
 from sysgen_local.core.records import Conversation, Phrase, Row, Turn, Verdict, Verified
-from sysgen_local.phases.evidence import Evidence, echoes, exact, phrases_of, stands_in
-from sysgen_local.prompts.prompt_set import PromptSet
+from sysgen_local.phases.answer_checks import (
+    AnswerChecks,
+    has_exact_result,
+    is_contained_in,
+    phrases_of,
+    repeats_system_message,
+)
+from sysgen_local.prompts import PromptSet
 
 DEFAULT = PromptSet.load("default")
 EGGS = "Janet's ducks lay 16 eggs a day. She eats 3. How many are left?"
@@ -27,11 +33,11 @@ def row(*phrases: Phrase, system: str | None = None, bad: Phrase | None = None) 
     return Row(1, conversation, verified=Verified(verdicts, text))
 
 
-def evidence(instruction: str, original: str, *phrases: Phrase) -> Evidence:
-    return Evidence(1, instruction, original, phrases_of(row(*phrases)))
+def evidence(instruction: str, original: str, *phrases: Phrase) -> AnswerChecks:
+    return AnswerChecks(1, instruction, original, phrases_of(row(*phrases)))
 
 
-def asked(of: Evidence, prompts: PromptSet = DEFAULT) -> list[tuple[str, str, str]]:
+def asked(of: AnswerChecks, prompts: PromptSet = DEFAULT) -> list[tuple[str, str, str]]:
     return [(kind, name, text) for kind, name, _, text in of.questions(prompts, "New.")]
 
 
@@ -118,7 +124,7 @@ def test_questions_show_what_they_are_about():
     ],
 )
 def test_what_is_exact(instruction, answer, is_exact):
-    assert exact(instruction, answer) == is_exact
+    assert has_exact_result(instruction, answer) == is_exact
 
 
 @pytest.mark.parametrize(
@@ -136,8 +142,10 @@ def test_an_answer_that_repeats_its_system_message_is_none(answer: str, echo: bo
         (Phrase("task", text), ())
         for text in ("Define the variables.", "Give the equation in a single line.")
     )
-    assert echoes(answer, phrases) is echo
-    kinds = {c.kind: c.p for c in Evidence(1, "How fast?", "v = s / t", phrases).by_rule(answer)}
+    assert repeats_system_message(answer, phrases) is echo
+    kinds = {
+        c.kind: c.p for c in AnswerChecks(1, "How fast?", "v = s / t", phrases).by_rule(answer)
+    }
     assert kinds.get("echo") == (0.0 if echo else None)
 
 
@@ -163,7 +171,7 @@ BONES = (
     ],
 )
 def test_an_answer_that_stands_in_the_original_agrees_by_rule(answer: str, stands: bool) -> None:
-    assert stands_in(answer, BONES) is stands
+    assert is_contained_in(answer, BONES) is stands
     looked = evidence("What can go wrong with a broken bone?", BONES)
     found = [(c.kind, c.by, c.p) for c in looked.by_rule(answer)]
     assert found == ([("agrees", "rule", 1.0)] if stands else [])
