@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sysgen_local.core.records import Cost
-from sysgen_local.store import adopted
+from sysgen_local.store import fingerprints
 from sysgen_local.store.codec import Columns
 from sysgen_local.store.database import Database
 from sysgen_local.store.schema import now
@@ -157,7 +157,7 @@ def judge(
     """The number of the judge with this recipe, noted if it is new. One that an older version noted
     by the fingerprint `older` goes by this one from now on."""
     known = {of: int(n) for of, n in db.all("SELECT fingerprint, judge FROM judges")}
-    found = adopted.number(db, "judges", "judge", known, fingerprint, facts, older)
+    found = fingerprints.number(db, "judges", "judge", known, fingerprint, facts, older)
     if found is not None:
         return found
     ((number,),) = db.all("SELECT coalesce(max(judge), 0) + 1 FROM judges")

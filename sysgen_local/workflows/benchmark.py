@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from sysgen_local.engine.request import GREEDY, Sampling
 from sysgen_local.evaluate.benchmarks.answer import Answer, History, SystemIn
 from sysgen_local.evaluate.benchmarks.benchmark import Benchmark, need_golds
-from sysgen_local.evaluate.benchmarks.case import PHASES, Board, Case
+from sysgen_local.evaluate.benchmarks.case import PHASES, Case, QuestionQueue
 from sysgen_local.evaluate.benchmarks.judging import Judge, MultifacetJudge, SysBenchJudge
 from sysgen_local.models import Model, identity, locate
 from sysgen_local.prompts.prompt_set import judging
@@ -59,7 +59,7 @@ class BenchmarkRun:
 class Outcome:
     """Where the results of a run are, and every question with them."""
 
-    marking: int
+    grading_run: int
     cases: list[Case]
 
 
@@ -80,20 +80,22 @@ def run_benchmark(
     answering, judging_ = tasks
     facts = {"benchmark": run.benchmark.name, "questions": run.benchmark.fingerprint}
     facts |= answering.facts
-    sitting = store.sitting(
+    answer_run = store.answer_run(
         run.benchmark.name, Task.of(facts), facts, older=Task.as_noted(facts, {})
     )
-    marking = store.marking(sitting, judging_.fingerprint, judging_.facts, older=judging_.older)
-    if retry_failed and (again := store.forget_failed(sitting, marking)):
+    grading_run = store.grading_run(
+        answer_run, judging_.fingerprint, judging_.facts, older=judging_.older
+    )
+    if retry_failed and (again := store.forget_failed(answer_run, grading_run)):
         announce(f"{again:,} questions that failed are tried again")
-    board = Board(store, run.benchmark.questions, sitting, marking)
+    queue = QuestionQueue(store, run.benchmark.questions, answer_run, grading_run)
     options = replace(options, longest=_longest(run))
-    if not executor.run(tasks, board, _progress(board), views, options, announce=announce):
+    if not executor.run(tasks, queue, _progress(queue), views, options, announce=announce):
         return None
-    cases = board.cases()
+    cases = queue.cases()
     scores = run.benchmark.score(cases)
-    store.set_scores(marking, _flat(scores))
-    return Outcome(marking, cases)
+    store.set_scores(grading_run, _flat(scores))
+    return Outcome(grading_run, cases)
 
 
 def _tasks(run: BenchmarkRun) -> tuple[Task, Task]:
@@ -146,8 +148,8 @@ def _longest(run: BenchmarkRun) -> int:
     return max(sizes) // BYTES_PER_TOKEN + setting.max_answer_tokens + setting.max_judge_tokens
 
 
-def _progress(board: Board) -> Progress:
-    cases = board.cases()
+def _progress(queue: QuestionQueue) -> Progress:
+    cases = queue.cases()
     progress = Progress(PHASES, rows=len(cases))
     for case in cases:
         for phase, result in zip(PHASES, (case.answered, case.judged), strict=True):

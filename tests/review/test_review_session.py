@@ -1,4 +1,4 @@
-"""What is decided in a sitting lands in the store at once, and can be taken back."""
+"""What is decided in a session lands in the store at once, and can be taken back."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_only_finished_rows_are_gone_through_and_each_leads_to_the_next(session)
     assert session.decided() == {"accepted": 5}
 
 
-def test_decisions_of_another_sitting_are_passed_over(session, store):
+def test_decisions_of_another_session_are_passed_over(session, store):
     session.decide(0, ACCEPT)
     again = Session(store, Choice("final", limit=None))
     assert again.start() == 1

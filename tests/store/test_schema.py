@@ -21,7 +21,7 @@ from sysgen_local.core.records import (
     Source,
     Turn,
 )
-from sysgen_local.store import Choice, LockedError, Store, schema
+from sysgen_local.store import Choice, LockedError, Store, migrations, schema
 
 SOURCE = Source("a.jsonl", "/a.jsonl", "f")
 TURNS = (Turn("user", "q"), Turn("assistant", "a"))
@@ -32,9 +32,9 @@ def test_a_new_file_has_every_migration_recorded(tmp_path: Path) -> None:
     Store.open(path).close()
     with duckdb.connect(path) as con:
         assert con.execute("SELECT number, name FROM migrations").fetchall() == [
-            (number, name) for number, (name, _) in enumerate(schema.MIGRATIONS, 1)
+            (number, name) for number, (name, _) in enumerate(migrations.MIGRATIONS, 1)
         ]
-        assert con.execute("FROM meta").fetchall() == [(len(schema.MIGRATIONS),)]
+        assert con.execute("FROM meta").fetchall() == [(len(migrations.MIGRATIONS),)]
 
 
 def test_opening_again_changes_nothing(tmp_path: Path) -> None:
@@ -53,8 +53,8 @@ def test_an_older_file_is_brought_up_to_date(
     path = tmp_path / "s.duckdb"
     with Store.open(path) as store:
         store.ingest(SOURCE, [Conversation(TURNS, 1)])
-    later = (*schema.MIGRATIONS, ("a table more", "CREATE TABLE more (n INTEGER)"))
-    monkeypatch.setattr(schema, "MIGRATIONS", later)
+    later = (*migrations.MIGRATIONS, ("a table more", "CREATE TABLE more (n INTEGER)"))
+    monkeypatch.setattr(migrations, "MIGRATIONS", later)
     with Store.open(path, create=False, read_only=read_only) as store:
         assert store.counts().input == 1
     with duckdb.connect(path) as con:
@@ -87,7 +87,7 @@ def unchecked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Three rows by the schema before there were checks: two finished, the third dropped."""
     path = tmp_path / "s.duckdb"
     with monkeypatch.context() as patched:
-        patched.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:4])
+        patched.setattr(migrations, "MIGRATIONS", migrations.MIGRATIONS[:4])
         Store.open(path).close()
     with duckdb.connect(path) as con:
         con.execute(OLD_ROWS)
@@ -165,14 +165,14 @@ def test_a_migration_that_fails_leaves_the_file_as_it_was(
 ) -> None:
     path = tmp_path / "s.duckdb"
     Store.open(path).close()
-    known = len(schema.MIGRATIONS)
-    bad = (*schema.MIGRATIONS, ("bad", "CREATE TABLE more (n INTEGER); SELECT nonsense"))
-    monkeypatch.setattr(schema, "MIGRATIONS", bad)
+    known = len(migrations.MIGRATIONS)
+    bad = (*migrations.MIGRATIONS, ("bad", "CREATE TABLE more (n INTEGER); SELECT nonsense"))
+    monkeypatch.setattr(migrations, "MIGRATIONS", bad)
     with pytest.raises(duckdb.Error):
         Store.open(path)
     with duckdb.connect(path) as con:
         assert con.execute("FROM meta").fetchall() == [(known,)]
-        assert schema.version(con) == known
+        assert schema.version(con, schema.store_schema()) == known
 
 
 def test_a_newer_file_is_refused(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from sysgen_local.evaluate.benchmarks.case import Case, Phase
 from sysgen_local.evaluate.benchmarks.multifacet import SCORES
 from sysgen_local.prompts.prompt_set import PromptFile
 from sysgen_local.running.stage import Work, cost_of, seed_of
-from sysgen_local.store.evaluation import Judged
+from sysgen_local.store.evaluation import Graded
 
 TRIES = 3
 """As often a judge is asked before it is given up; SysBench's official script tries ten times."""
@@ -62,7 +62,7 @@ class SysBenchJudge:
             self._turn(case, i) for i in range(len(case.question.turns))
         ]))  # fmt: skip
 
-    def failed(self, why: str) -> Judged:
+    def failed(self, why: str) -> Graded:
         return _failed(why)
 
     def facts(self) -> dict[str, str]:
@@ -111,7 +111,7 @@ class MultifacetJudge:
             self._rubric(case, i) for i in range(len(case.question.rubrics))
         ]))  # fmt: skip
 
-    def failed(self, why: str) -> Judged:
+    def failed(self, why: str) -> Graded:
         return _failed(why)
 
     def facts(self) -> dict[str, str]:
@@ -146,7 +146,7 @@ Judge = SysBenchJudge | MultifacetJudge
 
 def _judge(
     judge: Judge, case: Case, asked: Sequence[_Asked]
-) -> Generator[Sequence[Request], Sequence[Completion], Judged]:
+) -> Generator[Sequence[Request], Sequence[Completion], Graded]:
     marks: dict[int, tuple[str, ...]] = {}
     reasons = [""] * len(asked)
     spent: list[Completion] = []
@@ -169,7 +169,7 @@ def _judge(
             except (ValueError, KeyError, TypeError, AssertionError):
                 reasons[part] = completion.text
                 fault = "cut_off" if completion.finish == "length" else "not_json"
-    return Judged(
+    return Graded(
         tuple(marks.get(part, ()) for part in range(len(asked))),
         tuple(reasons),
         fault and f"judge_{fault}",
@@ -177,8 +177,8 @@ def _judge(
     )
 
 
-def _failed(why: str) -> Judged:
-    return Judged(reasons=(why,), dropped="judge_failed")
+def _failed(why: str) -> Graded:
+    return Graded(reasons=(why,), dropped="judge_failed")
 
 
 def _request(judge: Judge, case: Case, asked: _Asked, part: int, attempt: int) -> Request:
