@@ -189,7 +189,7 @@ def judge(
         facts = {**stage.facts(), **identity(model), "prompt_set": used.name}
         facts |= executor.spoken_to(model)
         task = executor.Task(stage, model, facts)
-        board = store.judging(
+        board = store.judge_queue(
             task.fingerprint, facts, pairs=pairs, aligned=aligned, seed=seed, older=task.older
         )
         view = view_for(sys.stderr, quiet=quiet)

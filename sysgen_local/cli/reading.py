@@ -53,10 +53,10 @@ def taken(
     numbers = []
     for source in sources:
         tally = Tally(source.path)
-        before = store.known(source)
-        skip = bool(store.skipped(source)) if skip_system is None else skip_system
+        before = store.find_source(source)
+        skip = bool(store.skips_system(source)) if skip_system is None else skip_system
         new = _ingest(store, source, tally, limit, strict, skip, appended, say)
-        number, path = store.known(source) or (0, source.path)
+        number, path = store.find_source(source) or (0, source.path)
         if before and path != source.path and not new and number not in numbers:
             say(f"{source.path}: the same content as {path}, which is here already")
         numbers.append(number)

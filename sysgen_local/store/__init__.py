@@ -10,18 +10,18 @@ from sysgen_local.store.copying import (
     OUTSIDE,
     VARIANTS,
     Format,
-    Part,
+    LineageEntry,
     Selection,
     Variant,
 )
 from sysgen_local.store.counts import Counts, PhaseCounts
 from sysgen_local.store.file import LockedError
 from sysgen_local.store.forgetting import Losses
-from sysgen_local.store.intake import Again, GrownError
+from sysgen_local.store.intake import GrownError, Reread
 from sysgen_local.store.journal import Recipe, Run
-from sysgen_local.store.judging import Judged, Judging, Pair
+from sysgen_local.store.judging import Judged, JudgeQueue, Pair
 from sysgen_local.store.reviews import Decision, Review, Version
-from sysgen_local.store.rows import Choice, State
+from sysgen_local.store.rows import RowQuery, State
 from sysgen_local.store.store import Origin, Store
 
 __all__ = [
@@ -30,22 +30,22 @@ __all__ = [
     "IMPORTED",
     "OUTSIDE",
     "VARIANTS",
-    "Again",
-    "Choice",
     "Counts",
     "Decision",
     "Format",
     "GrownError",
+    "JudgeQueue",
     "Judged",
-    "Judging",
+    "LineageEntry",
     "LockedError",
     "Losses",
     "Origin",
     "Pair",
-    "Part",
     "PhaseCounts",
     "Recipe",
+    "Reread",
     "Review",
+    "RowQuery",
     "Run",
     "Selection",
     "State",

@@ -384,7 +384,7 @@ def thoughts(db: Database, layout: Format, variant: Variant, selection: Selectio
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class LineageEntry:
     """How many of the rows come from a dataset (its name, or the file's), and which: from the
     first to the last."""
 
@@ -395,7 +395,7 @@ class Part:
     last: int
 
 
-def lineage(db: Database, layout: Format, selection: Selection) -> list[Part]:
+def lineage(db: Database, layout: Format, selection: Selection) -> list[LineageEntry]:
     """See `Store.lineage`."""
     copy = Copy(layout, "full", False, selection)
     source = f"{copy._source(0, 1 << 62)} WHERE {copy.wanted}"
@@ -403,13 +403,13 @@ def lineage(db: Database, layout: Format, selection: Selection) -> list[Part]:
         'SELECT coalesce(dataset, source) AS name, license, count(*), min("row"), max("row") '
         f"FROM {source} GROUP BY ALL ORDER BY 4"
     )
-    parts = [Part(*found) for found in chosen(db, sql, selection.where)]
+    parts = [LineageEntry(*found) for found in chosen(db, sql, selection.where)]
     imported = (
         f'SELECT count(*), min("row"), max("row") FROM (SELECT "row" FROM {source}) '
         f'JOIN generated USING ("row") WHERE {_IMPORTED}'
     )
     [(rows, *edges)] = db.all(imported)
-    return [*parts, Part(IMPORTED, None, rows, *edges)] if rows else parts
+    return [*parts, LineageEntry(IMPORTED, None, rows, *edges)] if rows else parts
 
 
 IMPORTED = "phrases from elsewhere"

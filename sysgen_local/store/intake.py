@@ -14,7 +14,7 @@ from sysgen_local.store import codec
 from sysgen_local.store.database import Database
 from sysgen_local.store.schema import now
 
-Again = Callable[[bool], Iterable[Conversation | Reject]]
+Reread = Callable[[bool], Iterable[Conversation | Reject]]
 """Reads a source once more from its start; told whether rows with a system message are rejected."""
 
 RAW = 4000
@@ -48,7 +48,7 @@ def ingest(
     limit: int | None,
     batch: int,
     on_batch: Callable[[int], None] | None,
-    again: Again | None,
+    again: Reread | None,
     appended: bool,
     skip_system: bool,
 ) -> int:
@@ -69,13 +69,13 @@ def ingest(
     return added
 
 
-def known(db: Database, fingerprint: str) -> tuple[int, str] | None:
+def find_source(db: Database, fingerprint: str) -> tuple[int, str] | None:
     """See `Store.known`."""
     entry = _known(db, "fingerprint = $1", fingerprint)
     return (entry.number, entry.path) if entry else None
 
 
-def skipped(db: Database, source: Source) -> bool | None:
+def skips_system(db: Database, source: Source) -> bool | None:
     """See `Store.skipped`."""
     entry = _known(db, "fingerprint = $1", source.fingerprint)
     entry = entry or _in_place(db, source, codec.clean(source.path))
@@ -95,7 +95,7 @@ class _Entry(NamedTuple):
 
 
 def _enter(
-    db: Database, source: Source, again: Again | None, appended: bool, skip_system: bool
+    db: Database, source: Source, again: Reread | None, appended: bool, skip_system: bool
 ) -> _Entry:
     """The source's line, as it is known by its content, else by its place, else as a copy that
     has grown; or a new one."""
@@ -194,7 +194,7 @@ def _in_place(db: Database, source: Source, path: str) -> _Entry | None:
     return None
 
 
-def _copied(db: Database, source: Source, again: Again, skip_system: bool) -> _Entry | None:
+def _copied(db: Database, source: Source, again: Reread, skip_system: bool) -> _Entry | None:
     """A source that was read from a file of the same name elsewhere, and with whose rows this one
     begins. Another name stays another file: a sample and the whole that it was cut from are both
     wanted. One row in common says nothing."""

@@ -59,7 +59,7 @@ class Judged:
     cost: Cost = field(default_factory=Cost)
 
 
-class Judging:
+class JudgeQueue:
     """The board of one judge: which rows it has yet to see, and where its verdicts go.
 
     Of every dataset it sees the same `pairs` and `aligned` rows, drawn by `seed`.
@@ -214,7 +214,7 @@ def to_measure(db: Database, metrics: Sequence[str], page: int = 512) -> Iterato
         yield found
 
 
-def measured(db: Database, values: Mapping[int, Mapping[str, float]]) -> None:
+def write_measures(db: Database, values: Mapping[int, Mapping[str, float]]) -> None:
     """Writes measures, row -> metric -> value, in place of those that are there."""
     at = now()
     rows = [(row, metric, value, at) for row, of in values.items() for metric, value in of.items()]

@@ -24,7 +24,7 @@ so page by page the cost of a row would grow with their number."""
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class RowQuery:
     """Which rows, ascending: the first `limit` (None: all) or, with a seed, a sample that is
     always the same. `phase` is where they were dropped, `tag` one of their good phrases', `where`
     an SQL condition over the view `journey`."""
@@ -163,23 +163,23 @@ def _pick(
     return {number: values for number, *values in found}
 
 
-def find(db: Database, choice: Choice) -> Iterator[Row]:
+def find(db: Database, query: RowQuery) -> Iterator[Row]:
     """See `Store.find`."""
-    order = '"row"' if choice.seed is None else f'hash("row", {int(choice.seed)}), "row"'
-    sql = f'SELECT "row" FROM journey WHERE {choice.condition()} ORDER BY {order} LIMIT $1'
-    numbers = [number for (number,) in chosen(db, sql, choice.where, choice.limit)]
+    order = '"row"' if query.seed is None else f'hash("row", {int(query.seed)}), "row"'
+    sql = f'SELECT "row" FROM journey WHERE {query.condition()} ORDER BY {order} LIMIT $1'
+    numbers = [number for (number,) in chosen(db, sql, query.where, query.limit)]
     return load(db, sorted(numbers), PHASES)
 
 
-def queue(db: Database, choice: Choice) -> list[tuple[int, reviews.Decision | None]]:
+def queue(db: Database, query: RowQuery) -> list[tuple[int, reviews.Decision | None]]:
     """See `Store.queue`."""
-    order = "" if choice.seed is None else f'hash("row", {int(choice.seed)}), '
+    order = "" if query.seed is None else f'hash("row", {int(query.seed)}), '
     sql = (
         'SELECT q."row", w.decision FROM (SELECT "row" '
-        f'FROM journey WHERE {choice.condition()} ORDER BY {order}"row" LIMIT $1) q '
+        f'FROM journey WHERE {query.condition()} ORDER BY {order}"row" LIMIT $1) q '
         'LEFT JOIN opinions w ON w."row" = q."row" ORDER BY q."row"'
     )
-    return chosen(db, sql, choice.where, choice.limit)
+    return chosen(db, sql, query.where, query.limit)
 
 
 def chosen(

@@ -26,7 +26,7 @@ def waiting(db: Database) -> dict[Phase, Size]:
     return found
 
 
-def through(db: Database) -> Size:
+def done(db: Database) -> Size:
     """The rows that the first phase has done."""
     return _size(db, f'JOIN {TABLES[PHASES[0]]} b ON b."row" = c."row"')
 

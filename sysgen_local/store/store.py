@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from sysgen_local.core.advice import Finding, findings
-from sysgen_local.core.evidence import Evidence
+from sysgen_local.core.quality import QualityCounts
 from sysgen_local.core.records import (
     PHASES,
     Conversation,
@@ -30,13 +30,13 @@ from sysgen_local.core.sizes import Size
 from sysgen_local.store import (
     copying,
     counts,
-    evidence,
     failures,
     forgetting,
     intake,
     journal,
     judging,
     narrowing,
+    quality,
     rejects,
     reviews,
     rows,
@@ -100,7 +100,7 @@ class Store:
         limit: int | None = None,
         batch: int = 5000,
         on_batch: Callable[[int], None] | None = None,
-        again: intake.Again | None = None,
+        again: intake.Reread | None = None,
         appended: bool = False,
         skip_system: bool = False,
     ) -> int:
@@ -131,14 +131,14 @@ class Store:
         what judges and measures say."""
         narrowing.narrow(self._db, sources)
 
-    def known(self, source: Source) -> tuple[int, str] | None:
+    def find_source(self, source: Source) -> tuple[int, str] | None:
         """The number of a source with this content, and the path by which it was first read."""
-        return intake.known(self._db, source.fingerprint)
+        return intake.find_source(self._db, source.fingerprint)
 
-    def skipped(self, source: Source) -> bool | None:
+    def skips_system(self, source: Source) -> bool | None:
         """Whether rows of this source that have a system message were rejected when it was read;
         None where it is new, or has shown no such row."""
-        return intake.skipped(self._db, source)
+        return intake.skips_system(self._db, source)
 
     def due(self, phase: Phase, *, page: int = 256) -> Iterator[Row]:
         """Rows this phase has to do, ascending: the phase before let them through.
@@ -221,9 +221,9 @@ class Store:
         """One row with everything done to it; None where there is no such row."""
         return next(rows.load(self._db, [number], PHASES), None)
 
-    def find(self, choice: rows.Choice) -> list[Row]:
+    def find(self, query: rows.RowQuery) -> list[Row]:
         """The rows chosen, with everything done to them. UsageError where `where` is no SQL."""
-        return list(rows.find(self._db, choice))
+        return list(rows.find(self._db, query))
 
     def review(
         self,
@@ -251,12 +251,12 @@ class Store:
         """As if nobody had looked at this row."""
         reviews.forget(self._db, number)
 
-    def queue(self, choice: rows.Choice) -> list[tuple[int, reviews.Decision | None]]:
+    def queue(self, query: rows.RowQuery) -> list[tuple[int, reviews.Decision | None]]:
         """The rows chosen, ascending, with what was decided of their present answers.
 
         UsageError where `where` is no SQL.
         """
-        return rows.queue(self._db, choice)
+        return rows.queue(self._db, query)
 
     def stale(self, number: int) -> bool:
         """Whether this row's answer was written under another system message than it now has."""
@@ -308,21 +308,21 @@ class Store:
         )
         return int(longest)
 
-    def evidence(self, *, blank: bool = False) -> Evidence:
+    def quality_counts(self, *, blank: bool = False) -> QualityCounts:
         """Counts from which it can be told that data is poor; `blank`: before any row."""
-        return evidence.blank(self._db) if blank else evidence.evidence(self._db)
+        return quality.empty(self._db) if blank else quality.count(self._db)
 
     def advice(self) -> list[Finding]:
         """What is poor about the data, and what to try."""
-        return findings(self.evidence())
+        return findings(self.quality_counts())
 
-    def waiting(self) -> dict[Phase, Size]:
+    def sizes_waiting(self) -> dict[Phase, Size]:
         """Phase -> lengths of the rows that wait for it."""
         return sizes.waiting(self._db)
 
-    def through(self) -> Size:
+    def sizes_done(self) -> Size:
         """Lengths of the rows that phase 1 has done."""
-        return sizes.through(self._db)
+        return sizes.done(self._db)
 
     def instructions(
         self,
@@ -347,7 +347,7 @@ class Store:
 
     def lineage(
         self, layout: copying.Format = "messages", selection: copying.Selection | None = None
-    ) -> list[copying.Part]:
+    ) -> list[copying.LineageEntry]:
         """Where the rows come from that `copy_final` would write for this, and as a part of its
         own the rows whose phrases were written elsewhere."""
         return copying.lineage(self._db, layout, selection or copying.Selection())
@@ -377,7 +377,7 @@ class Store:
             },
         }
 
-    def judging(
+    def judge_queue(
         self,
         fingerprint: str,
         facts: Mapping[str, str],
@@ -386,20 +386,20 @@ class Store:
         aligned: int,
         seed: int,
         older: str | None = None,
-    ) -> judging.Judging:
+    ) -> judging.JudgeQueue:
         """The board of the judge with this recipe: of each dataset so many finished rows whose
         two answers it compares, and so many whose new answer it rates. `older`: the fingerprint by
         which an older version knew it."""
         number = judging.judge(self._db, fingerprint, facts, older)
-        return judging.Judging(self._db, number, pairs, aligned, seed)
+        return judging.JudgeQueue(self._db, number, pairs, aligned, seed)
 
     def to_measure(self, metrics: Sequence[str]) -> Iterator[list[Any]]:
         """Pages of (row, old answers, new answers) that lack one of these measures."""
         return judging.to_measure(self._db, metrics)
 
-    def measured(self, values: Mapping[int, Mapping[str, float]]) -> None:
+    def write_measures(self, values: Mapping[int, Mapping[str, float]]) -> None:
         """Write measures, row -> metric -> value, in place of those that are there."""
-        judging.measured(self._db, values)
+        judging.write_measures(self._db, values)
 
     def judgements(self) -> list[dict[str, Any]]:
         """What each judge said, per dataset; see `judging.said`."""

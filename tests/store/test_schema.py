@@ -21,7 +21,7 @@ from sysgen_local.core.records import (
     Source,
     Turn,
 )
-from sysgen_local.store import Choice, LockedError, Store, migrations, schema
+from sysgen_local.store import LockedError, RowQuery, Store, migrations, schema
 
 SOURCE = Source("a.jsonl", "/a.jsonl", "f")
 TURNS = (Turn("user", "q"), Turn("assistant", "a"))
@@ -105,11 +105,11 @@ def test_a_file_without_checks_stays_as_it_is(unchecked: Path, read_only: bool) 
         assert store.counts().rows() == {
             "input": 3, "final": 2, "dropped": 1, "rejected": 0, "pending": 0
         }  # fmt: skip
-        assert [row.answers[-1].content for row in store.find(Choice("final"))] == [
+        assert [row.answers[-1].content for row in store.find(RowQuery("final"))] == [
             "new 1",
             "new 2",
         ]
-        assert store.queue(Choice("final")) == [(1, "accepted"), (2, None)]
+        assert store.queue(RowQuery("final")) == [(1, "accepted"), (2, None)]
         assert store.stats()["measures"][""] == {"gleu": (0.6, 2)}
         assert store.stats()["checks"]["tries"] == {}
         assert store.lineage()[0].rows == 2
@@ -117,7 +117,7 @@ def test_a_file_without_checks_stays_as_it_is(unchecked: Path, read_only: bool) 
 
 def test_turns_of_an_older_file_have_no_thoughts_and_no_words(unchecked: Path) -> None:
     with Store.open(unchecked, create=False) as store:
-        [row, *_] = store.find(Choice("final"))
+        [row, *_] = store.find(RowQuery("final"))
         assert row.conversation == Conversation(TURNS, 1)
         assert row.answers == (TURNS[0], Turn("assistant", "new 1"))
         # What comes new stands beside them, and reads as it was.
@@ -126,7 +126,7 @@ def test_turns_of_an_older_file_have_no_thoughts_and_no_words(unchecked: Path) -
         turns = (TURNS[0], call, result, TURNS[1]._replace(thought="So."))
         new = Conversation(turns, 1, None, "[]", "a", (Repair("greeting", "Hi."),))
         store.ingest(Source("b.jsonl", "/b.jsonl", "g"), [new])
-        [row] = store.find(Choice("pending"))
+        [row] = store.find(RowQuery("pending"))
         assert row.conversation == new
     with duckdb.connect(unchecked) as con:
         assert con.execute("SELECT turns[1].thought FROM released LIMIT 1").fetchall() == [("",)]
@@ -148,12 +148,12 @@ def test_its_answers_can_be_checked_later(unchecked: Path) -> None:
         assert store.counts().rows() == {
             "input": 3, "final": 2, "dropped": 1, "rejected": 0, "pending": 0
         }  # fmt: skip
-        assert [row.answers[-1].content for row in store.find(Choice("final"))] == [
+        assert [row.answers[-1].content for row in store.find(RowQuery("final"))] == [
             "better",
             "new 2",
         ]
         # Nobody has seen the new answer of row 1; what was measured was of the one before.
-        assert store.queue(Choice("final")) == [(1, None), (2, None)]
+        assert store.queue(RowQuery("final")) == [(1, None), (2, None)]
         review = store.reviewed(1)
         assert review is not None
         assert (review.decision, review.earlier) == ("accepted", True)
