@@ -167,7 +167,7 @@ def find(db: Database, query: RowQuery) -> Iterator[Row]:
     """See `Store.find`."""
     order = '"row"' if query.seed is None else f'hash("row", {int(query.seed)}), "row"'
     sql = f'SELECT "row" FROM journey WHERE {query.condition()} ORDER BY {order} LIMIT $1'
-    numbers = [number for (number,) in chosen(db, sql, query.where, query.limit)]
+    numbers = [number for (number,) in query_where(db, sql, query.where, query.limit)]
     return load(db, sorted(numbers), PHASES)
 
 
@@ -179,10 +179,10 @@ def queue(db: Database, query: RowQuery) -> list[tuple[int, reviews.Decision | N
         f'FROM journey WHERE {query.condition()} ORDER BY {order}"row" LIMIT $1) q '
         'LEFT JOIN opinions w ON w."row" = q."row" ORDER BY q."row"'
     )
-    return chosen(db, sql, query.where, query.limit)
+    return query_where(db, sql, query.where, query.limit)
 
 
-def chosen(
+def query_where(
     db: Database, sql: str, where: str | None, *values: object, view: str = "journey"
 ) -> list[Any]:
     """A query that holds a condition the user wrote over `view`. UsageError where that is none."""

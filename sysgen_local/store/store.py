@@ -35,6 +35,7 @@ from sysgen_local.store import (
     intake,
     journal,
     judging,
+    layouts,
     narrowing,
     quality,
     rejects,
@@ -326,7 +327,7 @@ class Store:
 
     def instructions(
         self,
-        layout: copying.Format = "messages",
+        layout: layouts.Format = "messages",
         variant: copying.Variant = "full",
         selection: copying.Selection | None = None,
     ) -> Iterator[tuple[int, str]]:
@@ -337,7 +338,7 @@ class Store:
 
     def questions(
         self,
-        layout: copying.Format = "messages",
+        layout: layouts.Format = "messages",
         variant: copying.Variant = "full",
         selection: copying.Selection | None = None,
     ) -> Iterator[tuple[int, str]]:
@@ -346,14 +347,14 @@ class Store:
         return copying.questions(self._db, copying.Copy(layout, variant, False, chosen))
 
     def lineage(
-        self, layout: copying.Format = "messages", selection: copying.Selection | None = None
+        self, layout: layouts.Format = "messages", selection: copying.Selection | None = None
     ) -> list[copying.LineageEntry]:
         """Where the rows come from that `copy_final` would write for this, and as a part of its
         own the rows whose phrases were written elsewhere."""
         return copying.lineage(self._db, layout, selection or copying.Selection())
 
     def thoughts(
-        self, layout: copying.Format, variant: copying.Variant, selection: copying.Selection
+        self, layout: layouts.Format, variant: copying.Variant, selection: copying.Selection
     ) -> copying.Thoughts:
         """How many of the rows that `copy_final` would write for this came with thoughts, and how
         many of them can leave with these."""
@@ -421,7 +422,7 @@ class Store:
         self,
         path: Path,
         *,
-        layout: copying.Format,
+        layout: layouts.Format,
         variant: copying.Variant = "full",
         fold_system: bool = False,
         selection: copying.Selection | None = None,
