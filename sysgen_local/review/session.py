@@ -1,4 +1,4 @@
-"""What one sitting goes through, what was decided in it, and the way back. Knows no HTTP.
+"""One review session: its queue of rows, the decisions made in it, and undo. It has no HTTP in it.
 
 Rows are named by their position in the queue, from 0. Safe to call from several threads: one at
 a time gets to the store.
@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from sysgen_local.core.errors import SysgenError
 from sysgen_local.core.records import Phrase, Row, Tag, in_order
 from sysgen_local.report.page_row import page_row
-from sysgen_local.store import Choice, Review, Store
+from sysgen_local.store import Review, RowQuery, Store
 
 
 class _EditedPhrase(BaseModel):
@@ -40,10 +40,10 @@ class RowDecision(BaseModel):
 class Session:
     """The finished rows that are chosen. Raises UsageError where its condition is no SQL."""
 
-    def __init__(self, store: Store, choice: Choice) -> None:
+    def __init__(self, store: Store, query: RowQuery) -> None:
         self._store = store
         self._lock = Lock()
-        queue = store.queue(choice)
+        queue = store.queue(query)
         self.rows = [row for row, _ in queue]
         self._decided = [decision for _, decision in queue]
         self._phases = store.phases
@@ -59,7 +59,7 @@ class Session:
         return self._next(-1) or 0
 
     def view(self, position: int) -> dict[str, Any]:
-        """The row there with all that happened to it, and how far the sitting is.
+        """The row there with all that happened to it, and how far the session is.
 
         Raises IndexError where the queue has no such position.
         """
@@ -82,7 +82,7 @@ class Session:
             return self._view(position)
 
     def undo(self) -> dict[str, Any] | None:
-        """Take the last decision of this sitting back; its row, or None where there is none."""
+        """Take the last decision of this session back; its row, or None where there is none."""
         with self._lock:
             if not self._done:
                 return None

@@ -61,7 +61,7 @@ class BenchmarkRun:
 class Outcome:
     """Where the results of a run are, and every question with them."""
 
-    marking: int
+    grading_run: int
     cases: list[QuestionRecord]
 
 
@@ -82,20 +82,22 @@ def run_benchmark(
     answering, judging_ = tasks
     facts = {"benchmark": run.benchmark.name, "questions": run.benchmark.fingerprint}
     facts |= answering.facts
-    sitting = store.sitting(
+    answer_run = store.answer_run(
         run.benchmark.name, Task.of(facts), facts, older=Task.as_noted(facts, {})
     )
-    marking = store.marking(sitting, judging_.fingerprint, judging_.facts, older=judging_.older)
-    if retry_failed and (again := store.forget_failed(sitting, marking)):
+    grading_run = store.grading_run(
+        answer_run, judging_.fingerprint, judging_.facts, older=judging_.older
+    )
+    if retry_failed and (again := store.forget_failed(answer_run, grading_run)):
         announce(f"{again:,} questions that failed are tried again")
-    board = QuestionQueue(store, run.benchmark.questions, sitting, marking)
+    queue = QuestionQueue(store, run.benchmark.questions, answer_run, grading_run)
     options = replace(options, longest=_longest(run))
-    if not executor.run(tasks, board, _progress(board), views, options, announce=announce):
+    if not executor.run(tasks, queue, _progress(queue), views, options, announce=announce):
         return None
-    cases = board.records()
+    cases = queue.records()
     scores = run.benchmark.score(cases)
-    store.set_scores(marking, _flat(scores))
-    return Outcome(marking, cases)
+    store.set_scores(grading_run, _flat(scores))
+    return Outcome(grading_run, cases)
 
 
 def evaluate(
@@ -188,8 +190,8 @@ def _longest(run: BenchmarkRun) -> int:
     return max(sizes) // BYTES_PER_TOKEN + setting.max_answer_tokens + setting.max_judge_tokens
 
 
-def _progress(board: QuestionQueue) -> Progress:
-    cases = board.records()
+def _progress(queue: QuestionQueue) -> Progress:
+    cases = queue.records()
     progress = Progress(PHASES, rows=len(cases))
     for case in cases:
         for phase, result in zip(PHASES, (case.answered, case.judged), strict=True):

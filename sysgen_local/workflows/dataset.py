@@ -222,9 +222,9 @@ def ingest(
     numbers = []
     for source in sources:
         tally = Tally(source.path)
-        before = store.known(source)
+        before = store.find_source(source)
         new = _ingest(store, source, tally, reading, say, confirm_appended)
-        number, path = store.known(source) or (0, source.path)
+        number, path = store.find_source(source) or (0, source.path)
         if before and path != source.path and not new and number not in numbers:
             say(f"{source.path}: the same content as {path}, which is here already")
         numbers.append(number)
@@ -266,7 +266,7 @@ def _ingest(
     confirm_appended: Callable[[GrownError], bool] | None,
 ) -> int:
     """Reads one source into the store; how many of its records were new."""
-    skip = bool(store.skipped(source)) if reading.skip_system is None else reading.skip_system
+    skip = bool(store.skips_system(source)) if reading.skip_system is None else reading.skip_system
 
     def again(skip_system: bool) -> Iterator[Conversation | Reject]:
         return read(source, skip_system=skip_system, say=say)

@@ -345,9 +345,9 @@ def progress_of(store: Store) -> Progress:
     for phase, state in counts.phases.items():
         progress.phases[phase].done = state.kept
         progress.phases[phase].dropped.update(state.dropped)
-    progress.evidence = None if (seen := store.evidence(blank=True)).demonstration else seen
-    through = store.through()
-    for phase, size in store.waiting().items():
+    progress.evidence = None if (seen := store.quality_counts(blank=True)).demonstration else seen
+    through = store.sizes_done()
+    for phase, size in store.sizes_waiting().items():
         if phase in progress.phases:
             progress.forecast.wait(phase, size)
             done = counts.phases[phase]

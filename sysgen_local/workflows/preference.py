@@ -63,7 +63,7 @@ def judge(
     given.end("judge")
     with store.narrowed(store.sources(sources) if sources else ()):
         task = _task(store, judge, prompts)
-        queue = store.judging(
+        queue = store.judge_queue(
             task.fingerprint, task.facts, pairs=pairs, aligned=aligned, seed=seed, older=task.older
         )
         if retry_failed and (again := queue.forget_failed()):

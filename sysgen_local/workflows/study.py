@@ -49,7 +49,7 @@ class Entrant:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One entrant at one benchmark: its marking, and row -> judged question."""
+    """One entrant at one benchmark: its grading run, and row -> judged question."""
 
     entrant: Entrant
     benchmark: Benchmark
@@ -119,7 +119,7 @@ def _comparisons(first: Result, other: Result) -> list[Comparison]:
     )
     return [
         Comparison(
-            benchmark.name, metric, first.outcome.marking, other.outcome.marking,
+            benchmark.name, metric, first.outcome.grading_run, other.outcome.grading_run,
             first.entrant.label, other.entrant.label, of.before, of.after, of.difference, of.low,
             of.high, len(both),
         )

@@ -1,4 +1,4 @@
-"""A benchmark's question on its way: answered, then judged; and the board it is found on."""
+"""A benchmark's question with its answer and its grades, and the work queue of a run."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
 
-from sysgen_local.store.evaluation import Answered, Evaluation, Judged
+from sysgen_local.store.evaluation import Answered, Evaluation, Graded
 
 PHASES = ("answer", "judge")
 EvaluationPhase = Literal["answer", "judge"]
@@ -34,9 +34,9 @@ class QuestionRecord:
     row: int
     question: Any
     answered: Answered | None = None
-    judged: Judged | None = None
+    judged: Graded | None = None
 
-    def after(self, phase: EvaluationPhase, result: Answered | Judged) -> QuestionRecord:
+    def after(self, phase: EvaluationPhase, result: Answered | Graded) -> QuestionRecord:
         """The same, one stage further."""
         field = {"answer": "answered", "judge": "judged"}[phase]
         changed: dict[str, Any] = {field: result}
@@ -44,20 +44,21 @@ class QuestionRecord:
 
 
 class QuestionQueue:
-    """The questions of one sitting and one marking; a stage's results go to that file."""
+    """The work queue of one answer run and one grading run: which questions are due for a stage,
+    and where the results go."""
 
     def __init__(
-        self, store: Evaluation, questions: Sequence[Question], sitting: int, marking: int
+        self, store: Evaluation, questions: Sequence[Question], answer_run: int, grading_run: int
     ) -> None:
         self._store = store
         self._questions = questions
-        self.sitting = sitting
-        self.marking = marking
+        self.answer_run = answer_run
+        self.grading_run = grading_run
 
     def records(self) -> list[QuestionRecord]:
         """Every question with what was made of it so far."""
-        answers = self._store.answers(self.sitting)
-        verdicts = self._store.verdicts(self.marking)
+        answers = self._store.answers(self.answer_run)
+        verdicts = self._store.verdicts(self.grading_run)
         return [
             QuestionRecord(row, question, answers.get(row), verdicts.get(row))
             for row, question in enumerate(self._questions, 1)
@@ -75,6 +76,6 @@ class QuestionQueue:
     def commit(self, results: Sequence[tuple[int, EvaluationPhase, Any]]) -> None:
         """Writes them in one transaction."""
         self._store.commit(
-            [(self.sitting, row, result) for row, phase, result in results if phase == "answer"],
-            [(self.marking, row, result) for row, phase, result in results if phase == "judge"],
+            [(self.answer_run, row, result) for row, phase, result in results if phase == "answer"],
+            [(self.grading_run, row, result) for row, phase, result in results if phase == "judge"],
         )
