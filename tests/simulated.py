@@ -31,14 +31,14 @@ class Clock:
 @dataclass(slots=True)
 class _Sequence:
     request: Request
-    waiting: int
+    pending_tokens: int
     read: int
     to_write: int
     started: float
     slot: int = 0
     written: int = 0
-    reading: bool = True
-    piecemeal: bool = False
+    is_prefilling: bool = True
+    one_token_per_step: bool = False
     finish: str | None = None
 
 
@@ -68,21 +68,21 @@ class SimulatedEngine:
             if not running:
                 return
             shares = self.scheduler.schedule()
-            read = sum(s.length for s in shares if s.sequence.reading)
-            written = sum(s.length for s in shares if not s.sequence.reading)
+            read = sum(s.length for s in shares if s.sequence.is_prefilling)
+            written = sum(s.length for s in shares if not s.sequence.is_prefilling)
             step = self.costs.fixed + self.costs.read * read + self.costs.written * written
             self.clock.now += step
             self.times.add(read, written, step)
             for sequence, length in shares:
-                sequence.waiting -= length
-                if not sequence.waiting:
-                    sequence.reading = False
+                sequence.pending_tokens -= length
+                if not sequence.pending_tokens:
+                    sequence.is_prefilling = False
                     sequence.written += sequence.to_write > 0
-                    sequence.waiting = 1
+                    sequence.pending_tokens = 1
                     if sequence.written >= sequence.to_write:
                         sequence.finish = "stop"
             self.watch()
-            for done in self.scheduler.retire():
+            for done in self.scheduler.remove_finished():
                 yield Completion(
                     done.request.id, "", "stop", done.read + 480, done.written,
                     self.clock.now - done.started, tokens_decoded=done.read,
@@ -90,7 +90,7 @@ class SimulatedEngine:
 
     def load(self) -> Load:
         flights = tuple(
-            Flight(s.request.id, s.read - s.waiting * s.reading, s.written)
+            Flight(s.request.id, s.read - s.pending_tokens * s.is_prefilling, s.written)
             for s in self.scheduler.running
         )
         times = self.times

@@ -90,7 +90,7 @@ class Model(TemplateLM):
         for request in requests:
             (text,) = request.args
             tokens = self.tok_encode(text, add_special_tokens=False)
-            windows = _windows([self.prefix_token_id], tokens, self._engine.room)
+            windows = _windows([self.prefix_token_id], tokens, self._engine.slot_tokens)
             totals.append(sum(self._engine.likelihood(*window).logprob for window in windows))
         return totals
 

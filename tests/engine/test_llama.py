@@ -171,7 +171,7 @@ def test_what_becomes_of_a_request_does_not_depend_on_the_memory_there_is(builti
         for least in (None, 256, 1024)
     )
     found = [answers(engine, requests) for engine in (whole, small, large)]
-    assert (whole.room, small.room, large.room) == (1024, 256, 1024)
+    assert (whole.slot_tokens, small.slot_tokens, large.slot_tokens) == (1024, 256, 1024)
     for engine in (whole, small, large):
         engine.close()
     wanted = {name: (of.finish, of.text) for name, of in found[0].items()}
@@ -288,7 +288,7 @@ def test_who_can_go_on_in_a_slot_gets_that_slot(builtin: Path):
 def test_a_memory_that_runs_full_ends_one_sequence_and_no_other(builtin: Path):
     engine = LlamaEngine(builtin, Options(slots=3, context=256))
     want = answers(engine, [ask(0, "tea"), ask(2, "rain")])
-    engine.room = 4096  # the plan was wrong: llama.cpp has 256 cells a slot
+    engine.slot_tokens = 4096  # the plan was wrong: llama.cpp has 256 cells a slot
     story = ask(1, "a story " * 60, max_tokens=2000)
     got = answers(engine, [ask(0, "tea"), story, ask(2, "rain"), ask(3, "tea " * 600)])
     engine.close()

@@ -65,9 +65,9 @@ def test_what_is_greedy_is_what_would_be_written(texts):
 
 def test_a_prompt_that_is_too_long_loses_its_beginning(texts):
     long = texts.tokens("word and " * 700)
-    assert len(long) > texts.room
+    assert len(long) > texts.slot_tokens
     continuation = texts.tokens(" more")[-1:]
-    tail = long[-(texts.room - 1) :]
+    tail = long[-(texts.slot_tokens - 1) :]
     found = texts.likelihood(long, continuation)
     assert found.logprob == pytest.approx(texts.likelihood(tail, continuation).logprob, abs=1e-3)
 

@@ -16,21 +16,22 @@ from typing import Any
 import llama_cpp
 import numpy as np
 import psutil
+from numpy.typing import NDArray
 
 from sysgen_local.core.errors import SysgenError, UsageError
 from sysgen_local.engine.llama import weights
 from sysgen_local.engine.llama.grammar import Grammars
-from sysgen_local.engine.llama.kv_cache import Memory
+from sysgen_local.engine.llama.kv_cache import KVCache
 from sysgen_local.engine.llama.labels import Node
 from sysgen_local.engine.llama.pace import ON_CPU, ON_GPU, StepTimes
 from sysgen_local.engine.llama.plan import Options, gpu_layers, rounded, slots_and_room
 from sysgen_local.engine.llama.runner import DecodeError, Runner
-from sysgen_local.engine.llama.scheduler import Scheduler, Share
+from sysgen_local.engine.llama.scheduler import ScheduledTokens, Scheduler
 from sysgen_local.engine.llama.sequence import Sequence
 from sysgen_local.engine.llama.speech import learn
 from sysgen_local.engine.request import Choice, Completion, Finish, Flight, Json, Load, Request
 
-PAUSES = (1.0, 4.0, 15.0)
+RECOVERY_PAUSES = (1.0, 4.0, 15.0)
 """Seconds that llama.cpp is given where it decodes nothing at all (a GPU whose memory another
 program holds), before the run is ended."""
 
@@ -44,23 +45,23 @@ class LlamaEngine:
         options = options or Options()
         self.path = path
         layers = gpu_layers(path, options.gpu_layers)
-        self._hint = "" if layers or not options.gpu_layers else _NO_GPU
+        self._gpu_note = "" if layers or not options.gpu_layers else _NO_GPU
         self._model = weights.load(path, layers)
-        self._layers = llama_cpp.llama_model_n_layer(self._model) if layers < 0 else layers
+        self._gpu_layers = llama_cpp.llama_model_n_layer(self._model) if layers < 0 else layers
         self.vocab, self.chat = learn(self._model, path)
-        self.slots, self.room, kept = slots_and_room(self._model, options)
-        self.context = self._context(options)
-        context = self._new_context(options, kept)
+        self.slots, self.slot_tokens, prefix_slots = slots_and_room(self._model, options)
+        self.context_tokens = self._context_limit(options)
+        context = self._new_context(options, prefix_slots)
         self._runner = Runner(context, self.vocab.size, options.batch)
         recurrent = llama_cpp.llama_model_is_recurrent(self._model)
         hybrid = llama_cpp.llama_model_is_hybrid(self._model)
-        self._memory = Memory(
-            context, self.slots, self.room, kept=kept, partial=not (recurrent or hybrid)
+        self._kv_cache = KVCache(
+            context, self.slots, prefix_slots=prefix_slots, can_truncate=not (recurrent or hybrid)
         )
         self._scheduler = Scheduler(options.batch)
-        self._times = StepTimes(ON_GPU if self._layers else ON_CPU)
+        self._times = StepTimes(ON_GPU if self._gpu_layers else ON_CPU)
         self._labels: dict[Choice, Node] = {}
-        self._sound = False
+        self._has_finite_logits = False
         self._suspects: set[str] = set()
         self._cancelled = False
 
@@ -72,20 +73,20 @@ class LlamaEngine:
                 yield from self._admit(source)
                 if not self._scheduler.running:
                     return
-                self._memory.close_gaps(self._scheduler.running)
-                shares = self._scheduler.schedule()
-                if self._suspects & {share.sequence.request.id for share in shares}:
-                    shares = shares[:1]
+                self._kv_cache.close_gaps(self._scheduler.running)
+                chunks = self._scheduler.schedule()
+                if self._suspects & {chunk.sequence.request.id for chunk in chunks}:
+                    chunks = chunks[:1]
                 try:
-                    batch, logits = self._timed(shares)
+                    batch, logits = self._decode_timed(chunks)
                 except DecodeError as error:
-                    self._start_over(shares, error)
-                    yield from self._retired()
+                    self._restart(chunks, error)
+                    yield from self._finished()
                     continue
-                yield from self._settle(batch, logits)
+                yield from self._process_logits(batch, logits)
         finally:
             for sequence in self._scheduler.running:
-                self._memory.release(sequence)
+                self._kv_cache.release(sequence)
             self._scheduler.running = []
             self._suspects.clear()
             self._cancelled = False
@@ -106,13 +107,14 @@ class LlamaEngine:
         """What was loaded and how it is laid out, in one line."""
         parameters = llama_cpp.llama_model_n_params(self._model)
         unit, size = ("B", 1e9) if parameters >= 1e9 else ("M", 1e6)
-        where = f"{self._layers} layers on the GPU" if self._layers else f"on the CPU{self._hint}"
+        layers, note = self._gpu_layers, self._gpu_note
+        where = f"{layers} layers on the GPU" if layers else f"on the CPU{note}"
         folded = "" if self.chat.has_system else ", system message in the user turn"
         if learnt := self.vocab.learnt_end:
             folded += f", answers end with {learnt} (by its chat template)"
         return (
             f"{self.path.name}: {parameters / size:.1f}{unit} parameters, {self.slots} slots x "
-            f"{self.room} tokens, {where}{folded}"
+            f"{self.slot_tokens} tokens, {where}{folded}"
         )
 
     def load(self) -> Load:
@@ -123,7 +125,7 @@ class LlamaEngine:
             times.read,
             times.written,
             self.slots,
-            tuple(Flight(one.request.id, one.read, one.written) for one in running),
+            tuple(Flight(s.request.id, s.prefilled_tokens, s.generated_tokens) for s in running),
             times.costs,
         )
 
@@ -148,9 +150,9 @@ class LlamaEngine:
 
     def _admit(self, source: Iterator[Request | None]) -> Iterator[Completion]:
         """Fills free slots; a request that ends before it is decoded is answered at once."""
-        newcomers: list[Sequence] = []
+        admitted: list[Sequence] = []
         while (
-            len(newcomers) < self._memory.free
+            len(admitted) < self._kv_cache.free_slots
             and not self._cancelled
             and (request := next(source, None)) is not None
         ):
@@ -165,29 +167,31 @@ class LlamaEngine:
                 yield Completion(request.id, str(error), "failed")
                 continue
             least = min(request.min_tokens, request.max_tokens)
-            left, room = self.context - len(tokens), self.room - len(tokens)
-            if room < least:
-                why: Finish = "too_long" if left < least else "no_room"
+            context_left = self.context_tokens - len(tokens)
+            slot_left = self.slot_tokens - len(tokens)
+            if slot_left < least:
+                why: Finish = "too_long" if context_left < least else "no_room"
                 yield Completion(request.id, "", why, tokens_in=len(tokens), tokens_decoded=0)
                 continue
-            limit = min(left, request.max_tokens)
+            limit = min(context_left, request.max_tokens)
+            at_limit: Finish = "length" if slot_left >= limit else "no_room"
             try:
-                sequence = self._sequence(request, tokens, min(room, limit), whole=room >= limit)
+                sequence = self._sequence(request, tokens, min(slot_left, limit), at_limit)
             except ValueError as error:  # a schema that is no grammar
                 yield Completion(request.id, str(error), "failed", tokens_in=len(tokens))
                 continue
             prefix = tokens[:shared]
-            keeper = self._memory.keeper(request.group, prefix)
-            if keeper is not None:
+            prefix_slot = self._kv_cache.reserve_prefix_slot(request.group, prefix)
+            if prefix_slot is not None:
                 before = self._runner.seconds
-                self._runner.prefill(prefix, keeper)
+                self._runner.prefill(prefix, prefix_slot)
                 self._times.add(len(prefix), 0, self._runner.seconds - before)
-            newcomers.append(sequence)
-        self._memory.take(newcomers)
-        self._scheduler.running += newcomers
+            admitted.append(sequence)
+        self._kv_cache.assign_slots(admitted)
+        self._scheduler.running += admitted
 
     def _sequence(
-        self, request: Request, tokens: list[int], limit: int, *, whole: bool
+        self, request: Request, tokens: list[int], limit: int, finish_at_limit: Finish
     ) -> Sequence:
         constraint = request.constraint
         matcher = self._grammars.matcher(constraint) if isinstance(constraint, Json) else None
@@ -198,70 +202,74 @@ class LlamaEngine:
             labels = self._labels[constraint]
         return Sequence(
             request, tokens, limit=limit, vocab=self.vocab, matcher=matcher, labels=labels,
-            cut="length" if whole else "no_room",
+            finish_at_limit=finish_at_limit,
         )  # fmt: skip
 
-    def _timed(self, batch: list[Share]) -> tuple[list[Share], np.ndarray[Any, Any]]:
+    def _decode_timed(
+        self, batch: list[ScheduledTokens]
+    ) -> tuple[list[ScheduledTokens], NDArray[np.float32]]:
         """Decodes the batch, and notes what it took."""
-        read = sum(share.length for share in batch if share.sequence.reading)
-        written = sum(share.length for share in batch) - read
+        read = sum(chunk.length for chunk in batch if chunk.sequence.is_prefilling)
+        written = sum(chunk.length for chunk in batch) - read
         before = self._runner.seconds
         decoded = self._runner.decode(batch)
         self._times.add(read, written, self._runner.seconds - before)
         return decoded
 
-    def _settle(self, batch: list[Share], logits: np.ndarray[Any, Any]) -> Iterator[Completion]:
-        sound = ~np.isnan(logits[:, 0])
-        self._sound = self._sound or bool(sound.any())
-        if not self._sound and len(logits):
+    def _process_logits(
+        self, batch: list[ScheduledTokens], logits: NDArray[np.float32]
+    ) -> Iterator[Completion]:
+        finite = ~np.isnan(logits[:, 0])
+        self._has_finite_logits = self._has_finite_logits or bool(finite.any())
+        if not self._has_finite_logits and len(logits):
             raise SysgenError(
                 f"{self.path.name} computes no numbers: its weights are damaged",
                 hint="get the file anew (`sysgen models pull`), or take another quantisation",
             )
-        whole = [share.sequence for share in batch if share.whole]
+        ready = [chunk.sequence for chunk in batch if chunk.is_final_chunk]
         for sequence, count in batch:
             sequence.position += count
-        for sequence, row, numbers in zip(whole, logits, sound, strict=True):
-            if not numbers:
+        for sequence, row, is_finite in zip(ready, logits, finite, strict=True):
+            if not is_finite:
                 sequence.fail("the model computes no numbers for it")
                 continue
             try:
-                sequence.settle(row)
+                sequence.on_logits(row)
             except Exception as error:  # whatever it is, it is this request's alone
                 sequence.fail(str(error) or type(error).__name__)
-            self._memory.rewind(sequence)
-        yield from self._retired()
+            self._kv_cache.roll_back(sequence)
+        yield from self._finished()
 
-    def _retired(self) -> Iterator[Completion]:
-        for sequence in self._scheduler.retire():
+    def _finished(self) -> Iterator[Completion]:
+        for sequence in self._scheduler.remove_finished():
             if sequence.slot >= 0:
-                self._memory.release(sequence)
+                self._kv_cache.release(sequence)
             self._suspects.discard(sequence.request.id)
             yield sequence.completion()
 
-    def _start_over(self, shares: list[Share], error: DecodeError) -> None:
+    def _restart(self, chunks: list[ScheduledTokens], error: DecodeError) -> None:
         """After a batch that llama.cpp failed over. Where it decodes anything else, a sequence of
         that batch is at fault: each then goes alone, until it is known which. Where it does not, it
         is given time, ever longer; raises the error in the end. What runs begins anew."""
         before, self._scheduler.running = self._scheduler.running, []
-        self._memory.clear()
-        whole = not self._works(error)
-        ids = {share.sequence.request.id for share in shares}
+        self._kv_cache.clear()
+        was_interrupted = not self._wait_until_decoding(error)
+        ids = {chunk.sequence.request.id for chunk in chunks}
         for old in before:
-            new = self._sequence(old.request, old.prompt, old.limit, whole=old.cut == "length")
-            if ids == {old.request.id} and ids <= self._suspects and not whole:
+            new = self._sequence(old.request, old.prompt, old.limit, old.finish_at_limit)
+            if ids == {old.request.id} and ids <= self._suspects and not was_interrupted:
                 new.fail(error.message)
             self._scheduler.running.append(new)
-        if not whole:
+        if not was_interrupted:
             self._suspects |= ids
-        self._memory.take([one for one in self._scheduler.running if one.finish is None])
+        self._kv_cache.assign_slots([one for one in self._scheduler.running if one.finish is None])
 
-    def _works(self, error: DecodeError) -> bool:
+    def _wait_until_decoding(self, error: DecodeError) -> bool:
         """Whether llama.cpp decodes anything at once; waits for it where it does not. Raises the
         error where that takes too long."""
-        for i, pause in enumerate((*PAUSES, 0.0)):
-            if self._cancelled or self._runner.works(max(self.vocab.bos, 0)):
-                self._memory.clear()
+        for i, pause in enumerate((*RECOVERY_PAUSES, 0.0)):
+            if self._cancelled or self._runner.can_decode(max(self.vocab.bos, 0)):
+                self._kv_cache.clear()
                 return i == 0
             if not pause:
                 raise error
@@ -273,37 +281,37 @@ class LlamaEngine:
         while time.monotonic() < until and not self._cancelled:
             time.sleep(0.1)
 
-    def _flash(self, wanted: bool | None) -> int:
+    def _flash_attention(self, wanted: bool | None) -> int:
         """On CPUs the plain kernels were 1.2 to 1.7 times as fast; a GPU decides for itself."""
-        if wanted is None and self._layers:
+        if wanted is None and self._gpu_layers:
             return int(llama_cpp.LLAMA_FLASH_ATTN_TYPE_AUTO)
         kinds = llama_cpp.LLAMA_FLASH_ATTN_TYPE_DISABLED, llama_cpp.LLAMA_FLASH_ATTN_TYPE_ENABLED
         return int(kinds[bool(wanted)])
 
-    def _context(self, options: Options) -> int:
+    def _context_limit(self, options: Options) -> int:
         """Tokens that prompt and answer may take together, whatever memory there is now."""
         if not options.no_room or options.context is not None:
-            return self.room
-        return max(self.room, rounded(llama_cpp.llama_model_n_ctx_train(self._model)))
+            return self.slot_tokens
+        return max(self.slot_tokens, rounded(llama_cpp.llama_model_n_ctx_train(self._model)))
 
-    def _new_context(self, options: Options, kept: int) -> Any:
+    def _new_context(self, options: Options, prefix_slots: int) -> Any:
         params = llama_cpp.llama_context_default_params()
         params.n_batch = params.n_ubatch = options.batch
-        params.n_seq_max = self.slots + kept
-        params.n_ctx = self.room * params.n_seq_max
+        params.n_seq_max = self.slots + prefix_slots
+        params.n_ctx = self.slot_tokens * params.n_seq_max
         params.n_outputs_max = params.n_seq_max
         # A stream each: attention over one's own cells only, so neighbours change nothing.
         params.kv_unified = False
         params.swa_full = True
-        params.flash_attn_type = self._flash(options.flash)
+        params.flash_attn_type = self._flash_attention(options.flash)
         threads = options.threads or psutil.cpu_count(logical=False) or os.cpu_count() or 1
         params.n_threads = params.n_threads_batch = threads
         params.no_perf = True
         context = llama_cpp.llama_init_from_model(self._model, params)
         if context is None:
             raise SysgenError(
-                f"no context of {self.slots} slots x {self.room} tokens for {self.path.name}: "
-                f"{weights.last_words()}",
+                f"no context of {self.slots} slots x {self.slot_tokens} tokens for "
+                f"{self.path.name}: {weights.last_words()}",
                 hint="try fewer slots (--slots) or a smaller context (--context)",
             )
         return context

@@ -15,7 +15,7 @@ import psutil
 from sysgen_local.core.errors import SysgenError
 from sysgen_local.engine.llama import weights
 from sysgen_local.engine.llama.devices import gpus
-from sysgen_local.engine.llama.kv_cache import KEPT
+from sysgen_local.engine.llama.kv_cache import PREFIX_SLOTS
 
 SLOTS_ON_CPU = 16
 """Twice as many gained 3 % there; each takes memory."""
@@ -135,7 +135,7 @@ def layout(options: Options, *, trained: int, cells: int, slots: int) -> Layout:
     less than having no slots. Then slots go down to ENOUGH, then long jobs down to USUAL tokens,
     then the other slots.
     """
-    whole = _layout(options, trained, cells, slots, KEPT)
+    whole = _layout(options, trained, cells, slots, PREFIX_SLOTS)
     wanted = options.context or min(trained, options.least or options.longest or USUAL)
     if whole.slots >= min(slots, ENOUGH) and whole.room >= wanted:
         return whole

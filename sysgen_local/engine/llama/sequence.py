@@ -7,7 +7,7 @@ comes next. Knows nothing of batches or of llama.cpp.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence as Tokens
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from sysgen_local.engine.llama.sampler import Logits, draw, shares
 from sysgen_local.engine.llama.tokenizer import Vocab
 from sysgen_local.engine.request import Completion, Finish, Request
 
-TRICKLE = 8
+MAX_SINGLE_TOKEN_STEPS = 8
 """Up to so many tokens that a grammar forces go into the batch one at a time. llama.cpp computes
 sequences together only as far as they are equally long: whatever is longer than its neighbours
 costs another pass over the weights, which is as dear as about this many tokens among others."""
@@ -39,26 +39,26 @@ class Sequence:
         vocab: Vocab,
         matcher: Matcher | None = None,
         labels: Node | None = None,
-        cut: Finish = "length",
+        finish_at_limit: Finish = "length",
     ) -> None:
         self.request = request
         self.tokens = prompt
         self.position = 0
-        self.piecemeal = False
-        self.spared = 0
+        self.one_token_per_step = False
+        self.cached_tokens = 0
         self.slot = -1
-        self.held: int | None = None
+        self.rollback_to: int | None = None
         self.finish: Finish | None = None
         self._prompt_length = len(prompt)
         self._limit = limit
-        self.cut = cut
+        self.finish_at_limit = finish_at_limit
         self._vocab = vocab
         self._matcher = matcher
         self._labels = labels
         self._scores = Scores(labels, vocab.end) if labels and labels.shared else None
-        self._written: list[int] = []
-        self._tail = b""
-        self._why = ""
+        self._generated: list[int] = []
+        self._recent_bytes = b""
+        self._error = ""
         self._probabilities: dict[str, float] | None = None
         self._random = np.random.Generator(np.random.PCG64(request.seed))
         self._started = time.perf_counter()
@@ -76,34 +76,34 @@ class Sequence:
         return self._limit
 
     @property
-    def waiting(self) -> int:
+    def pending_tokens(self) -> int:
         """How many tokens are still to be decoded."""
         return len(self.tokens) - self.position
 
     @property
-    def prompt_held(self) -> list[int]:
+    def cached_prompt(self) -> list[int]:
         """What the memory holds of the prompt."""
         return self.tokens[: min(self.position, self._prompt_length)]
 
     @property
-    def reading(self) -> bool:
+    def is_prefilling(self) -> bool:
         """Whether what waits is part of the prompt."""
         return self.position < self._prompt_length
 
     @property
-    def read(self) -> int:
+    def prefilled_tokens(self) -> int:
         """How many tokens of the prompt were decoded for it."""
-        return max(0, min(self.position, self._prompt_length) - self.spared)
+        return max(0, min(self.position, self._prompt_length) - self.cached_tokens)
 
     @property
-    def written(self) -> int:
+    def generated_tokens(self) -> int:
         """How many tokens were written."""
-        return len(self._written)
+        return len(self._generated)
 
-    def settle(self, logits: Logits) -> None:
+    def on_logits(self, logits: Logits) -> None:
         """Takes the logits behind the last token and moves on."""
         if self._labels is not None:
-            self._choose(logits, self._labels)
+            self._score_labels(logits, self._labels)
             return
         sampling = self.request.sampling
         token = draw(logits, sampling, self._random)
@@ -113,55 +113,55 @@ class Sequence:
             self._append(
                 self._matcher.accept(token, logits, lambda row: draw(row, sampling, self._random))
             )
-        self.piecemeal = self.waiting <= TRICKLE
+        self.one_token_per_step = self.pending_tokens <= MAX_SINGLE_TOKEN_STEPS
 
-    def give_up(self) -> None:
+    def abort(self) -> None:
         """Ends where it is: the model's memory has no room for more."""
-        self.finish = "length" if self._written and self._labels is None else "too_long"
+        self.finish = "length" if self._generated and self._labels is None else "too_long"
 
-    def fail(self, why: str) -> None:
+    def fail(self, reason: str) -> None:
         """Ends without an answer."""
-        self._why = why
+        self._error = reason
         self._probabilities = None
         self.finish = "failed"
 
-    def _append(self, tokens: Tokens[int]) -> None:
+    def _append(self, tokens: Iterable[int]) -> None:
         for token in tokens:
             if token in self._vocab.end:
                 self.finish = "stop"
                 return
-            self._written.append(token)
+            self._generated.append(token)
             self.tokens.append(token)
-            if self._vocab.stop and self._matcher is None and self._stopped(token):
+            if self._vocab.stop and self._matcher is None and self._reached_stop_text(token):
                 self.finish = "stop"
                 return
         if self._matcher is not None and self._matcher.complete:
             self.finish = "stop"
-        elif len(self._written) >= self._limit:
-            self.finish = self.cut
+        elif len(self._generated) >= self._limit:
+            self.finish = self.finish_at_limit
 
-    def _stopped(self, token: int) -> bool:
+    def _reached_stop_text(self, token: int) -> bool:
         """Whether the text that closes a turn has just been written."""
         stop = self._vocab.stop.encode()
-        self._tail = (self._tail + self._vocab.pieces[token])[-len(stop) - 64 :]
-        return stop in self._tail
+        self._recent_bytes = (self._recent_bytes + self._vocab.pieces[token])[-len(stop) - 64 :]
+        return stop in self._recent_bytes
 
-    def _choose(self, logits: Logits, root: Node) -> None:
+    def _score_labels(self, logits: Logits, root: Node) -> None:
         if self._scores is None:
-            self._decide(shares(logits, [list(tokens) for tokens in root.own]))
+            self._set_probabilities(shares(logits, [list(tokens) for tokens in root.own]))
             return
         path = self._scores.take(logits)
         if path is None:
-            self._decide(self._scores.shares())
+            self._set_probabilities(self._scores.shares())
             return
         # What was looked at before stays in memory as far as it is the same.
         prompt, looked_at = self.tokens[: self._prompt_length], self.tokens[self._prompt_length :]
         self.tokens = [*prompt, *path]
         same = len(path) - 1 if looked_at == [*path[:-1]] else 0
-        self.held = self._prompt_length + same
-        self.piecemeal = True
+        self.rollback_to = self._prompt_length + same
+        self.one_token_per_step = True
 
-    def _decide(self, found: NDArray[np.float64]) -> None:
+    def _set_probabilities(self, found: NDArray[np.float64]) -> None:
         assert self.request.constraint is not None
         labels = self.request.constraint.labels  # type: ignore[union-attr]
         self._probabilities = dict(zip(labels, found.tolist(), strict=True))
@@ -174,17 +174,17 @@ class Sequence:
             id=self.request.id,
             text=max(probabilities, key=probabilities.__getitem__)
             if probabilities
-            else self._why or self._text(),
+            else self._error or self._text(),
             finish=self.finish,
             tokens_in=self._prompt_length,
-            tokens_out=len(self._written),
+            tokens_out=len(self._generated),
             seconds=time.perf_counter() - self._started,
             probabilities=probabilities,
-            tokens_decoded=self._prompt_length - self.spared,
+            tokens_decoded=self._prompt_length - self.cached_tokens,
         )
 
     def _text(self) -> str:
-        text = self._vocab.decode(self._written)
+        text = self._vocab.decode(self._generated)
         if stop := self._vocab.stop:
             return text.partition(stop)[0] if self._matcher is None else text
         return text

@@ -68,22 +68,24 @@ class TextEngine(LlamaEngine):
         What the memory still holds of the last prompt is not computed again. Prompts that are too
         long lose their beginning.
         """
-        kept = max(1, self.room - len(continuation))
-        tokens = [*prompt[-kept:], *continuation][: self.room]
+        kept = max(1, self.slot_tokens - len(continuation))
+        tokens = [*prompt[-kept:], *continuation][: self.slot_tokens]
         first = min(len(prompt), kept)
         sequence = Sequence(_ASKED, tokens[:first], limit=1, vocab=self.vocab)
-        self._memory.take([sequence])
+        self._kv_cache.assign_slots([sequence])
         sequence.tokens = tokens
         total, greedy, at = 0.0, True, first
         # The logits behind a token say what comes next: those of the last token are not needed.
-        for row in self._runner.each(tokens[:-1], sequence.slot, sequence.position, first - 1):
+        for row in self._runner.logits_for_each(
+            tokens[:-1], sequence.slot, sequence.position, first - 1
+        ):
             wanted = tokens[at]
             high = float(row.max())
             total += float(row[wanted]) - high - float(np.log(np.exp(row - high).sum()))
             greedy = greedy and int(row.argmax()) == wanted
             at += 1
         sequence.position = len(tokens) - 1
-        self._memory.release(sequence)
+        self._kv_cache.release(sequence)
         return Likelihood(total, greedy)
 
     def close(self) -> None:
