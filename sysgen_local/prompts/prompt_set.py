@@ -26,7 +26,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sysgen_local.core.errors import UsageError
 from sysgen_local.core.records import Tag
 from sysgen_local.core.resources import resource
-from sysgen_local.engine.llama.segments import Marks
+from sysgen_local.engine.llama.placeholders import Placeholders
 from sysgen_local.engine.request import Message, Segment
 
 if TYPE_CHECKING:
@@ -134,11 +134,11 @@ class PromptFile:
         if (pieces := part.made.get(shape)) is None:
             # The template sees marks in place of the strings, so what it makes of them is the
             # same for all values of this shape.
-            marks = Marks()
-            rendered = part.template.render(_marked(values, marks)).strip()
+            placeholders = Placeholders()
+            rendered = part.template.render(_marked(values, placeholders)).strip()
             pieces = tuple(
                 Segment(piece) if isinstance(piece, str) else piece
-                for piece in marks.pieces(rendered)
+                for piece in placeholders.split(rendered)
             )
             part.made[shape] = pieces
         content = [
@@ -331,11 +331,11 @@ def _shape(value: Any, texts: list[str]) -> Hashable:
     return type(value), value
 
 
-def _marked(value: Any, marks: Marks) -> Any:
+def _marked(value: Any, placeholders: Placeholders) -> Any:
     if isinstance(value, str):
-        return marks.mark()
+        return placeholders.new()
     if isinstance(value, Mapping):
-        return {key: _marked(item, marks) for key, item in value.items()}
+        return {key: _marked(item, placeholders) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_marked(item, marks) for item in value]
+        return [_marked(item, placeholders) for item in value]
     return value

@@ -150,9 +150,9 @@ def spoken_to(model: Model) -> dict[str, str]:
     Raises UsageError as `open_engine`."""
     if isinstance(model, Server):
         return {"thinking": "off"}
-    from sysgen_local.engine.llama import speech
+    from sysgen_local.engine.llama import chat_profile
 
-    return {"chat": speech.fact(model.path)}
+    return {"chat": chat_profile.recipe_json(model.path)}
 
 
 def machine(

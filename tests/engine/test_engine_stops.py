@@ -81,7 +81,7 @@ def test_a_batch_that_cannot_be_decoded_costs_the_one_request_that_is_at_fault(
 ):
     requests = [ask(i, topic, max_tokens=20) for i, topic in enumerate(TOPICS[:6])]
     want = answers(endless, requests)
-    [poison] = endless.vocab._tokenize(" xylophone")[-1:]
+    [poison] = endless.tokenizer._tokenize(" xylophone")[-1:]
     failing(monkeypatch, endless, lambda tokens: poison in tokens)
     got = answers(endless, [requests[0], ask(9, "a xylophone"), *requests[1:]])
     assert (got["9"].finish, got["9"].tokens_out) == ("failed", 0)
@@ -129,7 +129,7 @@ def test_numbers_that_one_request_lacks_are_its_own_failure(endless, monkeypatch
 def test_what_breaks_over_one_request_is_its_own_failure(endless, monkeypatch):
     """A grammar that is stuck, a schema that is none, text that cannot be tokenised."""
     want = answers(endless, [ask(0, "tea", max_tokens=10)])
-    tokenize = endless.vocab._tokenize
+    tokenize = endless.tokenizer._tokenize
 
     def odd(text):
         if "xylophone" in text:
@@ -139,7 +139,7 @@ def test_what_breaks_over_one_request_is_its_own_failure(endless, monkeypatch):
     def stuck(*_):
         raise ValueError("the grammar is stuck: nothing fits")
 
-    monkeypatch.setattr(endless.vocab, "_tokenize", odd)
+    monkeypatch.setattr(endless.tokenizer, "_tokenize", odd)
     monkeypatch.setattr(Matcher, "accept", stuck)
     got = answers(endless, [
         ask(1, "rain", constraint=Json('{"type": "object"}')), ask(0, "tea", max_tokens=10),

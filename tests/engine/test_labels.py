@@ -35,11 +35,14 @@ def model(request, tmp_path_factory):
 def test_digits_are_scored_by_all_their_tokens(model):
     """The shares are those of the probabilities of whole sequences, each asked alone."""
     engine = LlamaEngine(model, Options(slots=3, threads=1))
-    root = engine.vocab.label_tree(RATINGS.labels)
+    root = engine.tokenizer.label_tree(RATINGS.labels)
     assert BLANK in root.shared
     request = ask(0, "tea", constraint=RATINGS, max_tokens=1)
-    prompt = engine.vocab.encode(engine.chat.render(request.messages)).tokens
-    spellings = [engine.vocab._spellings(x) | engine.vocab._bare(x) for x in RATINGS.labels]
+    prompt = engine.tokenizer.encode(engine.chat_template.render(request.messages)).tokens
+    spellings = [
+        engine.tokenizer._spellings(x) | engine.tokenizer._single_token_spellings(x)
+        for x in RATINGS.labels
+    ]
     [alone] = engine.complete([request])
     engine.close()
     assert alone.finish == "stop"
@@ -63,7 +66,7 @@ def test_neighbours_change_nothing_to_the_last_bit(builtin):
     found = []
     for requests in ([request], [*others, request], [request, *others]):
         engine = LlamaEngine(builtin, Options(slots=4, threads=1))
-        assert engine.vocab.label_tree(labels.labels).shared
+        assert engine.tokenizer.label_tree(labels.labels).shared
         found.append(dict(answers(engine, requests)["0"].probabilities))
         engine.close()
     assert found[0] == found[1] == found[2]
@@ -73,9 +76,9 @@ def test_neighbours_change_nothing_to_the_last_bit(builtin):
 def test_words_with_tokens_of_their_own_are_told_by_the_first(model):
     engine = LlamaEngine(model, Options(slots=1, threads=1))
     for labels in (("good", "bad", "none"), ("yes", "no"), ("A", "B")):
-        assert not engine.vocab.label_tree(labels).shared
+        assert not engine.tokenizer.label_tree(labels).shared
     with pytest.raises(UsageError, match="x, x cannot be told apart"):
-        engine.vocab.label_tree(("x", "x"))
+        engine.tokenizer.label_tree(("x", "x"))
     engine.close()
 
 

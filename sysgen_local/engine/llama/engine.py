@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from sysgen_local.core.errors import SysgenError, UsageError
 from sysgen_local.engine.llama import weights
+from sysgen_local.engine.llama.chat_profile import load_chat
 from sysgen_local.engine.llama.grammar import Grammars
 from sysgen_local.engine.llama.kv_cache import KVCache
 from sysgen_local.engine.llama.labels import Node
@@ -28,7 +29,6 @@ from sysgen_local.engine.llama.plan import Options, gpu_layers, rounded, slots_a
 from sysgen_local.engine.llama.runner import DecodeError, Runner
 from sysgen_local.engine.llama.scheduler import ScheduledTokens, Scheduler
 from sysgen_local.engine.llama.sequence import Sequence
-from sysgen_local.engine.llama.speech import learn
 from sysgen_local.engine.request import Choice, Completion, Finish, Flight, Json, Load, Request
 
 RECOVERY_PAUSES = (1.0, 4.0, 15.0)
@@ -48,11 +48,11 @@ class LlamaEngine:
         self._gpu_note = "" if layers or not options.gpu_layers else _NO_GPU
         self._model = weights.load(path, layers)
         self._gpu_layers = llama_cpp.llama_model_n_layer(self._model) if layers < 0 else layers
-        self.vocab, self.chat = learn(self._model, path)
+        self.tokenizer, self.chat_template = load_chat(self._model, path)
         self.slots, self.slot_tokens, prefix_slots = slots_and_room(self._model, options)
         self.context_tokens = self._context_limit(options)
         context = self._new_context(options, prefix_slots)
-        self._runner = Runner(context, self.vocab.size, options.batch)
+        self._runner = Runner(context, self.tokenizer.size, options.batch)
         recurrent = llama_cpp.llama_model_is_recurrent(self._model)
         hybrid = llama_cpp.llama_model_is_hybrid(self._model)
         self._kv_cache = KVCache(
@@ -97,7 +97,7 @@ class LlamaEngine:
 
     def close(self) -> None:
         """Frees model and context; the engine cannot be used afterwards."""
-        self.chat.close()
+        self.chat_template.close()
         self._runner.close()
         llama_cpp.llama_free(self._runner.context)
         llama_cpp.llama_model_free(self._model)
@@ -109,8 +109,8 @@ class LlamaEngine:
         unit, size = ("B", 1e9) if parameters >= 1e9 else ("M", 1e6)
         layers, note = self._gpu_layers, self._gpu_note
         where = f"{layers} layers on the GPU" if layers else f"on the CPU{note}"
-        folded = "" if self.chat.has_system else ", system message in the user turn"
-        if learnt := self.vocab.learnt_end:
+        folded = "" if self.chat_template.has_system else ", system message in the user turn"
+        if learnt := self.tokenizer.template_end:
             folded += f", answers end with {learnt} (by its chat template)"
         return (
             f"{self.path.name}: {parameters / size:.1f}{unit} parameters, {self.slots} slots x "
@@ -146,7 +146,7 @@ class LlamaEngine:
 
     @cached_property
     def _grammars(self) -> Grammars:
-        return Grammars(self.vocab)
+        return Grammars(self.tokenizer)
 
     def _admit(self, source: Iterator[Request | None]) -> Iterator[Completion]:
         """Fills free slots; a request that ends before it is decoded is answered at once."""
@@ -157,12 +157,12 @@ class LlamaEngine:
             and (request := next(source, None)) is not None
         ):
             try:
-                pieces = self.chat.render(request.messages)
+                parts = self.chat_template.render(request.messages)
             except UsageError as error:
                 yield Completion(request.id, error.message, "refused")
                 continue
             try:
-                tokens, shared = self.vocab.encode(pieces)
+                tokens, prefix_length = self.tokenizer.encode(parts)
             except ValueError as error:
                 yield Completion(request.id, str(error), "failed")
                 continue
@@ -180,7 +180,7 @@ class LlamaEngine:
             except ValueError as error:  # a schema that is no grammar
                 yield Completion(request.id, str(error), "failed", tokens_in=len(tokens))
                 continue
-            prefix = tokens[:shared]
+            prefix = tokens[:prefix_length]
             prefix_slot = self._kv_cache.reserve_prefix_slot(request.group, prefix)
             if prefix_slot is not None:
                 before = self._runner.seconds
@@ -198,10 +198,10 @@ class LlamaEngine:
         labels = None
         if isinstance(constraint, Choice):
             if constraint not in self._labels:
-                self._labels[constraint] = self.vocab.label_tree(constraint.labels)
+                self._labels[constraint] = self.tokenizer.label_tree(constraint.labels)
             labels = self._labels[constraint]
         return Sequence(
-            request, tokens, limit=limit, vocab=self.vocab, matcher=matcher, labels=labels,
+            request, tokens, limit=limit, tokenizer=self.tokenizer, matcher=matcher, labels=labels,
             finish_at_limit=finish_at_limit,
         )  # fmt: skip
 
@@ -268,7 +268,7 @@ class LlamaEngine:
         """Whether llama.cpp decodes anything at once; waits for it where it does not. Raises the
         error where that takes too long."""
         for i, pause in enumerate((*RECOVERY_PAUSES, 0.0)):
-            if self._cancelled or self._runner.can_decode(max(self.vocab.bos, 0)):
+            if self._cancelled or self._runner.can_decode(max(self.tokenizer.bos, 0)):
                 self._kv_cache.clear()
                 return i == 0
             if not pause:

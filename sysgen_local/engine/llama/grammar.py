@@ -13,14 +13,14 @@ from collections.abc import Callable
 import numpy as np
 
 from sysgen_local.engine.llama.sampler import Logits
-from sysgen_local.engine.llama.tokenizer import Vocab
+from sysgen_local.engine.llama.tokenizer import Tokenizer
 from sysgen_local.engine.request import Json
 
 
 class Grammars:
     """Compiles each schema once for a vocabulary; every sequence gets its own matcher."""
 
-    def __init__(self, vocab: Vocab) -> None:
+    def __init__(self, tokenizer: Tokenizer) -> None:
         from llguidance import LLTokenizer
         from llguidance.llamacpp import lltokenizer_from_vocab
 
@@ -28,7 +28,7 @@ class Grammars:
             # The adapter calls llama.cpp by names that llama-cpp-python wants replaced.
             warnings.simplefilter("ignore", DeprecationWarning)
             self._tokenizer: LLTokenizer = lltokenizer_from_vocab(
-                vocab.pointer, eos_token=sorted(vocab.end) or [vocab.eos]
+                tokenizer.vocab, eos_token=sorted(tokenizer.end_tokens) or [tokenizer.eos]
             )
         self._matchers: dict[Json, Matcher] = {}
 

@@ -15,7 +15,7 @@ from typing import Any
 import llama_cpp
 
 from sysgen_local.engine.llama.sequence import Sequence
-from sysgen_local.engine.llama.tokenizer import common
+from sysgen_local.engine.llama.tokenizer import common_prefix_length
 
 PREFIX_SLOTS = 8
 """How many prefixes are kept beside the slots where memory allows; a stream each. The default
@@ -139,7 +139,7 @@ class KVCache:
     def _reusable_length(self, cached: list[int], prompt: list[int]) -> int:
         """How much of the prompt these tokens spare; its last two are decoded in any case: logits
         are wanted, and one alone would give others (see `Scheduler`)."""
-        length = max(0, min(common(cached, prompt), len(prompt) - 2))
+        length = max(0, min(common_prefix_length(cached, prompt), len(prompt) - 2))
         return length if self._can_truncate or length == len(cached) else 0
 
     def _remove_tokens(self, slot: int, start: int = -1) -> None:

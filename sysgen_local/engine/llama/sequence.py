@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sysgen_local.engine.llama.grammar import Matcher
 from sysgen_local.engine.llama.labels import Node, Scores
 from sysgen_local.engine.llama.sampler import Logits, draw, shares
-from sysgen_local.engine.llama.tokenizer import Vocab
+from sysgen_local.engine.llama.tokenizer import Tokenizer
 from sysgen_local.engine.request import Completion, Finish, Request
 
 MAX_SINGLE_TOKEN_STEPS = 8
@@ -36,7 +36,7 @@ class Sequence:
         prompt: list[int],
         *,
         limit: int,
-        vocab: Vocab,
+        tokenizer: Tokenizer,
         matcher: Matcher | None = None,
         labels: Node | None = None,
         finish_at_limit: Finish = "length",
@@ -52,10 +52,10 @@ class Sequence:
         self._prompt_length = len(prompt)
         self._limit = limit
         self.finish_at_limit = finish_at_limit
-        self._vocab = vocab
+        self._tokenizer = tokenizer
         self._matcher = matcher
         self._labels = labels
-        self._scores = Scores(labels, vocab.end) if labels and labels.shared else None
+        self._scores = Scores(labels, tokenizer.end_tokens) if labels and labels.shared else None
         self._generated: list[int] = []
         self._recent_bytes = b""
         self._error = ""
@@ -127,12 +127,16 @@ class Sequence:
 
     def _append(self, tokens: Iterable[int]) -> None:
         for token in tokens:
-            if token in self._vocab.end:
+            if token in self._tokenizer.end_tokens:
                 self.finish = "stop"
                 return
             self._generated.append(token)
             self.tokens.append(token)
-            if self._vocab.stop and self._matcher is None and self._reached_stop_text(token):
+            if (
+                self._tokenizer.stop_text
+                and self._matcher is None
+                and self._reached_stop_text(token)
+            ):
                 self.finish = "stop"
                 return
         if self._matcher is not None and self._matcher.complete:
@@ -142,8 +146,10 @@ class Sequence:
 
     def _reached_stop_text(self, token: int) -> bool:
         """Whether the text that closes a turn has just been written."""
-        stop = self._vocab.stop.encode()
-        self._recent_bytes = (self._recent_bytes + self._vocab.pieces[token])[-len(stop) - 64 :]
+        stop = self._tokenizer.stop_text.encode()
+        self._recent_bytes = (self._recent_bytes + self._tokenizer.token_bytes[token])[
+            -len(stop) - 64 :
+        ]
         return stop in self._recent_bytes
 
     def _score_labels(self, logits: Logits, root: Node) -> None:
@@ -184,7 +190,7 @@ class Sequence:
         )
 
     def _text(self) -> str:
-        text = self._vocab.decode(self._generated)
-        if stop := self._vocab.stop:
+        text = self._tokenizer.decode(self._generated)
+        if stop := self._tokenizer.stop_text:
             return text.partition(stop)[0] if self._matcher is None else text
         return text

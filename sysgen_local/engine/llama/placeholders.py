@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Iterator
 
 
-class Marks:
+class Placeholders:
     """Sentinels of one rendering."""
 
     def __init__(self) -> None:
@@ -18,16 +18,16 @@ class Marks:
         self._nonce = secrets.token_hex(8)
         self._next = 0
 
-    def mark(self) -> str:
+    def new(self) -> str:
         """The sentinel of the next index, from 0."""
         self._next += 1
-        return self.at(self._next - 1)
+        return self.get(self._next - 1)
 
-    def at(self, index: int) -> str:
+    def get(self, index: int) -> str:
         """The sentinel of that index."""
         return f"mark{self._nonce}n{index}e"
 
-    def pieces(self, rendered: str) -> Iterator[str | int]:
+    def split(self, rendered: str) -> Iterator[str | int]:
         """The template's own text, and for every sentinel the index of its text, in order.
         Raises ValueError where a sentinel was cut."""
         before, *marked = rendered.split(f"mark{self._nonce}n")
