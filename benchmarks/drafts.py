@@ -14,7 +14,7 @@ from pathlib import Path
 
 from sysgen_local.core.resources import resource
 from sysgen_local.engine.llama.tokenizer import PromptPart, Tokenizer
-from sysgen_local.engine.llama.weights import head
+from sysgen_local.engine.llama.weights import load_vocab_only
 from sysgen_local.store import Store
 
 SEEN, PROPOSED = 3, 8
@@ -47,7 +47,7 @@ def steps(source: list[int], answer: list[int]) -> tuple[int, int]:
 
 def main(path: Path, model: Path) -> None:
     written = taken = wasted = 0
-    with head(model) as loaded, Store.open(path, read_only=True) as store:
+    with load_vocab_only(model) as loaded, Store.open(path, read_only=True) as store:
         tokenizer = Tokenizer(loaded)
         for row in store.find("final", limit=None):
             assert row.responded is not None

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from benchmarks.build import CACHE
 from sysgen_local.core.resources import resource
 from sysgen_local.engine.llama.tokenizer import PromptPart, Tokenizer
-from sysgen_local.engine.llama.weights import head
+from sysgen_local.engine.llama.weights import load_vocab_only
 
 WIDTH, LAYERS, HEADS, KV_HEADS, FEED, VOCABULARY, CONTEXT = 896, 24, 14, 2, 4864, 151_936, 32_768
 END = "<|im_end|>"
@@ -133,7 +133,7 @@ def _tables(random: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[n
 def _bigrams() -> dict[int, dict[int, float]]:
     """token -> successor -> its share, from texts in two kinds of words that never meet."""
     counts: dict[int, dict[int, float]] = {}
-    with head(resource("builtin_model/builtin.gguf")) as builtin:
+    with load_vocab_only(resource("builtin_model/builtin.gguf")) as builtin:
         tokenizer = Tokenizer(builtin)
         for weight, text in _texts(Random(0), Words(tokenizer)):
             asked = PromptPart("<|im_start|>assistant\n", markup=True)

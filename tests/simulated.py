@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from sysgen_local.core.records import Conversation, Row, Turn
-from sysgen_local.engine.llama.pace import ON_CPU, StepTimes
 from sysgen_local.engine.llama.scheduler import Scheduler
+from sysgen_local.engine.llama.step_costs import CPU_COSTS, StepCosts
 from sysgen_local.engine.request import Completion, Costs, Flight, Load, Request
 from sysgen_local.running.pipeline import Pipeline
 from sysgen_local.running.progress import Pass, Progress, size_of
@@ -47,11 +47,13 @@ class SimulatedEngine:
 
     description = "simulated"
 
-    def __init__(self, clock: Clock, costs: Costs, slots: int = 16, usual: Costs = ON_CPU) -> None:
+    def __init__(
+        self, clock: Clock, costs: Costs, slots: int = 16, usual: Costs = CPU_COSTS
+    ) -> None:
         self.clock = clock
         self.costs = costs
         self.slots = slots
-        self.times = StepTimes(usual)
+        self.times = StepCosts(usual)
         self.scheduler = Scheduler(512)
         self.watch = lambda: None
 
@@ -94,7 +96,14 @@ class SimulatedEngine:
             for s in self.scheduler.running
         )
         times = self.times
-        return Load(times.steps, times.read, times.written, self.slots, flights, times.costs)
+        return Load(
+            times.steps,
+            times.prefill_tokens,
+            times.generated_tokens,
+            self.slots,
+            flights,
+            times.costs,
+        )
 
     def cancel(self) -> None: ...
 
@@ -256,7 +265,7 @@ def run(
     costs: Costs = CPU,
     slots: int = 16,
     board: Board | None = None,
-    usual: Costs = ON_CPU,
+    usual: Costs = CPU_COSTS,
     every: float = 2.0,
 ) -> Told:
     """Runs the stages; `passes` are (number of stages, weight of their model) where there are

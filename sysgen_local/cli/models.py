@@ -133,7 +133,7 @@ def check(model: str) -> None:
     labels = (LABELS, ("yes", "no"), LETTERS.labels, RATINGS.labels)
     # llama.cpp knows architecture and vocabulary.
     spoken = chat_profile.read_profile(report.path, labels)
-    weights.require_room(report.path)
+    weights.require_memory(report.path)
     click.echo(f"file          {report.path}")
     click.echo(f"size          {report.size:,} bytes, whole ({report.tensors} tensors)")
     click.echo(f"model         {report.name}")

@@ -127,8 +127,8 @@ def need(tasks: Sequence[Task]) -> None:
         if isinstance(model, Server):
             open_engine(model, machine()).close()
         else:
-            weights.require_room(model.path)
-            with weights.head(model.path):
+            weights.require_memory(model.path)
+            with weights.load_vocab_only(model.path):
                 pass
 
 

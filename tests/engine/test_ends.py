@@ -78,7 +78,7 @@ PLAIN = (
 )  # fmt: skip
 def test_a_turn_that_no_token_closes_is_closed_by_its_text(tmp_path, template, stop):
     path = make(tmp_path / "m.gguf", "llama", template=template)
-    with weights.head(path) as model:
+    with weights.load_vocab_only(path) as model:
         tokenizer, chat = load_chat(model, path)
         assert tokenizer.stop_text == stop
         if stop:
@@ -91,7 +91,7 @@ def test_a_turn_that_no_token_closes_is_closed_by_its_text(tmp_path, template, s
 
 
 def test_a_control_token_within_an_answer_is_seen(builtin):
-    with weights.head(builtin) as model:
+    with weights.load_vocab_only(builtin) as model:
         tokenizer, chat = load_chat(model, builtin)
         text = tokenizer.decode([*tokenizer._tokenize("Four."), END, *tokenizer._tokenize("user")])
         assert text == "Four.<|im_end|>user"

@@ -12,7 +12,7 @@ from tiny import make
 
 from sysgen_local.core.errors import SysgenError
 from sysgen_local.engine.llama.engine import LlamaEngine
-from sysgen_local.engine.llama.grammar import Matcher
+from sysgen_local.engine.llama.grammar import GrammarMatcher
 from sysgen_local.engine.llama.plan import Options
 from sysgen_local.engine.request import Json
 
@@ -140,7 +140,7 @@ def test_what_breaks_over_one_request_is_its_own_failure(endless, monkeypatch):
         raise ValueError("the grammar is stuck: nothing fits")
 
     monkeypatch.setattr(endless.tokenizer, "_tokenize", odd)
-    monkeypatch.setattr(Matcher, "accept", stuck)
+    monkeypatch.setattr(GrammarMatcher, "accept_or_resample", stuck)
     got = answers(endless, [
         ask(1, "rain", constraint=Json('{"type": "object"}')), ask(0, "tea", max_tokens=10),
         ask(2, "a xylophone"), ask(3, "ants", constraint=Json('{"type": 3}')),

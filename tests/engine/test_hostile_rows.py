@@ -82,13 +82,13 @@ def family(request, tmp_path_factory):
         source = CHATML
     elif request.param == "smollm2":
         path = request.getfixturevalue("smollm2")
-        with weights.head(path) as model:
+        with weights.load_vocab_only(path) as model:
             source = llama_cpp.llama_model_chat_template(model, None).decode()
     else:
         source, control, own = FAMILIES[request.param]
         path = tmp_path_factory.mktemp("hostile") / f"{request.param}.gguf"
         make(path, "llama", template=source, control=control, own=own)
-    with weights.head(path) as model:
+    with weights.load_vocab_only(path) as model:
         tokenizer = Tokenizer(model, source)
         template = ChatTemplate(
             source,

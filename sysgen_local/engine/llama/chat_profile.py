@@ -79,7 +79,7 @@ class ChatProfile:
 
 def read_profile(path: Path, labels: Sequence[tuple[str, ...]] = ()) -> ChatProfile:
     """Looks into a GGUF without its weights. Raises UsageError where it cannot be spoken to."""
-    with weights.head(path) as model:
+    with weights.load_vocab_only(path) as model:
         tokenizer, chat = load_chat(model, path)
         with closing(chat):
             mentioned_kwargs = chat.mentioned_kwargs
@@ -97,7 +97,7 @@ def read_profile(path: Path, labels: Sequence[tuple[str, ...]] = ()) -> ChatProf
                 generation_prompt=chat.generation_prompt,
                 answer_ends=(*map(tokenizer.token_text, sorted(tokenizer.end_tokens)), *stop),
                 template_end=tokenizer.template_end or tokenizer.stop_text.strip(),
-                labels={of: not tokenizer.label_tree(of).shared for of in labels},
+                labels={of: not tokenizer.label_tree(of).children for of in labels},
             )
 
 
@@ -114,7 +114,7 @@ def recipe_json(path: Path) -> str:
 @cache
 def _recipe_json(path: Path, size: int, changed: int) -> str:
     """`size` and `changed` tell a file from another one in its place."""
-    with weights.head(path) as model:
+    with weights.load_vocab_only(path) as model:
         tokenizer, chat = load_chat(model, path)
         with closing(chat):
             used = {

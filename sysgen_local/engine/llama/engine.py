@@ -21,14 +21,14 @@ from numpy.typing import NDArray
 from sysgen_local.core.errors import SysgenError, UsageError
 from sysgen_local.engine.llama import weights
 from sysgen_local.engine.llama.chat_profile import load_chat
-from sysgen_local.engine.llama.grammar import Grammars
+from sysgen_local.engine.llama.grammar import GrammarCompiler
 from sysgen_local.engine.llama.kv_cache import KVCache
-from sysgen_local.engine.llama.labels import Node
-from sysgen_local.engine.llama.pace import ON_CPU, ON_GPU, StepTimes
-from sysgen_local.engine.llama.plan import Options, gpu_layers, rounded, slots_and_room
+from sysgen_local.engine.llama.labels import LabelNode
+from sysgen_local.engine.llama.plan import Options, choose_layout, gpu_layers, round_up_to_cells
 from sysgen_local.engine.llama.runner import DecodeError, Runner
 from sysgen_local.engine.llama.scheduler import ScheduledTokens, Scheduler
 from sysgen_local.engine.llama.sequence import Sequence
+from sysgen_local.engine.llama.step_costs import CPU_COSTS, GPU_COSTS, StepCosts
 from sysgen_local.engine.request import Choice, Completion, Finish, Flight, Json, Load, Request
 
 RECOVERY_PAUSES = (1.0, 4.0, 15.0)
@@ -49,7 +49,7 @@ class LlamaEngine:
         self._model = weights.load(path, layers)
         self._gpu_layers = llama_cpp.llama_model_n_layer(self._model) if layers < 0 else layers
         self.tokenizer, self.chat_template = load_chat(self._model, path)
-        self.slots, self.slot_tokens, prefix_slots = slots_and_room(self._model, options)
+        self.slots, self.slot_tokens, prefix_slots = choose_layout(self._model, options)
         self.context_tokens = self._context_limit(options)
         context = self._new_context(options, prefix_slots)
         self._runner = Runner(context, self.tokenizer.size, options.batch)
@@ -59,8 +59,8 @@ class LlamaEngine:
             context, self.slots, prefix_slots=prefix_slots, can_truncate=not (recurrent or hybrid)
         )
         self._scheduler = Scheduler(options.batch)
-        self._times = StepTimes(ON_GPU if self._gpu_layers else ON_CPU)
-        self._labels: dict[Choice, Node] = {}
+        self._step_costs = StepCosts(GPU_COSTS if self._gpu_layers else CPU_COSTS)
+        self._label_trees: dict[Choice, LabelNode] = {}
         self._has_finite_logits = False
         self._suspects: set[str] = set()
         self._cancelled = False
@@ -119,14 +119,14 @@ class LlamaEngine:
 
     def load(self) -> Load:
         """See `Telling.load`."""
-        times, running = self._times, list(self._scheduler.running)
+        costs, running = self._step_costs, list(self._scheduler.running)
         return Load(
-            times.steps,
-            times.read,
-            times.written,
+            costs.steps,
+            costs.prefill_tokens,
+            costs.generated_tokens,
             self.slots,
             tuple(Flight(s.request.id, s.prefilled_tokens, s.generated_tokens) for s in running),
-            times.costs,
+            costs.costs,
         )
 
     @property
@@ -145,8 +145,8 @@ class LlamaEngine:
         return self._runner.tokens
 
     @cached_property
-    def _grammars(self) -> Grammars:
-        return Grammars(self.tokenizer)
+    def _grammar_compiler(self) -> GrammarCompiler:
+        return GrammarCompiler(self.tokenizer)
 
     def _admit(self, source: Iterator[Request | None]) -> Iterator[Completion]:
         """Fills free slots; a request that ends before it is decoded is answered at once."""
@@ -185,7 +185,7 @@ class LlamaEngine:
             if prefix_slot is not None:
                 before = self._runner.seconds
                 self._runner.prefill(prefix, prefix_slot)
-                self._times.add(len(prefix), 0, self._runner.seconds - before)
+                self._step_costs.add(len(prefix), 0, self._runner.seconds - before)
             admitted.append(sequence)
         self._kv_cache.assign_slots(admitted)
         self._scheduler.running += admitted
@@ -194,14 +194,16 @@ class LlamaEngine:
         self, request: Request, tokens: list[int], limit: int, finish_at_limit: Finish
     ) -> Sequence:
         constraint = request.constraint
-        matcher = self._grammars.matcher(constraint) if isinstance(constraint, Json) else None
+        grammar = (
+            self._grammar_compiler.matcher(constraint) if isinstance(constraint, Json) else None
+        )
         labels = None
         if isinstance(constraint, Choice):
-            if constraint not in self._labels:
-                self._labels[constraint] = self.tokenizer.label_tree(constraint.labels)
-            labels = self._labels[constraint]
+            if constraint not in self._label_trees:
+                self._label_trees[constraint] = self.tokenizer.label_tree(constraint.labels)
+            labels = self._label_trees[constraint]
         return Sequence(
-            request, tokens, limit=limit, tokenizer=self.tokenizer, matcher=matcher, labels=labels,
+            request, tokens, limit=limit, tokenizer=self.tokenizer, grammar=grammar, labels=labels,
             finish_at_limit=finish_at_limit,
         )  # fmt: skip
 
@@ -213,7 +215,7 @@ class LlamaEngine:
         written = sum(chunk.length for chunk in batch) - read
         before = self._runner.seconds
         decoded = self._runner.decode(batch)
-        self._times.add(read, written, self._runner.seconds - before)
+        self._step_costs.add(read, written, self._runner.seconds - before)
         return decoded
 
     def _process_logits(
@@ -292,7 +294,9 @@ class LlamaEngine:
         """Tokens that prompt and answer may take together, whatever memory there is now."""
         if not options.no_room or options.context is not None:
             return self.slot_tokens
-        return max(self.slot_tokens, rounded(llama_cpp.llama_model_n_ctx_train(self._model)))
+        return max(
+            self.slot_tokens, round_up_to_cells(llama_cpp.llama_model_n_ctx_train(self._model))
+        )
 
     def _new_context(self, options: Options, prefix_slots: int) -> Any:
         params = llama_cpp.llama_context_default_params()
@@ -311,7 +315,7 @@ class LlamaEngine:
         if context is None:
             raise SysgenError(
                 f"no context of {self.slots} slots x {self.slot_tokens} tokens for "
-                f"{self.path.name}: {weights.last_words()}",
+                f"{self.path.name}: {weights.last_warnings()}",
                 hint="try fewer slots (--slots) or a smaller context (--context)",
             )
         return context

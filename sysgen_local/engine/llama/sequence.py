@@ -12,9 +12,9 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from sysgen_local.engine.llama.grammar import Matcher
-from sysgen_local.engine.llama.labels import Node, Scores
-from sysgen_local.engine.llama.sampler import Logits, draw, shares
+from sysgen_local.engine.llama.grammar import GrammarMatcher
+from sysgen_local.engine.llama.labels import LabelNode, LabelScores
+from sysgen_local.engine.llama.sampler import Logits, label_probabilities, sample
 from sysgen_local.engine.llama.tokenizer import Tokenizer
 from sysgen_local.engine.request import Completion, Finish, Request
 
@@ -37,8 +37,8 @@ class Sequence:
         *,
         limit: int,
         tokenizer: Tokenizer,
-        matcher: Matcher | None = None,
-        labels: Node | None = None,
+        grammar: GrammarMatcher | None = None,
+        labels: LabelNode | None = None,
         finish_at_limit: Finish = "length",
     ) -> None:
         self.request = request
@@ -53,17 +53,19 @@ class Sequence:
         self._limit = limit
         self.finish_at_limit = finish_at_limit
         self._tokenizer = tokenizer
-        self._matcher = matcher
+        self._grammar = grammar
         self._labels = labels
-        self._scores = Scores(labels, tokenizer.end_tokens) if labels and labels.shared else None
+        self._scores = (
+            LabelScores(labels, tokenizer.end_tokens) if labels and labels.children else None
+        )
         self._generated: list[int] = []
         self._recent_bytes = b""
         self._error = ""
         self._probabilities: dict[str, float] | None = None
         self._random = np.random.Generator(np.random.PCG64(request.seed))
         self._started = time.perf_counter()
-        if matcher is not None:
-            self._append(matcher.forced())
+        if grammar is not None:
+            self._append(grammar.fast_forward())
 
     @property
     def prompt(self) -> list[int]:
@@ -106,12 +108,14 @@ class Sequence:
             self._score_labels(logits, self._labels)
             return
         sampling = self.request.sampling
-        token = draw(logits, sampling, self._random)
-        if self._matcher is None:
+        token = sample(logits, sampling, self._random)
+        if self._grammar is None:
             self._append([token])
         else:
             self._append(
-                self._matcher.accept(token, logits, lambda row: draw(row, sampling, self._random))
+                self._grammar.accept_or_resample(
+                    token, logits, lambda row: sample(row, sampling, self._random)
+                )
             )
         self.one_token_per_step = self.pending_tokens <= MAX_SINGLE_TOKEN_STEPS
 
@@ -134,12 +138,12 @@ class Sequence:
             self.tokens.append(token)
             if (
                 self._tokenizer.stop_text
-                and self._matcher is None
+                and self._grammar is None
                 and self._reached_stop_text(token)
             ):
                 self.finish = "stop"
                 return
-        if self._matcher is not None and self._matcher.complete:
+        if self._grammar is not None and self._grammar.is_complete:
             self.finish = "stop"
         elif len(self._generated) >= self._limit:
             self.finish = self.finish_at_limit
@@ -152,13 +156,15 @@ class Sequence:
         ]
         return stop in self._recent_bytes
 
-    def _score_labels(self, logits: Logits, root: Node) -> None:
+    def _score_labels(self, logits: Logits, root: LabelNode) -> None:
         if self._scores is None:
-            self._set_probabilities(shares(logits, [list(tokens) for tokens in root.own]))
+            self._set_probabilities(
+                label_probabilities(logits, [list(tokens) for tokens in root.own_tokens])
+            )
             return
-        path = self._scores.take(logits)
+        path = self._scores.on_logits(logits)
         if path is None:
-            self._set_probabilities(self._scores.shares())
+            self._set_probabilities(self._scores.probabilities())
             return
         # What was looked at before stays in memory as far as it is the same.
         prompt, looked_at = self.tokens[: self._prompt_length], self.tokens[self._prompt_length :]
@@ -192,5 +198,5 @@ class Sequence:
     def _text(self) -> str:
         text = self._tokenizer.decode(self._generated)
         if stop := self._tokenizer.stop_text:
-            return text.partition(stop)[0] if self._matcher is None else text
+            return text.partition(stop)[0] if self._grammar is None else text
         return text

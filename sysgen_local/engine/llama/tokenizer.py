@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import llama_cpp
 
 from sysgen_local.core.errors import UsageError
-from sysgen_local.engine.llama.labels import Node, tree
+from sysgen_local.engine.llama.labels import LabelNode, build_label_tree
 
 _CONTROL_LIKE = re.compile(
     r"<\|.*\|>|\[/?[A-Z_]+\]|</?(think|tool\w*|s|start_of_turn|end_of_turn)>"
@@ -138,17 +138,17 @@ class Tokenizer:
         # Where row text begins, a token may straddle the border: two tokens stay unshared.
         return EncodedPrompt(tokens, max(0, common_prefix_length(tokens, head_tokens) - 2))
 
-    def label_tree(self, labels: tuple[str, ...]) -> Node:
+    def label_tree(self, labels: tuple[str, ...]) -> LabelNode:
         """The labels in any of their usual spellings, as a tree of tokens. Raises UsageError where
         this vocabulary cannot tell them apart."""
         spellings = [self._spellings(label) for label in labels]
         try:
-            root = tree(spellings)
-            if root.shared and self._adds_space_prefix:
+            root = build_label_tree(spellings)
+            if root.children and self._adds_space_prefix:
                 # A model need not write the blank that this tokenizer puts before every text.
                 single = [self._single_token_spellings(label) for label in labels]
                 both = [a | b for a, b in zip(spellings, single, strict=True)]
-                root = tree(both, whole=True)
+                root = build_label_tree(both, full_depth=True)
             return root
         except ValueError as error:
             raise UsageError(
