@@ -14,13 +14,13 @@ from sysgen_local.engine.request import Completion, Json, Request
 def completion(request: Request, reply: Any) -> Completion:
     """Raises ValueError for a reply that is none."""
     if not getattr(reply, "choices", None) or reply.choices[0].message is None:
-        why = getattr(reply, "error", None) or "there is no message in it"
-        raise ValueError(f"its reply is no chat completion: {why}")
+        reason = getattr(reply, "error", None) or "there is no message in it"
+        raise ValueError(f"its reply is no chat completion: {reason}")
     choice, usage = reply.choices[0], reply.usage
     text = _text(choice.message)
     return Completion(
         request.id,
-        _strict(text) if isinstance(request.constraint, Json) else text,
+        _strict_json(text) if isinstance(request.constraint, Json) else text,
         "length" if choice.finish_reason == "length" else "stop",
         tokens_in=usage.prompt_tokens if usage else 0,
         tokens_out=usage.completion_tokens if usage else 0,
@@ -41,7 +41,7 @@ def _begins_with_thought(message: Any) -> bool:
     return any(thought) or not isinstance(message.content or "", str)
 
 
-def _strict(text: str) -> str:
+def _strict_json(text: str) -> str:
     """JSON whose strings have no raw line breaks, which some servers' grammars let through, without
     a thought before it; as it is where it is none even so."""
     text = spoken(text).answer
@@ -51,7 +51,7 @@ def _strict(text: str) -> str:
         return text
 
 
-def label_in(text: str) -> str:
+def label_in_json(text: str) -> str:
     """The label in a server's JSON; what it wrote where that is none."""
     try:
         return str(json.loads(text)["label"])
@@ -59,7 +59,7 @@ def label_in(text: str) -> str:
         return text
 
 
-def likeliest(choice: Any) -> list[tuple[str, float]]:
+def first_token_logprobs(choice: Any) -> list[tuple[str, float]]:
     """The likeliest first tokens with their log-probabilities, where the server tells."""
     content = choice.logprobs.content if choice.logprobs else None
     if not content or _begins_with_thought(choice.message):
@@ -67,8 +67,8 @@ def likeliest(choice: Any) -> list[tuple[str, float]]:
     return [(top.token, top.logprob) for top in content[0].top_logprobs or ()]
 
 
-def label_shares(
-    labels: tuple[str, ...], tops: list[tuple[str, float]], text: str
+def label_probabilities(
+    labels: tuple[str, ...], top_logprobs: list[tuple[str, float]], text: str
 ) -> Mapping[str, float] | None:
     """Each label's share of the probability of the tokens that may begin it, summing to 1.
 
@@ -76,20 +76,20 @@ def label_shares(
     None where no label can be read.
     """
     shares = dict.fromkeys(labels, 0.0)
-    for token, logprob in tops:
-        begun = token.strip().lower()
-        fitting = [label for label in labels if begun and label.lower().startswith(begun)]
-        if len(fitting) == 1:
-            shares[fitting[0]] += math.exp(logprob)
+    for token, logprob in top_logprobs:
+        start = token.strip().lower()
+        matching = [label for label in labels if start and label.lower().startswith(start)]
+        if len(matching) == 1:
+            shares[matching[0]] += math.exp(logprob)
     total = sum(shares.values())
     if total > 0:
         return {label: share / total for label, share in shares.items()}
     written = text.strip().lower()
-    fitting = [label for label in labels if _is_written(label.lower(), written)]
-    return {label: float(label == fitting[0]) for label in labels} if len(fitting) == 1 else None
+    matching = [label for label in labels if _matches_label(label.lower(), written)]
+    return {label: float(label == matching[0]) for label in labels} if len(matching) == 1 else None
 
 
-def _is_written(label: str, text: str) -> bool:
+def _matches_label(label: str, text: str) -> bool:
     """Whether the text is the label's beginning, or begins with it as a word of its own."""
     rest = text.removeprefix(label)
     return bool(text) and (label.startswith(text) or (rest != text and not rest[0].isalnum()))

@@ -12,25 +12,27 @@ def is_refusal(error: Exception) -> bool:
     return isinstance(error, openai.APIStatusError) and error.status_code in (400, 413, 422)
 
 
-def is_long(error: Exception) -> bool:
+def is_context_overflow(error: Exception) -> bool:
     text = str(error).lower()
     return any(word in text for word in ("context", "too long", "too large", "maximum length"))
 
 
-def is_whole(error: Exception) -> bool:
+def affects_every_request(error: Exception) -> bool:
     """Whether no other request could fare better."""
     import openai
 
-    whole = openai.AuthenticationError | openai.PermissionDeniedError | openai.NotFoundError
-    return isinstance(error, whole | SysgenError)
+    for_every_request = (
+        openai.AuthenticationError | openai.PermissionDeniedError | openai.NotFoundError
+    )
+    return isinstance(error, for_every_request | SysgenError)
 
 
-def may_pass(error: Exception) -> bool:
+def is_retryable(error: Exception) -> bool:
     """Whether the same request may be answered later."""
-    return not (is_whole(error) or is_refusal(error))
+    return not (affects_every_request(error) or is_refusal(error))
 
 
-def may_be_its_own(error: Exception) -> bool:
+def may_be_request_specific(error: Exception) -> bool:
     """Whether the server may break over this one request: it is there, and not only busy."""
     import openai
 
@@ -42,11 +44,11 @@ def may_be_its_own(error: Exception) -> bool:
 def is_unreachable(error: Exception) -> bool:
     import openai
 
-    late = isinstance(error, openai.APITimeoutError)
-    return isinstance(error, openai.APIConnectionError) and not late
+    is_timeout = isinstance(error, openai.APITimeoutError)
+    return isinstance(error, openai.APIConnectionError) and not is_timeout
 
 
-def asked_to_wait(error: Exception) -> float:
+def retry_after(error: Exception) -> float:
     """Seconds for which the server asks to be left alone; at most ten minutes."""
     import openai
 
@@ -58,13 +60,13 @@ def asked_to_wait(error: Exception) -> float:
         return 0.0
 
 
-def explained(url: str, model: str, error: Exception) -> SysgenError:
+def to_sysgen_error(url: str, model: str, error: Exception) -> SysgenError:
     """A client's error in one sentence."""
     import openai
 
     if isinstance(error, SysgenError):
         return error
-    said = next(iter(str(error).splitlines()), "") or type(error).__name__
+    message = next(iter(str(error).splitlines()), "") or type(error).__name__
     if isinstance(error, openai.AuthenticationError | openai.PermissionDeniedError):
         return UsageError(f"{url} wants a key, or another one", hint="set OPENAI_API_KEY")
     if isinstance(error, openai.NotFoundError):
@@ -74,7 +76,7 @@ def explained(url: str, model: str, error: Exception) -> SysgenError:
         )
     if is_refusal(error):
         return UsageError(
-            f"{url} refuses what it is asked: {said}",
+            f"{url} refuses what it is asked: {message}",
             hint="where this names a parameter, leave out the option; else look at its log",
         )
     if isinstance(error, openai.RateLimitError):
@@ -84,7 +86,7 @@ def explained(url: str, model: str, error: Exception) -> SysgenError:
         )
     if isinstance(error, openai.APIStatusError):
         return SysgenError(
-            f"{url} answered {error.status_code}: {said}",
+            f"{url} answered {error.status_code}: {message}",
             hint="look at the server's log; the same command takes it up again",
         )
     if isinstance(error, openai.APITimeoutError):
@@ -98,6 +100,6 @@ def explained(url: str, model: str, error: Exception) -> SysgenError:
             hint="is the server running? The same command takes it up again",
         )
     return SysgenError(
-        f"{url} gave no answer that can be read: {said}",
+        f"{url} gave no answer that can be read: {message}",
         hint="is it an OpenAI-compatible address? The same command takes it up again",
     )
