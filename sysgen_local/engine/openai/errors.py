@@ -1,4 +1,8 @@
-"""What went wrong with a server: whose fault it is, whether it may pass, and that in a sentence."""
+"""Errors of a server's client: which requests they affect, whether to retry, and a message.
+
+The classes are those of the `openai` package. It is imported in the functions, because it is slow
+to import and only needed once something has failed.
+"""
 
 from __future__ import annotations
 
@@ -6,19 +10,21 @@ from sysgen_local.core.errors import SysgenError, UsageError
 
 
 def is_refusal(error: Exception) -> bool:
-    """Whether the server takes a request for a wrong one."""
+    """Whether the server rejects the request itself as invalid (HTTP 400, 413 or 422)."""
     import openai
 
     return isinstance(error, openai.APIStatusError) and error.status_code in (400, 413, 422)
 
 
 def is_context_overflow(error: Exception) -> bool:
+    """Whether a refusal means that the prompt is too long. Servers have no common code for this,
+    so the words of the message decide."""
     text = str(error).lower()
     return any(word in text for word in ("context", "too long", "too large", "maximum length"))
 
 
 def affects_every_request(error: Exception) -> bool:
-    """Whether no other request could fare better."""
+    """Whether any other request would fail in the same way: wrong key, wrong model or address."""
     import openai
 
     for_every_request = (
@@ -28,12 +34,13 @@ def affects_every_request(error: Exception) -> bool:
 
 
 def is_retryable(error: Exception) -> bool:
-    """Whether the same request may be answered later."""
+    """Whether the same request may succeed later."""
     return not (affects_every_request(error) or is_refusal(error))
 
 
 def may_be_request_specific(error: Exception) -> bool:
-    """Whether the server may break over this one request: it is there, and not only busy."""
+    """Whether this one request may be what makes the server fail. It may not where the server is
+    out of reach or says that it is busy (HTTP 429, 502, 503, 504)."""
     import openai
 
     if isinstance(error, openai.APIStatusError):
@@ -42,6 +49,7 @@ def may_be_request_specific(error: Exception) -> bool:
 
 
 def is_unreachable(error: Exception) -> bool:
+    """Whether no connection was made. A timeout is none of these: the server took the request."""
     import openai
 
     is_timeout = isinstance(error, openai.APITimeoutError)
@@ -49,7 +57,7 @@ def is_unreachable(error: Exception) -> bool:
 
 
 def retry_after(error: Exception) -> float:
-    """Seconds for which the server asks to be left alone; at most ten minutes."""
+    """Seconds of the reply's Retry-After header, at most 600; 0 where there is no such number."""
     import openai
 
     if not isinstance(error, openai.APIStatusError):
@@ -61,7 +69,7 @@ def retry_after(error: Exception) -> float:
 
 
 def to_sysgen_error(url: str, model: str, error: Exception) -> SysgenError:
-    """A client's error in one sentence."""
+    """The client's error as one sentence with a hint. A SysgenError is returned unchanged."""
     import openai
 
     if isinstance(error, SysgenError):
