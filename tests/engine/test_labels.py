@@ -93,7 +93,7 @@ def logits(**of: float) -> np.ndarray:
 def test_labels_that_begin_alike_in_groups_of_their_own():
     """Two pairs that share a token each, and one label that is another's beginning."""
     root = build_label_tree([[(1, 2)], [(1, 3)], [(4, 2)], [(4,)]])
-    scores = LabelScores(root, end=[9])
+    scores = LabelScores(root, end_tokens=[9])
     assert scores.on_logits(logits(t1=0.6, t4=0.4)) == (1,)
     assert scores.on_logits(logits(t2=0.5, t3=0.5)) == (4,)
     assert scores.on_logits(logits(t2=0.25, t9=0.75)) is None
@@ -102,7 +102,7 @@ def test_labels_that_begin_alike_in_groups_of_their_own():
 
 def test_what_cannot_matter_is_not_looked_at():
     root = build_label_tree([[(1, 2), (5,)], [(1, 3)]])
-    scores = LabelScores(root, end=[])
+    scores = LabelScores(root, end_tokens=[])
     assert scores.on_logits(logits(t5=0.99999, t1=0.00001)) is None
     assert scores.probabilities().tolist() == [1.0, 0.0]
 
@@ -116,7 +116,7 @@ def test_the_first_token_tells_where_it_can():
 
 
 def test_nothing_that_any_label_begins_with_is_no_verdict():
-    scores = LabelScores(build_label_tree([[(1, 2)], [(1, 3)]]), end=[])
+    scores = LabelScores(build_label_tree([[(1, 2)], [(1, 3)]]), end_tokens=[])
     assert scores.on_logits(logits(t1=1.0)) == (1,)
     assert scores.on_logits(logits(t7=1.0)) is None
     with pytest.raises(ValueError, match="no label"):
