@@ -1,7 +1,10 @@
-"""llama.cpp in this process, fed so that its batch is never short of work.
+"""An engine on llama.cpp in this process, with continuous batching.
 
-Schedule, decode, settle: sequences that end make room at once, and only then is the source of
-requests pulled again.
+Each step: fill free slots from the source of requests, schedule a batch, decode it, and give every
+sequence its logits. A sequence that ends frees its slot at once. The source is only asked for a
+request when a slot is free.
+Measured: 2.5 times the rows an hour of `Llama.create_chat_completion` in a loop and 1.6 times those
+of llama-server with as many slots, on two cores (benchmarks/README.md).
 """
 
 from __future__ import annotations
@@ -32,14 +35,19 @@ from sysgen_local.engine.llama.step_costs import CPU_COSTS, GPU_COSTS, StepCosts
 from sysgen_local.engine.request import Choice, Completion, Finish, Flight, Json, Load, Request
 
 RECOVERY_PAUSES = (1.0, 4.0, 15.0)
-"""Seconds that llama.cpp is given where it decodes nothing at all (a GPU whose memory another
-program holds), before the run is ended."""
+"""Pauses in seconds before llama_decode is tried again where it decodes nothing at all, for
+instance because another program holds the GPU's memory. After the last one the run ends."""
 
 _NO_GPU = " (llama-cpp-python was built without a GPU: see `sysgen doctor`)"
 
 
 class LlamaEngine:
-    """Answers requests with one GGUF. Raises UsageError where the file cannot be used."""
+    """Answers requests with one GGUF.
+
+    slots: sequences at a time; slot_tokens: tokens that a slot holds; context_tokens: tokens that
+    prompt and answer may take together. Raises UsageError where the file cannot be used,
+    SysgenError where model or context do not fit into memory.
+    """
 
     def __init__(self, path: Path, options: Options | None = None) -> None:
         options = options or Options()
@@ -96,7 +104,7 @@ class LlamaEngine:
         self._cancelled = True
 
     def close(self) -> None:
-        """Frees model and context; the engine cannot be used afterwards."""
+        """Frees model and context. The engine cannot be used afterwards."""
         self.chat_template.close()
         self._runner.close()
         llama_cpp.llama_free(self._runner.context)
@@ -104,7 +112,7 @@ class LlamaEngine:
 
     @property
     def description(self) -> str:
-        """What was loaded and how it is laid out, in one line."""
+        """Model, slots and devices, in one line."""
         parameters = llama_cpp.llama_model_n_params(self._model)
         unit, size = ("B", 1e9) if parameters >= 1e9 else ("M", 1e6)
         layers, note = self._gpu_layers, self._gpu_note
@@ -141,7 +149,7 @@ class LlamaEngine:
 
     @property
     def decoded_tokens(self) -> int:
-        """Tokens that llama_decode has worked through so far, prompts and answers."""
+        """Tokens that llama_decode has decoded so far, of prompts and answers."""
         return self._runner.tokens
 
     @cached_property
@@ -149,7 +157,8 @@ class LlamaEngine:
         return GrammarCompiler(self.tokenizer)
 
     def _admit(self, source: Iterator[Request | None]) -> Iterator[Completion]:
-        """Fills free slots; a request that ends before it is decoded is answered at once."""
+        """Fills free slots with new requests. Yields the completion of each request that ends
+        before it is decoded: the template refuses it, or it does not fit."""
         admitted: list[Sequence] = []
         while (
             len(admitted) < self._kv_cache.free_slots
@@ -177,7 +186,7 @@ class LlamaEngine:
             at_limit: Finish = "length" if slot_left >= limit else "no_room"
             try:
                 sequence = self._sequence(request, tokens, min(slot_left, limit), at_limit)
-            except ValueError as error:  # a schema that is no grammar
+            except ValueError as error:  # the schema cannot be compiled to a grammar
                 yield Completion(request.id, str(error), "failed", tokens_in=len(tokens))
                 continue
             prefix = tokens[:prefix_length]
@@ -193,24 +202,31 @@ class LlamaEngine:
     def _sequence(
         self, request: Request, tokens: list[int], limit: int, finish_at_limit: Finish
     ) -> Sequence:
+        """The sequence of a request. Raises ValueError for a schema that is no grammar, UsageError
+        for labels that this vocabulary cannot tell apart."""
         constraint = request.constraint
         grammar = (
             self._grammar_compiler.matcher(constraint) if isinstance(constraint, Json) else None
         )
-        labels = None
+        label_tree = None
         if isinstance(constraint, Choice):
             if constraint not in self._label_trees:
                 self._label_trees[constraint] = self.tokenizer.label_tree(constraint.labels)
-            labels = self._label_trees[constraint]
+            label_tree = self._label_trees[constraint]
         return Sequence(
-            request, tokens, limit=limit, tokenizer=self.tokenizer, grammar=grammar, labels=labels,
+            request,
+            tokens,
+            limit=limit,
+            tokenizer=self.tokenizer,
+            grammar=grammar,
+            label_tree=label_tree,
             finish_at_limit=finish_at_limit,
-        )  # fmt: skip
+        )
 
     def _decode_timed(
         self, batch: list[ScheduledTokens]
     ) -> tuple[list[ScheduledTokens], NDArray[np.float32]]:
-        """Decodes the batch, and notes what it took."""
+        """Decodes the batch and adds its time to the step costs."""
         read = sum(chunk.length for chunk in batch if chunk.sequence.is_prefilling)
         written = sum(chunk.length for chunk in batch) - read
         before = self._runner.seconds
@@ -221,6 +237,8 @@ class LlamaEngine:
     def _process_logits(
         self, batch: list[ScheduledTokens], logits: NDArray[np.float32]
     ) -> Iterator[Completion]:
+        """Advances the sequences of a decoded batch; yields the completions of those that end.
+        `logits`: a row for each final chunk, shape (final chunks, vocabulary)."""
         finite = ~np.isnan(logits[:, 0])
         self._has_finite_logits = self._has_finite_logits or bool(finite.any())
         if not self._has_finite_logits and len(logits):
@@ -237,12 +255,13 @@ class LlamaEngine:
                 continue
             try:
                 sequence.on_logits(row)
-            except Exception as error:  # whatever it is, it is this request's alone
+            except Exception as error:  # any error here concerns this request only
                 sequence.fail(str(error) or type(error).__name__)
             self._kv_cache.roll_back(sequence)
         yield from self._finished()
 
     def _finished(self) -> Iterator[Completion]:
+        """Frees the slots of sequences that have finished and yields their completions."""
         for sequence in self._scheduler.remove_finished():
             if sequence.slot >= 0:
                 self._kv_cache.release(sequence)
@@ -250,9 +269,12 @@ class LlamaEngine:
             yield sequence.completion()
 
     def _restart(self, chunks: list[ScheduledTokens], error: DecodeError) -> None:
-        """After a batch that llama.cpp failed over. Where it decodes anything else, a sequence of
-        that batch is at fault: each then goes alone, until it is known which. Where it does not, it
-        is given time, ever longer; raises the error in the end. What runs begins anew."""
+        """Restarts all running sequences after llama_decode failed on a batch.
+
+        If llama.cpp still decodes a single token, one sequence of the batch is at fault: from now
+        on each of them is decoded alone, and the one on which it fails again is ended. If it
+        decodes nothing, no sequence is blamed. Raises the error where it does not recover.
+        """
         before, self._scheduler.running = self._scheduler.running, []
         self._kv_cache.clear()
         was_interrupted = not self._wait_until_decoding(error)
@@ -267,8 +289,8 @@ class LlamaEngine:
         self._kv_cache.assign_slots([one for one in self._scheduler.running if one.finish is None])
 
     def _wait_until_decoding(self, error: DecodeError) -> bool:
-        """Whether llama.cpp decodes anything at once; waits for it where it does not. Raises the
-        error where that takes too long."""
+        """Waits until llama.cpp decodes a token. Returns whether it did so at the first try. Raises
+        the error after the last of RECOVERY_PAUSES."""
         for i, pause in enumerate((*RECOVERY_PAUSES, 0.0)):
             if self._cancelled or self._runner.can_decode(max(self.tokenizer.bos, 0)):
                 self._kv_cache.clear()
@@ -279,19 +301,22 @@ class LlamaEngine:
         raise AssertionError
 
     def _wait(self, seconds: float) -> None:
+        """Sleeps; `cancel` ends it."""
         until = time.monotonic() + seconds
         while time.monotonic() < until and not self._cancelled:
             time.sleep(0.1)
 
     def _flash_attention(self, wanted: bool | None) -> int:
-        """On CPUs the plain kernels were 1.2 to 1.7 times as fast; a GPU decides for itself."""
+        """llama.cpp's flash attention setting: off on CPUs, where the plain kernels were 1.2 to 1.7
+        times as fast; on a GPU llama.cpp decides."""
         if wanted is None and self._gpu_layers:
             return int(llama_cpp.LLAMA_FLASH_ATTN_TYPE_AUTO)
         kinds = llama_cpp.LLAMA_FLASH_ATTN_TYPE_DISABLED, llama_cpp.LLAMA_FLASH_ATTN_TYPE_ENABLED
         return int(kinds[bool(wanted)])
 
     def _context_limit(self, options: Options) -> int:
-        """Tokens that prompt and answer may take together, whatever memory there is now."""
+        """Tokens that prompt and answer may take together. With `no_room` that is what the model
+        allows, even where memory is too short for slots of this size now."""
         if not options.no_room or options.context is not None:
             return self.slot_tokens
         return max(
@@ -299,13 +324,17 @@ class LlamaEngine:
         )
 
     def _new_context(self, options: Options, prefix_slots: int) -> Any:
+        """A llama.cpp context for all slots and prefix slots. Raises SysgenError where llama.cpp
+        cannot allocate it."""
         params = llama_cpp.llama_context_default_params()
         params.n_batch = params.n_ubatch = options.batch
         params.n_seq_max = self.slots + prefix_slots
         params.n_ctx = self.slot_tokens * params.n_seq_max
         params.n_outputs_max = params.n_seq_max
-        # A stream each: attention over one's own cells only, so neighbours change nothing.
+        # One stream for each sequence: attention sees only its own cells, so the answer does not
+        # depend on the other sequences.
         params.kv_unified = False
+        # Sliding-window models keep all cells, so that a slot can be rolled back to a prefix.
         params.swa_full = True
         params.flash_attn_type = self._flash_attention(options.flash)
         threads = options.threads or psutil.cpu_count(logical=False) or os.cpu_count() or 1

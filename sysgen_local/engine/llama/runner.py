@@ -1,4 +1,4 @@
-"""One llama_decode at a time: tokens into the batch, rows of logits out. Owns the context."""
+"""Runs llama_decode: fills the batch with chunks, returns rows of logits. Owns the batch."""
 
 from __future__ import annotations
 
@@ -15,18 +15,22 @@ from sysgen_local.engine.llama.scheduler import ScheduledTokens
 
 
 class _CacheFullError(Exception):
-    """llama.cpp finds no room for the batch."""
+    """llama.cpp finds no free cells for the batch in the KV cache."""
 
 
 Decoded = tuple[list[ScheduledTokens], NDArray[np.float32]]
-"""The chunks that were decoded, and the rows of logits."""
+"""The chunks that were decoded, and a row of logits for each of them that was a final chunk, of
+shape (final chunks, vocabulary)."""
 
 
 class DecodeError(SysgenError):
-    """llama.cpp failed over a batch: because of what is in it, or altogether."""
+    """llama_decode failed, because of the tokens in the batch or of the device."""
 
 
 class Runner:
+    """One llama_batch and counters. `seconds`: wall time in llama_decode; `steps`: its calls;
+    `tokens`: what it decoded."""
+
     def __init__(self, context: Any, vocab_size: int, batch_size: int) -> None:
         self.context = context
         self.batch_size = batch_size
@@ -41,18 +45,18 @@ class Runner:
         self._positions = view(self._batch.pos, shape)
         self._wants_logits = view(self._batch.logits, shape)
         view(self._batch.n_seq_id, shape)[:] = 1
-        # seq_id is an array of pointers to one id each: the ids are reached through them.
+        # seq_id is an array of pointers, each to one id: the ids are written through them.
         self._seq_ids = [self._batch.seq_id[i] for i in range(batch_size)]
 
     def decode(self, chunks: list[ScheduledTokens]) -> Decoded:
-        """Decodes the batch; one row of logits for every share that was whole, in order.
+        """Decodes the chunks. Raises DecodeError.
 
-        Returns the shares that were decoded: all, unless a sequence's memory is full, which then
-        gives up without harm to the others. The array may be a view of llama.cpp's buffer: valid
-        until the next decode.
+        A sequence that finds no free cells is aborted and its chunk left out; the others are
+        decoded. The logits may be a view of llama.cpp's buffer, valid until the next call.
 
-        Shares of one length go together. llama.cpp would do the same, but begin each with as many
-        tokens as the shortest has: how a prompt is cut would depend on its neighbours.
+        Chunks of equal length are decoded together, each length in a call of its own. llama.cpp
+        would split a mixed batch by itself, into pieces as long as the shortest sequence, so that
+        the way a prompt is cut, and with it the result, would depend on the other sequences.
         """
         lengths = sorted({chunk.length for chunk in chunks})
         if len(lengths) <= 1:
@@ -67,6 +71,8 @@ class Runner:
         return done, np.concatenate(rows)
 
     def _decode_equal_lengths(self, chunks: list[ScheduledTokens]) -> Decoded:
+        """Decodes chunks of one length. Where the cache is full, halves the batch until the
+        sequence without free cells is found, and aborts it."""
         try:
             return chunks, self._decode_chunks(chunks)
         except _CacheFullError:
@@ -80,8 +86,8 @@ class Runner:
             return first + second, np.concatenate([logits, more])
 
     def prefill(self, tokens: list[int], slot: int) -> None:
-        """Decodes a prefix into a sequence of its own; no logits are wanted."""
-        # No token is left over alone: see `Scheduler`.
+        """Decodes a prefix into an empty prefix slot, without logits."""
+        # No single token is left over for the last batch: see `scheduler`.
         size = self.batch_size - (len(tokens) % self.batch_size == 1)
         for start in range(0, len(tokens), size):
             chunk = tokens[start : start + size]
@@ -89,7 +95,7 @@ class Runner:
             self._decode(len(chunk))
 
     def can_decode(self, token: int) -> bool:
-        """Whether a batch of this token alone can be decoded, in memory that holds nothing."""
+        """Whether llama_decode takes a batch of this one token. The KV cache must be empty."""
         self._fill_batch(0, [token], 0, 0)
         try:
             self._decode(1)
@@ -100,8 +106,8 @@ class Runner:
     def logits_for_each(
         self, tokens: list[int], slot: int, start: int, first: int
     ) -> Iterator[NDArray[np.float64]]:
-        """Decodes `tokens` from `start` on into a slot that holds those before; for each from
-        `first` on the logits behind it, which are no earlier than `start`."""
+        """Decodes `tokens` from index `start` on into a slot that holds those before. Yields the
+        logits behind each token from index `first` on, shape (vocabulary,); `first` >= `start`."""
         most = llama_cpp.llama_n_seq_max(self.context)  # so many rows of logits fit
         at = start
         while at < len(tokens):
@@ -119,6 +125,7 @@ class Runner:
             at += len(chunk)
 
     def close(self) -> None:
+        """Frees the batch; the context belongs to the engine."""
         llama_cpp.llama_batch_free(self._batch)
 
     def _decode_chunks(self, chunks: list[ScheduledTokens]) -> NDArray[np.float32]:
@@ -139,6 +146,7 @@ class Runner:
         return np.ctypeslib.as_array(logits, (wanted, self._vocab_size))
 
     def _fill_batch(self, at: int, tokens: list[int], position: int, slot: int) -> None:
+        """Writes the tokens into the batch from index `at` on, without a request for logits."""
         end = at + len(tokens)
         self._tokens[at:end] = tokens
         self._positions[at:end] = range(position, position + len(tokens))
@@ -147,13 +155,14 @@ class Runner:
             self._seq_ids[i][0] = slot
 
     def _decode(self, count: int) -> None:
+        """Decodes the first `count` tokens of the batch."""
         self._batch.n_tokens = count
         started = time.perf_counter()
         status = llama_cpp.llama_decode(self.context, self._batch)
         self.seconds += time.perf_counter() - started
         self.steps += 1
         self.tokens += count
-        if status == 1:  # nothing was decoded, nothing has changed
+        if status == 1:  # no free cells: nothing was decoded, and the cache is unchanged
             raise _CacheFullError
         if status != 0:
             raise DecodeError(

@@ -1,7 +1,7 @@
-"""One request on its way through the model: which tokens wait to be decoded, which were written.
+"""One request while it runs: its pending tokens, and what was generated so far.
 
-A sequence is given a row of logits whenever all its waiting tokens are decoded, and settles what
-comes next. Knows nothing of batches or of llama.cpp.
+A sequence gets a row of logits each time all of its pending tokens are decoded (`on_logits`), and
+then decides the next tokens or its end. It does not depend on batches or on llama.cpp.
 """
 
 from __future__ import annotations
@@ -19,16 +19,21 @@ from sysgen_local.engine.llama.tokenizer import Tokenizer
 from sysgen_local.engine.request import Completion, Finish, Request
 
 MAX_SINGLE_TOKEN_STEPS = 8
-"""Up to so many tokens that a grammar forces go into the batch one at a time. llama.cpp computes
-sequences together only as far as they are equally long: whatever is longer than its neighbours
-costs another pass over the weights, which is as dear as about this many tokens among others."""
+"""Up to this many tokens that a grammar forces at once are decoded one in each step, beside the
+other sequences. llama.cpp computes sequences together only as far as they are equally long, so a
+longer chunk costs another pass over the weights, which is as dear as about eight such tokens.
+In a profile 398 of 1,418 steps had such a pass (benchmarks/README.md)."""
 
 
 class Sequence:
-    """`tokens` are the prompt and what was written since; the model's memory holds the first
-    `position` of them, the others wait; `piecemeal` if they go into the batch one at a time.
-    `spared` were in the slot when it was taken. `held`: so many of what the memory holds are still
-    wanted (None: all)."""
+    """State of one request.
+
+    tokens: prompt and generated tokens. position: how many of them are in the KV cache; the others
+    are pending. slot: -1 before one is assigned. cached_tokens: how many tokens of the prompt were
+    in the slot already. one_token_per_step: whether pending tokens are decoded one in each step.
+    rollback_to: how many tokens in the cache stay valid; None where all do. finish: None while the
+    sequence runs.
+    """
 
     def __init__(
         self,
@@ -38,9 +43,11 @@ class Sequence:
         limit: int,
         tokenizer: Tokenizer,
         grammar: GrammarMatcher | None = None,
-        labels: LabelNode | None = None,
+        label_tree: LabelNode | None = None,
         finish_at_limit: Finish = "length",
     ) -> None:
+        """`limit`: the most tokens to generate; `finish_at_limit`: the finish reason there.
+        `grammar` and `label_tree` exclude each other."""
         self.request = request
         self.tokens = prompt
         self.position = 0
@@ -49,15 +56,15 @@ class Sequence:
         self.slot = -1
         self.rollback_to: int | None = None
         self.finish: Finish | None = None
-        self._prompt_length = len(prompt)
-        self._limit = limit
+        self.limit = limit
         self.finish_at_limit = finish_at_limit
+        self._prompt_length = len(prompt)
         self._tokenizer = tokenizer
         self._grammar = grammar
-        self._labels = labels
-        self._scores = (
-            LabelScores(labels, tokenizer.end_tokens) if labels and labels.children else None
-        )
+        self._label_tree = label_tree
+        self._label_scores: LabelScores | None = None
+        if label_tree is not None and label_tree.children:
+            self._label_scores = LabelScores(label_tree, tokenizer.end_tokens)
         self._generated: list[int] = []
         self._recent_bytes = b""
         self._error = ""
@@ -73,39 +80,35 @@ class Sequence:
         return self.tokens[: self._prompt_length]
 
     @property
-    def limit(self) -> int:
-        """So many tokens may be written."""
-        return self._limit
-
-    @property
     def pending_tokens(self) -> int:
         """How many tokens are still to be decoded."""
         return len(self.tokens) - self.position
 
     @property
     def cached_prompt(self) -> list[int]:
-        """What the memory holds of the prompt."""
+        """The tokens of the prompt that are in the KV cache."""
         return self.tokens[: min(self.position, self._prompt_length)]
 
     @property
     def is_prefilling(self) -> bool:
-        """Whether what waits is part of the prompt."""
+        """Whether the next pending token belongs to the prompt."""
         return self.position < self._prompt_length
 
     @property
     def prefilled_tokens(self) -> int:
-        """How many tokens of the prompt were decoded for it."""
+        """How many tokens of the prompt were decoded for this sequence."""
         return max(0, min(self.position, self._prompt_length) - self.cached_tokens)
 
     @property
     def generated_tokens(self) -> int:
-        """How many tokens were written."""
+        """How many tokens were generated."""
         return len(self._generated)
 
     def on_logits(self, logits: Logits) -> None:
-        """Takes the logits behind the last token and moves on."""
-        if self._labels is not None:
-            self._score_labels(logits, self._labels)
+        """Takes the logits behind the last token, shape (vocabulary,), and appends what follows.
+        Raises ValueError where the grammar allows nothing or no label has any probability."""
+        if self._label_tree is not None:
+            self._score_labels(logits, self._label_tree)
             return
         sampling = self.request.sampling
         token = sample(logits, sampling, self._random)
@@ -120,53 +123,51 @@ class Sequence:
         self.one_token_per_step = self.pending_tokens <= MAX_SINGLE_TOKEN_STEPS
 
     def abort(self) -> None:
-        """Ends where it is: the model's memory has no room for more."""
-        self.finish = "length" if self._generated and self._labels is None else "too_long"
+        """Ends the sequence where it is, because its slot has no free cells left."""
+        has_text = self._generated and self._label_tree is None
+        self.finish = "length" if has_text else "too_long"
 
     def fail(self, reason: str) -> None:
-        """Ends without an answer."""
+        """Ends the sequence without an answer."""
         self._error = reason
         self._probabilities = None
         self.finish = "failed"
 
     def _append(self, tokens: Iterable[int]) -> None:
+        stop_text = self._tokenizer.stop_text
         for token in tokens:
             if token in self._tokenizer.end_tokens:
                 self.finish = "stop"
                 return
             self._generated.append(token)
             self.tokens.append(token)
-            if (
-                self._tokenizer.stop_text
-                and self._grammar is None
-                and self._reached_stop_text(token)
-            ):
+            if stop_text and self._grammar is None and self._reached(stop_text, token):
                 self.finish = "stop"
                 return
         if self._grammar is not None and self._grammar.is_complete:
             self.finish = "stop"
-        elif len(self._generated) >= self._limit:
+        elif len(self._generated) >= self.limit:
             self.finish = self.finish_at_limit
 
-    def _reached_stop_text(self, token: int) -> bool:
-        """Whether the text that closes a turn has just been written."""
-        stop = self._tokenizer.stop_text.encode()
-        self._recent_bytes = (self._recent_bytes + self._tokenizer.token_bytes[token])[
-            -len(stop) - 64 :
-        ]
+    def _reached(self, stop_text: str, token: int) -> bool:
+        """Whether the generated text contains the stop text, now that `token` is appended. Only
+        the last bytes are kept and searched."""
+        stop = stop_text.encode()
+        recent = self._recent_bytes + self._tokenizer.token_bytes[token]
+        self._recent_bytes = recent[-len(stop) - 64 :]
         return stop in self._recent_bytes
 
     def _score_labels(self, logits: Logits, root: LabelNode) -> None:
-        if self._scores is None:
-            self._set_probabilities(
-                label_probabilities(logits, [list(tokens) for tokens in root.own_tokens])
-            )
+        """Reads label probabilities from the logits, or asks for the next tokens to look at."""
+        if self._label_scores is None:
+            starts = [list(tokens) for tokens in root.own_tokens]
+            self._set_probabilities(label_probabilities(logits, starts))
             return
-        path = self._scores.on_logits(logits)
+        path = self._label_scores.on_logits(logits)
         if path is None:
-            self._set_probabilities(self._scores.probabilities())
+            self._set_probabilities(self._label_scores.probabilities())
             return
-        # What was looked at before stays in memory as far as it is the same.
+        # The tokens of the last path stay in the cache as far as the new path begins with them.
         prompt, looked_at = self.tokens[: self._prompt_length], self.tokens[self._prompt_length :]
         self.tokens = [*prompt, *path]
         same = len(path) - 1 if looked_at == [*path[:-1]] else 0
@@ -180,6 +181,7 @@ class Sequence:
         self.finish = "stop"
 
     def completion(self) -> Completion:
+        """The result of a sequence that has finished."""
         assert self.finish is not None
         probabilities = self._probabilities
         return Completion(
@@ -196,6 +198,7 @@ class Sequence:
         )
 
     def _text(self) -> str:
+        """The generated text, up to the stop text if there is one."""
         text = self._tokenizer.decode(self._generated)
         if stop := self._tokenizer.stop_text:
             return text.partition(stop)[0] if self._grammar is None else text
