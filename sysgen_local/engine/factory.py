@@ -34,8 +34,8 @@ def require(model: Path | Server) -> None:
         return
     from sysgen_local.engine.llama import weights
 
-    weights.require_room(model)
-    with weights.head(model):
+    weights.require_memory(model)
+    with weights.load_vocab_only(model):
         pass
 
 
@@ -59,6 +59,6 @@ def prompt_facts(model: Path | Server) -> dict[str, str]:
     """
     if isinstance(model, Server):
         return {"thinking": "off"}
-    from sysgen_local.engine.llama import speech
+    from sysgen_local.engine.llama import chat_profile
 
-    return {"chat": speech.fact(model)}
+    return {"chat": chat_profile.recipe_json(model)}

@@ -131,7 +131,7 @@ def _run_on(
             engine = interruption.engine = open_engine(place(model), options, announce)
             work = pipeline()
             try:
-                before, room = room, getattr(engine, "room", 0)
+                before, room = room, getattr(engine, "slot_tokens", 0)
                 if before < room or not before:
                     announce(engine.description)
                     for ask in prepare:

@@ -19,7 +19,7 @@ import pytest
 
 from sysgen_local.core.errors import SysgenError, UsageError
 from sysgen_local.core.server import Server
-from sysgen_local.engine.openai import faults
+from sysgen_local.engine.openai import errors
 from sysgen_local.engine.openai.engine import ServerEngine
 from sysgen_local.engine.request import Choice, Completion, Json, Message, Request, Segment
 from sysgen_local.workflows.models import find_model
@@ -76,7 +76,7 @@ def ask(answer: Answer, constraint: Choice | Json | None, text: str = "Hello") -
 
 @pytest.fixture(autouse=True)
 def _at_once(monkeypatch):
-    monkeypatch.setattr("sysgen_local.engine.openai.engine.RETRIES", 0)
+    monkeypatch.setattr("sysgen_local.engine.openai.engine.MAX_RETRIES", 0)
 
 
 def test_a_server_that_tells_no_probabilities_writes_a_label():
@@ -189,8 +189,8 @@ def test_a_line_break_within_a_string_of_json_is_read():
 @pytest.fixture
 def patient(monkeypatch):
     """A client that asks again, without long pauses."""
-    monkeypatch.setattr("sysgen_local.engine.openai.engine.RETRIES", 4)
-    monkeypatch.setattr("sysgen_local.engine.openai.engine.LONGEST_PAUSE", 0.01)
+    monkeypatch.setattr("sysgen_local.engine.openai.engine.MAX_RETRIES", 4)
+    monkeypatch.setattr("sysgen_local.engine.openai.engine.MAX_RETRY_PAUSE", 0.01)
 
 
 def ask_all(answer: Answer, texts: list[str], constraint=None, say=lambda line: None):
@@ -270,14 +270,14 @@ def test_a_server_that_fails_for_good_ends_the_run_in_one_sentence():
 def test_a_server_may_name_how_long_to_wait():
     response: Any = SimpleNamespace(request=None, status_code=429, headers={"retry-after": "7"})
     error = openai.RateLimitError("slow down", response=response, body=None)
-    assert faults.asked_to_wait(error) == 7
+    assert errors.retry_after(error) == 7
     response.headers["retry-after"] = "Sun, 06 Nov 1994 08:49:37 GMT"
-    assert faults.asked_to_wait(error) == 0
-    assert faults.asked_to_wait(ValueError()) == 0
+    assert errors.retry_after(error) == 0
+    assert errors.retry_after(ValueError()) == 0
 
 
 def test_a_wait_ends_when_the_work_is_broken_off(monkeypatch):
-    monkeypatch.setattr("sysgen_local.engine.openai.engine.RETRIES", 8)
+    monkeypatch.setattr("sysgen_local.engine.openai.engine.MAX_RETRIES", 8)
     started = time.monotonic()
 
     def source(engine):

@@ -38,7 +38,7 @@ class Machine:
         assert options.no_room
         room = min(options.least or 1000, self.free)
         engine = ScriptedEngine(lambda request: self._answer(request, room))
-        engine.description, engine.room = f"{room} tokens", room
+        engine.description, engine.slot_tokens = f"{room} tokens", room
         return engine
 
     def _answer(self, request: Request, room: int) -> Completion:

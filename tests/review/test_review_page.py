@@ -10,7 +10,7 @@ from filled import EVIL, ROLE, fill
 from sysgen_local.core.records import Phrase
 from sysgen_local.review.server import ReviewServer
 from sysgen_local.review.session import Session
-from sysgen_local.store import Store
+from sysgen_local.store import RowQuery, Store
 
 
 class Page:

@@ -13,7 +13,7 @@ from filled import EVIL, fill
 from sysgen_local.core.errors import UsageError
 from sysgen_local.review.server import LARGEST, ReviewServer
 from sysgen_local.review.session import Session
-from sysgen_local.store import Store
+from sysgen_local.store import RowQuery, Store
 
 ACCEPT = json.dumps({"decision": "accepted"})
 

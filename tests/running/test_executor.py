@@ -34,7 +34,7 @@ class Machine:
             return plain(request) if needed <= room else Completion(request.id, "", "no_room")
 
         engine = ScriptedEngine(answer)
-        engine.description, engine.room = f"{room} tokens", room
+        engine.description, engine.slot_tokens = f"{room} tokens", room
         return engine
 
 

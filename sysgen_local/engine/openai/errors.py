@@ -1,4 +1,8 @@
-"""What went wrong with a server: whose fault it is, whether it may pass, and that in a sentence."""
+"""Errors of a server's client: which requests they affect, whether to retry, and a message.
+
+The classes are those of the `openai` package. It is imported in the functions, because it is slow
+to import and only needed once something has failed.
+"""
 
 from __future__ import annotations
 
@@ -11,32 +15,37 @@ from sysgen_local.core.errors import (
 
 
 def is_refusal(error: Exception) -> bool:
-    """Whether the server takes a request for a wrong one."""
+    """Whether the server rejects the request itself as invalid (HTTP 400, 413 or 422)."""
     import openai
 
     return isinstance(error, openai.APIStatusError) and error.status_code in (400, 413, 422)
 
 
-def is_long(error: Exception) -> bool:
+def is_context_overflow(error: Exception) -> bool:
+    """Whether a refusal means that the prompt is too long. Servers have no common code for this,
+    so the words of the message decide."""
     text = str(error).lower()
     return any(word in text for word in ("context", "too long", "too large", "maximum length"))
 
 
-def is_whole(error: Exception) -> bool:
-    """Whether no other request could fare better."""
+def affects_every_request(error: Exception) -> bool:
+    """Whether any other request would fail in the same way: wrong key, wrong model or address."""
     import openai
 
-    whole = openai.AuthenticationError | openai.PermissionDeniedError | openai.NotFoundError
-    return isinstance(error, whole | SysgenError)
+    for_every_request = (
+        openai.AuthenticationError | openai.PermissionDeniedError | openai.NotFoundError
+    )
+    return isinstance(error, for_every_request | SysgenError)
 
 
-def may_pass(error: Exception) -> bool:
-    """Whether the same request may be answered later."""
-    return not (is_whole(error) or is_refusal(error))
+def is_retryable(error: Exception) -> bool:
+    """Whether the same request may succeed later."""
+    return not (affects_every_request(error) or is_refusal(error))
 
 
-def may_be_its_own(error: Exception) -> bool:
-    """Whether the server may break over this one request: it is there, and not only busy."""
+def may_be_request_specific(error: Exception) -> bool:
+    """Whether this one request may be what makes the server fail. It may not where the server is
+    out of reach or says that it is busy (HTTP 429, 502, 503, 504)."""
     import openai
 
     if isinstance(error, openai.APIStatusError):
@@ -45,14 +54,15 @@ def may_be_its_own(error: Exception) -> bool:
 
 
 def is_unreachable(error: Exception) -> bool:
+    """Whether no connection was made. A timeout is none of these: the server took the request."""
     import openai
 
-    late = isinstance(error, openai.APITimeoutError)
-    return isinstance(error, openai.APIConnectionError) and not late
+    is_timeout = isinstance(error, openai.APITimeoutError)
+    return isinstance(error, openai.APIConnectionError) and not is_timeout
 
 
-def asked_to_wait(error: Exception) -> float:
-    """Seconds for which the server asks to be left alone; at most ten minutes."""
+def retry_after(error: Exception) -> float:
+    """Seconds of the reply's Retry-After header, at most 600; 0 where there is no such number."""
     import openai
 
     if not isinstance(error, openai.APIStatusError):
@@ -63,13 +73,13 @@ def asked_to_wait(error: Exception) -> float:
         return 0.0
 
 
-def explained(url: str, model: str, error: Exception) -> SysgenError:
-    """A client's error in one sentence."""
+def to_sysgen_error(url: str, model: str, error: Exception) -> SysgenError:
+    """The client's error as one sentence with a hint. A SysgenError is returned unchanged."""
     import openai
 
     if isinstance(error, SysgenError):
         return error
-    said = next(iter(str(error).splitlines()), "") or type(error).__name__
+    message = next(iter(str(error).splitlines()), "") or type(error).__name__
     if isinstance(error, openai.AuthenticationError | openai.PermissionDeniedError):
         return UsageError(f"{url} wants a key, or another one", hint="set OPENAI_API_KEY")
     if isinstance(error, openai.NotFoundError):
@@ -79,14 +89,14 @@ def explained(url: str, model: str, error: Exception) -> SysgenError:
         )
     if is_refusal(error):
         return UsageError(
-            f"{url} refuses what it is asked: {said}",
+            f"{url} refuses what it is asked: {message}",
             hint="where this names a parameter, leave out the option; else look at its log",
         )
     if isinstance(error, openai.RateLimitError):
         return ServerBusyError(f"{url} lets through no more requests for now")
     if isinstance(error, openai.APIStatusError):
         return SysgenError(
-            f"{url} answered {error.status_code}: {said}",
+            f"{url} answered {error.status_code}: {message}",
             hint="look at the server's log; the same command takes it up again",
         )
     if isinstance(error, openai.APITimeoutError):
@@ -97,6 +107,6 @@ def explained(url: str, model: str, error: Exception) -> SysgenError:
             hint="is the server running? The same command takes it up again",
         )
     return SysgenError(
-        f"{url} gave no answer that can be read: {said}",
+        f"{url} gave no answer that can be read: {message}",
         hint="is it an OpenAI-compatible address? The same command takes it up again",
     )
