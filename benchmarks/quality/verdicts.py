@@ -26,7 +26,7 @@ from sysgen_local.core.records import (
     Verdict,
     in_order,
 )
-from sysgen_local.evaluate.benchmarks.files import checked, entries
+from sysgen_local.evaluation.benchmarks.files import checked, entries
 from sysgen_local.store import Store
 from sysgen_local.store.rows import RowQuery
 

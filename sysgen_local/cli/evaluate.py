@@ -15,7 +15,7 @@ from sysgen_local.core import terminal
 from sysgen_local.engine.options import Options
 
 if TYPE_CHECKING:
-    from sysgen_local.evaluate.benchmarks.benchmark import BenchmarkName
+    from sysgen_local.evaluation.benchmarks.benchmark import BenchmarkName
     from sysgen_local.workflows.benchmark import Setting
 
 DATABASE = click.option(
@@ -141,8 +141,8 @@ def sysbench(
     from sysgen_local.report.benchmarks import sysbench_table
 
     if dialogues is None:
-        from sysgen_local.evaluate.benchmarks.sysbench import score
-        from sysgen_local.evaluate.benchmarks.verdicts import read_verdicts
+        from sysgen_local.evaluation.benchmarks.sysbench import score
+        from sysgen_local.evaluation.benchmarks.verdicts import read_verdicts
 
         if structure is None or verdicts is None:
             raise click.UsageError("name DIALOGUES, or both --structure and --verdicts")
@@ -186,7 +186,7 @@ def multifacet(
       sysgen evaluate multifacet bench.jsonl --model mine.gguf --system-in user
       sysgen evaluate multifacet bench.jsonl --replies replies.json --json
     """
-    from sysgen_local.evaluate.benchmarks.instances import read_sources
+    from sysgen_local.evaluation.benchmarks.instances import read_sources
     from sysgen_local.report.benchmarks import multifacet_table
 
     if replies is not None:
@@ -206,8 +206,8 @@ def multifacet(
 def _replies(path: Path, instances: Path | None, table: Mapping[str, str] | None) -> dict[str, Any]:
     from dataclasses import asdict
 
-    from sysgen_local.evaluate.benchmarks.instances import read_instances, read_replies
-    from sysgen_local.evaluate.benchmarks.multifacet import score
+    from sysgen_local.evaluation.benchmarks.instances import read_instances, read_replies
+    from sysgen_local.evaluation.benchmarks.multifacet import score
 
     found = read_replies(path, read_instances(instances) if instances else None)
     return {
@@ -262,7 +262,7 @@ def _examine(
 
 def warn(scores: Mapping[str, Any]) -> None:
     """Says what the numbers leave out."""
-    from sysgen_local.evaluate.benchmarks.benchmark import unjudged
+    from sysgen_local.evaluation.benchmarks.benchmark import unjudged
 
     of = scores["questions"]
     ways = []

@@ -147,7 +147,7 @@ def export(output: Path, db: Path, card: bool, rejects: bool, **given: Any) -> N
       sysgen export -o gemma.jsonl --fold-system --where "turns = 1"
       sysgen export -o rejects.jsonl --rejects --where "reason = 'bad_json'"
     """
-    from sysgen_local.export import STDOUT
+    from sysgen_local.exporting import STDOUT
     from sysgen_local.store import Store
     from sysgen_local.workflows.export import export as write
 
@@ -179,7 +179,7 @@ def push(repo: str, db: Path, upload: bool, public: bool, **given: Any) -> None:
       sysgen push me/my-data
       sysgen push me/my-data --split train=0.95,test=0.05 --license-policy permissive --upload
     """
-    from sysgen_local.export import hub
+    from sysgen_local.exporting import hub
     from sysgen_local.store import Store
     from sysgen_local.workflows.export import export as write
 
@@ -230,7 +230,7 @@ def _alone(flag: str, *others: str) -> None:
 
 
 def _export_rejects(output: Path, db: Path, where: str | None) -> None:
-    from sysgen_local.export import write_rejects
+    from sysgen_local.exporting import write_rejects
     from sysgen_local.store import Store
 
     with Store.open(db, create=False, read_only=True) as store:

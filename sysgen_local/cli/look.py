@@ -187,7 +187,7 @@ def _show_rejected(db: Path, where: str | None, sample: int | None, seed: int) -
 
 def _state(db: Path, sources: Sequence[str] = ()) -> dict[str, Any]:
     """From the store, or from the side file of the run that holds it."""
-    from sysgen_local.evaluate.preference import summary
+    from sysgen_local.evaluation.preference import summary
     from sysgen_local.report.status import read_status
     from sysgen_local.store import LockedError, Store
 

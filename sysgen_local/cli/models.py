@@ -127,7 +127,7 @@ def check(model: str) -> None:
     from sysgen_local import models as library
     from sysgen_local.core.records import LABELS
     from sysgen_local.engine.llama import chat_profile, weights
-    from sysgen_local.evaluate.preference import LETTERS, RATINGS
+    from sysgen_local.evaluation.preference import LETTERS, RATINGS
 
     report = library.check(library.resolve_file(model).path)
     labels = (LABELS, ("yes", "no"), LETTERS.labels, RATINGS.labels)

@@ -178,7 +178,7 @@ def _work(
     edited: bool = False,
     **given: Any,
 ) -> int:
-    from sysgen_local.export import STDOUT, ExportOptions, omitted_reasoning
+    from sysgen_local.exporting import STDOUT, ExportOptions, omitted_reasoning
     from sysgen_local.report.live import note, view_for
     from sysgen_local.store import Selection, Store
     from sysgen_local.workflows import dataset
@@ -210,11 +210,7 @@ def _work(
             with store.narrowed(done.sources):
                 thoughts = omitted_reasoning(store, ExportOptions(), Selection(), way)
     counts = done.counts
-    click.echo(
-        f"{counts.input:,} rows: {counts.final:,} final, {counts.dropped:,} dropped, "
-        f"{counts.rejected:,} rejected, {counts.pending:,} pending  ({db})",
-        err=True,
-    )
+    click.echo(f"{counts}  ({db})", err=True)
     if done.written is not None:
         to = "standard output" if output == STDOUT else output
         click.echo(f"{done.written.rows:,} rows written to {to}", err=True)

@@ -57,8 +57,8 @@ def study(
     """
     from sysgen_local.core.errors import UsageError
     from sysgen_local.core.files import write
-    from sysgen_local.evaluate.benchmarks.benchmark import Benchmark, load
-    from sysgen_local.evaluate.benchmarks.instances import read_sources
+    from sysgen_local.evaluation.benchmarks.benchmark import Benchmark, load
+    from sysgen_local.evaluation.benchmarks.instances import read_sources
     from sysgen_local.report.live import view_for
     from sysgen_local.report.status import StatusFile
     from sysgen_local.store.evaluation import Evaluation

@@ -66,6 +66,10 @@ class Counts:
         """Rows that are due for a phase."""
         return sum(phase.pending for phase in self.phases.values())
 
+    def __str__(self) -> str:
+        parts = [f"{n:,} {name}" for name, n in self.rows().items() if name != "input"]
+        return f"{self.input:,} rows: {', '.join(parts)}"
+
     def rows(self) -> dict[str, int]:
         """The five sums by name, as `sysgen stats --json` gives them."""
         return {name: getattr(self, name) for name in SUMS}

@@ -14,11 +14,15 @@ from typing import Any
 
 from sysgen_local.engine.options import Options
 from sysgen_local.engine.request import GREEDY, Sampling
-from sysgen_local.evaluate.benchmarks.answer import Answer, History, SystemIn
-from sysgen_local.evaluate.benchmarks.benchmark import Benchmark, BenchmarkName, load, need_golds
-from sysgen_local.evaluate.benchmarks.instances import read_sources
-from sysgen_local.evaluate.benchmarks.judging import BenchmarkJudge, MultifacetJudge, SysBenchJudge
-from sysgen_local.evaluate.benchmarks.questions import PHASES, QuestionQueue, QuestionRecord
+from sysgen_local.evaluation.benchmarks.answer import Answer, History, SystemIn
+from sysgen_local.evaluation.benchmarks.benchmark import Benchmark, BenchmarkName, load, need_golds
+from sysgen_local.evaluation.benchmarks.instances import read_sources
+from sysgen_local.evaluation.benchmarks.judging import (
+    BenchmarkJudge,
+    MultifacetJudge,
+    SysBenchJudge,
+)
+from sysgen_local.evaluation.benchmarks.questions import PHASES, QuestionQueue, QuestionRecord
 from sysgen_local.models import Model
 from sysgen_local.prompts import judge_prompt
 from sysgen_local.report.status import StatusFile

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sysgen_local.core.errors import UsageError
 from sysgen_local.core.files import write
-from sysgen_local.export import (
+from sysgen_local.exporting import (
     STDOUT,
     Exported,
     ExportOptions,
@@ -21,7 +21,7 @@ from sysgen_local.export import (
     permit,
     require_checks,
 )
-from sysgen_local.export import export as write_rows
+from sysgen_local.exporting import export as write_rows
 from sysgen_local.store import OUTSIDE, Selection, Store
 from sysgen_local.workflows.options import Given
 
@@ -57,7 +57,7 @@ def export(
 ) -> ExportResult:
     """Writes the finished rows in the order of the input: .jsonl or .parquet by `path`'s ending.
 
-    `options` are the fields of `export.ExportOptions`: format ("messages", "sharegpt", "alpaca",
+    `options` are the fields of `exporting.ExportOptions`: format ("messages", "sharegpt", "alpaca",
     "prompt-completion", "dpo"), variant, splits, where, checks, dedupe, ... `card` writes a
     dataset card beside it, which calls the data `name`. `say` is given what was left out.
 
@@ -153,7 +153,7 @@ def _left_out(
     store: Store, options: ExportOptions, selection: Selection
 ) -> tuple[tuple[int, ...], list[str]]:
     """The numbers of the selected rows to leave out, ascending, and a sentence for each reason."""
-    from sysgen_local.export import near_duplicates
+    from sysgen_local.exporting import near_duplicates
 
     of = options.format, options.variant, selection
     out: set[int] = set()

@@ -8,7 +8,7 @@ from typing import Any
 
 from sysgen_local.core.server import Server
 from sysgen_local.engine.options import Options
-from sysgen_local.evaluate.preference import PreferenceJudge, summary
+from sysgen_local.evaluation.preference import PreferenceJudge, summary
 from sysgen_local.prompts import PromptSet
 from sysgen_local.running.executor import Task
 from sysgen_local.running.executor import run as execute

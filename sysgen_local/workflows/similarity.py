@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sysgen_local.core.errors import UsageError
-from sysgen_local.evaluate import similarity
+from sysgen_local.evaluation import similarity
 from sysgen_local.store import Store
 
 

@@ -56,6 +56,8 @@ def _spooled(rows: Rows) -> Path:
             con.register("given", rows)
             con.sql("FROM given").write_parquet(str(file))
         return file
+    if not isinstance(rows, Iterable):
+        raise UsageError(f"an input is a path, rows or a table, and this is {type(rows).__name__}")
     file = folder / "rows.jsonl"
     with file.open("w", encoding="utf-8", errors="surrogatepass") as out:
         for row in rows:

@@ -12,9 +12,9 @@ from typing import get_args
 
 from sysgen_local.core.errors import UsageError
 from sysgen_local.engine.options import Options
-from sysgen_local.evaluate.benchmarks.answer import SystemIn
-from sysgen_local.evaluate.benchmarks.benchmark import Benchmark, unjudged
-from sysgen_local.evaluate.statistics import compare
+from sysgen_local.evaluation.benchmarks.answer import SystemIn
+from sysgen_local.evaluation.benchmarks.benchmark import Benchmark, unjudged
+from sysgen_local.evaluation.statistics import compare
 from sysgen_local.report.benchmarks import study_tables
 from sysgen_local.report.grid import Table
 from sysgen_local.running.progress import View

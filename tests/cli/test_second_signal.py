@@ -140,7 +140,7 @@ def test_a_reader_that_does_not_read_holds_up_nothing(tmp_path: Path) -> None:
     """The end is not written to a pipe that is full."""
     code = (
         "import os, signal, sys, time\n"
-        "from sysgen_local import interrupts\n"
+        "from sysgen_local.running import interrupts\n"
         "for number in interrupts.SIGNALS: signal.signal(number, lambda *_: None)\n"
         "interrupts.watch()\n"
         "os.set_blocking(2, False)\n"

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from stored import RESULTS
 
 from sysgen_local.core.records import Conversation, Source, Turn
-from sysgen_local.export import ExportOptions, export
+from sysgen_local.exporting import ExportOptions, export
 from sysgen_local.sources import shape
 from sysgen_local.sources.pairing import paired
 from sysgen_local.store import Store

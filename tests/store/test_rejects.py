@@ -12,7 +12,7 @@ import pytest
 
 from sysgen_local.core.errors import UsageError
 from sysgen_local.core.records import Conversation, Reject, Source, Turn
-from sysgen_local.export import write_rejects
+from sysgen_local.exporting import write_rejects
 from sysgen_local.sources import find, read
 from sysgen_local.store import Store, migrations
 from sysgen_local.store.intake import RAW

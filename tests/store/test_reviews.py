@@ -19,7 +19,7 @@ from sysgen_local.core.records import (
     Verdict,
     Verified,
 )
-from sysgen_local.export import export
+from sysgen_local.exporting import export
 from sysgen_local.store import RowQuery, Store
 
 TURNS = (Turn("user", "q"), Turn("assistant", "a"))

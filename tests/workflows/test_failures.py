@@ -14,7 +14,7 @@ from scripted import ScriptedEngine, plain
 from sysgen_local.core.errors import SysgenError
 from sysgen_local.core.records import PHASES, Conversation, Source, Turn
 from sysgen_local.engine.request import Completion, Request
-from sysgen_local.evaluate.preference import PreferenceJudge
+from sysgen_local.evaluation.preference import PreferenceJudge
 from sysgen_local.phases.check import CheckAnswers
 from sysgen_local.phases.filter import Filter
 from sysgen_local.phases.generate import Generate

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from sysgen_local.core.errors import UsageError
-from sysgen_local.export.normalized import NormalizedText, normalized
+from sysgen_local.exporting.normalized import NormalizedText, normalized
 
 NEAR = 0.8
 """From this similarity on, two texts count as the same."""

@@ -9,8 +9,8 @@ from typing import Any
 
 from sysgen_local import __version__
 from sysgen_local.core.records import KINDS
-from sysgen_local.export.licences import Kind, Licence, licence
-from sysgen_local.export.write import Exported
+from sysgen_local.exporting.licences import Kind, Licence, licence
+from sysgen_local.exporting.write import Exported
 from sysgen_local.store import LineageEntry, Variant
 
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))

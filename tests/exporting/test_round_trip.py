@@ -20,7 +20,7 @@ from sysgen_local.core.records import (
     Turn,
     Verified,
 )
-from sysgen_local.export import ExportOptions, export
+from sysgen_local.exporting import ExportOptions, export
 from sysgen_local.sources import find, read, shape
 from sysgen_local.store import FORMATS, VARIANTS, Format, Store, Variant
 from sysgen_local.store.copying import COMMON

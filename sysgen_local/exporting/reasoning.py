@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from sysgen_local.export.write import ExportOptions
+from sysgen_local.exporting.write import ExportOptions
 from sysgen_local.store import Selection, Store
 
 

@@ -16,15 +16,15 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from sysgen_local.core.errors import UsageError
-from sysgen_local.evaluate.benchmarks.files import LocatedValue, checked, entries, unique
-from sysgen_local.evaluate.benchmarks.sysbench import (
+from sysgen_local.evaluation.benchmarks.files import LocatedValue, checked, entries, unique
+from sysgen_local.evaluation.benchmarks.sysbench import (
     Alignment,
     CriterionType,
     Dependency,
     JudgedSession,
     JudgedTurn,
 )
-from sysgen_local.evaluate.benchmarks.verdicts import Identity
+from sysgen_local.evaluation.benchmarks.verdicts import Identity
 
 _HINT = "the layout is SysBench's own, or as `sysgen evaluate sysbench --help` says"
 _TYPES = {

@@ -30,7 +30,7 @@ from sysgen_local.core.records import (
     Verified,
 )
 from sysgen_local.core.resources import resource
-from sysgen_local.export import ExportOptions, export
+from sysgen_local.exporting import ExportOptions, export
 from sysgen_local.store import FORMATS, Store
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # the trainers' own

@@ -20,7 +20,7 @@ from tinybert import make_bert
 
 from sysgen_local.core.errors import UsageError
 from sysgen_local.engine.llama.embed import Embedder
-from sysgen_local.evaluate.similarity import OVERLAP, bertscore, compare, overlap, similarity
+from sysgen_local.evaluation.similarity import OVERLAP, bertscore, compare, overlap, similarity
 from sysgen_local.store import Store
 
 

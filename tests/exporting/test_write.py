@@ -28,7 +28,7 @@ from sysgen_local.core.records import (
     Turn,
     Verified,
 )
-from sysgen_local.export import ExportOptions, export
+from sysgen_local.exporting import ExportOptions, export
 from sysgen_local.store import CHECKED_FORMATS, FORMATS, Store
 
 NASTY = "nul \x00 quote ' \" back\\slash\r\n\ttab é 中文 😀 \u2028 \ufeff \x1f"

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sysgen_local.evaluate.benchmarks import multifacet, sysbench
+from sysgen_local.evaluation.benchmarks import multifacet, sysbench
 
 Units = dict[str, list[tuple[float, float]]]
 """Metric -> for every question its share of the numerator and of the denominator."""

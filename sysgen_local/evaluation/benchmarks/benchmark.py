@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from sysgen_local.core.errors import SysgenError, UsageError
-from sysgen_local.evaluate.benchmarks import dialogues, files, instances, multifacet, sysbench
-from sysgen_local.evaluate.benchmarks.questions import QuestionRecord
-from sysgen_local.evaluate.statistics import Units, multifacet_units, sysbench_units
+from sysgen_local.evaluation.benchmarks import dialogues, files, instances, multifacet, sysbench
+from sysgen_local.evaluation.benchmarks.questions import QuestionRecord
+from sysgen_local.evaluation.statistics import Units, multifacet_units, sysbench_units
 
 BenchmarkName = Literal["sysbench", "multifacet"]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 
 from sysgen_local.engine.request import Completion, Json
-from sysgen_local.evaluate.benchmarks.answer import Answer
-from sysgen_local.evaluate.benchmarks.dialogues import Dialogue, DialogueTurn
-from sysgen_local.evaluate.benchmarks.instances import Instance
-from sysgen_local.evaluate.benchmarks.judging import AGAIN, TRIES, MultifacetJudge, SysBenchJudge
-from sysgen_local.evaluate.benchmarks.questions import QuestionRecord
+from sysgen_local.evaluation.benchmarks.answer import Answer
+from sysgen_local.evaluation.benchmarks.dialogues import Dialogue, DialogueTurn
+from sysgen_local.evaluation.benchmarks.instances import Instance
+from sysgen_local.evaluation.benchmarks.judging import AGAIN, TRIES, MultifacetJudge, SysBenchJudge
+from sysgen_local.evaluation.benchmarks.questions import QuestionRecord
 from sysgen_local.prompts import judge_prompt
 from sysgen_local.store.evaluation import Answered
 

@@ -21,8 +21,8 @@ from sysgen_local.engine.request import (
     Request,
     Sampling,
 )
-from sysgen_local.evaluate.benchmarks.multifacet import SCORES
-from sysgen_local.evaluate.benchmarks.questions import EvaluationPhase, QuestionRecord
+from sysgen_local.evaluation.benchmarks.multifacet import SCORES
+from sysgen_local.evaluation.benchmarks.questions import EvaluationPhase, QuestionRecord
 from sysgen_local.prompts import PromptFile
 from sysgen_local.running.stage import (
     STAGE_FAILED,

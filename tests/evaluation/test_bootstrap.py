@@ -6,12 +6,12 @@ import random
 
 import pytest
 
-from sysgen_local.evaluate.benchmarks.multifacet import Rated
-from sysgen_local.evaluate.benchmarks.multifacet import score as score_multifacet
-from sysgen_local.evaluate.benchmarks.multifacet import summary as summary_multifacet
-from sysgen_local.evaluate.benchmarks.sysbench import score, summary
-from sysgen_local.evaluate.benchmarks.verdicts import read_verdicts
-from sysgen_local.evaluate.statistics import compare, multifacet_units, sysbench_units
+from sysgen_local.evaluation.benchmarks.multifacet import Rated
+from sysgen_local.evaluation.benchmarks.multifacet import score as score_multifacet
+from sysgen_local.evaluation.benchmarks.multifacet import summary as summary_multifacet
+from sysgen_local.evaluation.benchmarks.sysbench import score, summary
+from sysgen_local.evaluation.benchmarks.verdicts import read_verdicts
+from sysgen_local.evaluation.statistics import compare, multifacet_units, sysbench_units
 
 
 def test_the_whole_sample_gives_the_official_numbers(shared_data):

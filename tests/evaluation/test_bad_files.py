@@ -8,8 +8,8 @@ import pytest
 from questions import TURN, dialogue, instance, run, write
 
 from sysgen_local.core.errors import UsageError
-from sysgen_local.evaluate.benchmarks.dialogues import read_dialogues
-from sysgen_local.evaluate.benchmarks.files import entries
+from sysgen_local.evaluation.benchmarks.dialogues import read_dialogues
+from sysgen_local.evaluation.benchmarks.files import entries
 from sysgen_local.workflows.study import Entrant
 
 THEIRS = {

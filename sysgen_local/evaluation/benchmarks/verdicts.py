@@ -14,8 +14,8 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from sysgen_local.core.errors import UsageError
-from sysgen_local.evaluate.benchmarks.files import checked, entries, unique
-from sysgen_local.evaluate.benchmarks.sysbench import (
+from sysgen_local.evaluation.benchmarks.files import checked, entries, unique
+from sysgen_local.evaluation.benchmarks.sysbench import (
     Alignment,
     CriterionType,
     Dependency,

@@ -16,7 +16,7 @@ from sysgen_local.cli.judge import judge
 from sysgen_local.core.errors import SysgenError
 from sysgen_local.engine.options import Options
 from sysgen_local.engine.request import Choice, Completion, Json, Request
-from sysgen_local.evaluate.benchmarks.benchmark import Benchmark, load
+from sysgen_local.evaluation.benchmarks.benchmark import Benchmark, load
 from sysgen_local.running import executor
 from sysgen_local.store import Store
 from sysgen_local.store.evaluation import Evaluation

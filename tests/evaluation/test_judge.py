@@ -14,7 +14,7 @@ from scripted import ScriptedEngine
 from tiny import make
 
 from sysgen_local.engine.request import Completion, Request
-from sysgen_local.evaluate.preference import (
+from sysgen_local.evaluation.preference import (
     PreferenceJudge,
     alignment,
     interval,

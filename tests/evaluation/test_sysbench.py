@@ -10,8 +10,8 @@ import sys
 import pytest
 
 from sysgen_local.core.errors import UsageError
-from sysgen_local.evaluate.benchmarks.sysbench import JudgedSession, JudgedTurn, score
-from sysgen_local.evaluate.benchmarks.verdicts import read_verdicts
+from sysgen_local.evaluation.benchmarks.sysbench import JudgedSession, JudgedTurn, score
+from sysgen_local.evaluation.benchmarks.verdicts import read_verdicts
 
 RUNS = ("gpt35", "gpt4o", "gt__qwen2_72b", "llama3_8b", "qwen2_72b")
 GROUPS = ("total", "dependent", "parallel")

@@ -12,7 +12,7 @@ from typing import Literal
 
 from sysgen_local.core.thoughts import spoken
 from sysgen_local.engine.request import GREEDY, Completion, Message, Request, Sampling, Segment
-from sysgen_local.evaluate.benchmarks.questions import EvaluationPhase, QuestionRecord
+from sysgen_local.evaluation.benchmarks.questions import EvaluationPhase, QuestionRecord
 from sysgen_local.running.stage import STAGE_FAILED, Work, cost_of, seed_of, unanswered
 from sysgen_local.store.evaluation import Answered
 

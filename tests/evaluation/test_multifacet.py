@@ -9,8 +9,8 @@ import sys
 import pytest
 
 from sysgen_local.core.errors import UsageError
-from sysgen_local.evaluate.benchmarks.instances import read_instances, read_replies, read_sources
-from sysgen_local.evaluate.benchmarks.multifacet import Rated, benchmark_of, parse, score
+from sysgen_local.evaluation.benchmarks.instances import read_instances, read_replies, read_sources
+from sysgen_local.evaluation.benchmarks.multifacet import Rated, benchmark_of, parse, score
 
 LEVELS = {str(n): f"level {n}" for n in range(1, 6)}
 INSTANCE = {

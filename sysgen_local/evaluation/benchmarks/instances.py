@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from sysgen_local.core.errors import UsageError
-from sysgen_local.evaluate.benchmarks.files import (
+from sysgen_local.evaluation.benchmarks.files import (
     LocatedValue,
     checked,
     entries,
@@ -19,8 +19,8 @@ from sysgen_local.evaluate.benchmarks.files import (
     text_of,
     unique,
 )
-from sysgen_local.evaluate.benchmarks.multifacet import Rated, Reply, parse
-from sysgen_local.evaluate.benchmarks.verdicts import Identity
+from sysgen_local.evaluation.benchmarks.multifacet import Rated, Reply, parse
+from sysgen_local.evaluation.benchmarks.verdicts import Identity
 
 _HINT = (
     'an instance is {"source": ..., "system": ..., "prompt": ..., "reference_answer": ..., '

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sysgen_local.export import near_duplicates
-from sysgen_local.export.normalized import normalized
+from sysgen_local.exporting import near_duplicates
+from sysgen_local.exporting.normalized import normalized
 
 AROUND = "Solve the following problem, show every step of your work and give the result: {}."
 

@@ -1,9 +1,9 @@
 """Exports finished rows as training files, with a dataset card that names their sources."""
 
-from sysgen_local.export.card import card, generators, licences
-from sysgen_local.export.licences import Licence, licence, permit
-from sysgen_local.export.reasoning import omitted_reasoning
-from sysgen_local.export.write import (
+from sysgen_local.exporting.card import card, generators, licences
+from sysgen_local.exporting.licences import Licence, licence, permit
+from sysgen_local.exporting.reasoning import omitted_reasoning
+from sysgen_local.exporting.write import (
     STDOUT,
     Exported,
     ExportOptions,
