@@ -325,17 +325,12 @@ def harness(
       sysgen evaluate harness sysgen_opposites --include examples/harness --model builtin
       sysgen evaluate harness leaderboard_mmlu_pro --model mine.gguf --limit 200 -o after.json
     """
-    from sysgen_local.core.errors import UsageError
+    from sysgen_local.core.extras import needs
     from sysgen_local.core.files import write
     from sysgen_local.models import check, resolve_file
 
-    try:
+    with needs("harness", "lm-evaluation-harness"):
         from sysgen_local.workflows import harness as runner
-    except ImportError as error:
-        raise UsageError(
-            f"the harness is not installed: {error}",
-            hint="pip install 'sysgen-local[harness]'",
-        ) from error
     found = resolve_file(model)
     check(found.path)
     results = runner.evaluate(

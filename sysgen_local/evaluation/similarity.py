@@ -22,6 +22,8 @@ from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
+from sysgen_local.core.extras import needs
+
 if TYPE_CHECKING:
     from sysgen_local.store import Store
 
@@ -41,6 +43,10 @@ def compare(
 ) -> int:
     """Measures every finished row that lacks one of OVERLAP or `measures`, page by page: memory
     does not grow with the rows, and what was measured is kept. How many rows there were."""
+    with needs("compare", "comparing answers"):
+        import nltk  # noqa: F401 - the workers use it
+
+        _rouge()
     done = 0
     # Not forked: the models and the store have threads.
     with ProcessPoolExecutor(workers, get_context("spawn"), _end_with_parent) as pool:
@@ -102,7 +108,8 @@ def similarity(path: Path, gpu_layers: int = 0) -> Measure:
 def bertscore(model: str, layer: int | None, device: str | None = None) -> Measure:
     """By the library bert-score, with a model of transformers (a name or a folder); `layer` is
     whose states are compared, where the library does not know the model."""
-    from bert_score import BERTScorer
+    with needs("bertscore", "BERTScore"):
+        from bert_score import BERTScorer
 
     scorer = BERTScorer(model_type=model, num_layers=layer, device=device)
 

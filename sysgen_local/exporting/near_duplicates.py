@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from sysgen_local.core.errors import UsageError
+from sysgen_local.core.extras import needs
 from sysgen_local.exporting.normalized import NormalizedText, normalized
 
 NEAR = 0.8
@@ -109,7 +110,8 @@ class _Near:
     """A set of texts that knows those near them."""
 
     def __init__(self, threshold: float) -> None:
-        from datasketch import MinHashLSH
+        with needs("dedupe", "finding near-duplicates"):
+            from datasketch import MinHashLSH
 
         self._threshold = threshold
         self._exactly: set[str] = set()

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from sysgen_local.core.extras import needs
 from sysgen_local.core.records import TAGS
 from sysgen_local.report.colours import HEX
 
@@ -170,7 +171,8 @@ def pace(points: Sequence[tuple[float, int, int]]) -> str:
 
 
 def _draw(values: list[dict[str, Any]], **spec: Any) -> str:
-    import vl_convert
+    with needs("report", "drawing plots"):
+        import vl_convert
 
     whole = {
         "$schema": "https://vega.github.io/schema/vega-lite/v5.json",

@@ -123,9 +123,9 @@ def evaluate(
 
     `questions` is the benchmark's file (`sources` Multifacet's table of sources), of which `limit`
     is how many are asked. `model` and `judge` are models by any name; without a judge the model
-    grades itself. Answers and grades are kept in `db`. `options` are fields of `Sampling`
-    (temperature, top_p), of `Setting` (seed, history, max_answer_tokens, ...) and of
-    `engine.options.Options`.
+    grades itself. Answers and grades are kept in `db`; `retry_failed` asks again where one failed.
+    `options` are fields of `Sampling` (temperature, top_p), of `Setting` (seed, history,
+    max_answer_tokens, ...) and of `engine.options.Options`.
 
     Raises UsageError for a file or model that cannot be used, SysgenError where no question could
     be graded, TypeError for an option that there is not.

@@ -78,14 +78,18 @@ def run(
     """Reads the inputs into the store and takes every row through the phases.
 
     `phases` are done, in their order. `inputs`: paths, hf:// addresses, dicts, a
-    `datasets.Dataset`, a table of pandas, polars or Arrow; what the store holds already is not read again, and without inputs the run goes on with
-    that. `redo` forgets what this phase and all later ones did, once `confirm` has agreed to what
-    is lost. `retry_failed` asks again where something went wrong with a request; `edited` answers
+    `datasets.Dataset`, a table of pandas, polars or Arrow. What the store holds already is not
+    read again; without inputs the run goes on with that.
+
+    `redo` forgets what this phase and all later ones did, once `confirm` has agreed to what is
+    lost. `retry_failed` asks again where something went wrong with a request; `edited` answers
     rows anew whose system message a person edited. `output` (.jsonl or .parquet) gets the finished
-    rows of these inputs. `on_progress` is called about once a second, in a thread of its own;
-    without it a progress bar is shown, or what `views` are given. `say` is given lines of text
-    about inputs, model and memory; `confirm_appended` is asked whether to read the new rows of a
-    file that grew. `command` is noted in the store as what was run.
+    rows of these inputs.
+
+    `on_progress` is called about once a second, in a thread of its own; without it a progress bar
+    is shown, or what `views` are given. `say` is given lines of text about inputs, model and
+    memory; `confirm_appended` is asked whether to read the new rows of a file that grew. `command`
+    is noted in the store as what was run.
 
     `options` are the fields of `core.settings.Settings` (model, prompts, seed, temperature, ...),
     `core.settings.Reading` (mapping, limit, split, ...) and `engine.options.Options` (slots,

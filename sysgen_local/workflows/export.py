@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sysgen_local.core.errors import UsageError
+from sysgen_local.core.extras import needs
 from sysgen_local.core.files import write
 from sysgen_local.exporting import (
     STDOUT,
@@ -85,14 +85,9 @@ def export(
 def to_dataset(store: Store, **options: Any) -> Dataset:
     """The finished rows as a `datasets.Dataset` in memory; options and errors as `export`. Raises
     UsageError where the library `datasets` is missing."""
-    try:
+    with needs("datasets", "a Dataset"):
         from datasets import Dataset
         from pyarrow import parquet
-    except ImportError as error:
-        raise UsageError(
-            f"a Dataset needs a library that is not here: {error.name}",
-            hint="pip install datasets",
-        ) from error
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "rows.parquet")
         export(store, file, card=False, **options)

@@ -53,6 +53,7 @@ def judge(
     """Asks a judge which answer serves the request better, the old or the new one, in both orders,
     and how well the new one follows its system message (the SysGen paper's figures 3 and 4).
 
+    `prompts` is a prompt set, `retry_failed` asks again where no verdict came.
     `judge` is a model by any name (a server's address too), else the model that answered. `pairs`
     and `aligned` are rows of each dataset; `sources` names inputs or datasets. What a judge has
     said is kept in the store and not asked again. `options` are fields of

@@ -32,7 +32,8 @@ def compare(
     on_page: Callable[[int], None] = lambda rows: None,
 ) -> Similarity:
     """ROUGE-1, -2 and -L, GLEU and the ratio of lengths of every finished row; cosine similarity
-    too where `embeddings` names a GGUF, and BERTScore where `bertscore` names a model.
+    too where `embeddings` names a GGUF (`gpu_layers` of it on a GPU), and BERTScore where
+    `bertscore` names a model (`bertscore_layer`: which layer's states are compared).
 
     What is measured is kept in the store; only rows that lack a figure are worked on. `on_page` is
     given the rows done so far. Raises UsageError for a model or library that cannot be used.
@@ -50,11 +51,6 @@ def compare(
 def _bertscore(model: str, layer: int | None) -> similarity.Measure:
     try:
         return similarity.bertscore(model, layer)
-    except ImportError as error:
-        raise UsageError(
-            f"BERTScore needs a library that is not here: {error.name}",
-            hint="pip install 'sysgen-local[bertscore]'",
-        ) from error
     except (OSError, KeyError, ValueError) as error:
         why = next(iter(str(error).splitlines()), type(error).__name__)
         raise UsageError(

@@ -26,6 +26,7 @@ from typing import Any, TypeVar
 from weakref import WeakSet
 
 from sysgen_local.core.errors import UsageError
+from sysgen_local.core.extras import needs
 from sysgen_local.core.thoughts import spoken
 from sysgen_local.engine.openai import errors, replies
 from sysgen_local.engine.request import Choice, Completion, Json, Message, Request, Segment
@@ -74,7 +75,8 @@ class ServerEngine:
         """`slots`: requests at a time, 8 by default. `say` is called with a line of text when the
         engine waits for the server. Raises UsageError or SysgenError where the list of models is
         asked for and the server does not give it."""
-        import openai
+        with needs("server", "a model behind an address"):
+            import openai
 
         self.url = url
         self._say = say
