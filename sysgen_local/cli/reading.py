@@ -13,7 +13,7 @@ from sysgen_local.core.settings import Settings
 
 if TYPE_CHECKING:
     from sysgen_local.core.records import Conversation, Reject, Source
-    from sysgen_local.sources import Tally
+    from sysgen_local.sources import RecordCounter
     from sysgen_local.store import Store
 
 
@@ -45,29 +45,29 @@ def taken(
     `appended`: whether to read the new rows of a file that grew, None to ask on a terminal. The
     sources' numbers."""
     from sysgen_local.core.errors import UsageError
-    from sysgen_local.sources import Tally, find, need_usable, parse_map
+    from sysgen_local.sources import RecordCounter, find, need_usable, parse_map
 
     keys = parse_map(mapping) if mapping else None
     sources = find(inputs, mapping=keys, license=license, split=split, encoding=encoding, say=say)
-    tallies = []
+    counters = []
     numbers = []
     for source in sources:
-        tally = Tally(source.path)
+        counter = RecordCounter(source.path)
         before = store.find_source(source)
         skip = bool(store.skips_system(source)) if skip_system is None else skip_system
-        new = _ingest(store, source, tally, limit, strict, skip, appended, say)
+        new = _ingest(store, source, counter, limit, strict, skip, appended, say)
         number, path = store.find_source(source) or (0, source.path)
         if before and path != source.path and not new and number not in numbers:
             say(f"{source.path}: the same content as {path}, which is here already")
         numbers.append(number)
         if new:
-            tallies.append(tally)
+            counters.append(counter)
             why = f"`sysgen stats --db {store.path}` shows why"
-            rejected = f", {tally.rejected:,} rejected ({why})" if tally.rejected else ""
-            more = f", {new:,} new" if new < tally.usable + tally.rejected else ""
-            say(f"{source.path}: {tally.usable:,} rows{more}{rejected}")
-    if tallies:
-        need_usable(tallies)
+            rejected = f", {counter.rejected:,} rejected ({why})" if counter.rejected else ""
+            more = f", {new:,} new" if new < counter.usable + counter.rejected else ""
+            say(f"{source.path}: {counter.usable:,} rows{more}{rejected}")
+    if counters:
+        need_usable(counters)
     if sources and not store.counts().input:
         raise UsageError(f"{sources[0].path} is empty: there is no row in it")
     return sorted(set(numbers))
@@ -76,7 +76,7 @@ def taken(
 def _ingest(
     store: Store,
     source: Source,
-    tally: Tally,
+    counter: RecordCounter,
     limit: int | None,
     strict: bool,
     skip: bool,
@@ -91,7 +91,7 @@ def _ingest(
         return read(source, skip_system=skip_system, say=say)
 
     def take(more: bool) -> int:
-        records = tally.count(again(skip))
+        records = counter.count(again(skip))
         return store.ingest(
             source, records, limit=limit, again=again, appended=more, skip_system=skip
         )
