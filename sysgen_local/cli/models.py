@@ -13,7 +13,7 @@ from sysgen_local.core import terminal
 
 if TYPE_CHECKING:
     from sysgen_local.engine.llama.speech import Speech
-    from sysgen_local.models.catalogue import Entry
+    from sysgen_local.models.catalogue import CatalogueEntry
     from sysgen_local.models.hub import OnProgress
 
 
@@ -183,7 +183,7 @@ def _spoken(speech: Speech) -> Iterator[str]:
             yield f"labels        {', '.join(named)} by {how}"
 
 
-def _package(entry: Entry) -> str | None:
+def _package(entry: CatalogueEntry) -> str | None:
     """The package that a model comes as, and its version or the way to it."""
     from sysgen_local.models import installed
 

@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from sysgen_local.core.records import Phase, Responded, Row, Turn
-from sysgen_local.core.settings import Shown, Turns
-from sysgen_local.core.thoughts import spoken
+from sysgen_local.core.settings import ShowAnswer, Turns
+from sysgen_local.core.thoughts import parse_reply
 from sysgen_local.engine.request import GREEDY, Completion, Message, Request, Sampling, Segment
 from sysgen_local.phases.evidence import exact
 from sysgen_local.prompts.prompt_set import PromptSet
@@ -46,7 +46,7 @@ class Respond:
     max_tokens: int = 1024
     turns: Turns = "all"
     keep_truncated: bool = False
-    shown: Shown = "never"
+    shown: ShowAnswer = "never"
     phase: Phase = "respond"
 
     def work(self, row: Row) -> Work:
@@ -136,7 +136,7 @@ class Respond:
         """The answer that a completion holds, and why it is none (None where it is one)."""
         if ended := unanswered(completion):
             return completion.text, ended[0]
-        answer, thought, _ = spoken(completion.text)
+        answer, thought, _ = parse_reply(completion.text)
         answer = answer.strip()
         fault = self._fault(completion, answer)
         # Of a thought that led to nothing, something is to be seen; of no answer it is a part.

@@ -140,6 +140,7 @@ def _explained(repo: str) -> Iterator[None]:
     """Raises huggingface_hub's errors as errors with one sentence for the user."""
     from huggingface_hub import errors
 
+    # The HTTP client of huggingface_hub is httpx in version 1 and httpx2 in version 2.
     http: type[Exception] = errors.HTTPError  # type: ignore[attr-defined]
     try:
         yield

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from sysgen_local.core.thoughts import spoken
+from sysgen_local.core.thoughts import parse_reply
 
 KEYS = ("reasoning_content", "reasoning", "thinking", "thought", "thoughts", "complex_cot")
 """Keys with the thought before an answer."""
@@ -29,7 +29,7 @@ def split(text: str) -> tuple[str, str]:
     A thought may lack its opening tag, if that was in the chat template (`... </think> answer`)."""
     if not _HINT.search(text):
         return "", text
-    found = spoken(text)
+    found = parse_reply(text)
     if found.answer == text or (found.open and _TALK.match(text)):
         return "", text
     if found.open:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 from sysgen_local.core.errors import RecipeError, UsageError
 from sysgen_local.core.records import PHASES, Phase
-from sysgen_local.core.settings import Settings, Shown, Turns
+from sysgen_local.core.settings import Settings, ShowAnswer, Turns
 from sysgen_local.engine.request import Engine, Sampling
 from sysgen_local.models import ResolvedModel, fingerprint, resolve
 from sysgen_local.models import check as check_file
@@ -39,7 +39,7 @@ T = TypeVar("T")
 SAMPLING = Sampling(temperature=0.7, top_p=0.95)
 """For models whose vendor recommends nothing."""
 
-SHOWN: Shown = "always"
+SHOWN: ShowAnswer = "always"
 """Where the original answer is in view by default; see `benchmarks/README.md`."""
 
 TRIES = 3
@@ -217,7 +217,7 @@ def _answering(
             False,
         ),
         shown=cast(
-            Shown, given.show_answer or stored.get("shown") or ("never" if answered else SHOWN)
+            ShowAnswer, given.show_answer or stored.get("shown") or ("never" if answered else SHOWN)
         ),
     )
 

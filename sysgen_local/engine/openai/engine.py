@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 from weakref import WeakSet
 
 from sysgen_local.core.errors import UsageError
-from sysgen_local.core.thoughts import spoken
+from sysgen_local.core.thoughts import parse_reply
 from sysgen_local.engine.openai import faults, replies
 from sysgen_local.engine.request import Choice, Completion, Json, Message, Request, Segment
 
@@ -226,7 +226,9 @@ class ServerEngine:
             shares = replies.label_shares(labels, replies.likeliest(reply.choices[0]), found.text)
         if shares is None:
             written = replies.completion(request, self._reply(_in_writing(request, labels)))
-            shares = replies.label_shares(labels, [], replies.label_in(spoken(written.text).answer))
+            shares = replies.label_shares(
+                labels, [], replies.label_in(parse_reply(written.text).answer)
+            )
             read, wrote = found.tokens_in + written.tokens_in, found.tokens_out + written.tokens_out
             found = replace(written, tokens_in=read, tokens_out=wrote)
         if shares is None:

@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from sysgen_local.core.thoughts import spoken
+from sysgen_local.core.thoughts import parse_reply
 from sysgen_local.engine.request import Completion, Json, Request
 
 
@@ -44,7 +44,7 @@ def _begins_with_thought(message: Any) -> bool:
 def _strict(text: str) -> str:
     """JSON whose strings have no raw line breaks, which some servers' grammars let through, without
     a thought before it; as it is where it is none even so."""
-    text = spoken(text).answer
+    text = parse_reply(text).answer
     try:
         return json.dumps(json.loads(text, strict=False), ensure_ascii=False)
     except ValueError:
