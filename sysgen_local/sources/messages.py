@@ -35,7 +35,7 @@ _UNSAID = ("redacted_thinking",)
 """Types of content parts that are encrypted, and so have no text."""
 
 
-class Message(NamedTuple):
+class SourceMessage(NamedTuple):
     """One message of a conversation, before `order` checks the sequence. `at` is its position among
     the input's turns, from 1. The other fields are those of `Turn`."""
 
@@ -61,7 +61,7 @@ def is_list(value: object) -> bool:
     return isinstance(one, str) and all(of is None or isinstance(of, str) for of in value)
 
 
-def of_list(items: Sequence[Any]) -> list[Message]:
+def of_list(items: Sequence[Any]) -> list[SourceMessage]:
     """The messages of a list of turns. Plain texts alternate between user and assistant.
 
     Raises UnusableError for an item that is no turn.
@@ -72,7 +72,7 @@ def of_list(items: Sequence[Any]) -> list[Message]:
         if items[0].lstrip()[:1] != "{" or isinstance(decoded(items[0]), str):
             return alternating(items)
         items = [decoded(item) for item in items]
-    found: list[Message] = []
+    found: list[SourceMessage] = []
     for at, item in enumerate(items, 1):
         if isinstance(item, Mapping):
             if len(item) == 2:  # the usual case
@@ -80,7 +80,7 @@ def of_list(items: Sequence[Any]) -> list[Message]:
                 content = item.get("content") or item.get("value")
                 if type(content) is str and type(by) is str:
                     if (role := _ROLES.get(by)) == "user":
-                        found.append(Message("user", content, at))
+                        found.append(SourceMessage("user", content, at))
                         continue
                     if role == "assistant":
                         found.append(answer(content, at))
@@ -95,7 +95,7 @@ def of_list(items: Sequence[Any]) -> list[Message]:
     return found
 
 
-def alternating(items: Sequence[Any]) -> list[Message]:
+def alternating(items: Sequence[Any]) -> list[SourceMessage]:
     """The messages of plain texts: user and assistant alternate. Empty texts at the end are
     padding."""
     while len(items) > 1 and absent(items[-1]):
@@ -104,12 +104,12 @@ def alternating(items: Sequence[Any]) -> list[Message]:
         if not isinstance(item, str):
             raise UnusableError("not_text", f"turn {at} is a {kind(item)}")
     return [
-        Message("user", item, at) if at % 2 else answer(item, at)
+        SourceMessage("user", item, at) if at % 2 else answer(item, at)
         for at, item in enumerate(items, 1)
     ]
 
 
-def of_pairs(items: Sequence[Any]) -> list[Message]:
+def of_pairs(items: Sequence[Any]) -> list[SourceMessage]:
     """The messages of a history: pairs of question and answer, turns, or alternating plain
     texts."""
     if all(isinstance(item, str) for item in items):
@@ -124,23 +124,23 @@ def of_pairs(items: Sequence[Any]) -> list[Message]:
     return of_list([item for item in items if not absent(item)])
 
 
-def answer(content: str, at: int) -> Message:
+def answer(content: str, at: int) -> SourceMessage:
     """The message of an assistant, with its thought separated from its answer."""
     thought, text_ = reasoning.split(content)
-    return Message("assistant", text_, at, thought)
+    return SourceMessage("assistant", text_, at, thought)
 
 
-def _pair(ask: object, reply: object, at: int, names: str) -> list[Message]:
+def _pair(ask: object, reply: object, at: int, names: str) -> list[SourceMessage]:
     asked, answered = (f", {name}" if name else "" for name in (names.split() or ("", "")))
     found = []
     if not absent(ask):
-        found.append(Message("user", text(ask, f"turn {at}{asked}"), at))
+        found.append(SourceMessage("user", text(ask, f"turn {at}{asked}"), at))
     if not absent(reply):
         found.append(answer(text(reply, f"turn {at}{answered}"), at))
     return found
 
 
-def _item(there: Row, item: Row, at: int) -> list[Message]:
+def _item(there: Row, item: Row, at: int) -> list[SourceMessage]:
     """The messages of one item of a list: a turn, a pair of turns, or tool results with a turn."""
     by = next((there[key] for key in _SPEAKERS if key in there), None)
     if isinstance(by, Mapping):
@@ -166,36 +166,36 @@ def _item(there: Row, item: Row, at: int) -> list[Message]:
         if absent(calls):
             raise UnusableError("no_answer", f"turn {at} is empty")
         thought = reasoning.joined(_thought(there), thought)
-        return [Message("function_call", calls, at, thought, _words(there))]
+        return [SourceMessage("function_call", calls, at, thought, _words(there))]
     if role == "observation":
         return [_observation(there, content, at)]
     said, _, results = _parts(content, at)
     if role == "system" and not said.strip():
         return []
-    return [*results, Message(role, said, at)] if said or not results else results
+    return [*results, SourceMessage(role, said, at)] if said or not results else results
 
 
-def _assistant(there: Row, content: object, at: int) -> Message:
+def _assistant(there: Row, content: object, at: int) -> SourceMessage:
     said, thought, results = _parts(content, at)
     thought = reasoning.joined(_thought(there), thought)
     key = next((key for key in _CALLS if there.get(key)), None)
     if key is None and not results:
         inside, said = reasoning.split(said)
-        return Message("assistant", said, at, reasoning.joined(thought, inside))
+        return SourceMessage("assistant", said, at, reasoning.joined(thought, inside))
     inside, words = reasoning.split(said)
     thought = reasoning.joined(thought, inside)
     if key is None:
         made = [call for of in results for call in tools.calls(of.content) or ()]
-        return Message("function_call", tools.dumped_calls(made), at, thought, words)
+        return SourceMessage("function_call", tools.dumped_calls(made), at, thought, words)
     value = decoded(there[key])
     if not isinstance(value, Mapping | list | tuple):
         raise UnusableError("not_text", f"turn {at}, {key} is a {kind(value)}, no list of calls")
     found = tools.calls(value)
     calls = tools.unparsed(value) if found is None else tools.dumped_calls(found)
-    return Message("function_call", calls, at, thought, words)
+    return SourceMessage("function_call", calls, at, thought, words)
 
 
-def _observation(there: Row, content: object, at: int) -> Message:
+def _observation(there: Row, content: object, at: int) -> SourceMessage:
     if content is None:
         result = ""  # a tool may return nothing
     elif isinstance(content, list | tuple) and content and _are_parts(content):
@@ -204,7 +204,7 @@ def _observation(there: Row, content: object, at: int) -> Message:
         result = as_text(content, f"turn {at}")
     call = next((there[key] for key in ("tool_call_id", "call_id", "id") if key in there), "")
     name = next((there[key] for key in ("name", "tool_name") if key in there), "")
-    return Message("observation", result, at, "", "", str(call), str(name))
+    return SourceMessage("observation", result, at, "", "", str(call), str(name))
 
 
 def _thought(there: Row) -> str:
@@ -233,7 +233,7 @@ def text_of_parts(content: object) -> str | None:
         return None
 
 
-def _parts(content: object, at: int) -> tuple[str, str, list[Message]]:
+def _parts(content: object, at: int) -> tuple[str, str, list[SourceMessage]]:
     """(text, thought, tool calls and results) of a content and its parts.
 
     Raises UnusableError for a part of another type: an image, a sound, a file.
@@ -262,7 +262,7 @@ def _parts(content: object, at: int) -> tuple[str, str, list[Message]]:
             if isinstance(thought, str) and form not in _UNSAID:
                 thoughts.append(thought)
         elif form == "tool_use" and (called := tools.calls(there)) is not None:
-            found.append(Message("function_call", tools.dumped_calls(called), at))
+            found.append(SourceMessage("function_call", tools.dumped_calls(called), at))
         elif form == "tool_result":
             result = there.get("content")
             found.append(_observation({**there, "call_id": there.get("tool_use_id", "")},

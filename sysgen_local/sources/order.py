@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from sysgen_local.core.records import Repair, Turn
 from sysgen_local.sources import reasoning
-from sysgen_local.sources.messages import Message
+from sysgen_local.sources.messages import SourceMessage
 from sysgen_local.sources.pairing import paired
 from sysgen_local.sources.reasons import UnusableError
 
@@ -33,7 +33,7 @@ class _Draft:
 
 
 def ordered(
-    messages: Sequence[Message], system: str | None = None
+    messages: Sequence[SourceMessage], system: str | None = None
 ) -> tuple[str | None, tuple[Turn, ...], tuple[Repair, ...]]:
     """(system message, turns, repairs). `system` is the row's system message outside of the
     messages.
@@ -49,7 +49,7 @@ def ordered(
     return draft.system, paired(draft.turns), tuple(draft.repairs)
 
 
-def _on_system(draft: _Draft, message: Message) -> None:
+def _on_system(draft: _Draft, message: SourceMessage) -> None:
     text = message.content
     if not draft.turns:
         draft.system = f"{draft.system}\n\n{text}" if draft.system else text
@@ -59,7 +59,7 @@ def _on_system(draft: _Draft, message: Message) -> None:
         draft.waiting.append(text)
 
 
-def _on_user(draft: _Draft, message: Message) -> None:
+def _on_user(draft: _Draft, message: SourceMessage) -> None:
     turn = _user(message)
     before = _before(draft)
     if before in ("function_call", "observation"):
@@ -72,7 +72,7 @@ def _on_user(draft: _Draft, message: Message) -> None:
     draft.turns.append(turn)
 
 
-def _on_assistant(draft: _Draft, message: Message) -> None:
+def _on_assistant(draft: _Draft, message: SourceMessage) -> None:
     if not draft.turns:
         if len(message.content) > LONGEST_GREETING:
             raise UnusableError("bad_order", "the assistant speaks first, and it is no greeting")
@@ -94,7 +94,7 @@ def _on_assistant(draft: _Draft, message: Message) -> None:
     draft.turns.append(_assistant_turn(message))
 
 
-def _on_call(draft: _Draft, message: Message) -> None:
+def _on_call(draft: _Draft, message: SourceMessage) -> None:
     if not draft.turns:
         raise UnusableError(
             "bad_order", f"turn {message.at} is {message.role} before any user turn"
@@ -108,7 +108,7 @@ def _on_call(draft: _Draft, message: Message) -> None:
     draft.turns.append(turn)
 
 
-def _on_result(draft: _Draft, message: Message) -> None:
+def _on_result(draft: _Draft, message: SourceMessage) -> None:
     if not draft.turns:
         raise UnusableError("bad_order", f"turn {message.at} is observation before any user turn")
     if draft.turns[-1].role == "assistant":  # it is a call in some text form
@@ -121,7 +121,7 @@ _STEPS = {"system": _on_system, "user": _on_user, "assistant": _on_assistant,
           "function_call": _on_call, "observation": _on_result}  # fmt: skip
 
 
-def _add_to_user_turn(draft: _Draft, message: Message) -> None:
+def _add_to_user_turn(draft: _Draft, message: SourceMessage) -> None:
     """Adds a system message that directly follows a user turn to that turn."""
     if draft.waiting:
         before = draft.turns[-1]
@@ -138,7 +138,7 @@ def _taken(draft: _Draft) -> list[str]:
     return waiting
 
 
-def _end(draft: _Draft, messages: Sequence[Message]) -> None:
+def _end(draft: _Draft, messages: Sequence[SourceMessage]) -> None:
     """Ends the conversation with the assistant: a last user turn without an answer is removed."""
     if not draft.turns:
         if draft.repairs:
@@ -162,7 +162,7 @@ def _before(draft: _Draft) -> str | None:
     return draft.turns[-1].role if draft.turns else None
 
 
-def _user(message: Message) -> Turn:
+def _user(message: SourceMessage) -> Turn:
     text = message.content
     if not text or text.isspace():
         raise UnusableError("no_instruction", f"turn {message.at} is empty")
@@ -171,14 +171,14 @@ def _user(message: Message) -> Turn:
     return Turn("user", text)
 
 
-def _assistant(message: Message) -> Turn:
+def _assistant(message: SourceMessage) -> Turn:
     turn = _assistant_turn(message)
     if not turn.content or turn.content.isspace():
         raise _no_answer(message.at, message.thought)
     return turn
 
 
-def _assistant_turn(message: Message) -> Turn:
+def _assistant_turn(message: SourceMessage) -> Turn:
     text = message.content
     if "<" in text and _MEDIA.search(text):
         raise UnusableError("not_text", f"turn {message.at} refers to an image or sound")

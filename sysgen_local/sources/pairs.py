@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from sysgen_local.sources import messages, reasoning
 from sysgen_local.sources.keys import Row, absent, first, kind
-from sysgen_local.sources.messages import Message
+from sysgen_local.sources.messages import SourceMessage
 from sysgen_local.sources.reasons import UnusableError
 from sysgen_local.sources.texts import as_text, decoded, scalar, text
 
@@ -78,7 +78,7 @@ class _PairKeys(NamedTuple):
     input: bool
 
 
-def read(row: Row) -> tuple[list[Message], str | None] | None:
+def read(row: Row) -> tuple[list[SourceMessage], str | None] | None:
     """(messages, bare result or None) of a row. None where the row has no keys of a pair. Raises
     UnusableError where it cannot be used."""
     keys = _pair_keys(tuple(row))
@@ -92,7 +92,7 @@ def read(row: Row) -> tuple[list[Message], str | None] | None:
         asked, answered, more = row[keys.ask], row[keys.reply], row["input"] if keys.input else ""
         if type(asked) is str and type(answered) is str and type(more) is str:
             asked = f"{asked}\n\n{more}" if more else asked
-            return [Message("user", asked, 1), messages.answer(answered, 2)], None
+            return [SourceMessage("user", asked, 1), messages.answer(answered, 2)], None
     return pair(row, keys.ask, keys.reply, keys.answers)
 
 
@@ -113,7 +113,7 @@ def _pair_keys(keys: tuple[str, ...]) -> _PairKeys | None:
 
 def pair(
     row: Row, ask: str, reply: str, answers: Sequence[str] = ()
-) -> tuple[list[Message], str | None]:
+) -> tuple[list[SourceMessage], str | None]:
     """As `read`, with the question under the key `ask` and the answer under `reply`."""
     asks = row[ask]
     # Two texts are parsed only where both are lists of turns as JSON, as in a table.
@@ -130,15 +130,15 @@ def pair(
     return [*_history(row), *_beside(row, ask, asked, labels), *answered], result
 
 
-def _asked(value: object, key: str) -> list[Message]:
+def _asked(value: object, key: str) -> list[SourceMessage]:
     if isinstance(value, list | tuple | Mapping):
         parts = [value] if isinstance(value, Mapping) else value
         if all(isinstance(part, Mapping) and "type" in part for part in parts):
             return messages.of_list([{"role": "user", "content": list(parts)}])
-    return [Message("user", text(value, key), 1)]
+    return [SourceMessage("user", text(value, key), 1)]
 
 
-def _turns(value: object, *, read: bool) -> list[Message]:
+def _turns(value: object, *, read: bool) -> list[SourceMessage]:
     """The messages of a value that is a list of turns; empty where it is a text. `read`: a text
     with JSON is parsed."""
     if isinstance(value, str):
@@ -159,7 +159,7 @@ def _small(key: object) -> str:
 
 def _answered(
     row: Row, key: str, answers: Sequence[str], labels: Mapping[str, str], *, read: bool
-) -> tuple[list[Message], str | None, str]:
+) -> tuple[list[SourceMessage], str | None, str]:
     """(messages of the answer, bare result or None, key of the answer)."""
     value = row[key]
     if turns := _turns(value, read=read):
@@ -222,7 +222,7 @@ def _thought(row: Row, answer: str) -> str:
     return ""
 
 
-def _history(row: Row) -> list[Message]:
+def _history(row: Row) -> list[SourceMessage]:
     value = row.get("history")
     if absent(value) or value is False:
         return []
@@ -235,8 +235,12 @@ def _history(row: Row) -> list[Message]:
 
 
 def beside(
-    turns: list[Message], extras: Sequence[str], *, given: str | None = None, last: bool = True
-) -> list[Message]:
+    turns: list[SourceMessage],
+    extras: Sequence[str],
+    *,
+    given: str | None = None,
+    last: bool = True,
+) -> list[SourceMessage]:
     """The messages with these texts added to the last (or the first) user message. A text that is
     in it already is not added, unless it is the text `given` as input."""
     users = [i for i, message in enumerate(turns) if message.role == "user"]
@@ -282,7 +286,9 @@ def _joined(value: object, key: str) -> str:
     return as_text(value, key)
 
 
-def _beside(row: Row, ask: str, asked: list[Message], labels: Mapping[str, str]) -> list[Message]:
+def _beside(
+    row: Row, ask: str, asked: list[SourceMessage], labels: Mapping[str, str]
+) -> list[SourceMessage]:
     extras = context(row)
     if ask == "instruction":  # the row may have the question in another key
         there = (row.get(key) for key in _QUESTIONS)

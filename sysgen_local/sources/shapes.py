@@ -15,7 +15,7 @@ from sysgen_local.core.errors import UsageError
 from sysgen_local.core.records import Conversation, Reject
 from sysgen_local.sources import messages, order, pairs, tools
 from sysgen_local.sources.keys import Row, absent, first, kind, listed, named
-from sysgen_local.sources.messages import Message
+from sysgen_local.sources.messages import SourceMessage
 from sysgen_local.sources.reasons import UnusableError
 from sysgen_local.sources.texts import as_text, decoded
 
@@ -34,7 +34,7 @@ class Found(NamedTuple):
     """The messages of a row, before `order` checks their sequence. `row` has the system message and
     the tools. `result` is the bare result beside a worked answer."""
 
-    messages: list[Message]
+    messages: list[SourceMessage]
     row: Row
     result: str | None = None
 
@@ -66,7 +66,7 @@ def _turns(row: Row, keys: Sequence[str] = _LISTS) -> Found | None:
     return None
 
 
-def _with_answer(turns: list[Message], row: Row) -> list[Message]:
+def _with_answer(turns: list[SourceMessage], row: Row) -> list[SourceMessage]:
     """The turns; where they end with the user, with the answer that the row has in another key."""
     if turns and turns[-1].role == "user":
         for key in ("chosen", "completion"):
