@@ -17,7 +17,7 @@ from benchmarks.quality.verdicts import spread
 from benchmarks.quality.words import demonstrations
 from sysgen_local.core.errors import UsageError
 from sysgen_local.core.records import Phase
-from sysgen_local.prompts.prompt_set import PromptSet
+from sysgen_local.prompts import PromptSet
 from sysgen_local.store import Store
 from sysgen_local.store.counts import Counts
 from sysgen_local.store.rows import RowQuery

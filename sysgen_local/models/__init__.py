@@ -1,8 +1,8 @@
 """Models: the catalogue `models.toml`, the download of GGUF files, and their check.
 
 `resolve` turns a name, `NAME:QUANT` or a path into a GGUF file on this machine: in the Hugging Face
-cache, at a path, or in an installed Python package. This package never loads weights; the engine
-does that.
+cache, at a path, or in an installed Python package. An address becomes a server. This package never
+loads weights; the engine does that.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from sysgen_local.models.package import installed
 from sysgen_local.models.resolve import (
     Model,
     ResolvedModel,
-    Server,
     identity,
-    locate,
+    place,
     pull,
     resolve,
+    resolve_file,
 )
 
 __all__ = [
@@ -35,14 +35,14 @@ __all__ = [
     "Model",
     "RecommendedSampling",
     "ResolvedModel",
-    "Server",
     "check",
     "fingerprint",
     "identity",
     "installed",
     "load_catalogue",
     "local_path",
-    "locate",
+    "place",
     "pull",
     "resolve",
+    "resolve_file",
 ]

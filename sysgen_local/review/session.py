@@ -16,25 +16,25 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from sysgen_local.core.errors import SysgenError
 from sysgen_local.core.records import Phrase, Row, Tag, in_order
-from sysgen_local.report.entry import entry
+from sysgen_local.report.page_row import page_row
 from sysgen_local.store import Review, RowQuery, Store
 
 
-class _Phrase(BaseModel):
+class _EditedPhrase(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     tag: Tag
     text: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4000)]
 
 
-class Wish(BaseModel):
+class RowDecision(BaseModel):
     """What a person decides of a row. `phrases`: left out, they stay as they are; null, they
     become the model's again; a list, they are these."""
 
     model_config = ConfigDict(extra="forbid")
 
     decision: Literal["accepted", "rejected"]
-    phrases: Annotated[list[_Phrase], Field(min_length=1, max_length=40)] | None = None
+    phrases: Annotated[list[_EditedPhrase], Field(min_length=1, max_length=40)] | None = None
 
 
 class Session:
@@ -66,18 +66,18 @@ class Session:
         with self._lock:
             return self._view(position)
 
-    def decide(self, position: int, wish: Wish) -> dict[str, Any]:
-        """Put the wish into the store; the row as it stands then. Raises IndexError likewise."""
+    def decide(self, position: int, decision: RowDecision) -> dict[str, Any]:
+        """Stores the decision and returns the row as it is then. Raises IndexError as `view`."""
         with self._lock:
             row = self._row(position)
             before = self._store.reviewed(row.row)
             holds = before is not None and not before.outdated
             phrases: Sequence[Phrase] | None = before.phrases if before and holds else None
-            if "phrases" in wish.model_fields_set:
-                phrases = _edited(row, wish)
-            self._store.review(row.row, wish.decision, phrases)
+            if "phrases" in decision.model_fields_set:
+                phrases = _edited(row, decision)
+            self._store.review(row.row, decision.decision, phrases)
             self._done.append((position, before, self._decided[position]))
-            self._decided[position] = wish.decision
+            self._decided[position] = decision.decision
             self.made += 1
             return self._view(position)
 
@@ -120,7 +120,7 @@ class Session:
         review = self._store.reviewed(row.row)
         stale = self._store.stale(row.row)
         return {
-            **entry(row, origin, review, phases=self._phases, stale=stale),
+            **page_row(row, origin, review, phases=self._phases, stale=stale),
             "position": position,
             "decision": self._decided[position],
             "earlier": review.decision if review else None,
@@ -136,11 +136,11 @@ class Session:
         return next((i for i in order if self._decided[i] is None), None)
 
 
-def _edited(row: Row, wish: Wish) -> list[Phrase] | None:
-    """The wish's phrases; None where they are the model's own."""
-    if wish.phrases is None:
+def _edited(row: Row, decision: RowDecision) -> list[Phrase] | None:
+    """The decision's phrases; None where they are the model's own."""
+    if decision.phrases is None:
         return None
-    phrases = [Phrase(p.tag, p.text) for p in wish.phrases]
+    phrases = [Phrase(p.tag, p.text) for p in decision.phrases]
     assert row.verified is not None
     judged = {Phrase(v.tag, v.text) for v in row.verified.verdicts}
     same = " ".join(p.text for p in in_order(phrases)) == row.verified.system

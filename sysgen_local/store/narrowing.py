@@ -56,3 +56,9 @@ def narrow(db: Database, sources: Sequence[int]) -> None:
     for table in _OF_ROWS:
         where = f'"row" IN ({rows})'
         db.do(f"CREATE OR REPLACE TEMP VIEW {table} AS FROM {main}.{table} WHERE {where}")
+
+
+def widen(db: Database) -> None:
+    """Ends what `narrow` began."""
+    for table in (*_OF_SOURCES, *_OF_ROWS):
+        db.do(f"DROP VIEW IF EXISTS temp.{table}")

@@ -164,12 +164,14 @@ def _pick(
     return {number: values for number, *values in found}
 
 
-def find(db: Database, query: RowQuery) -> Iterator[Row]:
-    """See `Store.find`."""
+def find(db: Database, query: RowQuery, page: int = 256) -> Iterator[Row]:
+    """See `Store.find`. So many rows at a time are in memory."""
     order = '"row"' if query.seed is None else f'hash("row", {int(query.seed)}), "row"'
     sql = f'SELECT "row" FROM journey WHERE {query.condition()} ORDER BY {order} LIMIT $1'
     numbers = [number for (number,) in query_where(db, sql, query.where, query.limit)]
-    return load(db, sorted(numbers), PHASES)
+    numbers.sort()
+    for start in range(0, len(numbers), page):
+        yield from load(db, numbers[start : start + page], PHASES)
 
 
 def queue(db: Database, query: RowQuery) -> list[tuple[int, reviews.Decision | None]]:

@@ -8,11 +8,12 @@ lacks at most the last batch. Rows are numbered from 1 without gaps, in the orde
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from sysgen_local.core.advice import Finding, findings
 from sysgen_local.core.quality import QualityCounts
@@ -45,6 +46,10 @@ from sysgen_local.store import (
 )
 from sysgen_local.store.database import Database
 from sysgen_local.store.file import connect, connect_to_memory, first_line
+from sysgen_local.store.rows import RowQuery
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyRelation
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +137,18 @@ class Store:
         """Restricts this store to the rows of these sources until it is closed. Only verdicts of
         judges and measures can be written then."""
         narrowing.narrow(self._db, sources)
+
+    @contextmanager
+    def narrowed(self, sources: Sequence[int]) -> Iterator[None]:
+        """Restricts this store to the rows of these sources inside a `with` block; no restriction
+        where `sources` is empty."""
+        if sources:
+            narrowing.narrow(self._db, sources)
+        try:
+            yield
+        finally:
+            if sources:
+                narrowing.widen(self._db)
 
     def find_source(self, source: Source) -> tuple[int, str] | None:
         """(number, path) of the stored source with this content; None where there is none. The path
@@ -225,7 +242,20 @@ class Store:
         """One row with the results of all phases; None where there is no such row."""
         return next(rows.load(self._db, [number], PHASES), None)
 
-    def find(self, query: rows.RowQuery) -> list[Row]:
+    def rows(self, where: str | None = None, *, limit: int | None = None) -> Iterator[Row]:
+        """Finished rows in the order of the input, with the results of all phases.
+
+        `where` is an SQL condition over the view `journey` (docs/store.md lists its columns).
+        Rows are read page by page. Raises UsageError where `where` is not valid SQL.
+        """
+        return rows.find(self._db, RowQuery("final", where=where, limit=limit))
+
+    def query(self, sql: str) -> DuckDBPyRelation:
+        """The result of an SQL query over the tables and views: `.df()` gives pandas, `.pl()`
+        polars, `.arrow()` Arrow. Raises duckdb.Error where `sql` is not valid."""
+        return self._db.con.sql(sql)
+
+    def find(self, query: RowQuery) -> list[Row]:
         """The rows of a query, with the results of all phases. Raises UsageError where `where` is
         not valid SQL."""
         return list(rows.find(self._db, query))
@@ -256,7 +286,7 @@ class Store:
         """Deletes the review of this row."""
         reviews.forget(self._db, number)
 
-    def queue(self, query: rows.RowQuery) -> list[tuple[int, reviews.Decision | None]]:
+    def queue(self, query: RowQuery) -> list[tuple[int, reviews.Decision | None]]:
         """(row, decision) of the rows of a query, in ascending order. The decision is the valid one
         of the row, or None. Raises UsageError where `where` is not valid SQL."""
         return rows.queue(self._db, query)

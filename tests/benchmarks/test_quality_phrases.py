@@ -31,7 +31,7 @@ from sysgen_local.core.records import (
     Verdict,
     Verified,
 )
-from sysgen_local.prompts.prompt_set import PromptSet
+from sysgen_local.prompts import PromptSet
 from sysgen_local.store import Store
 from sysgen_local.store.rows import RowQuery
 

@@ -7,15 +7,15 @@ from filled import ROLE, fill
 
 from sysgen_local.core.errors import SysgenError, UsageError
 from sysgen_local.core.records import Checked, Phrase
-from sysgen_local.review.session import Session, Wish
+from sysgen_local.review.session import RowDecision, Session
 from sysgen_local.store import RowQuery, Store
 
-ACCEPT, REJECT = Wish(decision="accepted"), Wish(decision="rejected")
+ACCEPT, REJECT = RowDecision(decision="accepted"), RowDecision(decision="rejected")
 
 
 def edited(*phrases):
     said = [{"tag": tag, "text": text} for tag, text in phrases]
-    return Wish.model_validate({"decision": "accepted", "phrases": said})
+    return RowDecision.model_validate({"decision": "accepted", "phrases": said})
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def test_an_edit_is_put_in_order_and_told_to_be_stale_and_a_later_word_keeps_it(
     assert view["stale"]
     assert view["system"] == ROLE.text
     assert session.decide(1, REJECT)["edited"] == [["role", "You bake."], ["format", "Use a list."]]
-    back = Wish.model_validate({"decision": "accepted", "phrases": None})
+    back = RowDecision.model_validate({"decision": "accepted", "phrases": None})
     assert session.decide(1, back)["edited"] is None
     assert store.reviewed(2).phrases is None
 
