@@ -94,7 +94,7 @@ def entries() -> dict[str, str]:
     return found
 
 
-@pytest.mark.parametrize("layout", [schema.rows_layout(), evaluation.LAYOUT], ids=["rows", "marks"])
+@pytest.mark.parametrize("layout", [schema.store_schema(), evaluation.SCHEMA], ids=["rows", "eval"])
 def test_every_table_view_and_column_is_described(layout):
     con = duckdb.connect()
     schema.migrate(con, layout)
@@ -108,7 +108,7 @@ def test_every_table_view_and_column_is_described(layout):
 
 def test_the_columns_for_conditions_are_those_of_the_view():
     con = duckdb.connect()
-    schema.migrate(con)
+    schema.migrate(con, schema.store_schema())
     view = [name for name, *_ in con.execute("DESCRIBE journey").fetchall()]
     table = page("store.md").split("## Columns for conditions")[1].split("Examples:")[0]
     described = re.findall(r"^\| `(\w+)` \|", table, re.M)

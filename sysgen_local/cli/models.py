@@ -13,7 +13,7 @@ from sysgen_local.core import terminal
 
 if TYPE_CHECKING:
     from sysgen_local.engine.llama.chat_profile import ChatProfile
-    from sysgen_local.models.catalogue import Entry
+    from sysgen_local.models.catalogue import CatalogueEntry
     from sysgen_local.models.hub import OnProgress
 
 
@@ -184,7 +184,7 @@ def _spoken(chat: ChatProfile) -> Iterator[str]:
             yield f"labels        {', '.join(named)} by {how}"
 
 
-def _package(entry: Entry) -> str | None:
+def _package(entry: CatalogueEntry) -> str | None:
     """The package that a model comes as, and its version or the way to it."""
     from sysgen_local.models import installed
 

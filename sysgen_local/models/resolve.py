@@ -10,7 +10,7 @@ from sysgen_local.core.errors import UsageError
 from sysgen_local.core.server import Server
 from sysgen_local.models import package
 from sysgen_local.models.addresses import address, refuse
-from sysgen_local.models.catalogue import Catalogue, Entry, load_catalogue
+from sysgen_local.models.catalogue import Catalogue, CatalogueEntry, load_catalogue
 from sysgen_local.models.gguf_file import check, fingerprint, require_gguf
 from sysgen_local.models.hub import OnProgress, discard, fetch, local_path
 
@@ -21,7 +21,7 @@ class ResolvedModel:
 
     name: str
     path: Path
-    entry: Entry | None = None
+    entry: CatalogueEntry | None = None
     quant: str | None = None
 
 

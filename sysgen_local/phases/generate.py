@@ -13,7 +13,7 @@ from functools import cache
 from sysgen_local.core.language import name_of, row_language, script_for
 from sysgen_local.core.records import Conversation, Generated, Phase, Row
 from sysgen_local.core.scripts import LETTERS
-from sysgen_local.core.thoughts import spoken
+from sysgen_local.core.thoughts import parse_reply
 from sysgen_local.engine.request import GREEDY, Json, Request, Sampling
 from sysgen_local.phases.reasons import UnreadablePhrases
 from sysgen_local.phases.tags import SCHEMA, parse_json, schema_in
@@ -70,7 +70,7 @@ class Generate:
         if ended := unanswered(completion):
             return Generated(dropped=ended[0], cost=cost, why=ended[1])
         try:
-            phrases = parse_json(spoken(completion.text).answer)
+            phrases = parse_json(parse_reply(completion.text).answer)
         except ValueError:
             reason: UnreadablePhrases = "cut_off" if completion.finish == "length" else "not_json"
             return Generated(dropped=reason, raw=completion.text, cost=cost)

@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from sysgen_local.core.records import Phase, Responded, Row, Turn
-from sysgen_local.core.settings import Shown, Turns
-from sysgen_local.core.thoughts import spoken
+from sysgen_local.core.settings import ShowAnswer, Turns
+from sysgen_local.core.thoughts import parse_reply
 from sysgen_local.engine.request import GREEDY, Completion, Message, Request, Sampling, Segment
 from sysgen_local.phases.answer_checks import has_exact_result
 from sysgen_local.phases.reasons import AnswerFault
@@ -58,7 +58,7 @@ class Respond:
     max_tokens: int = 1024
     turns: Turns = "all"
     keep_truncated: bool = False
-    shown: Shown = "never"
+    shown: ShowAnswer = "never"
     phase: Phase = "respond"
 
     def work(self, row: Row) -> Work[Responded]:
@@ -148,7 +148,7 @@ class Respond:
         """(the answer in a completion, the reason if it cannot be used or None)."""
         if ended := unanswered(completion):
             return completion.text, ended[0]
-        answer, thought, _ = spoken(completion.text)
+        answer, thought, _ = parse_reply(completion.text)
         answer = answer.strip()
         fault = self._fault(completion, answer)
         # Without an answer, the reasoning is kept for `sysgen show`. It is never part of an answer.

@@ -19,7 +19,7 @@ from sysgen_local.report.status import StatusFile
 from sysgen_local.running import executor
 from sysgen_local.running.progress import View
 from sysgen_local.running.updates import Callback, Update
-from sysgen_local.sources import Tally, find, need_usable, parse_map, read, strictly
+from sysgen_local.sources import RecordCounter, find, need_usable, parse_map, read, strictly
 from sysgen_local.store import Counts, GrownError, Losses, Store
 from sysgen_local.workflows import plan as planning
 from sysgen_local.workflows import recipe
@@ -224,24 +224,24 @@ def ingest(
     Raises UsageError for what cannot be read and where no row can be used.
     """
     sources = list(_found(inputs, reading, say))
-    tallies = []
+    counters = []
     numbers = []
     for source in sources:
-        tally = Tally(source.path)
+        counter = RecordCounter(source.path)
         before = store.find_source(source)
-        new = _ingest(store, source, tally, reading, say, confirm_appended)
+        new = _ingest(store, source, counter, reading, say, confirm_appended)
         number, path = store.find_source(source) or (0, source.path)
         if before and path != source.path and not new and number not in numbers:
             say(f"{source.path}: the same content as {path}, which is here already")
         numbers.append(number)
         if new:
-            tallies.append(tally)
+            counters.append(counter)
             why = f"`sysgen stats --db {store.path}` shows why"
-            rejected = f", {tally.rejected:,} rejected ({why})" if tally.rejected else ""
-            more = f", {new:,} new" if new < tally.usable + tally.rejected else ""
-            say(f"{source.path}: {tally.usable:,} rows{more}{rejected}")
-    if tallies:
-        need_usable(tallies)
+            rejected = f", {counter.rejected:,} rejected ({why})" if counter.rejected else ""
+            more = f", {new:,} new" if new < counter.usable + counter.rejected else ""
+            say(f"{source.path}: {counter.usable:,} rows{more}{rejected}")
+    if counters:
+        need_usable(counters)
     if sources and not store.counts().input:
         raise UsageError(f"{sources[0].path} is empty: there is no row in it")
     return sorted(set(numbers))
@@ -266,7 +266,7 @@ def _found(inputs: Input | Sequence[Input], reading: Reading, say: Say) -> Itera
 def _ingest(
     store: Store,
     source: Source,
-    tally: Tally,
+    counter: RecordCounter,
     reading: Reading,
     say: Say,
     confirm_appended: Callable[[GrownError], bool] | None,
@@ -278,7 +278,7 @@ def _ingest(
         return read(source, skip_system=skip_system, say=say)
 
     def take(appended: bool) -> int:
-        records = tally.count(again(skip))
+        records = counter.count(again(skip))
         return store.ingest(
             source, records, limit=reading.limit, again=again, appended=appended, skip_system=skip
         )

@@ -15,10 +15,10 @@ from typing import TypeVar, cast
 from sysgen_local.core.errors import RecipeError, UsageError
 from sysgen_local.core.records import PHASES, Phase
 from sysgen_local.core.server import Server
-from sysgen_local.core.settings import Settings, Shown, Turns
+from sysgen_local.core.settings import Settings, ShowAnswer, Turns
 from sysgen_local.engine.options import Options
 from sysgen_local.engine.request import Engine, Sampling
-from sysgen_local.models import Entry, Model
+from sysgen_local.models import CatalogueEntry, Model
 from sysgen_local.models import check as check_file
 from sysgen_local.phases.check import CheckAnswers
 from sysgen_local.phases.filter import Filter
@@ -39,7 +39,7 @@ T = TypeVar("T")
 SAMPLING = Sampling(temperature=0.7, top_p=0.95)
 """For models whose vendor recommends nothing."""
 
-SHOWN: Shown = "always"
+SHOWN: ShowAnswer = "always"
 """Where the original answer is in view by default; see `benchmarks/README.md`."""
 
 TRIES = 3
@@ -217,7 +217,7 @@ def _answering(
             False,
         ),
         shown=cast(
-            Shown, given.show_answer or stored.get("shown") or ("never" if answered else SHOWN)
+            ShowAnswer, given.show_answer or stored.get("shown") or ("never" if answered else SHOWN)
         ),
     )
 
@@ -247,7 +247,7 @@ def _facts_of(model: Model, context: int | None) -> dict[str, str]:
     return facts | ({"context": str(context)} if context else {})
 
 
-def _entry(model: Model) -> Entry | None:
+def _entry(model: Model) -> CatalogueEntry | None:
     """What the catalogue says of the model."""
     return None if isinstance(model, Server) else model.entry
 

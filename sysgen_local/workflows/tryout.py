@@ -22,8 +22,8 @@ from sysgen_local.report.row_json import row_json
 from sysgen_local.running.executor import Task
 from sysgen_local.running.progress import View
 from sysgen_local.sources import (
-    Drawn,
-    Tally,
+    RecordCounter,
+    SampledRows,
     draw,
     find_each,
     need_usable,
@@ -90,27 +90,29 @@ def draw_rows(
     seed: int,
     reading: Reading | None = None,
     say: Callable[[str], None] = lambda line: None,
-) -> list[Drawn]:
+) -> list[SampledRows]:
     """Rows drawn evenly over the inputs and the datasets in them; says what each file held.
 
     Raises UsageError where no row can be used.
     """
     reading = reading or Reading()
-    tallies: list[Tally] = []
+    counters: list[RecordCounter] = []
 
     def records(source: Source) -> Iterator[Conversation | Reject]:
-        tally = Tally(source.path)
-        tallies.append(tally)
+        counter = RecordCounter(source.path)
+        counters.append(counter)
         if (size := Path(source.file).stat().st_size) > LARGE and reading.limit is None:
             say(f"{source.path}: {size / 1e6:,.0f} MB are read (--limit N: the first N rows)")
         found = islice(read(source, skip_system=bool(reading.skip_system), say=say), reading.limit)
-        yield from tally.count(strictly(source.path, found) if reading.strict else found)
-        why = f", {tally.rejected:,} rejected ({tally.first_reject})" if tally.rejected else ""
-        say(f"{source.path}: {tally.usable:,} rows{why}")
+        yield from counter.count(strictly(source.path, found) if reading.strict else found)
+        why = (
+            f", {counter.rejected:,} rejected ({counter.first_reject})" if counter.rejected else ""
+        )
+        say(f"{source.path}: {counter.usable:,} rows{why}")
 
     drawn = draw(_datasets(inputs, reading, say), rows, seed, records)
-    need_usable(tallies)
-    usable = sum(tally.usable for tally in tallies)
+    need_usable(counters)
+    usable = sum(counter.usable for counter in counters)
     taken = sum(len(of.rows) for of in drawn)
     say(f"{taken:,} of {usable:,} rows are tried, drawn with seed {seed}")
     return drawn
@@ -118,7 +120,7 @@ def draw_rows(
 
 def run(
     combinations: Sequence[Combination],
-    drawn: Sequence[Drawn],
+    drawn: Sequence[SampledRows],
     views: Callable[[Combination], Sequence[View]],
     options: Options,
     *,
@@ -137,7 +139,7 @@ def run(
 
 def _run(
     combination: Combination,
-    drawn: Sequence[Drawn],
+    drawn: Sequence[SampledRows],
     views: Sequence[View],
     options: Options,
     on_row: OnRow,

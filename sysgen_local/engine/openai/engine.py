@@ -27,7 +27,7 @@ from weakref import WeakSet
 
 from sysgen_local.core.errors import UsageError
 from sysgen_local.core.extras import needs
-from sysgen_local.core.thoughts import spoken
+from sysgen_local.core.thoughts import parse_reply
 from sysgen_local.engine.openai import errors, replies
 from sysgen_local.engine.request import Choice, Completion, Json, Message, Request, Segment
 
@@ -258,7 +258,7 @@ class ServerEngine:
         if probabilities is None:
             written = replies.completion(request, self._reply(_as_json_label(request, labels)))
             probabilities = replies.label_probabilities(
-                labels, [], replies.label_in_json(spoken(written.text).answer)
+                labels, [], replies.label_in_json(parse_reply(written.text).answer)
             )
             read, wrote = found.tokens_in + written.tokens_in, found.tokens_out + written.tokens_out
             found = replace(written, tokens_in=read, tokens_out=wrote)

@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from sysgen_local.core.thoughts import spoken
+from sysgen_local.core.thoughts import parse_reply
 from sysgen_local.engine.request import Completion, Json, Request
 
 
@@ -45,7 +45,7 @@ def _strict_json(text: str) -> str:
     """The text's JSON, written anew: the grammars of some servers let raw line breaks through in
     strings, which strict parsers refuse. A thought before it is dropped. Text that is no JSON even
     so is returned as it is."""
-    text = spoken(text).answer
+    text = parse_reply(text).answer
     try:
         return json.dumps(json.loads(text, strict=False), ensure_ascii=False)
     except ValueError:

@@ -10,7 +10,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-from sysgen_local.core.thoughts import spoken
+from sysgen_local.core.thoughts import parse_reply
 from sysgen_local.engine.request import GREEDY, Completion, Message, Request, Sampling, Segment
 from sysgen_local.evaluation.benchmarks.questions import EvaluationPhase, QuestionRecord
 from sysgen_local.running.stage import STAGE_FAILED, Work, cost_of, seed_of, unanswered
@@ -46,7 +46,7 @@ class Answer:
                 reason, why = ended
                 replies += [why] if why else []
                 return Answered(tuple(replies), _finishes(spent), reason, cost_of(spent))
-            replies.append(spoken(completion.text).answer.strip())
+            replies.append(parse_reply(completion.text).answer.strip())
             said = replies[-1] if self.history == "own" else gold
             prompts.append(Message("assistant", (Segment(said, trusted=False),)))
         return Answered(tuple(replies), _finishes(spent), cost=cost_of(spent))

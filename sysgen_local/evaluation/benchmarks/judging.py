@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from sysgen_local.core.thoughts import spoken
+from sysgen_local.core.thoughts import parse_reply
 from sysgen_local.engine.request import (
     GREEDY,
     UNANSWERED,
@@ -174,7 +174,7 @@ def _judge(
                 fault, reasons[part] = ended
                 continue
             try:
-                reply = json.loads(spoken(completion.text).answer)
+                reply = json.loads(parse_reply(completion.text).answer)
                 marks[part] = asked[part].read(reply)
                 reasons[part] = str(reply["reason"])
             except (ValueError, KeyError, TypeError, AssertionError):

@@ -1,4 +1,4 @@
-"""What a source held, counted as it is read, and what is said where it is of no use."""
+"""Counts the records of a source while they are read, and refuses input without a usable row."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from sysgen_local.sources.shapes import explain_shapes
 Records = Iterable[Conversation | Reject]
 
 
-class Tally:
-    """Counts the records of one source. `path` is what the user would recognise."""
+class RecordCounter:
+    """Counts the records of one source. `path` is the source's name for the user."""
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -21,7 +21,7 @@ class Tally:
         self.first_reject = ""
 
     def count(self, records: Records) -> Iterator[Conversation | Reject]:
-        """The records as they are."""
+        """Yields the records unchanged and counts them."""
         for record in records:
             if isinstance(record, Reject):
                 self.rejected += 1
@@ -34,7 +34,7 @@ class Tally:
 
 
 def strictly(path: str, records: Records) -> Iterator[Conversation | Reject]:
-    """The records up to the first that cannot be used. Raises UsageError there."""
+    """Yields the records. Raises UsageError at the first that cannot be used."""
     for record in records:
         if isinstance(record, Reject):
             raise UsageError(
@@ -44,14 +44,14 @@ def strictly(path: str, records: Records) -> Iterator[Conversation | Reject]:
         yield record
 
 
-def need_usable(tallies: Sequence[Tally]) -> None:
+def need_usable(counters: Sequence[RecordCounter]) -> None:
     """Raises UsageError where none of the sources has a row that can be used."""
-    if any(tally.usable for tally in tallies):
+    if any(counter.usable for counter in counters):
         return
-    for tally in tallies:
-        if tally.rejected:
+    for counter in counters:
+        if counter.rejected:
             raise UsageError(
-                f"{tally.path} has no usable row: {tally.first_reject}",
+                f"{counter.path} has no usable row: {counter.first_reject}",
                 hint=f"understood are {explain_shapes()}; for others use --map",
             )
-    raise UsageError(f"{tallies[0].path} is empty: there is no row in it")
+    raise UsageError(f"{counters[0].path} is empty: there is no row in it")
