@@ -181,17 +181,17 @@ class ChatTemplate:
         """Finds variables with which the template renders a user message, then switches thinking
         off. Raises ChatTemplateError where there are none."""
         error = self._probe_content_format()
-        wanted = (
+        candidates = (
             (name, value)
             for name in THINKING_LOWEST
             if self._mentions(name)
             for value in THINKING_LOWEST[name]
         )
         while error is not None:
-            if (next_one := next(wanted, None)) is None:
+            if (candidate := next(candidates, None)) is None:
                 raise error
             # Some templates require one of these variables.
-            self.template_kwargs = dict([next_one])
+            self.template_kwargs = dict([candidate])
             error = None if self._probe_content_format() is None else error
         self._disable_thinking()
 
@@ -216,7 +216,8 @@ class ChatTemplate:
                 break
         if not found:
             return errors[0]
-        # A template that takes "no tools" for some writes about tools: the shortest text is right.
+        # Some templates take a null or an empty list for tools and write about them: the shortest
+        # text is right.
         self._no_tools, self._content_as_parts = min(found, key=lambda f: f[:2])[2:]
         return None
 
@@ -237,9 +238,8 @@ class ChatTemplate:
         for i, value in enumerate([*values, None]):
             self.template_kwargs = before if value is None else before | {name: value}
             try:
-                *_, tail = self._render([("user", self._placeholders.get(0))]).rpartition(
-                    self._placeholders.get(0)
-                )
+                text = self._placeholders.get(0)
+                *_, tail = self._render([("user", text)]).rpartition(text)
             except ChatTemplateError:
                 continue
             opened = thoughts.ending(tail) is not None
@@ -254,10 +254,7 @@ class ChatTemplate:
     def _detect_turn_markup(self) -> TurnMarkup:
         """Reads the markup of a history from rendered test chats."""
         to_assistant = to_user = to_end = ""
-        chat = [
-            ("user", self._placeholders.get(0)),
-            ("assistant", self._placeholders.get(1)),
-        ]
+        chat = [("user", self._placeholders.get(0)), ("assistant", self._placeholders.get(1))]
         for between in self._markup_between([*chat, ("user", self._placeholders.get(2))]):
             to_assistant, to_user = between[1], between[2]
         for between in self._markup_between(chat, add_generation_prompt=False):
@@ -266,10 +263,7 @@ class ChatTemplate:
 
     def _detect_thinking_end(self) -> str:
         """Reads what stands between a thought and the answer from a rendered test chat."""
-        chat = [
-            ("user", self._placeholders.get(0)),
-            ("assistant", self._placeholders.get(2)),
-        ]
+        chat = [("user", self._placeholders.get(0)), ("assistant", self._placeholders.get(2))]
         thought = dict.fromkeys(_REASONING_KEYS, self._placeholders.get(1))
         for between in self._markup_between(chat, add_generation_prompt=False, **thought):
             return between[2]
@@ -285,11 +279,8 @@ class ChatTemplate:
         """The markup before, between and behind the placeholders, if the template writes each of
         them once and in order; otherwise nothing is yielded."""
         try:
-            parts = [
-                *self._placeholders.split(
-                    self._render(chat, add_generation_prompt=add_generation_prompt, **extra_keys)
-                )
-            ]
+            rendered = self._render(chat, add_generation_prompt=add_generation_prompt, **extra_keys)
+            parts = [*self._placeholders.split(rendered)]
         except (ChatTemplateError, ValueError):
             return
         numbers = [part for part in parts if isinstance(part, int)]
