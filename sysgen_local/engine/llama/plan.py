@@ -25,13 +25,14 @@ SLOTS_ON_GPU = 48
 """On a GPU the time of a step hardly grows with the sequences in it."""
 
 PREFERRED_SLOTS = 8
-"""So many slots are kept, at the cost of rows longer than DEFAULT_SLOT_TOKENS."""
+"""Where memory is short, slots longer than DEFAULT_SLOT_TOKENS are shortened before there are
+fewer slots than this."""
 
 MIN_PREFIX_SLOTS = 3
 """Prefix slots where memory is short."""
 
 DEFAULT_SLOT_TOKENS = 4096
-"""Tokens of a slot where no length of a request is known."""
+"""Tokens of a slot where the length of requests is unknown."""
 
 CELL_PADDING = 256
 """llama.cpp rounds the cells of a stream up to a multiple of this."""

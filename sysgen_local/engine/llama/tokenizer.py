@@ -62,7 +62,7 @@ class Tokenizer:
         self.template = template
         self.stop_text = ""
         self._turn_end_tokens: frozenset[int] = frozenset()
-        self._turn_end_token = -1
+        self._closing_token = -1
         self._head_cache: dict[tuple[PromptPart, ...], list[int]] = {}
 
     @cached_property
@@ -77,7 +77,7 @@ class Tokenizer:
         All control tokens of `after_answer` end an answer: they close the turn or open another.
         """
         closing = self._split_at_control(after_answer)[1::2]
-        self._turn_end_token = self._control_tokens[closing[0]] if closing else -1
+        self._closing_token = self._control_tokens[closing[0]] if closing else -1
         closing += self._split_at_control(at_end)[1::2][:1]
         self._turn_end_tokens = frozenset(self._control_tokens[form] for form in closing)
         self.__dict__.pop("end_tokens", None)
@@ -108,9 +108,7 @@ class Tokenizer:
     def template_end(self) -> str:
         """The token that closes an answer in the template, as text; "" where the GGUF names it."""
         return (
-            ""
-            if self._turn_end_token in self._eog_tokens
-            else self.token_text(self._turn_end_token)
+            "" if self._closing_token in self._eog_tokens else self.token_text(self._closing_token)
         )
 
     @cached_property

@@ -95,6 +95,7 @@ class ServerEngine:
 
     @property
     def description(self) -> str:
+        """See `Engine.description`."""
         return f"{self.model} at {self.url}, {self._slots} requests at a time"
 
     def complete(self, requests: Iterable[Request | None]) -> Iterator[Completion]:
@@ -149,6 +150,7 @@ class ServerEngine:
         self._client.close()
 
     def _first_model(self) -> str:
+        """The first model that the server lists."""
         try:
             models = self._with_retries(lambda: self._client.models.list().data, seen_before=False)
         except Exception as error:
@@ -236,6 +238,8 @@ class ServerEngine:
         return True
 
     def _request_once(self, request: Request) -> Completion:
+        """The completion of a request, without retries. Raises what the client raises, and
+        ValueError for a reply that is no chat completion."""
         if isinstance(request.constraint, Choice):
             return self._choose_label(request, request.constraint.labels)
         return replies.completion(request, self._reply(request))
@@ -282,6 +286,7 @@ class ServerEngine:
             return None
 
     def _reply(self, request: Request) -> Any:
+        """The reply to a request; a JSON schema is sent in the form that the server accepts."""
         import openai
 
         legacy = self._legacy_schema
