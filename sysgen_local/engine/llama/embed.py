@@ -49,4 +49,5 @@ class Embedder:
         return np.array(self._model.embed(list(texts), normalize=True), dtype=np.float32)
 
     def close(self) -> None:
+        """Frees the model."""
         self._model.close()

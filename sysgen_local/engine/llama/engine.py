@@ -154,6 +154,7 @@ class LlamaEngine:
 
     @cached_property
     def _grammar_compiler(self) -> GrammarCompiler:
+        """Made for the first JSON schema, because it reads the whole vocabulary."""
         return GrammarCompiler(self.tokenizer)
 
     def _admit(self, source: Iterator[Request | None]) -> Iterator[Completion]:

@@ -105,4 +105,5 @@ class TextEngine(LlamaEngine):
         return self._model_template.has_system
 
     def _prompt_parts(self, text: str) -> list[PromptPart]:
+        """The parts of a rendered chat; any other text as one part of a row."""
         return self._rendered.get(text) or [PromptPart(text, row=True)]

@@ -211,6 +211,7 @@ class Tokenizer:
         return self._head_cache[head]
 
     def _with_bos(self, tokens: list[int]) -> list[int]:
+        """The tokens with BOS before them, where the model wants it and it is not there."""
         if self.add_bos and self.bos >= 0 and tokens[:1] != [self.bos]:
             return [self.bos, *tokens]
         return tokens
@@ -241,6 +242,7 @@ class Tokenizer:
 
     @cached_property
     def _control_pattern(self) -> re.Pattern[str]:
+        """Matches the text of any control token; the longer one where two begin alike."""
         forms = sorted(self._control_tokens, key=len, reverse=True)
         return re.compile(f"({'|'.join(map(re.escape, forms))})" if forms else r"(?!)()")
 

@@ -25,6 +25,7 @@ _warnings: list[str] = []
 
 @llama_cpp.llama_log_callback  # type: ignore[untyped-decorator]
 def _on_log(level: int, text: bytes, _: ctypes.c_void_p) -> None:
+    """Keeps the last 20 warnings and errors of llama.cpp."""
     if level >= 3:  # GGML_LOG_LEVEL_WARN
         _warnings.append(text.decode(errors="replace").strip())
         del _warnings[:-20]
@@ -82,6 +83,7 @@ def split_files(path: Path) -> list[Path]:
 
 
 def _load(path: Path, **settings: int) -> Any:
+    """A llama_model. `settings`: gpu_layers, vocab_only. Raises UsageError."""
     llama_cpp.llama_log_set(_on_log, ctypes.c_void_p(0))
     llama_cpp.llama_backend_init()
     params = llama_cpp.llama_cpp.llama_model_default_params()

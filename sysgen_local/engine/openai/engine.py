@@ -326,6 +326,7 @@ class ServerEngine:
         return reply
 
     def _drop_thinking_switch(self) -> None:
+        """Leaves NO_THINKING out from now on and says so once."""
         with self._message_lock:
             if self._takes_thinking_switch is None:
                 self._takes_thinking_switch = False
