@@ -22,8 +22,8 @@ from sysgen_local.phases.filter import Filter
 from sysgen_local.phases.generate import Generate
 from sysgen_local.phases.respond import Respond
 from sysgen_local.phases.verify import Verify
-from sysgen_local.prompts.prompt_set import PromptSet
-from sysgen_local.running.stage import Stage
+from sysgen_local.prompts import PromptSet
+from sysgen_local.running.stage import AnyStage
 from sysgen_local.sources import find, read
 
 T = TypeVar("T")
@@ -94,7 +94,7 @@ def row_of(number: int, entry: dict[str, str]) -> Row:
     return Row(number, Conversation(turns, number))
 
 
-def stages(seed: int) -> list[Stage]:
+def stages(seed: int) -> list[AnyStage]:
     prompts = PromptSet.load("default")
     return [
         Generate(prompts, SAMPLING, seed),
@@ -113,7 +113,7 @@ def job(row: Row, seed: int) -> Job[Row]:
     return row
 
 
-def step(stage: Stage, row: Row) -> Job[Row]:
+def step(stage: AnyStage, row: Row) -> Job[Row]:
     """One stage of it."""
     work = stage.work(row)
     answers: list[Completion] | None = None

@@ -20,7 +20,7 @@ import llama_cpp
 import numpy as np
 
 from sysgen_local.engine.llama.engine import LlamaEngine
-from sysgen_local.engine.llama.plan import Options
+from sysgen_local.engine.options import Options
 from sysgen_local.engine.request import GREEDY, Json, Message, Request, Sampling, Segment
 from sysgen_local.phases.tags import SCHEMA
 

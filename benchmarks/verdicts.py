@@ -19,19 +19,19 @@ from benchmarks import job
 from sysgen_local.core.records import LABELS, Row
 from sysgen_local.core.resources import resource
 from sysgen_local.engine.llama.engine import LlamaEngine
-from sysgen_local.engine.llama.plan import Options
+from sysgen_local.engine.options import Options
 from sysgen_local.engine.request import Choice, Json, Message, Request, Segment
 from sysgen_local.phases.filter import Filter
 from sysgen_local.phases.generate import Generate
 from sysgen_local.phases.verify import Verify
-from sysgen_local.prompts.prompt_set import PromptSet
-from sysgen_local.running.stage import Stage
+from sysgen_local.prompts import PromptSet
+from sysgen_local.running.stage import AnyStage
 
 Labels = list[str]
 Way = Callable[[PromptSet, Row], job.Job[Labels]]
 
 
-def stages(row: Row, *steps: Stage) -> job.Job[Row]:
+def stages(row: Row, *steps: AnyStage) -> job.Job[Row]:
     for stage in steps:
         row = yield from job.step(stage, row)
     return row

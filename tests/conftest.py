@@ -37,7 +37,7 @@ def smollm2() -> Path:
 def engine(builtin: Path) -> Iterator[object]:
     """The built-in model in llama.cpp, four slots."""
     from sysgen_local.engine.llama.engine import LlamaEngine
-    from sysgen_local.engine.llama.plan import Options
+    from sysgen_local.engine.options import Options
 
     engine = LlamaEngine(builtin, Options(slots=4))
     yield engine

@@ -54,7 +54,7 @@ def results(rows: Sequence[Row], final: Collection[int], *, first_only: bool = F
 def countable(rows: Sequence[Row], *, first_only: bool = False) -> Tree:
     """Phrases of finished rows' system messages that ask for something countable, each in every
     turn that was answered anew."""
-    from sysgen_local.phases.evidence import phrases_of
+    from sysgen_local.phases.answer_checks import phrases_of
 
     by_kind: dict[str, list[bool]] = {}
     for row in rows:

@@ -17,10 +17,10 @@ from benchmarks.quality.verdicts import spread
 from benchmarks.quality.words import demonstrations
 from sysgen_local.core.errors import UsageError
 from sysgen_local.core.records import Phase
-from sysgen_local.prompts.prompt_set import PromptSet
+from sysgen_local.prompts import PromptSet
 from sysgen_local.store import Store
 from sysgen_local.store.counts import Counts
-from sysgen_local.store.rows import Choice
+from sysgen_local.store.rows import RowQuery
 
 Say = Callable[[str], None]
 
@@ -57,8 +57,8 @@ def measure(db: Path, prompts: str | None, say: Say, *, seconds: float | None = 
     that the store names. `seconds`: how long the run took."""
     with Store.open(db) as store:
         counts = store.counts()
-        rows = store.find(Choice(limit=None))
-        final = {row.row for row in store.find(Choice("final", limit=None))}
+        rows = store.find(RowQuery(limit=None))
+        final = {row.row for row in store.find(RowQuery("final", limit=None))}
         respond = store.recipe("respond")
         first_only = respond is not None and respond.facts.get("turns") == "first"
         made_with = _made_with(store)

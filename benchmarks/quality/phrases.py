@@ -14,7 +14,7 @@ from benchmarks.quality.words import (
     says_something,
 )
 from sysgen_local.core.records import Phrase, Row
-from sysgen_local.phases.words import normal
+from sysgen_local.phases.words import normalized
 
 SHOWN = 5
 """Most frequent phrases that are named."""
@@ -52,7 +52,7 @@ def _stage(found: Sequence[tuple[Row, Sequence[Phrase]]], shown: Demonstrations 
     number = sum(map(len, texts))
     near = [near_duplicates(of) for of in texts]
     again = repeated(texts)
-    several = {normal(text) for text in again}
+    several = {normalized(text) for text in again}
     tree: dict[str, Tree | Share | int | None] = {
         "phrases": number,
         "four_words_of_a_demonstration": None,
@@ -60,7 +60,7 @@ def _stage(found: Sequence[tuple[Row, Sequence[Phrase]]], shown: Demonstrations 
         "or_of_its_conversation": None,
         "near_duplicates_within_a_row": Share(sum(near), number),
         "rows_with_near_duplicates": Share.among(n > 0 for n in near),
-        "text_in_several_rows": Share.among(normal(t) in several for of in texts for t in of),
+        "text_in_several_rows": Share.among(normalized(t) in several for of in texts for t in of),
         "most_frequent": {t: Share(n, len(texts)) for t, n in again.most_common(SHOWN)},
     }
     if shown is not None:

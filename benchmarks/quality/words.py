@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from sysgen_local.core.resources import resource
-from sysgen_local.phases.words import normal
-from sysgen_local.prompts.prompt_set import PromptSet
+from sysgen_local.phases.words import normalized
+from sysgen_local.prompts import PromptSet
 
 Grams = frozenset[str]
 
@@ -65,7 +65,7 @@ def demonstrations(prompts: PromptSet) -> Demonstrations:
 @lru_cache(maxsize=1024)
 def grams(text: str) -> Grams:
     """Every four words in a row, and every eight characters of a script without spaces."""
-    plain = normal(text)
+    plain = normalized(text)
     words = _UNSPACED.sub(" ", plain).split()
     found = {" ".join(words[i : i + WORDS]) for i in range(len(words) - WORDS + 1)}
     for run in _UNSPACED.findall(plain):
@@ -94,7 +94,7 @@ def says_something(gram: str) -> bool:
 def content_words(text: str) -> frozenset[str]:
     """The stems of all words but function words; pairs of characters of a script without
     spaces."""
-    plain = normal(text)
+    plain = normalized(text)
     words = [w for w in _UNSPACED.sub(" ", plain).split() if w not in _FUNCTION_WORDS]
     pairs = (run[i : i + 2] for run in _UNSPACED.findall(plain) for i in range(len(run) - 1))
     return frozenset({_stem(word) for word in words} | set(pairs))
@@ -131,5 +131,7 @@ def repeated(rows: Iterable[Iterable[str]]) -> Counter[str]:
     spelled: dict[str, str] = {}
     found: Counter[str] = Counter()
     for row in rows:
-        found.update(dict.fromkeys(spelled.setdefault(normal(text), text) for text in row).keys())
+        found.update(
+            dict.fromkeys(spelled.setdefault(normalized(text), text) for text in row).keys()
+        )
     return Counter({text: n for text, n in found.items() if n > 1})

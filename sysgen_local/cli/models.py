@@ -129,7 +129,7 @@ def check(model: str) -> None:
     from sysgen_local.engine.llama import chat_profile, weights
     from sysgen_local.evaluate.preference import LETTERS, RATINGS
 
-    report = library.check(library.resolve(model).path)
+    report = library.check(library.resolve_file(model).path)
     labels = (LABELS, ("yes", "no"), LETTERS.labels, RATINGS.labels)
     # llama.cpp knows architecture and vocabulary.
     spoken = chat_profile.read_profile(report.path, labels)
@@ -157,9 +157,9 @@ def path(name: str) -> None:
 
     Example: llama-server -m "$(sysgen models path qwen2.5-7b)"
     """
-    from sysgen_local.models import resolve
+    from sysgen_local.models import resolve_file
 
-    click.echo(resolve(name).path)
+    click.echo(resolve_file(name).path)
 
 
 def _spoken(chat: ChatProfile) -> Iterator[str]:

@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from sysgen_local.engine.request import Choice, Completion, Request
-from sysgen_local.prompts.prompt_set import PromptFile, PromptSet
-from sysgen_local.running.stage import Work, cost_of
+from sysgen_local.prompts import PromptFile, PromptSet
+from sysgen_local.running.stage import STAGE_FAILED, Work, cost_of
 from sysgen_local.store import Judged, Pair
 
 LETTERS = Choice(("A", "B"))
@@ -27,7 +27,7 @@ Z = 1.959963984540054
 
 
 @dataclass(frozen=True, slots=True)
-class Judge:
+class PreferenceJudge:
     """Row -> the pair in both orders, and a rating, as far as the row is asked for them."""
 
     prefer: PromptFile
@@ -35,10 +35,10 @@ class Judge:
     phase: str = "judge"
 
     @classmethod
-    def of(cls, prompts: PromptSet) -> Judge:
-        return cls(prompts.judging("prefer"), prompts.judging("align"))
+    def of(cls, prompts: PromptSet) -> PreferenceJudge:
+        return cls(prompts.judge_prompt("prefer"), prompts.judge_prompt("align"))
 
-    def work(self, pair: Pair) -> Work:
+    def work(self, pair: Pair) -> Work[Judged]:
         asked: list[Request] = []
         if pair.ask_pair:
             asked += [self._pair(pair, 0), self._pair(pair, 1)]
@@ -58,7 +58,7 @@ class Judge:
         )
 
     def failed(self, why: str) -> Judged:
-        return Judged(dropped="failed")
+        return Judged(dropped=STAGE_FAILED)
 
     def facts(self) -> dict[str, str]:
         return {"prefer": self.prefer.fingerprint, "align": self.align.fingerprint}
@@ -87,7 +87,7 @@ def _shares(completion: Completion) -> dict[str, float]:
 
 
 @dataclass(frozen=True, slots=True)
-class Preference:
+class PreferenceSummary:
     """Of so many pairs the new answer won, lost, or the judge changed its mind with the order.
 
     `rate` is the share of wins among the decided pairs, `low` to `high` its 95 % interval
@@ -104,7 +104,7 @@ class Preference:
     high: float | None
 
 
-def preference(pairs: Iterable[Sequence[float]]) -> Preference:
+def preference(pairs: Iterable[Sequence[float]]) -> PreferenceSummary:
     """From the probabilities that the new answer is better, when first and when second."""
     wins = losses = firsts = total = 0
     for new_first, new_second in pairs:
@@ -114,7 +114,7 @@ def preference(pairs: Iterable[Sequence[float]]) -> Preference:
         firsts += (new_first > 0.5) + (new_second <= 0.5)
     rate, low, high = interval(wins, wins + losses)
     first = firsts / (2 * total) if total else None
-    return Preference(wins, losses, total - wins - losses, first, rate, low, high)
+    return PreferenceSummary(wins, losses, total - wins - losses, first, rate, low, high)
 
 
 def interval(successes: int, trials: int) -> tuple[float | None, float | None, float | None]:
@@ -129,7 +129,7 @@ def interval(successes: int, trials: int) -> tuple[float | None, float | None, f
 
 
 @dataclass(frozen=True, slots=True)
-class Alignment:
+class AlignmentSummary:
     """Of `rows` new answers, the share whose likeliest rating is ALIGNED or better, with its 95 %
     interval, and the mean rating of all by the judge's probabilities."""
 
@@ -140,18 +140,21 @@ class Alignment:
     mean: float | None
 
 
-def alignment(ratings: Iterable[Sequence[float]]) -> Alignment:
+def alignment(ratings: Iterable[Sequence[float]]) -> AlignmentSummary:
     """From the probabilities of the ratings 1 to 5."""
     found = list(ratings)
     good = sum(max(range(5), key=of.__getitem__) + 1 >= ALIGNED for of in found)
     share, low, high = interval(good, len(found))
     sums = [sum(p * rating for rating, p in enumerate(of, 1)) for of in found]
-    return Alignment(len(found), share, low, high, sum(sums) / len(sums) if sums else None)
+    return AlignmentSummary(len(found), share, low, high, sum(sums) / len(sums) if sums else None)
 
 
 def summary(said: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """As plain data, for every judge of `Store.judgements`: its name and prompts, and per dataset,
-    and under "" for all together, its Preference, its Alignment, and the rows it could not judge.
+    """The results of every judge as plain data, from what `Store.judgements` returns.
+
+    Each judge has its name, its prompt set and, per dataset, a PreferenceSummary, an
+    AlignmentSummary and the number of rows that it could not judge. The dataset "" is all of them
+    together.
     """
     found: dict[int, dict[str, Any]] = {}
     for of in said:

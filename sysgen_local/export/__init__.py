@@ -1,33 +1,33 @@
-"""Finished rows as files to train on, with the card that says where they come from."""
+"""Exports finished rows as training files, with a dataset card that names their sources."""
 
 from sysgen_local.export.card import card, generators, licences
 from sysgen_local.export.licences import Licence, licence, permit
-from sysgen_local.export.reasoning import left_out
+from sysgen_local.export.reasoning import omitted_reasoning
 from sysgen_local.export.write import (
     STDOUT,
     Exported,
-    Wish,
-    can_tell,
-    check,
+    ExportOptions,
+    check_output,
     export,
+    require_checks,
     split_path,
     write_rejects,
 )
 
 __all__ = [
     "STDOUT",
+    "ExportOptions",
     "Exported",
     "Licence",
-    "Wish",
-    "can_tell",
     "card",
-    "check",
+    "check_output",
     "export",
     "generators",
-    "left_out",
     "licence",
     "licences",
+    "omitted_reasoning",
     "permit",
+    "require_checks",
     "split_path",
     "write_rejects",
 ]

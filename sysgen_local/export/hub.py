@@ -8,7 +8,7 @@ from pathlib import Path
 from sysgen_local.core.errors import SysgenError, UsageError
 
 
-def check(repo: str) -> None:
+def check_repo(repo: str) -> None:
     """UsageError unless `repo` is OWNER/NAME."""
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", repo):
         raise UsageError(f"{repo} names no repository", hint="write OWNER/NAME")

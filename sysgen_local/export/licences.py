@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sysgen_local.core.errors import UsageError
-from sysgen_local.store import IMPORTED, Part
+from sysgen_local.store import IMPORTED, LineageEntry
 
 Kind = Literal["permissive", "share-alike", "terms", "non-commercial", "unknown"]
 """permissive: nothing but credit. share-alike: what is made of it carries the same licence. terms:
@@ -77,7 +77,7 @@ def licence(name: str | None) -> Licence:
     return Licence(wanted or "unknown", "unknown", asks)
 
 
-def permit(lineage: Iterable[Part], models: Mapping[str, Licence]) -> None:
+def permit(lineage: Iterable[LineageEntry], models: Mapping[str, Licence]) -> None:
     """UsageError unless all rows and all models ask for credit at most; it says which do not."""
     wrong = [
         f"{part.rows:,} rows{_of(part)} (rows {part.first} to {part.last}) are under {found.id}"
@@ -97,5 +97,5 @@ def permit(lineage: Iterable[Part], models: Mapping[str, Licence]) -> None:
         )
 
 
-def _of(part: Part) -> str:
+def _of(part: LineageEntry) -> str:
     return f" with {IMPORTED}" if part.dataset == IMPORTED else f" of {part.dataset}"

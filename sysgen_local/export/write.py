@@ -1,23 +1,28 @@
-"""Finished rows -> one JSONL or Parquet file, by the ending of its name.
+"""Writes finished rows to one JSONL or Parquet file. The ending of the name decides which.
 
-messages: {"messages": [{"role", "content"}, ...]}, the system message first. An assistant's message
-that calls tools has "tool_calls" as OpenAI has them, with the arguments as JSON text, and beside
-them as its content what was said; results stand under "tool" with "tool_call_id" and "name". What
-was meant as a call and is none stays text. sharegpt: {"conversations": [{"from", "value"}, ...],
-"system"}, with calls as JSON under "function_call", results under "observation", and what was said
-beside calls in "words". All but alpaca carry "tools", a JSON list as text, where any row has them.
-alpaca: system, instruction, input, output, history; rows with tool calls have no place in it and
-are skipped.
-prompt-completion: two lists of messages. dpo: {"prompt", "chosen", "rejected"}, an answer over one
-that failed the checks in its place, where there is none over the original one.
+Formats:
 
-With reasoning, the thoughts before answers stand in "reasoning_content" of a message, and in
-sharegpt and alpaca before the answer as <think>...</think>. New answers have none, so these are
-the thoughts of calls, and of the original answers where a variant has those.
+- messages: {"messages": [{"role", "content"}, ...]}, the system message first. An assistant message
+  that calls tools has "tool_calls" in OpenAI's form, with the arguments as JSON text; its content
+  is the text beside the calls. A tool's result has the role "tool", "tool_call_id" and "name". Text
+  that looks like a call but is not valid stays text.
+- sharegpt: {"conversations": [{"from", "value"}, ...], "system"}. Calls are JSON under
+  "function_call", results are under "observation", the text beside calls is in "words".
+- alpaca: system, instruction, input, output, history. Rows with tool calls do not fit into it and
+  are skipped.
+- prompt-completion: two lists of messages.
+- dpo: {"prompt", "chosen", "rejected"}. The rejected answer is one of the same row that failed the
+  checks, or the original answer if there is none.
 
-With checks, messages and sharegpt have "agrees", "obeys" and "checks", a list of {"turn", "kind",
-"text", "by", "p", "detail"}; one that no row has is left out. With their origin, all formats have
-"source", "line" and "row".
+All formats except alpaca have "tools", a JSON list as text, if any row has tools.
+
+With `reasoning`, the reasoning before an answer is in a message's "reasoning_content"; in sharegpt
+and alpaca it stands before the answer as <think>...</think>. New answers have no reasoning, so it
+comes from calls, and from original answers if the variant contains them.
+
+With `checks`, messages and sharegpt have "agrees", "obeys" and "checks", a list of {"turn", "kind",
+"text", "by", "p", "detail"}; a column without any value is left out. With `origin`, all formats
+have "source", "line" and "row".
 """
 
 from __future__ import annotations
@@ -26,7 +31,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -35,15 +40,15 @@ from sysgen_local.core.files import whole
 from sysgen_local.store import CHECKED_FORMATS, Format, Selection, Store, Variant
 
 STDOUT = Path("-")
-"""Where rows go as JSONL to standard output."""
+"""The path that stands for standard output, as JSONL."""
 
 _ENDINGS = (".jsonl", ".parquet")
 
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """How many finished rows the file holds, and how many had no place in its format. `split` is
-    its name where the rows were split, `late` as in `store.Written`."""
+    """One written file: how many rows it holds, and how many were `skipped` because they do not fit
+    the format. `split` is the split's name if there are splits; `late` as in `store.Written`."""
 
     rows: int
     skipped: int
@@ -53,87 +58,106 @@ class Exported:
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """What is to leave, and in what form; `without` are rows to leave out, ascending. `checks`:
-    with what was checked of each row's answers; `origin`: with source, line and row; `reasoning`:
-    with the thoughts before answers."""
+class ExportOptions:
+    """All options of an export, as the user gave them.
+
+    `splits` is name -> share; `sources` are the inputs to take rows from (empty: all). `checks`
+    adds the columns of the checks, `origin` those of the source, `reasoning` the reasoning before
+    answers. `dedupe` leaves out near-duplicates, `exclude` rows that resemble a prompt of these
+    benchmark files. `permissive_only` refuses licences that ask for more than credit.
+    """
 
     format: Format = "messages"
     variant: Variant = "full"
     fold_system: bool = False
+    splits: Mapping[str, float] | None = None
+    sources: tuple[str, ...] = ()
     where: str | None = None
     min_p_good: float = 0.0
-    without: tuple[int, ...] = ()
     checks: bool = False
     origin: bool = False
     reasoning: bool = False
+    dedupe: bool = False
+    exclude: tuple[Path, ...] = ()
+    permissive_only: bool = False
+
+    def selection(self) -> Selection:
+        """The rows that meet the conditions, duplicates included."""
+        share = min(1.0, sum(self.splits.values())) if self.splits else 1.0
+        return Selection(self.where, self.min_p_good, share=(0.0, share))
 
 
 def export(
-    store: Store,
-    path: Path,
-    wish: Wish | None = None,
-    *,
-    splits: Mapping[str, float] | None = None,
+    store: Store, path: Path, options: ExportOptions | None = None, without: Sequence[int] = ()
 ) -> list[Exported]:
-    """Write the finished rows to `path` in ascending order, replacing a file that is there; to
-    standard output where it is `STDOUT`.
+    """Writes the finished rows to `path` in ascending order and replaces a file that is there.
 
-    `splits` is name -> share: rows go into NAME-split files by a hash of their first instruction,
-    so that the same question is always in the same split. Without finished rows a file is empty.
-    Raises UsageError for an ending, condition or folder that will not do and for checks that
-    cannot be given, SysgenError where writing fails.
+    `STDOUT` as the path prints them. `without` are the numbers of rows to leave out, ascending.
+    With splits, each row goes into the file NAME-split by a hash of its first instruction, so
+    that the same question is always in the same split. Without finished rows the file is empty.
+
+    The options `sources`, `dedupe`, `exclude` and `permissive_only` have no effect here: the caller
+    applies them before (see `sysgen_local.cli.export`).
+
+    Raises UsageError for an ending, a condition or a folder that cannot be used and for checks
+    that the store does not have, SysgenError if writing fails.
     """
-    check(path)
-    wish = wish or Wish()
-    if wish.checks:
-        can_tell(store, wish.format, wish.variant)
+    check_output(path)
+    options = options or ExportOptions()
+    if options.checks:
+        require_checks(store, options)
     if path == STDOUT:
-        if splits:
+        if options.splits:
             raise UsageError("several splits need several files", hint="name a file with -o")
-        return [_print(store, wish)]
-    if not splits:
-        return [_write(store, path, wish, (0.0, 1.0), None)]
+        return [_print(store, options, without)]
+    if not options.splits:
+        return [_write(store, path, options, without, (0.0, 1.0), None)]
     written = []
     low = 0.0
-    for split, share in splits.items():
+    for split, share in options.splits.items():
         high = 1.0 if low + share > 1 - 1e-9 else low + share
-        written.append(_write(store, split_path(path, split), wish, (low, high), split))
+        file = split_path(path, split)
+        written.append(_write(store, file, options, without, (low, high), split))
         low = high
     return written
 
 
 def _write(
-    store: Store, path: Path, wish: Wish, share: tuple[float, float], split: str | None
+    store: Store,
+    path: Path,
+    options: ExportOptions,
+    without: Sequence[int],
+    share: tuple[float, float],
+    split: str | None,
 ) -> Exported:
     with whole(path) as part:
         rows, skipped, late = store.copy_final(
             part,
-            layout=wish.format,
-            variant=wish.variant,
-            fold_system=wish.fold_system,
-            selection=Selection(wish.where, wish.min_p_good, wish.without, share),
-            checks=wish.checks,
-            origin=wish.origin,
-            reasoning=wish.reasoning,
+            layout=options.format,
+            variant=options.variant,
+            fold_system=options.fold_system,
+            selection=Selection(options.where, options.min_p_good, tuple(without), share),
+            checks=options.checks,
+            origin=options.origin,
+            reasoning=options.reasoning,
             parquet=path.suffix.lower() == ".parquet",
         )
     return Exported(rows, skipped, path, split, late)
 
 
 def write_rejects(store: Store, path: Path, where: str | None = None) -> int:
-    """Write the rows of the input that could not be used, in its order: {"file", "line", "reason",
-    "detail", "raw"}; how many there were. `where` is over the view `rejected`. Raises as `export`.
+    """Writes the rejected rows of the input in its order: {"file", "line", "reason", "detail",
+    "raw"}. Returns how many. `where` is a condition over the view `rejected`. Raises as `export`.
     """
-    check(path)
+    check_output(path)
     with whole(path) as part:
         return store.copy_rejects(part, where=where, parquet=path.suffix.lower() == ".parquet")
 
 
-def _print(store: Store, wish: Wish) -> Exported:
-    """JSONL to standard output; that its reader has had enough is no error."""
+def _print(store: Store, options: ExportOptions, without: Sequence[int]) -> Exported:
+    """Writes JSONL to standard output. A reader that closes the pipe early is not an error."""
     with tempfile.TemporaryDirectory() as folder:
-        written = _write(store, Path(folder, "out.jsonl"), wish, (0.0, 1.0), None)
+        written = _write(store, Path(folder, "out.jsonl"), options, without, (0.0, 1.0), None)
         try:
             with written.path.open("rb") as file:
                 shutil.copyfileobj(file, sys.stdout.buffer)
@@ -143,16 +167,17 @@ def _print(store: Store, wish: Wish) -> Exported:
     return replace(written, path=STDOUT)
 
 
-def can_tell(store: Store, form: Format, variant: Variant) -> None:
-    """Raises UsageError where it cannot be told what was checked of the answers written so."""
-    if form not in CHECKED_FORMATS:
+def require_checks(store: Store, options: ExportOptions) -> None:
+    """Raises UsageError if these options or this store give no columns of checks."""
+    if options.format not in CHECKED_FORMATS:
         raise UsageError(
-            f"{form} has no place for what was checked",
+            f"{options.format} has no place for what was checked",
             hint=f"--checks goes with --format {' or '.join(CHECKED_FORMATS)}",
         )
-    if variant != "full":
+    if options.variant != "full":
         raise UsageError(
-            f"--variant {variant} writes the original answers, and the new ones were checked",
+            f"--variant {options.variant} writes the original answers, "
+            "and the new ones were checked",
             hint="leave --checks or --variant off",
         )
     if "check" not in store.phases:
@@ -167,8 +192,8 @@ def split_path(path: Path, split: str) -> Path:
     return path.with_name(f"{path.stem}-{split}{path.suffix}")
 
 
-def check(path: Path) -> None:
-    """UsageError unless `export` can write there; to be called before a long run."""
+def check_output(path: Path) -> None:
+    """Raises UsageError if `export` cannot write there. To be called before a long run."""
     if path == STDOUT:
         return
     if path.suffix.lower() not in _ENDINGS:

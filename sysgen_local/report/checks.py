@@ -12,7 +12,7 @@ Checks = Mapping[str, Any]
 """What `Store.stats` gives as `checks`."""
 
 
-def checked(found: Checks, other: Checks | None = None) -> Table:
+def checks_table(found: Checks, other: Checks | None = None) -> Table:
     """How often each kind of check was made of the answers that were taken, and held. Of `other`
     the shares that held."""
     columns = ["an answer", "looked at", "held", "share"]

@@ -12,7 +12,7 @@ Means = Mapping[str, Mapping[str, tuple[float, int]]]
 ORDER = ("rouge1", "rouge2", "rougeL", "gleu", "length_ratio")
 
 
-def compared(means: Means, *, beside_paper: bool = False) -> list[Table]:
+def similarity_tables(means: Means, *, beside_paper: bool = False) -> list[Table]:
     """The paper's table 1 for this file. `means` is what `Store.stats` gives as `measures`;
     figures but the ratio are in per cent, as the paper has them."""
     if not means:
@@ -39,7 +39,7 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def judged(found: Sequence[Mapping[str, Any]]) -> list[Table]:
+def judge_tables(found: Sequence[Mapping[str, Any]]) -> list[Table]:
     """A table for each judge of `evaluate.judge.summary`."""
     return [
         Table(

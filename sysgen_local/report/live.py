@@ -27,13 +27,13 @@ MOST = 3
 """Findings that are drawn; all of them come at the end."""
 
 
-class Teller(View, Protocol):
+class MessageView(View, Protocol):
     """A view that can also be given a line to say, before or while it shows something."""
 
     def say(self, line: str) -> None: ...
 
 
-def view_for(stream: IO[str], *, quiet: bool = False, json_log: bool = False) -> Teller:
+def view_for(stream: IO[str], *, quiet: bool = False, json_log: bool = False) -> MessageView:
     """The view that suits the stream and what was asked for."""
     if json_log:
         return JsonLines(stream)

@@ -9,12 +9,12 @@ from typing import Any
 from sysgen_local import __version__
 from sysgen_local.core.records import TAGS
 from sysgen_local.report import plots
-from sysgen_local.report.checks import checked
-from sysgen_local.report.entry import entry
+from sysgen_local.report.checks import checks_table
 from sysgen_local.report.grid import Table
 from sysgen_local.report.html import html
-from sysgen_local.report.judgements import compared, judged
-from sysgen_local.store import Choice, Store
+from sysgen_local.report.judgements import judge_tables, similarity_tables
+from sysgen_local.report.page_row import page_row
+from sysgen_local.store import RowQuery, Store
 
 SAMPLE = 400
 """Rows that can be looked through, at most: more would make the page slow to open."""
@@ -37,7 +37,7 @@ def page(
 
     stats = store.stats()
     usable = stats["rows"]["input"] - stats["rows"]["rejected"]
-    rows = list(_entries(store, Choice(limit=SAMPLE, seed=0 if usable > SAMPLE else None)))
+    rows = list(_entries(store, RowQuery(limit=SAMPLE, seed=0 if usable > SAMPLE else None)))
     drawn = {
         "Rows left after each phase": plots.funnel(stats),
         "Good phrases by tag, per dataset": plots.tags(store.tags_by_dataset()),
@@ -54,10 +54,10 @@ def page(
         stats=stats,
         usable=usable,
         plots={name: Markup(svg) for name, svg in drawn.items()},
-        checks=checked(checks) if checks else None,
+        checks=checks_table(checks) if checks else None,
         check_plots={name: Markup(svg) for name, svg in _drawn(checks)} if checks else {},
         licences=licences,
-        judgements=[*compared(stats["measures"]), *judged(judgements)],
+        judgements=[*similarity_tables(stats["measures"]), *judge_tables(judgements)],
         benchmarks=benchmarks,
         tags=TAGS,
         shown=len(rows),
@@ -80,11 +80,11 @@ def _drawn(checks: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "Answers a row took", plots.tries(checks["tries"])
 
 
-def _entries(store: Store, choice: Choice) -> Iterator[dict[str, Any]]:
+def _entries(store: Store, query: RowQuery) -> Iterator[dict[str, Any]]:
     phases = store.phases
-    stale = {number for number, _ in store.queue(Choice(where="stale", limit=None))}
-    for row in store.find(choice):
+    stale = {number for number, _ in store.queue(RowQuery(where="stale", limit=None))}
+    for row in store.find(query):
         origin = store.origin(row.row)
         assert origin is not None
         review = store.reviewed(row.row)
-        yield entry(row, origin, review, phases=phases, stale=row.row in stale, longest=TEXT)
+        yield page_row(row, origin, review, phases=phases, stale=row.row in stale, longest=TEXT)

@@ -87,7 +87,7 @@ function checks(row, turn) {
   return found;
 }
 
-function journey(row) {
+function rowView(row) {
   const whole = element("div");
   whole.append(said(row.old[0][0], row.old[0][1]));
   if (row.phrases.length || row.removed.length) whole.append(element("div", "scroll", verdicts(row)));

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from sysgen_local.core.records import REPAIRS
 from sysgen_local.report import paper
-from sysgen_local.report.checks import checked
+from sysgen_local.report.checks import checks_table
 from sysgen_local.report.colours import colour
 from sysgen_local.report.grid import new_table, plain
-from sysgen_local.report.judgements import compared, judged
+from sysgen_local.report.judgements import judge_tables, similarity_tables
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -40,16 +40,16 @@ def tables(state: State, other: State | None = None, *, beside_paper: bool = Fal
         found.append(_verdicts(state, other))
     if state.get("checks") and "check" in state["phases"]:
         theirs = other["checks"] if other and "check" in other["phases"] else None
-        found.append(checked(state["checks"], theirs).rich())
+        found.append(checks_table(state["checks"], theirs).rich())
     if state.get("advice"):
         found.insert(1, _advice(state))
     if state.get("lengths") and state["rows"]["final"]:
         found.append(_lengths(state, other))
     if state.get("measures"):
-        measured = compared(state["measures"], beside_paper=beside_paper)
+        measured = similarity_tables(state["measures"], beside_paper=beside_paper)
         found += [table.rich() for table in measured]
     if state.get("judgements"):
-        found += [table.rich() for table in judged(state["judgements"])]
+        found += [table.rich() for table in judge_tables(state["judgements"])]
     if state.get("datasets"):
         found += [_sources(state), _datasets(state)]
     if beside_paper:

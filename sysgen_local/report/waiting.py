@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import IO, TYPE_CHECKING
 
-from sysgen_local.report.live import Plain, Silent, Teller, clock
+from sysgen_local.report.live import MessageView, Plain, Silent, clock
 from sysgen_local.running.progress import Progress
 
 if TYPE_CHECKING:
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from rich.live import Live
 
 
-def waiting_for(out: Console, err: Console, label: str, *, quiet: bool) -> Teller:
+def waiting_for(out: Console, err: Console, label: str, *, quiet: bool) -> MessageView:
     """The line is drawn on the terminal to which rows are printed, else on that of the errors;
     without a terminal there is a plain line every ten seconds."""
     if quiet:

@@ -33,7 +33,7 @@ function show(answer) {
   const head = element("p", "", element("b", "", "row " + row.row), " ", ...marks(row), " ", element("span", "where", row.at));
   const whole = [head];
   if (row.earlier && !row.decision) whole.push(said("note", "You " + row.earlier + " this row before it was answered anew; the answer is new."));
-  byId("row").replaceChildren(...whole, journey(row));
+  byId("row").replaceChildren(...whole, rowView(row));
   byId("done").max = row.rows;
   byId("done").value = row.decided;
   byId("progress").textContent = row.decided + " of " + row.rows + " decided · number " + (row.position + 1);

@@ -6,7 +6,7 @@ ours (DNS rebinding), a write needs the token in a header that no other page may
 here may stand in a frame.
 
 GET /?token=T: the page. With `Authorization: Bearer T`: GET /rows/POSITION, POST /rows/POSITION
-(a `Wish`), POST /undo; all answer with the row as JSON (`Session.view`).
+(a `RowDecision`), POST /undo; all answer with the row as JSON (`Session.view`).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from pydantic import ValidationError
 from sysgen_local.core.errors import SysgenError, UsageError
 from sysgen_local.core.records import TAGS
 from sysgen_local.report.html import html
-from sysgen_local.review.session import Session, Wish
+from sysgen_local.review.session import RowDecision, Session
 
 LARGEST = 1 << 20
 """Bytes that a request's body may have."""
@@ -41,7 +41,7 @@ _HEADERS = {
 }
 
 
-class Server(ThreadingHTTPServer):
+class ReviewServer(ThreadingHTTPServer):
     """Listens from the start; `serve_forever` answers, `shutdown` ends that."""
 
     daemon_threads = True
@@ -78,7 +78,7 @@ class Server(ThreadingHTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
-    server: Server
+    server: ReviewServer
     timeout = 30
 
     def do_GET(self) -> None:
@@ -105,7 +105,9 @@ class _Handler(BaseHTTPRequestHandler):
                 self._answer(session.undo)
             else:
                 self._answer(
-                    lambda: session.decide(self._position(path), Wish.model_validate_json(body))
+                    lambda: session.decide(
+                        self._position(path), RowDecision.model_validate_json(body)
+                    )
                 )
 
     def _known(self, token: str) -> bool:

@@ -1,4 +1,4 @@
-"""What one sitting goes through, what was decided in it, and the way back. Knows no HTTP.
+"""One review session: its queue of rows, the decisions made in it, and undo. It has no HTTP in it.
 
 Rows are named by their position in the queue, from 0. Safe to call from several threads: one at
 a time gets to the store.
@@ -16,34 +16,34 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from sysgen_local.core.errors import SysgenError
 from sysgen_local.core.records import Phrase, Row, Tag, in_order
-from sysgen_local.report.entry import entry
-from sysgen_local.store import Choice, Review, Store
+from sysgen_local.report.page_row import page_row
+from sysgen_local.store import Review, RowQuery, Store
 
 
-class _Phrase(BaseModel):
+class _EditedPhrase(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     tag: Tag
     text: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4000)]
 
 
-class Wish(BaseModel):
+class RowDecision(BaseModel):
     """What a person decides of a row. `phrases`: left out, they stay as they are; null, they
     become the model's again; a list, they are these."""
 
     model_config = ConfigDict(extra="forbid")
 
     decision: Literal["accepted", "rejected"]
-    phrases: Annotated[list[_Phrase], Field(min_length=1, max_length=40)] | None = None
+    phrases: Annotated[list[_EditedPhrase], Field(min_length=1, max_length=40)] | None = None
 
 
 class Session:
     """The finished rows that are chosen. Raises UsageError where its condition is no SQL."""
 
-    def __init__(self, store: Store, choice: Choice) -> None:
+    def __init__(self, store: Store, query: RowQuery) -> None:
         self._store = store
         self._lock = Lock()
-        queue = store.queue(choice)
+        queue = store.queue(query)
         self.rows = [row for row, _ in queue]
         self._decided = [decision for _, decision in queue]
         self._phases = store.phases
@@ -59,30 +59,30 @@ class Session:
         return self._next(-1) or 0
 
     def view(self, position: int) -> dict[str, Any]:
-        """The row there with all that happened to it, and how far the sitting is.
+        """The row there with all that happened to it, and how far the session is.
 
         Raises IndexError where the queue has no such position.
         """
         with self._lock:
             return self._view(position)
 
-    def decide(self, position: int, wish: Wish) -> dict[str, Any]:
-        """Put the wish into the store; the row as it stands then. Raises IndexError likewise."""
+    def decide(self, position: int, decision: RowDecision) -> dict[str, Any]:
+        """Stores the decision and returns the row as it is then. Raises IndexError as `view`."""
         with self._lock:
             row = self._row(position)
             before = self._store.reviewed(row.row)
             holds = before is not None and not before.outdated
             phrases: Sequence[Phrase] | None = before.phrases if before and holds else None
-            if "phrases" in wish.model_fields_set:
-                phrases = _edited(row, wish)
-            self._store.review(row.row, wish.decision, phrases)
+            if "phrases" in decision.model_fields_set:
+                phrases = _edited(row, decision)
+            self._store.review(row.row, decision.decision, phrases)
             self._done.append((position, before, self._decided[position]))
-            self._decided[position] = wish.decision
+            self._decided[position] = decision.decision
             self.made += 1
             return self._view(position)
 
     def undo(self) -> dict[str, Any] | None:
-        """Take the last decision of this sitting back; its row, or None where there is none."""
+        """Take the last decision of this session back; its row, or None where there is none."""
         with self._lock:
             if not self._done:
                 return None
@@ -120,7 +120,7 @@ class Session:
         review = self._store.reviewed(row.row)
         stale = self._store.stale(row.row)
         return {
-            **entry(row, origin, review, phases=self._phases, stale=stale),
+            **page_row(row, origin, review, phases=self._phases, stale=stale),
             "position": position,
             "decision": self._decided[position],
             "earlier": review.decision if review else None,
@@ -136,11 +136,11 @@ class Session:
         return next((i for i in order if self._decided[i] is None), None)
 
 
-def _edited(row: Row, wish: Wish) -> list[Phrase] | None:
-    """The wish's phrases; None where they are the model's own."""
-    if wish.phrases is None:
+def _edited(row: Row, decision: RowDecision) -> list[Phrase] | None:
+    """The decision's phrases; None where they are the model's own."""
+    if decision.phrases is None:
         return None
-    phrases = [Phrase(p.tag, p.text) for p in wish.phrases]
+    phrases = [Phrase(p.tag, p.text) for p in decision.phrases]
     assert row.verified is not None
     judged = {Phrase(v.tag, v.text) for v in row.verified.verdicts}
     same = " ".join(p.text for p in in_order(phrases)) == row.verified.system

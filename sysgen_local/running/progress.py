@@ -17,12 +17,12 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from sysgen_local.core.advice import ENDLESS, FEWEST, Finding, findings
-from sysgen_local.core.evidence import Evidence
+from sysgen_local.core.quality import QualityCounts
 from sysgen_local.core.records import Cost, Row
 from sysgen_local.core.sizes import LONGEST, Size
 from sysgen_local.engine.request import Completion, Costs, Engine
 from sysgen_local.running.forecast import Forecast, Pace
-from sysgen_local.running.stage import Item, Outcome
+from sysgen_local.running.stage import StageResult, WorkItem
 
 SPEAK_FROM = 0.04
 """Share of a run's time from which on the time left is told, ..."""
@@ -78,8 +78,8 @@ class Progress:
         self.forecast = Forecast(phases)
         self.cost = Cost()
         self.finished_here = 0
-        self.last: Item | None = None
-        self.evidence: Evidence | None = None
+        self.last: WorkItem | None = None
+        self.evidence: QualityCounts | None = None
         self.advice: Sequence[Finding] = ()
         self._results = 0
         self._look_at = ENDLESS
@@ -124,12 +124,12 @@ class Progress:
         self._passing = number
         self._pace = Pace(self._clock, engine)
 
-    def begin(self, row: Item, phase: str) -> None:
+    def begin(self, row: WorkItem, phase: str) -> None:
         """A row that waited for a phase is taken up."""
         self.phases[phase].running += 1
         self.forecast.begin(phase, row.row, size_of(row))
 
-    def asked(self, row: Item, phase: str, request: str) -> None:
+    def asked(self, row: WorkItem, phase: str, request: str) -> None:
         """A request of a row goes to the engine."""
         self.forecast.asked(phase, row.row, request)
         self._pace.asked(request)
@@ -146,12 +146,14 @@ class Progress:
         self.forecast.answered(completion.id, read, written)
         self._pace.answered(completion, read)
 
-    def left_waiting(self, row: Item, phase: str) -> None:
+    def left_waiting(self, row: WorkItem, phase: str) -> None:
         """A row that was taken up waits for the phase again."""
         self.phases[phase].running -= 1
         self.forecast.left_waiting(phase, row.row, size_of(row))
 
-    def count(self, row: Item, phase: str, result: Outcome, *, goes_on: bool = False) -> None:
+    def count(
+        self, row: WorkItem, phase: str, result: StageResult, *, goes_on: bool = False
+    ) -> None:
         """One row got through one phase; `row` already carries the result. `goes_on`: the next
         phase takes it up at once."""
         state = self.phases[phase]
@@ -222,7 +224,7 @@ class Progress:
         return Costs(*(cost * weight / own for cost in now)) if weight and own else now
 
 
-def size_of(item: Item) -> Size:
+def size_of(item: WorkItem) -> Size:
     """The lengths of a row's texts; of what is no conversation nothing is known."""
     if not isinstance(item, Row):
         return Size(1.0, 0.0, 0.0, 1.0)
@@ -250,7 +252,7 @@ class View(Protocol):
 
 
 @contextmanager
-def shown(progress: Progress, views: Sequence[View]) -> Iterator[None]:
+def showing(progress: Progress, views: Sequence[View]) -> Iterator[None]:
     """While this lasts, the views show the progress."""
     over = threading.Event()
 

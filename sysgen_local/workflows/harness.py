@@ -14,8 +14,8 @@ from lm_eval.api.model import TemplateLM
 from lm_eval.tasks import TaskManager
 
 from sysgen_local.core.errors import SysgenError, UsageError
-from sysgen_local.engine.llama.plan import Options
 from sysgen_local.engine.llama.texts import TEXT, TextEngine
+from sysgen_local.engine.options import Options
 from sysgen_local.engine.request import GREEDY, Completion, Message, Request, Sampling, Segment
 
 NEW_TOKENS = 256

@@ -10,7 +10,7 @@ import pytest
 from sysgen_local.engine.llama import amx
 from sysgen_local.engine.llama.devices import cpu_features
 from sysgen_local.engine.llama.engine import LlamaEngine
-from sysgen_local.engine.llama.plan import Options
+from sysgen_local.engine.options import Options
 from sysgen_local.engine.request import Message, Request, Segment
 
 

@@ -6,7 +6,7 @@ from test_llama import ask
 from tiny import CHATML, make
 
 from sysgen_local.engine.llama.engine import LlamaEngine
-from sysgen_local.engine.llama.plan import Options
+from sysgen_local.engine.options import Options
 from sysgen_local.engine.request import Message, Segment
 
 FOLDS = (

@@ -12,8 +12,8 @@ from tiny import CHATML, make
 from sysgen_local.engine.llama import weights
 from sysgen_local.engine.llama.chat_profile import load_chat, read_profile
 from sysgen_local.engine.llama.engine import LlamaEngine
-from sysgen_local.engine.llama.plan import Options
 from sysgen_local.engine.llama.sequence import Sequence
+from sysgen_local.engine.options import Options
 from sysgen_local.engine.request import Completion
 
 END, OTHER, ORDINARY = 2, 0, 5

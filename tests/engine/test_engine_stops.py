@@ -13,7 +13,7 @@ from tiny import make
 from sysgen_local.core.errors import SysgenError
 from sysgen_local.engine.llama.engine import LlamaEngine
 from sysgen_local.engine.llama.grammar import GrammarMatcher
-from sysgen_local.engine.llama.plan import Options
+from sysgen_local.engine.options import Options
 from sysgen_local.engine.request import Json
 
 

@@ -15,7 +15,7 @@ from sysgen_local.engine.llama.chat import ChatTemplate
 from sysgen_local.engine.llama.tokenizer import Tokenizer
 from sysgen_local.engine.request import Message, Segment
 from sysgen_local.phases.generate import exchanges
-from sysgen_local.prompts.prompt_set import PromptSet
+from sysgen_local.prompts import PromptSet
 
 # (template, control tokens: the first begins and the last ends a text, "user defined" tokens);
 # as these families do it, in our words.

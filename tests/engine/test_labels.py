@@ -12,8 +12,8 @@ from tiny import make
 from sysgen_local.core.errors import UsageError
 from sysgen_local.engine.llama.engine import LlamaEngine
 from sysgen_local.engine.llama.labels import LabelScores, build_label_tree
-from sysgen_local.engine.llama.plan import Options
 from sysgen_local.engine.llama.texts import TextEngine
+from sysgen_local.engine.options import Options
 from sysgen_local.engine.request import Choice
 
 # As Llama 2's and Mistral's, in our words.

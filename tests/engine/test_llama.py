@@ -8,8 +8,8 @@ import pytest
 
 from sysgen_local.core.errors import UsageError
 from sysgen_local.engine.llama.engine import LlamaEngine
-from sysgen_local.engine.llama.plan import Options
 from sysgen_local.engine.llama.tokenizer import PromptPart
+from sysgen_local.engine.options import Options
 from sysgen_local.engine.request import Choice, Json, Message, Request, Sampling, Segment
 
 TOPICS = ["rain", "sourdough bread", "chess", "the moon", "a rusty bicycle", "tax forms", "tea",

@@ -5,11 +5,11 @@ from sysgen_local.engine.llama import weights
 from sysgen_local.engine.llama.kv_cache import PREFIX_SLOTS
 from sysgen_local.engine.llama.plan import (
     MIN_PREFIX_SLOTS,
-    Options,
     fit_layout,
     kv_bytes_per_token,
     layers_that_fit,
 )
+from sysgen_local.engine.options import Options
 
 GB = 10**9
 

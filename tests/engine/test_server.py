@@ -11,7 +11,7 @@ from sysgen_local.core.errors import SysgenError, UsageError
 from sysgen_local.engine.openai.engine import ServerEngine
 from sysgen_local.engine.openai.replies import label_probabilities
 from sysgen_local.engine.request import Choice, Json, Message, Request, Segment
-from sysgen_local.prompts.prompt_set import PromptSet
+from sysgen_local.prompts import PromptSet
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def test_json_by_a_schema(engine):
 
 def test_a_choice_is_read_off_the_probabilities_as_in_this_process(engine, builtin):
     from sysgen_local.engine.llama.engine import LlamaEngine
-    from sysgen_local.engine.llama.plan import Options
+    from sysgen_local.engine.options import Options
 
     here = LlamaEngine(builtin, Options(slots=2))
     phrases = [("role", "You are a helpful baker."), ("format", "Answer in one paragraph.")]

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from llama_cpp import Llama
 
-from sysgen_local.engine.llama.plan import Options
 from sysgen_local.engine.llama.texts import TEXT, TextEngine
+from sysgen_local.engine.options import Options
 from sysgen_local.engine.request import Message, Request, Segment
 
 PROMPT = "Rice is cooked in water. Bread is baked in an"

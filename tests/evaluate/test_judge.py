@@ -14,8 +14,14 @@ from scripted import ScriptedEngine
 from tiny import make
 
 from sysgen_local.engine.request import Completion, Request
-from sysgen_local.evaluate.preference import Judge, alignment, interval, preference, summary
-from sysgen_local.prompts.prompt_set import PromptSet
+from sysgen_local.evaluate.preference import (
+    PreferenceJudge,
+    alignment,
+    interval,
+    preference,
+    summary,
+)
+from sysgen_local.prompts import PromptSet
 from sysgen_local.running.pipeline import Pipeline
 from sysgen_local.running.progress import Progress
 from sysgen_local.store import Store
@@ -51,9 +57,9 @@ def too_long(request: Request) -> Completion:
 
 
 def run(store: Store, answer, number: str = "a", pairs: int = 100, aligned: int = 3) -> int:
-    board = store.judging(number * 64, FACTS, pairs=pairs, aligned=aligned, seed=0)
+    board = store.judge_queue(number * 64, FACTS, pairs=pairs, aligned=aligned, seed=0)
     engine = ScriptedEngine(answer)
-    stage = Judge.of(PromptSet.load("compact"))
+    stage = PreferenceJudge.of(PromptSet.load("compact"))
     Pipeline(board, [stage], Progress(("judge",), rows=10)).run(engine)
     return len(engine.seen)
 

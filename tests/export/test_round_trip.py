@@ -20,7 +20,7 @@ from sysgen_local.core.records import (
     Turn,
     Verified,
 )
-from sysgen_local.export import Wish, export
+from sysgen_local.export import ExportOptions, export
 from sysgen_local.sources import find, read, shape
 from sysgen_local.store import FORMATS, VARIANTS, Format, Store, Variant
 from sysgen_local.store.copying import COMMON
@@ -90,8 +90,8 @@ def test_exports_come_back_whole(
     ending: str,
 ) -> None:  # fmt: skip
     path = tmp_path / f"o.{ending}"
-    wish = Wish(form, variant, fold_system=fold, reasoning=reasoning)
-    [written] = export(store, path, wish)
+    options = ExportOptions(form, variant, fold_system=fold, reasoning=reasoning)
+    [written] = export(store, path, options)
     assert written.rows + written.skipped == len(ROWS)
     [source] = find([str(path)])
     rows = list(read(source))

@@ -30,7 +30,7 @@ from sysgen_local.core.records import (
     Verified,
 )
 from sysgen_local.core.resources import resource
-from sysgen_local.export import Wish, export
+from sysgen_local.export import ExportOptions, export
 from sysgen_local.store import FORMATS, Store
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # the trainers' own
@@ -106,7 +106,7 @@ def loaded(
 ) -> Any:
     """The export as `datasets` reads it, all rows there."""
     load = need("datasets").load_dataset
-    [written] = export(store, folder / f"{form}.{ending}", Wish(form, checks=checks))
+    [written] = export(store, folder / f"{form}.{ending}", ExportOptions(form, checks=checks))
     kind = "json" if ending == "jsonl" else "parquet"
     data = load(
         kind, data_files=str(written.path), split="train", cache_dir=str(folder / "cache"), **more
@@ -119,7 +119,9 @@ def loaded(
 @pytest.mark.parametrize("form", FORMATS)
 def test_datasets_reads_every_format(store: Store, tmp_path: Path, form: Any, ending: str) -> None:
     data = loaded(store, tmp_path, form, ending)
-    lines = export(store, tmp_path / "same.jsonl", Wish(form))[0].path.read_text().splitlines()
+    lines = (
+        export(store, tmp_path / "same.jsonl", ExportOptions(form))[0].path.read_text().splitlines()
+    )
     # `datasets` gives every message every key.
     assert [there(row) for row in data] == [there(json.loads(line)) for line in lines]
 

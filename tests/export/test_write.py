@@ -28,7 +28,7 @@ from sysgen_local.core.records import (
     Turn,
     Verified,
 )
-from sysgen_local.export import Wish, export
+from sysgen_local.export import ExportOptions, export
 from sysgen_local.store import CHECKED_FORMATS, FORMATS, Store
 
 NASTY = "nul \x00 quote ' \" back\\slash\r\n\ttab é 中文 😀 \u2028 \ufeff \x1f"
@@ -105,14 +105,14 @@ def test_tool_turns_and_tools(store: Store, tmp_path: Path) -> None:
     assert roles == ["system", "user", "assistant", "tool", "assistant"]
     assert with_tools["tools"] == '[{"name": "f"}]'
     assert without["tools"] == "[]"
-    export(store, path, Wish("sharegpt"))
+    export(store, path, ExportOptions("sharegpt"))
     spoken = [turn["from"] for turn in read(path)[0]["conversations"]]
     assert spoken == ["human", "function_call", "observation", "gpt"]
 
 
 def test_sharegpt(store: Store, tmp_path: Path) -> None:
     finish(store, Conversation(SINGLE, 1))
-    export(store, tmp_path / "out.jsonl", Wish("sharegpt"))
+    export(store, tmp_path / "out.jsonl", ExportOptions("sharegpt"))
     assert read(tmp_path / "out.jsonl") == [
         {
             "conversations": [
@@ -133,7 +133,7 @@ def test_alpaca(store: Store, tmp_path: Path) -> None:
         Conversation(MULTI, 3),
         Conversation(odd, 4),
     )
-    [exported] = export(store, tmp_path / "out.jsonl", Wish("alpaca"))
+    [exported] = export(store, tmp_path / "out.jsonl", ExportOptions("alpaca"))
     assert (exported.rows, exported.skipped) == (2, 2)
     single, multi = read(tmp_path / "out.jsonl")
     assert single == {
@@ -152,7 +152,7 @@ def test_variants(store: Store, tmp_path: Path) -> None:
     path = tmp_path / "out.jsonl"
 
     def said(variant: Any) -> list[list[str]]:
-        export(store, path, Wish(variant=variant))
+        export(store, path, ExportOptions(variant=variant))
         return [
             [message["content"] for message in row["messages"] if message["role"] != "user"]
             for row in read(path)
@@ -165,7 +165,7 @@ def test_variants(store: Store, tmp_path: Path) -> None:
     common = said("common")
     assert common == [[common[0][0], "old"]] * 2
     for format_ in FORMATS:
-        rows = export(store, path, Wish(format_, "original"))[0].rows
+        rows = export(store, path, ExportOptions(format_, "original"))[0].rows
         assert rows == (0 if format_ == "dpo" else 2)  # no preference between equal answers
 
 
@@ -174,8 +174,8 @@ def test_parquet_says_the_same(store: Store, tmp_path: Path, format_: Any) -> No
     finish(
         store, Conversation(SINGLE, 1), Conversation(MULTI, 2), Conversation(TOOLS, 3, None, "t")
     )
-    export(store, tmp_path / "out.jsonl", Wish(format_))
-    [counted] = export(store, tmp_path / "out.parquet", Wish(format_))
+    export(store, tmp_path / "out.jsonl", ExportOptions(format_))
+    [counted] = export(store, tmp_path / "out.parquet", ExportOptions(format_))
     result = duckdb.read_parquet(str(tmp_path / "out.parquet"))
     rows = [dict(zip(result.columns, values, strict=True)) for values in result.fetchall()]
     # Every message of a column has every key.
@@ -204,7 +204,7 @@ def test_no_rows_make_an_empty_file(
 ) -> None:
     path = tmp_path / f"out{ending}"
     path.write_text("an older export")
-    assert export(store, path, Wish(format_))[0].rows == 0
+    assert export(store, path, ExportOptions(format_))[0].rows == 0
     if ending == ".jsonl":
         assert path.read_bytes() == b""
     else:
@@ -243,7 +243,7 @@ def attempt(turn: int, content: str, fault: str) -> Attempt:
 
 
 def pairs(store: Store, path: Path, **more: Any) -> list[tuple[list[str], str, str]]:
-    export(store, path, Wish("dpo", **more))
+    export(store, path, ExportOptions("dpo", **more))
     return [
         (
             [m["content"] for m in row["prompt"]],
@@ -286,7 +286,7 @@ def test_preferences_are_over_an_answer_that_failed_the_checks(
         Checked((call[0], Turn("assistant", "n"), *call[2:]), (), (attempt(2, "x", "disagrees"),)),
     ]
     store.commit([(n, "check", result) for n, result in enumerate(results, 1)])
-    [of] = export(store, tmp_path / "o.jsonl", Wish("dpo"))
+    [of] = export(store, tmp_path / "o.jsonl", ExportOptions("dpo"))
     assert (of.rows, of.skipped) == (7, 3)  # no answer to compare in 7, 8, 9
     assert sum(part.rows for part in store.lineage("dpo")) == 7
     single = [f"S{{}} {NASTY}", NASTY]
@@ -325,9 +325,9 @@ def test_what_was_checked_leaves_with_the_rows(store: Store, tmp_path: Path, for
     ]
     store.commit([(n, "check", result) for n, result in enumerate(results, 1)])
     path = tmp_path / "o.jsonl"
-    export(store, path, Wish(form))
+    export(store, path, ExportOptions(form))
     plain = read(path)
-    export(store, path, Wish(form, checks=True))
+    export(store, path, ExportOptions(form, checks=True))
     rows = read(path)
     assert [list(row)[-3:] for row in rows] == [["agrees", "obeys", "checks"]] * 3
     assert [(row.pop("agrees"), row.pop("obeys"), row.pop("checks")) for row in rows] == [
@@ -336,20 +336,20 @@ def test_what_was_checked_leaves_with_the_rows(store: Store, tmp_path: Path, for
         (True, 1.0, [RULED._asdict(), ASKED._asdict()]),
     ]
     assert rows == plain
-    export(store, tmp_path / "o.parquet", Wish(form, checks=True))
+    export(store, tmp_path / "o.parquet", ExportOptions(form, checks=True))
     made = duckdb.read_parquet(str(tmp_path / "o.parquet"))
     types = dict(zip(made.columns, map(str, made.types), strict=True))
     assert (types["agrees"], types["obeys"]) == ("BOOLEAN", "DOUBLE")
-    export(store, path, Wish(form, checks=True))
+    export(store, path, ExportOptions(form, checks=True))
     assert [dict(zip(made.columns, values, strict=True)) for values in made.fetchall()] == read(
         path
     )
-    some = Wish(form, checks=True, where="agrees IS NULL")
+    some = ExportOptions(form, checks=True, where="agrees IS NULL")
     export(store, path, some)
     assert [set(row) & {"agrees", "obeys", "checks"} for row in read(path)] == [
         {"obeys", "checks"}
     ] * 2
-    export(store, path, Wish(form, where="agrees and obeys > 0.8"))
+    export(store, path, ExportOptions(form, where="agrees and obeys > 0.8"))
     assert read(path) == [plain[2]]
 
 
@@ -374,7 +374,7 @@ def test_every_format_keeps_the_order_of_the_input(
     seen = Checked(agrees=True, obeys=0.5, checks=(RULED,))
     store.commit([(n, "check", seen if n == 9 else Checked()) for n in range(1, 13)])
     path = tmp_path / f"o.{ending}"
-    [of] = export(store, path, Wish(form, variant, checks=checks, origin=True))
+    [of] = export(store, path, ExportOptions(form, variant, checks=checks, origin=True))
     if ending == "jsonl":
         rows = read(path)
     else:
@@ -384,7 +384,7 @@ def test_every_format_keeps_the_order_of_the_input(
     assert numbers == sorted(numbers)
     assert len(numbers) == of.rows > 0
     assert [(row["source"], row["line"]) for row in rows] == [("x.jsonl", n - 1) for n in numbers]
-    [of] = export(store, path, Wish(form, variant, checks=checks))
+    [of] = export(store, path, ExportOptions(form, variant, checks=checks))
     if ending == "jsonl":
         without = read(path)
         assert [{k: v for k, v in row.items() if k not in ("source", "line", "row")}
@@ -399,14 +399,14 @@ def test_a_column_whose_type_comes_late_is_named(
     seen = Checked(agrees=True, obeys=0.5, checks=(RULED,))
     store.commit([(n, "check", seen if n == 10 else Checked()) for n in range(1, 11)])
     path = tmp_path / "o.jsonl"
-    wish = Wish(form, checks=form == "messages")
+    options = ExportOptions(form, checks=form == "messages")
     late = ("history",) if form == "alpaca" else ("agrees", "obeys", "checks")
-    assert export(store, path, wish)[0].late == ()  # all of it is in the first piece
+    assert export(store, path, options)[0].late == ()  # all of it is in the first piece
     ninth = sum(len(line) + 1 for line in path.read_bytes().split(b"\n")[:9])
     for piece, found in ((ninth - 1, late), (ninth, late), (ninth + 1, ()), (1, late)):
-        monkeypatch.setattr("sysgen_local.store.copying._PIECE", piece)
-        assert export(store, path, wish)[0].late == found
-        assert export(store, tmp_path / "o.parquet", wish)[0].late == ()
+        monkeypatch.setattr("sysgen_local.store.copying._CHUNK", piece)
+        assert export(store, path, options)[0].late == found
+        assert export(store, tmp_path / "o.parquet", options)[0].late == ()
 
 
 def test_all_splits_have_the_same_columns(store: Store, tmp_path: Path) -> None:
@@ -414,7 +414,7 @@ def test_all_splits_have_the_same_columns(store: Store, tmp_path: Path) -> None:
     finish(store, *(Conversation(said, n) for n, said in enumerate(asked)))
     store.commit([(n, "check", Checked(agrees=True if n == 7 else None)) for n in range(1, 21)])
     splits = {"one": 0.5, "two": 0.5}
-    files = export(store, tmp_path / "o.jsonl", Wish(checks=True), splits=splits)
+    files = export(store, tmp_path / "o.jsonl", ExportOptions(checks=True, splits=splits))
     assert sum(of.rows for of in files) == 20
     assert min(of.rows for of in files) > 0
     rows = [read(of.path) for of in files]
@@ -426,12 +426,12 @@ def test_checks_that_cannot_be_told_are_refused(store: Store, tmp_path: Path) ->
     finish(store, Conversation(SINGLE, 1))
     path = tmp_path / "o.jsonl"
     with pytest.raises(UsageError, match="were not checked"):
-        export(store, path, Wish(checks=True))
+        export(store, path, ExportOptions(checks=True))
     store.commit([(1, "check", Checked())])
     with pytest.raises(UsageError, match="alpaca has no place"):
-        export(store, path, Wish("alpaca", checks=True))
+        export(store, path, ExportOptions("alpaca", checks=True))
     with pytest.raises(UsageError, match="system-only writes the original answers"):
-        export(store, path, Wish(variant="system-only", checks=True))
+        export(store, path, ExportOptions(variant="system-only", checks=True))
     assert not path.exists()
-    assert export(store, path, Wish(checks=True))[0].rows == 1
+    assert export(store, path, ExportOptions(checks=True))[0].rows == 1
     assert list(read(path)[0]) == ["messages"]  # nothing could be looked at

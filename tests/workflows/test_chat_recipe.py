@@ -12,10 +12,11 @@ from tiny import CHATML, make
 
 from sysgen_local.core.errors import RecipeError
 from sysgen_local.core.records import PHASES, Conversation, Source, Turn
+from sysgen_local.core.server import Server
 from sysgen_local.core.settings import Settings
+from sysgen_local.engine.factory import prompt_facts
 from sysgen_local.engine.llama import chat, chat_profile
 from sysgen_local.engine.llama.tokenizer import Tokenizer
-from sysgen_local.models import Server
 from sysgen_local.running import executor
 from sysgen_local.running.executor import Task
 from sysgen_local.running.pipeline import Pipeline
@@ -145,6 +146,6 @@ def test_what_a_judge_said_by_an_older_version_is_not_asked_again(tmp_path):
 
 def test_a_server_makes_its_prompts_itself_and_is_told_not_to_think():
     """An older version did not tell it so: what it answered then is never taken for the same."""
-    facts = executor.spoken_to(Server("http://localhost/v1", "m"))
+    facts = prompt_facts(Server("http://localhost/v1", "m"))
     assert facts == {"thinking": "off"}
     assert not facts.keys() & {*executor.LATER, *executor.NAMES}

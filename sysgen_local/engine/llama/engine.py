@@ -21,24 +21,25 @@ import numpy as np
 import psutil
 from numpy.typing import NDArray
 
-from sysgen_local.core.errors import SysgenError, UsageError
+from sysgen_local.core.errors import DamagedModelError, MemoryShortError, UsageError
 from sysgen_local.engine.llama import weights
 from sysgen_local.engine.llama.chat_profile import load_chat
 from sysgen_local.engine.llama.grammar import GrammarCompiler
 from sysgen_local.engine.llama.kv_cache import KVCache
 from sysgen_local.engine.llama.labels import LabelNode
-from sysgen_local.engine.llama.plan import Options, choose_layout, gpu_layers, round_up_to_cells
+from sysgen_local.engine.llama.plan import choose_layout, gpu_layers, round_up_to_cells
 from sysgen_local.engine.llama.runner import DecodeError, Runner
 from sysgen_local.engine.llama.scheduler import ScheduledTokens, Scheduler
 from sysgen_local.engine.llama.sequence import Sequence
 from sysgen_local.engine.llama.step_costs import CPU_COSTS, GPU_COSTS, StepCosts
+from sysgen_local.engine.options import Options
 from sysgen_local.engine.request import Choice, Completion, Finish, Flight, Json, Load, Request
 
 RECOVERY_PAUSES = (1.0, 4.0, 15.0)
 """Pauses in seconds before llama_decode is tried again where it decodes nothing at all, for
 instance because another program holds the GPU's memory. After the last one the run ends."""
 
-_NO_GPU = " (llama-cpp-python was built without a GPU: see `sysgen doctor`)"
+_NO_GPU = " (llama-cpp-python was built without a GPU)"
 
 
 class LlamaEngine:
@@ -46,7 +47,7 @@ class LlamaEngine:
 
     slots: sequences at a time; slot_tokens: tokens that a slot holds; context_tokens: tokens that
     prompt and answer may take together. Raises UsageError where the file cannot be used,
-    SysgenError where model or context do not fit into memory.
+    ModelTooLargeError or MemoryShortError where weights or slots do not fit into memory.
     """
 
     def __init__(self, path: Path, options: Options | None = None) -> None:
@@ -243,9 +244,8 @@ class LlamaEngine:
         finite = ~np.isnan(logits[:, 0])
         self._has_finite_logits = self._has_finite_logits or bool(finite.any())
         if not self._has_finite_logits and len(logits):
-            raise SysgenError(
-                f"{self.path.name} computes no numbers: its weights are damaged",
-                hint="get the file anew (`sysgen models pull`), or take another quantisation",
+            raise DamagedModelError(
+                f"{self.path.name} computes no numbers: its weights are damaged"
             )
         ready = [chunk.sequence for chunk in batch if chunk.is_final_chunk]
         for sequence, count in batch:
@@ -325,8 +325,8 @@ class LlamaEngine:
         )
 
     def _new_context(self, options: Options, prefix_slots: int) -> Any:
-        """A llama.cpp context for all slots and prefix slots. Raises SysgenError where llama.cpp
-        cannot allocate it."""
+        """A llama.cpp context for all slots and prefix slots. Raises MemoryShortError
+        where llama.cpp cannot allocate it."""
         params = llama_cpp.llama_context_default_params()
         params.n_batch = params.n_ubatch = options.batch
         params.n_seq_max = self.slots + prefix_slots
@@ -343,9 +343,8 @@ class LlamaEngine:
         params.no_perf = True
         context = llama_cpp.llama_init_from_model(self._model, params)
         if context is None:
-            raise SysgenError(
+            raise MemoryShortError(
                 f"no context of {self.slots} slots x {self.slot_tokens} tokens for "
                 f"{self.path.name}: {weights.last_warnings()}",
-                hint="try fewer slots (--slots) or a smaller context (--context)",
             )
         return context

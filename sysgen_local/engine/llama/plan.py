@@ -6,17 +6,17 @@ user.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import llama_cpp
 import psutil
 
-from sysgen_local.core.errors import SysgenError
+from sysgen_local.core.errors import MemoryShortError
 from sysgen_local.engine.llama import weights
 from sysgen_local.engine.llama.devices import gpus
 from sysgen_local.engine.llama.kv_cache import PREFIX_SLOTS
+from sysgen_local.engine.options import Options
 
 SLOTS_ON_CPU = 16
 """Twice as many gained 3 % on a CPU, and each takes memory."""
@@ -36,30 +36,6 @@ DEFAULT_SLOT_TOKENS = 4096
 
 CELL_PADDING = 256
 """llama.cpp rounds the cells of a stream up to a multiple of this."""
-
-BATCH = 512
-"""Tokens of a step; more in one pass gains nothing on a CPU."""
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What can be set by hand; None means chosen from model, memory and jobs.
-
-    `context` is tokens a row may take; `longest` an estimate of the longest job's tokens, prompt
-    and answer; `least`: tokens that a slot has to hold, at the cost of slots; `gpu_layers` -1 means
-    all of them; `batch` is the most tokens of a step. `no_room`: what fits the context but not a
-    slot ends as that; without, slots are the limit.
-    """
-
-    slots: int | None = None
-    context: int | None = None
-    longest: int | None = None
-    least: int | None = None
-    no_room: bool = False
-    batch: int = BATCH
-    flash: bool | None = None
-    gpu_layers: int | None = None
-    threads: int | None = None
 
 
 def gpu_layers(path: Path, wanted: int | None) -> int:
@@ -111,7 +87,7 @@ class SlotLayout(NamedTuple):
 def choose_layout(model: Any, options: Options) -> SlotLayout:
     """The layout that fits into half of the memory that is free once the weights are loaded.
 
-    Raises SysgenError where the user's settings take more memory than the machine has. Without
+    Raises MemoryShortError where the user's settings take more memory than the machine has. Without
     this check llama.cpp allocates for a minute before it fails, or the system kills the process.
     """
     cell = kv_bytes_per_token(model)
@@ -126,10 +102,9 @@ def choose_layout(model: Any, options: Options) -> SlotLayout:
     counted = not (llama_cpp.llama_model_is_hybrid(model) or on_gpu)  # a hybrid's cache is smaller
     wanted, there = (slots + prefix_slots) * slot_tokens * cell, psutil.virtual_memory().total
     if counted and wanted > there and (options.slots or options.context):
-        raise SysgenError(
+        raise MemoryShortError(
             f"{slots} slots x {slot_tokens} tokens take {wanted / (1 << 30):,.0f} GiB of memory, "
             f"and this machine has {there / (1 << 30):,.0f} GiB",
-            hint="try fewer slots (--slots) or a smaller context (--context)",
         )
     return plan
 

@@ -10,7 +10,7 @@ import llama_cpp
 import numpy as np
 from numpy.typing import NDArray
 
-from sysgen_local.core.errors import SysgenError
+from sysgen_local.core.errors import MemoryShortError
 from sysgen_local.engine.llama.scheduler import ScheduledTokens
 
 
@@ -23,7 +23,7 @@ Decoded = tuple[list[ScheduledTokens], NDArray[np.float32]]
 shape (final chunks, vocabulary)."""
 
 
-class DecodeError(SysgenError):
+class DecodeError(MemoryShortError):
     """llama_decode failed, because of the tokens in the batch or of the device."""
 
 
@@ -168,5 +168,4 @@ class Runner:
         if status != 0:
             raise DecodeError(
                 f"llama.cpp could not decode a batch of {count} tokens (code {status})",
-                hint="try fewer slots (--slots) or a smaller context (--context)",
             )

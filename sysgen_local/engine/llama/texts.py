@@ -13,9 +13,9 @@ from typing import NamedTuple
 import numpy as np
 
 from sysgen_local.engine.llama.engine import LlamaEngine
-from sysgen_local.engine.llama.plan import Options
 from sysgen_local.engine.llama.sequence import Sequence
 from sysgen_local.engine.llama.tokenizer import PromptPart
+from sysgen_local.engine.options import Options
 from sysgen_local.engine.request import Message, Request, Segment
 
 TEXT = "text"

@@ -15,7 +15,7 @@ from typing import Any
 import llama_cpp
 import psutil
 
-from sysgen_local.core.errors import SysgenError, UsageError
+from sysgen_local.core.errors import ModelFileError, ModelTooLargeError
 from sysgen_local.engine.llama import amx
 from sysgen_local.engine.llama.devices import gpus
 
@@ -39,7 +39,8 @@ def last_warnings() -> str:
 def load(path: Path, gpu_layers: int) -> Any:
     """A llama_model with `gpu_layers` layers on the GPU (-1: all of them).
 
-    Raises SysgenError where it does not fit into memory, UsageError where llama.cpp cannot load it.
+    Raises ModelTooLargeError where it does not fit into memory, ModelFileError where llama.cpp
+    cannot load it.
     """
     require_memory(path)
     amx.disable_if_broken()
@@ -48,7 +49,7 @@ def load(path: Path, gpu_layers: int) -> Any:
 
 @contextmanager
 def load_vocab_only(path: Path) -> Iterator[Any]:
-    """A llama_model without weights, for vocabulary and sizes. Raises UsageError as `load` does."""
+    """A llama_model without weights, for vocabulary and sizes. Raises ModelFileError."""
     model = _load(path, vocab_only=True)
     try:
         yield model
@@ -64,15 +65,14 @@ def metadata(model: Any, key: str) -> str:
 
 
 def require_memory(path: Path) -> None:
-    """Raises SysgenError where the weights do not fit into the free memory, that of GPUs
+    """Raises ModelTooLargeError where the weights do not fit into the free memory, that of GPUs
     included."""
     size = sum(part.stat().st_size for part in split_files(path))
     free = psutil.virtual_memory().available + sum(gpu.free for gpu in gpus())
     if size > free:
-        raise SysgenError(
+        raise ModelTooLargeError(
             f"{path} needs {size / _GIB:.1f} GiB of memory for its weights alone, "
             f"and {free / _GIB:.1f} GiB are free",
-            hint="take a smaller quantisation or a smaller model (`sysgen models list`)",
         )
 
 
@@ -83,7 +83,7 @@ def split_files(path: Path) -> list[Path]:
 
 
 def _load(path: Path, **settings: int) -> Any:
-    """A llama_model. `settings`: gpu_layers, vocab_only. Raises UsageError."""
+    """A llama_model. `settings`: gpu_layers, vocab_only. Raises ModelFileError."""
     llama_cpp.llama_log_set(_on_log, ctypes.c_void_p(0))
     llama_cpp.llama_backend_init()
     params = llama_cpp.llama_cpp.llama_model_default_params()
@@ -92,11 +92,7 @@ def _load(path: Path, **settings: int) -> Any:
     _warnings.clear()
     model = llama_cpp.llama_model_load_from_file(str(path).encode(), params)
     if model is None:
-        raise UsageError(
-            f"llama.cpp cannot load {path}: {_load_error()}",
-            hint=f"`sysgen models check {path}` tells more; a model newer than this llama.cpp "
-            "wants a newer llama-cpp-python",
-        )
+        raise ModelFileError(f"llama.cpp cannot load {path}: {_load_error()}")
     return model
 
 

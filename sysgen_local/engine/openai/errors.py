@@ -6,7 +6,12 @@ to import and only needed once something has failed.
 
 from __future__ import annotations
 
-from sysgen_local.core.errors import SysgenError, UsageError
+from sysgen_local.core.errors import (
+    ServerBusyError,
+    ServerSlowError,
+    SysgenError,
+    UsageError,
+)
 
 
 def is_refusal(error: Exception) -> bool:
@@ -88,20 +93,14 @@ def to_sysgen_error(url: str, model: str, error: Exception) -> SysgenError:
             hint="where this names a parameter, leave out the option; else look at its log",
         )
     if isinstance(error, openai.RateLimitError):
-        return SysgenError(
-            f"{url} lets through no more requests for now",
-            hint="wait, or ask fewer at a time (--slots); the same command takes it up again",
-        )
+        return ServerBusyError(f"{url} lets through no more requests for now")
     if isinstance(error, openai.APIStatusError):
         return SysgenError(
             f"{url} answered {error.status_code}: {message}",
             hint="look at the server's log; the same command takes it up again",
         )
     if isinstance(error, openai.APITimeoutError):
-        return SysgenError(
-            f"{url} did not answer in time",
-            hint="is the model too slow for its --max-answer-tokens? The same command takes it up",
-        )
+        return ServerSlowError(f"{url} did not answer in time")
     if isinstance(error, openai.APIConnectionError):
         return SysgenError(
             f"{url} cannot be reached",

@@ -12,8 +12,8 @@ from typing import Literal
 
 from sysgen_local.core.thoughts import spoken
 from sysgen_local.engine.request import GREEDY, Completion, Message, Request, Sampling, Segment
-from sysgen_local.evaluate.benchmarks.case import Case, Phase
-from sysgen_local.running.stage import Work, cost_of, seed_of, unanswered
+from sysgen_local.evaluate.benchmarks.questions import EvaluationPhase, QuestionRecord
+from sysgen_local.running.stage import STAGE_FAILED, Work, cost_of, seed_of, unanswered
 from sysgen_local.store.evaluation import Answered
 
 History = Literal["own", "gold"]
@@ -31,16 +31,16 @@ class Answer:
     max_tokens: int = 1024
     history: History = "own"
     system_in: SystemIn = "system"
-    phase: Phase = "answer"
+    phase: EvaluationPhase = "answer"
 
-    def work(self, case: Case) -> Work:
-        question = case.question
+    def work(self, record: QuestionRecord) -> Work[Answered]:
+        question = record.question
         prompts: list[Message] = self._opening(question.system)
         spent: list[Completion] = []
         replies: list[str] = []
         for i, (user, gold) in enumerate(zip(question.users, question.golds, strict=True)):
             prompts.append(self._user(question.system, user, first=i == 0))
-            [completion] = yield [self._request(case, tuple(prompts), i)]
+            [completion] = yield [self._request(record, tuple(prompts), i)]
             spent.append(completion)
             if ended := unanswered(completion):
                 reason, why = ended
@@ -52,7 +52,7 @@ class Answer:
         return Answered(tuple(replies), _finishes(spent), cost=cost_of(spent))
 
     def failed(self, why: str) -> Answered:
-        return Answered((why,), ("failed",), "failed")
+        return Answered((why,), (STAGE_FAILED,), STAGE_FAILED)
 
     def facts(self) -> dict[str, str]:
         return {
@@ -74,15 +74,15 @@ class Answer:
             content = (Segment(system, trusted=False), Segment("\n\n"), *content)
         return Message("user", content)
 
-    def _request(self, case: Case, messages: tuple[Message, ...], turn: int) -> Request:
+    def _request(self, record: QuestionRecord, messages: tuple[Message, ...], turn: int) -> Request:
         return Request(
-            id=f"{case.row}:{self.phase}:{turn}",
+            id=f"{record.row}:{self.phase}:{turn}",
             group=self.phase,
             messages=messages,
             sampling=self.sampling,
             max_tokens=self.max_tokens,
             min_tokens=min(self.max_tokens, 64),
-            seed=seed_of(self.seed, case.row, self.phase, turn),
+            seed=seed_of(self.seed, record.row, self.phase, turn),
         )
 
 

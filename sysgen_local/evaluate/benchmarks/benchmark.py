@@ -10,10 +10,10 @@ from typing import Any, Literal
 
 from sysgen_local.core.errors import SysgenError, UsageError
 from sysgen_local.evaluate.benchmarks import dialogues, files, instances, multifacet, sysbench
-from sysgen_local.evaluate.benchmarks.case import Case
+from sysgen_local.evaluate.benchmarks.questions import QuestionRecord
 from sysgen_local.evaluate.statistics import Units, multifacet_units, sysbench_units
 
-Name = Literal["sysbench", "multifacet"]
+BenchmarkName = Literal["sysbench", "multifacet"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Benchmark:
     stopped. `count` takes judged questions, `units` the same for the bootstrap, `summary` what
     `count` returns."""
 
-    name: Name
+    name: BenchmarkName
     path: Path
     fingerprint: str
     questions: Sequence[Any]
@@ -30,23 +30,23 @@ class Benchmark:
     summary: Callable[[Mapping[str, Any]], dict[str, float | None]]
     units: Callable[[Sequence[Any]], Units]
 
-    def score(self, cases: Sequence[Case]) -> dict[str, Any]:
+    def score(self, records: Sequence[QuestionRecord]) -> dict[str, Any]:
         """The numbers over what was judged; beside them under `questions` what was not, and why.
         A question that no run has brought to an end is pending: it needs more memory than was free.
 
         Raises SysgenError where nothing was judged.
         """
-        judged = self.judged(cases)
+        judged = self.judged(records)
         failed: dict[str, int] = {}
         cut_off = 0
-        for case in cases:
-            if reason := failure(case):
+        for record in records:
+            if reason := failure(record):
                 failed[reason] = failed.get(reason, 0) + 1
-            if case.answered:
-                cut_off += sum(finish == "length" for finish in case.answered.finishes)
+            if record.answered:
+                cut_off += sum(finish == "length" for finish in record.answered.finishes)
         questions = {
-            "all": len(cases), "judged": len(judged), "failed": failed,
-            "pending": len(cases) - len(judged) - sum(failed.values()),
+            "all": len(records), "judged": len(judged), "failed": failed,
+            "pending": len(records) - len(judged) - sum(failed.values()),
             "answers_cut_off": cut_off,
         }  # fmt: skip
         if not judged:
@@ -60,12 +60,12 @@ class Benchmark:
         return {**self.count(list(judged.values())), "questions": questions}
 
     @staticmethod
-    def judged(cases: Sequence[Case]) -> dict[int, Any]:
+    def judged(records: Sequence[QuestionRecord]) -> dict[int, Any]:
         """Row -> the question with its marks, of all that were judged."""
         return {
-            case.row: case.question.judged(case.judged.marks)
-            for case in cases
-            if case.judged is not None and case.judged.dropped is None
+            record.row: record.question.judged(record.judged.marks)
+            for record in records
+            if record.judged is not None and record.judged.dropped is None
         }
 
 
@@ -77,15 +77,19 @@ def unjudged(questions: Mapping[str, Any]) -> str:
     return ", ".join(reasons)
 
 
-def failure(case: Case) -> str | None:
+def failure(record: QuestionRecord) -> str | None:
     """Why this question has no marks; None where it has, or is still pending."""
-    if case.answered is not None and case.answered.dropped:
-        return f"answer_{case.answered.dropped}"
-    return case.judged.dropped if case.judged is not None else None
+    if record.answered is not None and record.answered.dropped:
+        return f"answer_{record.answered.dropped}"
+    return record.judged.dropped if record.judged is not None else None
 
 
 def load(
-    name: Name, path: Path, *, limit: int | None = None, table: Mapping[str, str] | None = None
+    name: BenchmarkName,
+    path: Path,
+    *,
+    limit: int | None = None,
+    table: Mapping[str, str] | None = None,
 ) -> Benchmark:
     """Raises UsageError for a file that cannot be read or lacks something."""
     if name == "sysbench":

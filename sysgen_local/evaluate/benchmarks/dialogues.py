@@ -16,13 +16,13 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from sysgen_local.core.errors import UsageError
-from sysgen_local.evaluate.benchmarks.files import Entry, checked, entries, unique
+from sysgen_local.evaluate.benchmarks.files import LocatedValue, checked, entries, unique
 from sysgen_local.evaluate.benchmarks.sysbench import (
     Alignment,
+    CriterionType,
     Dependency,
     JudgedSession,
     JudgedTurn,
-    Type,
 )
 from sysgen_local.evaluate.benchmarks.verdicts import Identity
 
@@ -42,7 +42,7 @@ class DialogueTurn:
     user: str
     gold: str
     alignment: Alignment
-    criteria: tuple[tuple[Type, str], ...]
+    criteria: tuple[tuple[CriterionType, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ def _known(names: dict[str, str]) -> BeforeValidator:
 class _Criterion(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
-    type: Annotated[Type, _known(_TYPES)]
+    type: Annotated[CriterionType, _known(_TYPES)]
     text: str = Field(min_length=1)
 
 
@@ -146,9 +146,9 @@ def read_dialogues(path: Path) -> list[Dialogue]:
     return dialogues
 
 
-def _dialogue(entry: Entry) -> Dialogue:
+def _dialogue(entry: LocatedValue) -> Dialogue:
     if isinstance(entry.value, dict) and "messages" in entry.value:
-        entry = Entry(_plain(checked(_Theirs, entry, hint=_HINT), entry.where), entry.where)
+        entry = LocatedValue(_plain(checked(_Theirs, entry, hint=_HINT), entry.where), entry.where)
     plain = checked(_Plain, entry, hint=_HINT)
     return Dialogue(
         plain.system_id,

@@ -19,7 +19,7 @@ M = TypeVar("M", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class LocatedValue:
     """One value of a file; `where` names file and line, or file and place in the array."""
 
     value: Any
@@ -38,7 +38,7 @@ def load(path: Path) -> Any:
         return [entry.value for entry in _lines(path, text)]
 
 
-def entries(path: Path) -> list[Entry]:
+def entries(path: Path) -> list[LocatedValue]:
     """Every value of a JSONL file or a JSON array; a single JSON object is the only one."""
     text = text_of(path)
     try:
@@ -46,8 +46,8 @@ def entries(path: Path) -> list[Entry]:
     except (ValueError, RecursionError):
         return list(_lines(path, text))
     if isinstance(whole, list):
-        return [Entry(value, f"{path}, entry {i}") for i, value in enumerate(whole, 1)]
-    return [Entry(whole, str(path))]
+        return [LocatedValue(value, f"{path}, entry {i}") for i, value in enumerate(whole, 1)]
+    return [LocatedValue(whole, str(path))]
 
 
 def fingerprint(path: Path) -> str:
@@ -55,7 +55,7 @@ def fingerprint(path: Path) -> str:
     return hashlib.sha256(text_of(path).encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def checked(kind: type[M], entry: Entry, *, hint: str) -> M:
+def checked(kind: type[M], entry: LocatedValue, *, hint: str) -> M:
     """The entry as a model. Raises UsageError that names file, line and field."""
     try:
         return kind.model_validate(entry.value)
@@ -91,11 +91,11 @@ def text_of(path: Path) -> str:
         raise UsageError(f"{path} is no text in UTF-8 (byte {error.start})") from error
 
 
-def _lines(path: Path, text: str) -> Iterator[Entry]:
+def _lines(path: Path, text: str) -> Iterator[LocatedValue]:
     for number, line in enumerate(text.split("\n"), 1):
         if line.strip():
             try:
-                yield Entry(json.loads(line), f"{path}, line {number}")
+                yield LocatedValue(json.loads(line), f"{path}, line {number}")
             except (ValueError, RecursionError) as error:
                 raise UsageError(
                     f"{path}, line {number}: neither JSON nor a line of JSONL: {error}"

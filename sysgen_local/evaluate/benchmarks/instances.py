@@ -11,7 +11,14 @@ from typing import Any
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from sysgen_local.core.errors import UsageError
-from sysgen_local.evaluate.benchmarks.files import Entry, checked, entries, load, text_of, unique
+from sysgen_local.evaluate.benchmarks.files import (
+    LocatedValue,
+    checked,
+    entries,
+    load,
+    text_of,
+    unique,
+)
 from sysgen_local.evaluate.benchmarks.multifacet import Rated, Reply, parse
 from sysgen_local.evaluate.benchmarks.verdicts import Identity
 
@@ -83,7 +90,7 @@ def read_replies(
     if isinstance(whole, dict) and "instances" in whole and instances is None:
         own = whole["instances"]
         listed = own if isinstance(own, list) else [own]
-        rows = [Entry(value, f"{path}, instance {i}") for i, value in enumerate(listed, 1)]
+        rows = [LocatedValue(value, f"{path}, instance {i}") for i, value in enumerate(listed, 1)]
         instances = [checked(Instance, row, hint=_HINT) for row in rows]
     if isinstance(whole, dict):
         name = next((name for name in _REPLIES if name in whole), None)
@@ -152,15 +159,15 @@ def _text(reply: Any) -> Any:
     return reply
 
 
-def _instances(found: list[Entry], path: Path) -> list[Entry]:
+def _instances(found: list[LocatedValue], path: Path) -> list[LocatedValue]:
     """The instances of a file that holds them under that name, or by their ids."""
     if len(found) != 1 or not isinstance(found[0].value, dict) or "prompt" in found[0].value:
         return found
     inside = found[0].value.get("instances", found[0].value)
     if isinstance(inside, list):
-        return [Entry(value, f"{path}, instance {i}") for i, value in enumerate(inside, 1)]
+        return [LocatedValue(value, f"{path}, instance {i}") for i, value in enumerate(inside, 1)]
     return [
-        Entry({"id": name, **value} if isinstance(value, dict) else value, f"{path}, {name}")
+        LocatedValue({"id": name, **value} if isinstance(value, dict) else value, f"{path}, {name}")
         for name, value in inside.items()
     ]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from sysgen_local.core.thoughts import spoken
 from sysgen_local.engine.request import (
@@ -20,14 +21,24 @@ from sysgen_local.engine.request import (
     Request,
     Sampling,
 )
-from sysgen_local.evaluate.benchmarks.case import Case, Phase
 from sysgen_local.evaluate.benchmarks.multifacet import SCORES
-from sysgen_local.prompts.prompt_set import PromptFile
-from sysgen_local.running.stage import Work, cost_of, seed_of
-from sysgen_local.store.evaluation import Judged
+from sysgen_local.evaluate.benchmarks.questions import EvaluationPhase, QuestionRecord
+from sysgen_local.prompts import PromptFile
+from sysgen_local.running.stage import (
+    STAGE_FAILED,
+    EngineReason,
+    Work,
+    cost_of,
+    seed_of,
+    unanswered,
+)
+from sysgen_local.store.evaluation import Graded
 
 TRIES = 3
 """As often a judge is asked before it is given up; SysBench's official script tries ten times."""
+
+UnreadableReply = Literal["cut_off", "not_json"]
+"""Why a judge's reply holds no marks. Stored with the prefix `judge_`, as the engine's reasons."""
 
 AGAIN = Sampling(temperature=0.5)
 """For every try after the first; a greedy one would only say the same."""
@@ -54,24 +65,24 @@ class SysBenchJudge:
     gold_history: bool = False
     seed: int = 0
     max_tokens: int = 1024
-    phase: Phase = "judge"
+    phase: EvaluationPhase = "judge"
 
-    def work(self, case: Case) -> Work:
-        assert case.answered is not None
-        return (yield from _judge(self, case, [
-            self._turn(case, i) for i in range(len(case.question.turns))
+    def work(self, record: QuestionRecord) -> Work[Graded]:
+        assert record.answered is not None
+        return (yield from _judge(self, record, [
+            self._turn(record, i) for i in range(len(record.question.turns))
         ]))  # fmt: skip
 
-    def failed(self, why: str) -> Judged:
+    def failed(self, why: str) -> Graded:
         return _failed(why)
 
     def facts(self) -> dict[str, str]:
         return _facts(self.prompt, self.seed, self.max_tokens)
 
-    def _turn(self, case: Case, index: int) -> _Asked:
-        question = case.question
-        assert case.answered is not None
-        earlier = question.golds if self.gold_history else case.answered.replies
+    def _turn(self, record: QuestionRecord, index: int) -> _Asked:
+        question = record.question
+        assert record.answered is not None
+        earlier = question.golds if self.gold_history else record.answered.replies
         turn = question.turns[index]
         messages = self.prompt.messages({
             "system": question.system,
@@ -80,7 +91,7 @@ class SysBenchJudge:
                 for user, answer in zip(question.users[:index], earlier[:index], strict=True)
             ],
             "user": turn.user,
-            "answer": case.answered.replies[index],
+            "answer": record.answered.replies[index],
             "criteria": [{"type": kind, "text": text} for kind, text in turn.criteria],
         })  # fmt: skip
         names = [str(n) for n in range(1, len(turn.criteria) + 1)]
@@ -103,15 +114,15 @@ class MultifacetJudge:
     sees_system: bool = False
     seed: int = 0
     max_tokens: int = 1024
-    phase: Phase = "judge"
+    phase: EvaluationPhase = "judge"
 
-    def work(self, case: Case) -> Work:
-        assert case.answered is not None
-        return (yield from _judge(self, case, [
-            self._rubric(case, i) for i in range(len(case.question.rubrics))
+    def work(self, record: QuestionRecord) -> Work[Graded]:
+        assert record.answered is not None
+        return (yield from _judge(self, record, [
+            self._rubric(record, i) for i in range(len(record.question.rubrics))
         ]))  # fmt: skip
 
-    def failed(self, why: str) -> Judged:
+    def failed(self, why: str) -> Graded:
         return _failed(why)
 
     def facts(self) -> dict[str, str]:
@@ -120,16 +131,16 @@ class MultifacetJudge:
             "judge_sees_system": str(self.sees_system),
         }
 
-    def _rubric(self, case: Case, index: int) -> _Asked:
-        question = case.question
-        assert case.answered is not None
+    def _rubric(self, record: QuestionRecord, index: int) -> _Asked:
+        question = record.question
+        assert record.answered is not None
         rubric = question.rubrics[index]
         instruction = question.prompt
         if self.sees_system:
             instruction = f"{question.system}\n{instruction}"
         messages = self.prompt.messages({
             "instruction": instruction,
-            "answer": case.answered.replies[0],
+            "answer": record.answered.replies[0],
             "reference": question.reference_answer,
             "criteria": rubric.criteria,
             "levels": [
@@ -141,26 +152,26 @@ class MultifacetJudge:
         )
 
 
-Judge = SysBenchJudge | MultifacetJudge
+BenchmarkJudge = SysBenchJudge | MultifacetJudge
 
 
 def _judge(
-    judge: Judge, case: Case, asked: Sequence[_Asked]
-) -> Generator[Sequence[Request], Sequence[Completion], Judged]:
+    judge: BenchmarkJudge, record: QuestionRecord, asked: Sequence[_Asked]
+) -> Generator[Sequence[Request], Sequence[Completion], Graded]:
     marks: dict[int, tuple[str, ...]] = {}
     reasons = [""] * len(asked)
     spent: list[Completion] = []
-    fault: str | None = None
+    fault: EngineReason | UnreadableReply | None = None
     for attempt in range(TRIES):
         left = [part for part in range(len(asked)) if part not in marks]
         if not left or fault in UNANSWERED:
             break
         fault = None
-        requests = [_request(judge, case, asked[part], part, attempt) for part in left]
+        requests = [_request(judge, record, asked[part], part, attempt) for part in left]
         for part, completion in zip(left, (yield requests), strict=True):
             spent.append(completion)
-            if completion.finish in UNANSWERED:
-                fault, reasons[part] = completion.finish, completion.text
+            if ended := unanswered(completion):
+                fault, reasons[part] = ended
                 continue
             try:
                 reply = json.loads(spoken(completion.text).answer)
@@ -169,7 +180,7 @@ def _judge(
             except (ValueError, KeyError, TypeError, AssertionError):
                 reasons[part] = completion.text
                 fault = "cut_off" if completion.finish == "length" else "not_json"
-    return Judged(
+    return Graded(
         tuple(marks.get(part, ()) for part in range(len(asked))),
         tuple(reasons),
         fault and f"judge_{fault}",
@@ -177,20 +188,22 @@ def _judge(
     )
 
 
-def _failed(why: str) -> Judged:
-    return Judged(reasons=(why,), dropped="judge_failed")
+def _failed(why: str) -> Graded:
+    return Graded(reasons=(why,), dropped=f"judge_{STAGE_FAILED}")
 
 
-def _request(judge: Judge, case: Case, asked: _Asked, part: int, attempt: int) -> Request:
+def _request(
+    judge: BenchmarkJudge, record: QuestionRecord, asked: _Asked, part: int, attempt: int
+) -> Request:
     return Request(
-        id=f"{case.row}:{judge.phase}:{part}:{attempt}",
+        id=f"{record.row}:{judge.phase}:{part}:{attempt}",
         group=judge.phase,
         messages=asked.messages,
         constraint=Json(asked.schema),
         sampling=AGAIN if attempt else GREEDY,
         max_tokens=judge.max_tokens,
         min_tokens=min(judge.max_tokens, 64),
-        seed=seed_of(judge.seed, case.row, judge.phase, part * TRIES + attempt),
+        seed=seed_of(judge.seed, record.row, judge.phase, part * TRIES + attempt),
     )
 
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from math import fsum
 from typing import Any, Literal, get_args
 
-Type = Literal["action", "content", "background", "role", "format", "style"]
-TYPES: tuple[Type, ...] = get_args(Type)
+CriterionType = Literal["action", "content", "background", "role", "format", "style"]
+TYPES: tuple[CriterionType, ...] = get_args(CriterionType)
 Alignment = Literal["aligned", "misaligned"]
 Dependency = Literal["dependent", "parallel"]
 
@@ -29,7 +29,7 @@ class JudgedTurn:
     """One turn: (type, mark) of each criterion."""
 
     alignment: Alignment
-    marks: tuple[tuple[Type, Mark], ...]
+    marks: tuple[tuple[CriterionType, Mark], ...]
 
     @property
     def usable(self) -> bool:

@@ -17,11 +17,11 @@ from sysgen_local.core.errors import UsageError
 from sysgen_local.evaluate.benchmarks.files import checked, entries, unique
 from sysgen_local.evaluate.benchmarks.sysbench import (
     Alignment,
+    CriterionType,
     Dependency,
     JudgedSession,
     JudgedTurn,
     Mark,
-    Type,
 )
 
 _YES = {"1", "yes", "true", "是"}
@@ -45,12 +45,12 @@ def mark_of(value: Any) -> Mark:
     return "no" if text.lower() in _NO else text
 
 
-def named(value: Any) -> Any:
+def as_identifier(value: Any) -> Any:
     """A number as a name; for ids, which come as either."""
     return str(value) if type(value) is int else value
 
 
-Identity = Annotated[str, BeforeValidator(named)]
+Identity = Annotated[str, BeforeValidator(as_identifier)]
 
 
 class StructureTurn(BaseModel):
@@ -58,7 +58,7 @@ class StructureTurn(BaseModel):
 
     round: int
     alignment: Alignment
-    types: list[Type] = Field(min_length=1)
+    types: list[CriterionType] = Field(min_length=1)
 
 
 class Structure(BaseModel):

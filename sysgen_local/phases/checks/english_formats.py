@@ -1,4 +1,4 @@
-"""Rows for data formats in English: JSON and its like, tables, lists, code."""
+"""Patterns for data formats in English: JSON and similar formats, tables, lists, code."""
 
 from __future__ import annotations
 
@@ -206,4 +206,4 @@ FORMATS: tuple[Pattern, ...] = (
         rules.matches(r"\"{3}|'{3}|/\*\*|#'|///"),
     ),
 )
-"""Rows for the form of data, in the order in which they read a clause."""
+"""Rows for data formats, in the order in which they read a clause."""

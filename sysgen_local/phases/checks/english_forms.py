@@ -1,4 +1,4 @@
-"""Rows for forms in English: headings, sections, marks, language, short answers."""
+"""Patterns for the form of an answer in English: headings, sections, language, short answers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ _CODES = (
     "ta sw ca bg"
 )
 LANGUAGES = {NAMES[code].lower(): code for code in _CODES.split()} | {"mandarin": "zh"}
-"""Names that a phrase may ask for. Those of languages that are told apart badly are left out."""
+"""Names of languages that a phrase may ask for. Languages that cannot be detected reliably are left
+out."""
 _LANGUAGE = "|".join(LANGUAGES)
 _STOP = (
     r"(?=\s*(?:$|[,.;:!)¦]|and\b|only\b|with\b|so\b|to (?:present|show|list|make"
@@ -29,13 +30,13 @@ def _language(match: re.Match[str], clause: Clause) -> tuple[str, rules.Rule] | 
         len(set(re.findall(_LANGUAGE, clause.sentence.lower()))) > 1
         or "translat" in match[0].lower()
     ):
-        return None  # two languages have a part each
+        return None  # two languages: each is for a part
     if name == "english" and re.search(
         r"\b(?:plain|simple|everyday|clear|basic|good|proper|correct)\s+english",
         match[0],
         re.IGNORECASE,
     ):
-        return None  # the manner, not the language
+        return None  # the style, not the language
     return f"the answer is in {name.title()}", rules.in_language(LANGUAGES[name])
 
 
@@ -265,4 +266,4 @@ FORMS: tuple[Pattern, ...] = (
         whole=True,
     ),
 )
-"""Rows for what an answer should look like."""
+"""Rows for the form of an answer."""

@@ -1,4 +1,4 @@
-"""Rows for words in English: what to begin and end with, words to use, and what is forbidden."""
+"""Patterns for words in English: how to begin and end, words to use, words and forms to avoid."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _last(match: re.Match[str], clause: Clause) -> tuple[str, rules.Rule]:
     follows = re.match(
         r"\s*,?\s*(?:followed by|and then|plus|and the|with the)\b", clause.text[match.end() :]
     )
-    if follows or quote.endswith((",", ":")):  # the quoted words open the end
+    if follows or quote.endswith((",", ":")):  # the last part begins with the quoted words
         return f'has "{quote}" near its end', rules.has_near_end(quote)
     return f'ends with "{quote}"', rules.ends_with(quote)
 
@@ -179,7 +179,7 @@ _NAMES = "|".join(pattern for _, pattern, _ in _FORBIDDEN)
 
 
 def _forbidden(name: str, pattern: str, rule: rules.Rule) -> Pattern:
-    """A thing that must not stand in the answer, alone or among others that are named."""
+    """A row that forbids one thing, alone or in a list of forbidden things."""
     regex = (
         r"^\W*(?:and |but |use |write |answer |respond )*(?:do not|avoid(?:ing)?"
         "|without|no|with no|refrain from|exclude|omit|leave out|not"
@@ -237,7 +237,7 @@ PROHIBITIONS: tuple[Pattern, ...] = tuple(
         *(_forbidden(*row) for row in _FORBIDDEN),
     )
 )
-"""Rows that read prohibitions."""
+"""Rows for prohibitions."""
 
 _FULL = r"an? (?:\w+ )?(?:full|complete|whole) sentence\b"
 _NUMBER = (
@@ -390,4 +390,4 @@ WORDS: tuple[Pattern, ...] = (
         rules.first_person,
     ),
 )
-"""Rows for words that must stand in the answer."""
+"""Rows for words that the answer must contain."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from sysgen_local.engine.request import Completion, Costs, Engine, Flight, Load, Telling
-from sysgen_local.running.forecast.guess import STEPS_OF_A_REQUEST
+from sysgen_local.running.forecast.estimate import STEPS_OF_A_REQUEST
 
 AT_SERVERS = Costs(fixed=8.0, read=0.15, written=1.0)
 """Relative costs of an engine that does not tell its own."""
