@@ -6,12 +6,12 @@ from itertools import product
 
 import llama_cpp
 import pytest
-from sysgen_local.engine.llama.chat_template import ChatTemplate
 from tiny import CHATML, make
 
 from sysgen_local.core.records import Conversation, Turn
 from sysgen_local.core.resources import resource
 from sysgen_local.engine.llama import weights
+from sysgen_local.engine.llama.chat import ChatTemplate
 from sysgen_local.engine.llama.tokenizer import Tokenizer
 from sysgen_local.engine.request import Message, Segment
 from sysgen_local.phases.generate import exchanges

@@ -7,7 +7,7 @@ def test_a_rendering_comes_back_as_its_own_text_and_the_indices_of_the_others():
     assert [*placeholders.split(rendered)] == ["Instruction: ", 0, "\nAnswer: ", 1, "."]
 
 
-def test_marks_of_another_rendering_are_plain_text():
+def test_placeholders_of_another_rendering_are_plain_text():
     other = Placeholders().new()
     placeholders = Placeholders()
     assert [*placeholders.split(f"{other}{placeholders.new()}")] == [other, 0]

@@ -23,7 +23,7 @@ def test_those_who_write_get_in_before_long_prompts():
 
 
 @pytest.mark.parametrize("beside", [(), (1, 1), (60,), (1, 3, 60)])
-def test_a_stretch_goes_in_piecemeal_or_whole_whatever_is_beside_it(beside):
+def test_forced_tokens_go_in_one_by_one_or_together_whatever_is_beside_them(beside):
     assert lengths(512, 3, *beside, one_by_one=(0,))[0] == 1
     assert lengths(512, 3, *beside)[0] == 3
 

@@ -1,10 +1,13 @@
-"""AMX, the matrix unit of newer Xeons: left out where llama.cpp's code for it ends the process.
+"""Workaround: disables AMX where llama.cpp's code for it crashes the process.
 
-GCC 12's header says that `ldtilecfg` reads 8 bytes, where it reads 64. The compiler then drops what
-is written to the others, and the first batch of several tokens is an "Illegal instruction".
+AMX is the matrix unit of newer Xeon processors. In GCC 12, the header for `ldtilecfg` declares that
+the instruction reads 8 bytes, but it reads 64. The compiler drops the writes to the other bytes,
+and the first batch of several tokens ends the process with "Illegal instruction".
+Upstream: https://github.com/ggml-org/llama.cpp/pull/26954, which keeps the compiler from dropping
+them. This module can go when llama-cpp-python ships a llama.cpp with that fix.
 
-`python -m sysgen_local.engine.llama.amx FOLDER` is the trial, in a process of its own that may not
-survive it.
+`python -m sysgen_local.engine.llama.amx FOLDER` runs the trial: a process of its own, because it
+may crash.
 """
 
 from __future__ import annotations
@@ -26,8 +29,8 @@ _default_params = llama_cpp.llama_model_default_params
 
 @cache
 def is_broken() -> bool:
-    """Whether it is built in and does not come through a trial, which takes half a second; nor
-    where there is no room for one, as on a full disk: without it all is slower, and safe."""
+    """Whether AMX is built in and the trial fails; the trial takes half a second. True as well
+    where the trial cannot be run, as on a full disk: without AMX llama.cpp is slower, but safe."""
     if "AMX_INT8" not in cpu_features():
         return False
     try:
@@ -39,9 +42,11 @@ def is_broken() -> bool:
 
 
 def disable_if_broken() -> None:
-    """Have llama.cpp's defaults, which `llama_cpp.Llama` takes too, do without it in this process.
+    """Changes llama.cpp's default model parameters in this process, which `llama_cpp.Llama` uses
+    too, so that AMX is off where it is broken.
 
-    The other layouts of weights go with it: llama.cpp has one switch for all of them.
+    llama.cpp has one switch (`use_extra_bufts`) for AMX and all other repacked weight layouts, so
+    those are off as well.
     """
     if is_broken():
         llama_cpp.llama_model_default_params = _params_without_amx
@@ -54,7 +59,7 @@ def _params_without_amx() -> Any:
 
 
 def _run_trial(folder: Path) -> None:
-    """A batch through one layer of eight-bit weights."""
+    """Decodes a batch through a model of one layer with eight-bit weights."""
     import resource
 
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

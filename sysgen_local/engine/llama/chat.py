@@ -1,11 +1,14 @@
-"""The model's own chat template, rendered so that message text stays apart from markup.
+"""Renders the model's own chat template so that text of messages stays apart from markup.
 
-A template is rendered over sentinels in place of the messages' text, so it never sees a row; and
-so what it makes depends on nothing but who speaks in turn, and is rendered once for each such
-order. What it can do is found out at the start: a system message it has no place for goes in
-front of the first user message. Thinking is off: by the template's own switches, else by ending
-the thought that the template begins. A prompt ends where the template writes an assistant's words
-in a history, so that the next token belongs to the answer.
+What: the template is rendered over placeholders instead of texts, once for each order of roles, and
+the texts are put in afterwards (see `placeholders`).
+Why: no text of a row can act as template code, and the tokenizer knows what is markup.
+What the template supports is probed once, with rendered test chats:
+- A template without a system role gets the system message in front of the first user message.
+- Thinking is switched off by the template's own variables. Where the template begins a thought all
+  the same, the prompt ends that thought.
+- A prompt ends where the template writes the text of an answer in a history, so that the next token
+  belongs to the answer.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ from sysgen_local.engine.llama.tokenizer import PromptPart
 from sysgen_local.engine.request import Message, Segment
 
 Roles = tuple[str, ...]
+"""The roles of a chat's messages in order."""
 
 THINKING_OFF: dict[str, object] = {
     "enable_thinking": False,
@@ -29,7 +33,7 @@ THINKING_OFF: dict[str, object] = {
     "reasoning": False,
     "thinking_budget": 0,
 }
-"""Switches that have one value for no thinking."""
+"""Template variables that switch thinking off, with the value that does."""
 
 THINKING_LOWEST: dict[str, tuple[str, ...]] = {
     "reasoning_effort": ("low", "minimal", "none", "no_think"),
@@ -37,19 +41,21 @@ THINKING_LOWEST: dict[str, tuple[str, ...]] = {
     "thinking_mode": ("disabled", "off", "no_think", "chat"),
     "thinking_option": ("off",),
 }
-"""Switches that take words, which differ from family to family: each is tried. The first that
-ends the thought is taken, else the first that the template takes at all."""
+"""Template variables whose values are words that differ between model families. They are tried in
+turn. The first value that leads to an ended thought is used, else the first that the template
+accepts."""
 
 NO_TOOLS: tuple[dict[str, object], ...] = ({}, {"tools": None}, {"tools": []})
-"""Ways to say that there are no tools; templates differ in which of them they bear."""
+"""Ways to pass that there are no tools; each is refused by some templates."""
 
 _REASONING_KEYS = ("reasoning_content", "reasoning", "thinking")
+"""Keys of an assistant message under which templates expect its thought."""
 
 
 class TurnMarkup(NamedTuple):
-    """How the template writes a history. `opening`: between a user's words and the assistant's;
-    `behind`: between the assistant's and the next user's; `last`: behind the assistant's where
-    nothing follows. Empty where the template refuses such a chat."""
+    """The markup between the texts of a history: from user to assistant, from assistant to the
+    next user, and from the assistant to the end of the chat. Empty where the template refuses such
+    a chat."""
 
     user_to_assistant: str = ""
     assistant_to_user: str = ""
@@ -57,11 +63,12 @@ class TurnMarkup(NamedTuple):
 
 
 class ChatTemplate:
-    """Messages -> pieces of a prompt that ends where the assistant begins to speak.
+    """Turns messages into the parts of a prompt that ends where the answer begins.
 
-    `switches` are the variables that turn thinking off, `turns` how a history is written,
-    `thought_end` how the template itself goes on behind a thought ("" where it does not tell).
-    Raises UsageError for a template that cannot be used.
+    has_system: whether the template has a system role. template_kwargs: the variables that switch
+    thinking off. turn_markup: the markup of a history. thinking_end: what the template writes
+    between a thought and the answer, "" where that is unknown. Raises UsageError for a template
+    that cannot be used.
     """
 
     def __init__(self, source: str, *, bos: str = "", eos: str = "", name: str = "model") -> None:
@@ -86,7 +93,8 @@ class ChatTemplate:
         self.thinking_end = self._detect_thinking_end()
 
     def render(self, messages: Sequence[Message]) -> list[PromptPart]:
-        """Raises UsageError where the template refuses the messages."""
+        """The parts of the prompt for these messages. Raises UsageError where the template refuses
+        the order of their roles."""
         if not self.has_system:
             messages = _merge_system_into_user(messages)
         parts: list[PromptPart] = []
@@ -98,21 +106,23 @@ class ChatTemplate:
         return parts
 
     @property
-    def mentioned_kwargs(self) -> set[str]:
-        """Those of all known switches that stand in the template."""
-        return {name for name in (*THINKING_OFF, *THINKING_LOWEST) if self._mentions(name)}
+    def used_kwargs(self) -> dict[str, object]:
+        """Those of `template_kwargs` that the template mentions."""
+        return {name: of for name, of in self.template_kwargs.items() if self._mentions(name)}
 
     @property
     def generation_prompt(self) -> str:
-        """What stands in a prompt between a user's words and the answer."""
+        """The markup between the last user message and the answer."""
         [*_, last] = self._template_parts(("user",))
         return last if isinstance(last, str) else ""
 
     def close(self) -> None:
+        """Ends the process that renders the template."""
         self._sandbox.close()
 
     def _template_parts(self, roles: Roles) -> list[str | int]:
-        """Markup, and the numbers of the messages that stand in it."""
+        """The rendered template for these roles: markup as str, messages as their index. An error
+        is kept as well, so that each order of roles is rendered once."""
         if roles not in self._parts_by_roles:
             chat = [(role, self._placeholders.get(i)) for i, role in enumerate(roles)]
             try:
@@ -132,12 +142,13 @@ class ChatTemplate:
         return found
 
     def _complete_tail(self, tail: str) -> str:
-        """The end of a prompt, up to where the answer begins."""
+        """The rest of the prompt, from the markup `tail` behind the last message to where the
+        answer begins: an open thought is ended, missing markup is added."""
         if (end := thoughts.ending(tail)) is not None:
             own = end in self.thinking_end
             tail = tail + self.thinking_end if own else f"{tail.rstrip()}\n\n{end}\n\n"
         if self.turn_markup.assistant_to_user.startswith(tail):
-            return tail  # the user's turn was closed, no other one opened: so the template wants it
+            return tail  # the template closes the user's turn without opening another one
         return tail + _missing_opening(tail, self.turn_markup.user_to_assistant)
 
     def _render(
@@ -147,7 +158,7 @@ class ChatTemplate:
         add_generation_prompt: bool = True,
         **extra_keys: str,
     ) -> str:
-        """`more` are further keys of the assistant's messages; `ask`: it is its turn to speak."""
+        """Renders (role, content) pairs. `extra_keys`: further keys of the assistant messages."""
         messages: list[dict[str, Any]] = [
             {"role": role, "content": self._format_content(content)} for role, content in chat
         ]
@@ -163,28 +174,30 @@ class ChatTemplate:
         )
 
     def _format_content(self, content: str) -> str | list[dict[str, str]]:
+        """The content in the form that the template expects."""
         return [{"type": "text", "text": content}] if self._content_as_parts else content
 
     def _probe_template(self) -> None:
-        """Finds out with which variables the template writes what a user says."""
+        """Finds variables with which the template renders a user message, then switches thinking
+        off. Raises ChatTemplateError where there are none."""
         error = self._probe_content_format()
-        wanted = (
+        candidates = (
             (name, value)
             for name in THINKING_LOWEST
             if self._mentions(name)
             for value in THINKING_LOWEST[name]
         )
         while error is not None:
-            if (next_one := next(wanted, None)) is None:
+            if (candidate := next(candidates, None)) is None:
                 raise error
-            # Some refuse to do without a switch.
-            self.template_kwargs = dict([next_one])
+            # Some templates require one of these variables.
+            self.template_kwargs = dict([candidate])
             error = None if self._probe_content_format() is None else error
         self._disable_thinking()
 
     def _probe_content_format(self) -> ChatTemplateError | None:
-        """Settles how it is told that there are no tools, and in which form content is wanted;
-        what is wrong where nothing is written in any way."""
+        """Chooses the form of `content` (a text, or a list of parts) and of "no tools" in which the
+        template writes the text of a message. Returns the error where it refuses all of them."""
         errors: list[ChatTemplateError] = []
         found: list[tuple[bool, int, dict[str, object], bool]] = []
         for as_parts in (False, True):
@@ -203,11 +216,13 @@ class ChatTemplate:
                 break
         if not found:
             return errors[0]
-        # Where no tools are taken for some, the template writes about tools: the shortest is right.
+        # Some templates take a null or an empty list for tools and write about them: the shortest
+        # text is right.
         self._no_tools, self._content_as_parts = min(found, key=lambda f: f[:2])[2:]
         return None
 
     def _disable_thinking(self) -> None:
+        """Tries the variables that the template mentions. `enable_thinking` is always tried."""
         for name, value in THINKING_OFF.items():
             if name == "enable_thinking" or self._mentions(name):
                 self._try_values(name, (value,))
@@ -216,15 +231,15 @@ class ChatTemplate:
                 self._try_values(name, values)
 
     def _try_values(self, name: str, values: Sequence[object]) -> None:
-        """Sets the variable to that value which leaves least of a thought, if any can be taken."""
+        """Sets the variable to the value with the best result: an ended thought, else no thought,
+        else an open one. Leaves it unset where that is better or all values are refused."""
         before = dict(self.template_kwargs)
         ranked: list[tuple[int, int, dict[str, object]]] = []
         for i, value in enumerate([*values, None]):
             self.template_kwargs = before if value is None else before | {name: value}
             try:
-                *_, tail = self._render([("user", self._placeholders.get(0))]).rpartition(
-                    self._placeholders.get(0)
-                )
+                text = self._placeholders.get(0)
+                *_, tail = self._render([("user", text)]).rpartition(text)
             except ChatTemplateError:
                 continue
             opened = thoughts.ending(tail) is not None
@@ -233,14 +248,13 @@ class ChatTemplate:
         self.template_kwargs = min(ranked, key=lambda r: r[:2])[2] if ranked else before
 
     def _mentions(self, name: str) -> bool:
+        """Whether the variable stands in the template."""
         return re.search(rf"(?<![\w.]){name}\b", self.source) is not None
 
     def _detect_turn_markup(self) -> TurnMarkup:
+        """Reads the markup of a history from rendered test chats."""
         to_assistant = to_user = to_end = ""
-        chat = [
-            ("user", self._placeholders.get(0)),
-            ("assistant", self._placeholders.get(1)),
-        ]
+        chat = [("user", self._placeholders.get(0)), ("assistant", self._placeholders.get(1))]
         for between in self._markup_between([*chat, ("user", self._placeholders.get(2))]):
             to_assistant, to_user = between[1], between[2]
         for between in self._markup_between(chat, add_generation_prompt=False):
@@ -248,10 +262,8 @@ class ChatTemplate:
         return TurnMarkup(to_assistant, to_user, to_end)
 
     def _detect_thinking_end(self) -> str:
-        chat = [
-            ("user", self._placeholders.get(0)),
-            ("assistant", self._placeholders.get(2)),
-        ]
+        """Reads what stands between a thought and the answer from a rendered test chat."""
+        chat = [("user", self._placeholders.get(0)), ("assistant", self._placeholders.get(2))]
         thought = dict.fromkeys(_REASONING_KEYS, self._placeholders.get(1))
         for between in self._markup_between(chat, add_generation_prompt=False, **thought):
             return between[2]
@@ -264,14 +276,11 @@ class ChatTemplate:
         add_generation_prompt: bool = True,
         **extra_keys: str,
     ) -> Iterator[list[str]]:
-        """What stands before, between and behind the sentinels, where each is written once and in
-        order; else nothing."""
+        """The markup before, between and behind the placeholders, if the template writes each of
+        them once and in order; otherwise nothing is yielded."""
         try:
-            parts = [
-                *self._placeholders.split(
-                    self._render(chat, add_generation_prompt=add_generation_prompt, **extra_keys)
-                )
-            ]
+            rendered = self._render(chat, add_generation_prompt=add_generation_prompt, **extra_keys)
+            parts = [*self._placeholders.split(rendered)]
         except (ChatTemplateError, ValueError):
             return
         numbers = [part for part in parts if isinstance(part, int)]
@@ -285,6 +294,7 @@ class ChatTemplate:
             yield between
 
     def _content_parts(self, content: tuple[Segment, ...]) -> list[PromptPart]:
+        """The parts of a message, stripped at both ends if the template strips its content."""
         parts = [PromptPart(segment.text, row=not segment.trusted) for segment in content]
         if self._strips_content and parts:
             parts[0] = parts[0]._replace(text=parts[0].text.lstrip())
@@ -292,6 +302,7 @@ class ChatTemplate:
         return parts
 
     def _detect_system_role(self) -> bool:
+        """Whether the template renders a system message."""
         try:
             rendered = self._render([("system", "probe1"), ("user", "probe2")])
         except ChatTemplateError:
@@ -300,11 +311,12 @@ class ChatTemplate:
 
 
 def _missing_opening(tail: str, opening: str) -> str:
-    """What a prompt lacks of the way in which a history begins an answer: the channel, or the mark
-    of a response, that the model would else have to write itself, and no grammar lets it."""
+    """The markup that a history has before an answer and the prompt does not, such as a channel or
+    the mark of a response. Without it the model would have to generate this markup, which a grammar
+    does not allow. `tail`: end of the prompt; `opening`: markup of a history before an answer."""
     rest = _rest_after_overlap(tail, opening)
     if not rest.strip():
-        return ""  # blanks are left to the model: they are part of its tokens
+        return ""  # whitespace is left to the model: it is often part of the next token
     if thoughts.holds_thought(rest):
         ended = thoughts.holds_ended_thought(rest)
         return rest if ended and not thoughts.holds_thought(tail) else ""
@@ -312,8 +324,8 @@ def _missing_opening(tail: str, opening: str) -> str:
 
 
 def _rest_after_overlap(tail: str, opening: str) -> str:
-    """The rest of `opening` behind what the prompt ends with, or, where that is a thought that has
-    ended, behind what stands before it. Empty where the two have nothing in common."""
+    """The rest of `opening` behind the part with which the prompt ends, or, where the prompt ends
+    with an ended thought, behind the part before that thought. Empty where they share nothing."""
     for size in range(min(len(tail), len(opening)), 3, -1):
         if tail.endswith(opening[:size]):
             return opening[size:]
@@ -328,7 +340,7 @@ def _rest_after_overlap(tail: str, opening: str) -> str:
 
 
 def _merge_system_into_user(messages: Sequence[Message]) -> Sequence[Message]:
-    """The system message as the beginning of the first user message."""
+    """The messages with the system message moved to the beginning of the first user message."""
     if len(messages) < 2 or messages[0].role != "system" or messages[1].role != "user":
         return messages
     system, user, *rest = messages

@@ -1,4 +1,4 @@
-"""How a model is spoken to: its vocabulary and chat template together, and what they tell."""
+"""How a model chats: its tokenizer and chat template together, and what follows from them."""
 
 from __future__ import annotations
 
@@ -28,11 +28,12 @@ PROBE_CHATS = (
     ("system", "user", "assistant", "user"),
     ("system", "user", "assistant", "user", "assistant", "user"),
 )
-"""Who speaks in turn in the chats by which two ways to render a template are told apart."""
+"""The roles of test chats. Two versions of this program render a template in the same way where
+their prompts for these chats are equal."""
 
 
 def load_chat(model: Any, path: Path) -> tuple[Tokenizer, ChatTemplate]:
-    """The model's vocabulary and chat template, each with what it must know of the other.
+    """The tokenizer and the chat template of a model, each set up with what it needs of the other.
 
     Raises UsageError for a model without a chat template, or with one that cannot be used.
     """
@@ -58,13 +59,14 @@ def load_chat(model: Any, path: Path) -> tuple[Tokenizer, ChatTemplate]:
 
 @dataclass(frozen=True, slots=True)
 class ChatProfile:
-    """What is known of a model before it is loaded.
+    """What vocabulary and chat template show before the weights are loaded.
 
-    `switches` turn its thinking off; `thinks`: a thought that the template begins is ended in the
-    prompt. `opening` stands between a user's words and an answer. `ends` are the tokens, or the
-    text, that end an answer; `learnt` what the template closes one with where the file does not
-    name it, else empty. `labels`: labels
-    -> whether their first token tells them apart (else whole sequences are compared).
+    has_system: the template has a system role. has_generation_tags: it marks text to train on.
+    template_kwargs: variables that switch thinking off. closes_thinking: the prompt ends a thought
+    that the template begins. generation_prompt: markup between the last user message and the
+    answer. answer_ends: tokens, or the text, that end an answer. template_end: the one of them that
+    only the template names, else "". labels: labels -> whether their first token tells them apart;
+    otherwise whole token sequences are compared.
     """
 
     has_system: bool
@@ -78,21 +80,16 @@ class ChatProfile:
 
 
 def read_profile(path: Path, labels: Sequence[tuple[str, ...]] = ()) -> ChatProfile:
-    """Looks into a GGUF without its weights. Raises UsageError where it cannot be spoken to."""
+    """The profile of a GGUF, without loading its weights. `labels`: the label sets to report on.
+    Raises UsageError where it has no usable chat template or cannot tell the labels apart."""
     with weights.load_vocab_only(path) as model:
         tokenizer, chat = load_chat(model, path)
         with closing(chat):
-            mentioned_kwargs = chat.mentioned_kwargs
-            template_kwargs = {
-                name: chat.template_kwargs[name]
-                for name in chat.template_kwargs
-                if name in mentioned_kwargs
-            }
             stop = (tokenizer.stop_text.strip(),) if tokenizer.stop_text else ()
             return ChatProfile(
                 has_system=chat.has_system,
                 has_generation_tags=re.search(r"{%-?\s*generation\b", chat.source) is not None,
-                template_kwargs=template_kwargs,
+                template_kwargs=chat.used_kwargs,
                 closes_thinking=thoughts.holds_thought(chat.generation_prompt),
                 generation_prompt=chat.generation_prompt,
                 answer_ends=(*map(tokenizer.token_text, sorted(tokenizer.end_tokens)), *stop),
@@ -102,10 +99,10 @@ def read_profile(path: Path, labels: Sequence[tuple[str, ...]] = ()) -> ChatProf
 
 
 def recipe_json(path: Path) -> str:
-    """What is asked of this GGUF beside what stands in the file, as JSON for recipes: how its chat
-    template is rendered. A version that writes other prompts for this model has another fact.
+    """How this version of the program renders the chat template of a GGUF, as JSON for recipes. A
+    version that makes other prompts for this model gives other JSON.
 
-    Raises UsageError as `look`.
+    Raises UsageError as `read_profile` does.
     """
     at = path.stat()
     return _recipe_json(path, at.st_size, at.st_mtime_ns)
@@ -113,17 +110,13 @@ def recipe_json(path: Path) -> str:
 
 @cache
 def _recipe_json(path: Path, size: int, changed: int) -> str:
-    """`size` and `changed` tell a file from another one in its place."""
+    """`size` and `changed` are part of the cache's key: they differ for another file in the same
+    place."""
     with weights.load_vocab_only(path) as model:
         tokenizer, chat = load_chat(model, path)
         with closing(chat):
-            used = {
-                name: of
-                for name, of in chat.template_kwargs.items()
-                if name in chat.mentioned_kwargs
-            }
             made = {
-                "thinking": used,
+                "thinking": chat.used_kwargs,
                 "system": "own role" if chat.has_system else "user turn",
                 "end": tokenizer.answer_ends,
                 "prompts": hashlib.sha256(_render_probes(chat).encode()).hexdigest()[:16],
@@ -132,12 +125,12 @@ def _recipe_json(path: Path, size: int, changed: int) -> str:
 
 
 def _render_probes(chat: ChatTemplate) -> str:
-    """What the template makes of the probes, and which of it is markup."""
+    """The prompts for PROBE_CHATS as JSON, with the marks of what is markup."""
     rendered: list[object] = []
     for roles in PROBE_CHATS:
         said = [Message(role, (Segment(f" {i} "),)) for i, role in enumerate(roles)]
         try:
             rendered.append(chat.render(said))
         except UsageError:
-            rendered.append(None)  # it refuses such a chat; in which words does not matter
+            rendered.append(None)  # refused; the wording of the error does not matter
     return json.dumps(rendered)

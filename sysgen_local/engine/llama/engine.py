@@ -47,7 +47,7 @@ class LlamaEngine:
 
     slots: sequences at a time; slot_tokens: tokens that a slot holds; context_tokens: tokens that
     prompt and answer may take together. Raises UsageError where the file cannot be used,
-    SysgenError where model or context do not fit into memory.
+    ModelTooLargeError or MemoryShortError where weights or slots do not fit into memory.
     """
 
     def __init__(self, path: Path, options: Options | None = None) -> None:
@@ -118,12 +118,12 @@ class LlamaEngine:
         unit, size = ("B", 1e9) if parameters >= 1e9 else ("M", 1e6)
         layers, note = self._gpu_layers, self._gpu_note
         where = f"{layers} layers on the GPU" if layers else f"on the CPU{note}"
-        folded = "" if self.chat_template.has_system else ", system message in the user turn"
-        if learnt := self.tokenizer.template_end:
-            folded += f", answers end with {learnt} (by its chat template)"
+        notes = "" if self.chat_template.has_system else ", system message in the user turn"
+        if end := self.tokenizer.template_end:
+            notes += f", answers end with {end} (by its chat template)"
         return (
             f"{self.path.name}: {parameters / size:.1f}{unit} parameters, {self.slots} slots x "
-            f"{self.slot_tokens} tokens, {where}{folded}"
+            f"{self.slot_tokens} tokens, {where}{notes}"
         )
 
     def load(self) -> Load:
@@ -155,6 +155,7 @@ class LlamaEngine:
 
     @cached_property
     def _grammar_compiler(self) -> GrammarCompiler:
+        """Made for the first JSON schema, because it reads the whole vocabulary."""
         return GrammarCompiler(self.tokenizer)
 
     def _admit(self, source: Iterator[Request | None]) -> Iterator[Completion]:
@@ -228,11 +229,11 @@ class LlamaEngine:
         self, batch: list[ScheduledTokens]
     ) -> tuple[list[ScheduledTokens], NDArray[np.float32]]:
         """Decodes the batch and adds its time to the step costs."""
-        read = sum(chunk.length for chunk in batch if chunk.sequence.is_prefilling)
-        written = sum(chunk.length for chunk in batch) - read
+        prefill = sum(chunk.length for chunk in batch if chunk.sequence.is_prefilling)
+        generated = sum(chunk.length for chunk in batch) - prefill
         before = self._runner.seconds
         decoded = self._runner.decode(batch)
-        self._step_costs.add(read, written, self._runner.seconds - before)
+        self._step_costs.add(prefill, generated, self._runner.seconds - before)
         return decoded
 
     def _process_logits(
@@ -286,7 +287,7 @@ class LlamaEngine:
             self._scheduler.running.append(new)
         if not was_interrupted:
             self._suspects |= ids
-        self._kv_cache.assign_slots([one for one in self._scheduler.running if one.finish is None])
+        self._kv_cache.assign_slots([s for s in self._scheduler.running if s.finish is None])
 
     def _wait_until_decoding(self, error: DecodeError) -> bool:
         """Waits until llama.cpp decodes a token. Returns whether it did so at the first try. Raises
@@ -324,8 +325,8 @@ class LlamaEngine:
         )
 
     def _new_context(self, options: Options, prefix_slots: int) -> Any:
-        """A llama.cpp context for all slots and prefix slots. Raises SysgenError where llama.cpp
-        cannot allocate it."""
+        """A llama.cpp context for all slots and prefix slots. Raises MemoryShortError
+        where llama.cpp cannot allocate it."""
         params = llama_cpp.llama_context_default_params()
         params.n_batch = params.n_ubatch = options.batch
         params.n_seq_max = self.slots + prefix_slots

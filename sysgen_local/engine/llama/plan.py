@@ -1,6 +1,7 @@
-"""How a model is laid out on this machine: GPU layers, slots, tokens a slot.
+"""Chooses the layout of a model on this machine: GPU layers, slots, tokens of a slot.
 
-Chosen from the model's size, the memory there is and the longest job, unless set by hand.
+It follows from the size of the model, the free memory and the longest request, unless set by the
+user.
 """
 
 from __future__ import annotations
@@ -18,25 +19,29 @@ from sysgen_local.engine.llama.kv_cache import PREFIX_SLOTS
 from sysgen_local.engine.options import Options
 
 SLOTS_ON_CPU = 16
-"""Twice as many gained 3 % there; each takes memory."""
+"""Twice as many gained 3 % on a CPU, and each takes memory."""
 
 SLOTS_ON_GPU = 48
-"""A GPU's decode step hardly grows with the rows in it."""
+"""On a GPU the time of a step hardly grows with the sequences in it."""
 
 PREFERRED_SLOTS = 8
-"""Slots that are not given up for the sake of rows longer than USUAL tokens."""
+"""Where memory is short, slots longer than DEFAULT_SLOT_TOKENS are shortened before there are
+fewer slots than this."""
 
 MIN_PREFIX_SLOTS = 3
-"""Prefixes that are kept where memory is short."""
+"""Prefix slots where memory is short."""
 
 DEFAULT_SLOT_TOKENS = 4096
+"""Tokens of a slot where the length of requests is unknown."""
 
 CELL_PADDING = 256
+"""llama.cpp rounds the cells of a stream up to a multiple of this."""
 
 
 def gpu_layers(path: Path, wanted: int | None) -> int:
-    """As many as wanted; else -1 (all) where the model fits into the GPUs' free memory, or as many
-    layers as do. None where llama.cpp was built without a GPU."""
+    """How many layers go to the GPU: `wanted` if it is given, else -1 (all) where the model fits
+    into the free memory of the GPUs, else as many as fit. 0 where llama.cpp was built without a
+    GPU."""
     if not llama_cpp.llama_supports_gpu_offload():
         return 0
     if wanted is not None:
@@ -48,9 +53,9 @@ def gpu_layers(path: Path, wanted: int | None) -> int:
 
 
 def layers_that_fit(size: int, layers: int, free: int) -> int:
-    """How many of a model's layers go into `free` bytes of GPU memory; -1 for all of them.
+    """How many layers of a model of `size` bytes fit into `free` bytes of GPU memory; -1 for all.
 
-    A quarter is left for the context and for what llama.cpp computes in.
+    A quarter is left for the KV cache and for llama.cpp's compute buffers.
     """
     if size * 4 <= free * 3:
         return -1
@@ -58,10 +63,10 @@ def layers_that_fit(size: int, layers: int, free: int) -> int:
 
 
 def kv_bytes_per_token(model: Any) -> int:
-    """Bytes that keys and values of a token take, at 16 bits each."""
+    """Bytes that a token takes in the KV cache, at 16 bits a number."""
     heads = max(llama_cpp.llama_model_n_head(model), 1)
     usual = llama_cpp.llama_model_n_embd(model) // heads
-    # Gemma, Qwen3 and others have heads of another size than the model's width suggests.
+    # In Gemma, Qwen3 and others the size of a head is not the embedding size divided by the heads.
     kind = weights.metadata(model, "general.architecture")
     keys, values = (
         int(weights.metadata(model, f"{kind}.attention.{name}_length") or usual)
@@ -72,7 +77,7 @@ def kv_bytes_per_token(model: Any) -> int:
 
 
 class SlotLayout(NamedTuple):
-    """Slots, tokens a slot (of a kept prefix too), and prefixes that can be kept."""
+    """Number of slots, tokens of a slot or prefix slot, number of prefix slots."""
 
     slots: int
     slot_tokens: int
@@ -80,9 +85,11 @@ class SlotLayout(NamedTuple):
 
 
 def choose_layout(model: Any, options: Options) -> SlotLayout:
-    """The layout within half of the memory that the weights leave free. Raises
-    MemoryShortError where what was set by hand takes more than the whole machine has: asked for it,
-    llama.cpp takes memory for a minute before it fails, or the system ends the process."""
+    """The layout that fits into half of the memory that is free once the weights are loaded.
+
+    Raises MemoryShortError where the user's settings take more memory than the machine has. Without
+    this check llama.cpp allocates for a minute before it fails, or the system kills the process.
+    """
     cell = kv_bytes_per_token(model)
     on_gpu = llama_cpp.llama_supports_gpu_offload() and bool(gpus())
     free = sum(g.free for g in gpus()) if on_gpu else psutil.virtual_memory().available
@@ -92,7 +99,7 @@ def choose_layout(model: Any, options: Options) -> SlotLayout:
         cells=free // 2 // cell,
         slots=SLOTS_ON_GPU if on_gpu else SLOTS_ON_CPU,
     )
-    counted = not (llama_cpp.llama_model_is_hybrid(model) or on_gpu)  # a hybrid has fewer cells
+    counted = not (llama_cpp.llama_model_is_hybrid(model) or on_gpu)  # a hybrid's cache is smaller
     wanted, there = (slots + prefix_slots) * slot_tokens * cell, psutil.virtual_memory().total
     if counted and wanted > there and (options.slots or options.context):
         raise MemoryShortError(
@@ -103,12 +110,13 @@ def choose_layout(model: Any, options: Options) -> SlotLayout:
 
 
 def fit_layout(options: Options, *, trained: int, cells: int, slots: int) -> SlotLayout:
-    """The layout for a memory of `cells` tokens; `slots` are worth having.
+    """The layout for a KV cache of `cells` tokens. `trained`: context length of the model;
+    `slots`: the number of slots wanted.
 
-    A slot holds the longest job if it can, and what it has to hold (`least`) before there are
-    many. Where memory is short, prefixes are given up first, down to FEW: reading some anew costs
-    less than having no slots. Then slots go down to ENOUGH, then long jobs down to USUAL tokens,
-    then the other slots.
+    A slot holds the longest request if possible. `options.least` tokens come before the number of
+    slots. Where memory is short, these are reduced in turn: prefix slots to MIN_PREFIX_SLOTS,
+    because decoding a prefix again costs less than a missing slot; slots to PREFERRED_SLOTS; the
+    length of a slot to DEFAULT_SLOT_TOKENS; the remaining slots.
     """
     whole = _fit(options, trained, cells, slots, PREFIX_SLOTS)
     wanted = options.context or min(
@@ -120,11 +128,12 @@ def fit_layout(options: Options, *, trained: int, cells: int, slots: int) -> Slo
 
 
 def round_up_to_cells(tokens: int) -> int:
-    """As llama.cpp rounds a stream up."""
+    """The tokens rounded up to a multiple of CELL_PADDING, as llama.cpp does."""
     return -(-tokens // CELL_PADDING) * CELL_PADDING
 
 
 def _fit(options: Options, trained: int, cells: int, slots: int, prefix_slots: int) -> SlotLayout:
+    """The layout with a fixed number of prefix slots."""
     if options.least is not None and options.context is None:
         there = max(1, cells // (1 + prefix_slots) // CELL_PADDING) * CELL_PADDING
         slot_tokens = min(round_up_to_cells(min(trained, options.least)), there)

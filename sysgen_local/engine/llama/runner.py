@@ -129,6 +129,7 @@ class Runner:
         llama_cpp.llama_batch_free(self._batch)
 
     def _decode_chunks(self, chunks: list[ScheduledTokens]) -> NDArray[np.float32]:
+        """Decodes the chunks in one call; the logits of the final chunks, in order."""
         at = 0
         wanted = 0
         for chunk in chunks:

@@ -134,6 +134,7 @@ class Sequence:
         self.finish = "failed"
 
     def _append(self, tokens: Iterable[int]) -> None:
+        """Appends generated tokens up to one that ends the answer, and sets `finish` there."""
         stop_text = self._tokenizer.stop_text
         for token in tokens:
             if token in self._tokenizer.end_tokens:
@@ -175,6 +176,7 @@ class Sequence:
         self.one_token_per_step = True
 
     def _set_probabilities(self, found: NDArray[np.float64]) -> None:
+        """Ends the sequence with these label probabilities, in the order of the labels."""
         assert self.request.constraint is not None
         labels = self.request.constraint.labels  # type: ignore[union-attr]
         self._probabilities = dict(zip(labels, found.tolist(), strict=True))

@@ -1,7 +1,10 @@
-"""What an engine's steps take: a fixed time, and one for each token that is read or written.
+"""Estimates what a step of the engine costs: a fixed time, and a time per token.
 
-Fitted to the steps so far (least squares). What these do not tell apart, such as a batch that was
-always full, is divided as on machines that were measured.
+What: least squares over all steps so far, with three unknowns: seconds of a step, of a token that
+is prefilled, and of a token that is generated.
+Why: the forecast of the time left needs these costs, and they differ between machines.
+Steps that are all alike (a batch that is always full) do not determine three unknowns. A prior
+with the ratios of measured machines fills the gap; it counts as much as PRIOR_STEPS steps.
 """
 
 from __future__ import annotations
@@ -11,20 +14,24 @@ import numpy as np
 from sysgen_local.engine.request import Costs
 
 CPU_COSTS = Costs(fixed=2.0, read=0.2, written=1.0)
-"""Relative costs, as found on two cores."""
+"""Ratios of the costs on a CPU, measured on two cores."""
 
 GPU_COSTS = Costs(fixed=40.0, read=0.1, written=1.0)
-"""A GPU's step hardly grows with the rows in it."""
+"""Ratios on a GPU: the time of a step hardly grows with the sequences in it."""
 
 PRIOR_STEPS = 0.3
-"""How many steps what is known of other machines is worth: a step's time is off by some tenths of
-it, those relations by about as much as they are."""
+"""How many steps the prior counts for. The time of a step deviates by some tenths of itself, and
+the ratios of another machine by about as much as they are."""
 
 
 class StepCosts:
-    """Adds up steps; `costs` is what follows from them."""
+    """Sums over all steps, from which the costs follow.
+
+    steps, prefill_tokens, generated_tokens: how many there were.
+    """
 
     def __init__(self, prior: Costs) -> None:
+        """`prior`: the ratios of the costs on machines of this kind."""
         self._prior = np.array(prior)
         self._products = np.zeros((3, 3))
         self._weighted_seconds = np.zeros(3)
@@ -34,7 +41,7 @@ class StepCosts:
         self.generated_tokens = 0
 
     def add(self, prefill_tokens: int, generated_tokens: int, seconds: float) -> None:
-        """A step with so many tokens of prompts and of answers."""
+        """Adds a step that decoded so many tokens of prompts and of answers."""
         step = np.array((1.0, prefill_tokens, generated_tokens))
         self._products += np.outer(step, step)
         self._weighted_seconds += step * seconds
@@ -45,7 +52,7 @@ class StepCosts:
 
     @property
     def costs(self) -> Costs | None:
-        """Seconds of a step and of a token; None before the first step."""
+        """The costs in seconds; None before the first step."""
         seconds, steps = self._seconds, self.steps
         if not seconds:
             return None

@@ -1,9 +1,10 @@
-"""Jinja in a process of its own, for templates that come inside model files: somebody's programs.
+"""Renders chat templates in a process of its own, with limited memory and time.
 
-The process sees Jinja's sandbox: no file, no import, nothing of Python's machinery, a limited
-memory and a limited time. `python -m sysgen_local.engine.llama.template_sandbox` is that process.
-It writes a line of JSON once it is there; then a line for the template and one for each rendering
-go in, and a line of JSON comes back for each.
+Why: a chat template is a program in a model file that somebody else made. Jinja's sandbox denies
+it files, imports and Python's internals, but does not limit memory and time.
+Protocol: `python -m sysgen_local.engine.llama.template_sandbox` writes a line of JSON when it is
+ready. It reads the template as the first line and the variables of a rendering as each further
+line, all in JSON, and answers each with a line: {"text": ...} or {"error": ...}.
 """
 
 from __future__ import annotations
@@ -19,24 +20,25 @@ import weakref
 from typing import Any, NoReturn
 
 START_TIMEOUT = 60.0
-"""Seconds until the process is there: Python and Jinja, on a machine that is busy with more."""
+"""Seconds in which the process must be ready: it loads Python and Jinja, perhaps on a busy
+machine."""
 
 RENDER_TIMEOUT = 5.0
-"""Longer than any template takes."""
+"""Seconds that a rendering may take, more than any ordinary template needs."""
 
 MEMORY_LIMIT = 1 << 30
-"""Bytes of address space, where the system can limit that."""
+"""Bytes of address space, where the system can limit it."""
 
 
 class ChatTemplateError(Exception):
-    """What is wrong with a template, or with what it is to render."""
+    """A template cannot be used, or refuses the messages; the text says why."""
 
 
 class TemplateSandbox:
-    """One template. Raises TemplateFaultError where it cannot be used."""
+    """One template in a process of its own. Raises ChatTemplateError where it cannot be used."""
 
     def __init__(self, source: str) -> None:
-        # Its own session: Ctrl-C is for the program, not for its helpers.
+        # A session of its own, so that Ctrl-C reaches only the main program.
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", __name__],
             stdin=subprocess.PIPE,
@@ -55,22 +57,25 @@ class TemplateSandbox:
         self._send(source)
 
     def render(self, **variables: Any) -> str:
-        """The text. Raises TemplateFaultError where the template refuses, fails, takes longer
-        than SECONDS or more than MEMORY; afterwards of those two it cannot be used again."""
+        """The rendered text. Raises ChatTemplateError where the template raises an error, takes
+        longer than RENDER_TIMEOUT or more than MEMORY_LIMIT. After the last two the process has
+        ended, and each further call raises the same error."""
         return self._send(variables)
 
     def close(self) -> None:
+        """Ends the process."""
         self._error = self._error or "it was closed"
         self._finalizer()
 
     def _send(self, what: object) -> str:
+        """Sends a value as a line of JSON and returns the text of the reply."""
         return self._exchange(
             RENDER_TIMEOUT, "it takes longer than {:.0f} seconds", json.dumps(what)
         )
 
     def _exchange(self, seconds: float, timeout_message: str, line: str | None = None) -> str:
-        """What the process says, to `line` if there is one; `late` is what is wrong where it says
-        nothing for so long."""
+        """Sends `line`, if there is one, and returns the text of the reply. Kills the process where
+        none comes within `seconds`; `timeout_message` is the error then."""
         if self._error:
             raise ChatTemplateError(self._error)
         process = self._process
@@ -104,7 +109,7 @@ class TemplateSandbox:
         return str(answer["text"])
 
     def _exit_reason(self) -> str:
-        """That the process ended by itself, and what it said last."""
+        """A message that the process ended, with the last line of its stderr or its exit code."""
         assert self._process.stderr is not None
         lines = [line.strip() for line in self._process.stderr.read().splitlines()]
         last = next(filter(None, reversed(lines)), f"exit code {self._process.wait()}")
@@ -112,16 +117,17 @@ class TemplateSandbox:
 
 
 def _kill_process(process: subprocess.Popen[str]) -> None:
+    """Kills the process and closes its streams."""
     process.kill()
     process.wait()
     for stream in (process.stdin, process.stdout, process.stderr):
         if stream is not None:
-            with contextlib.suppress(OSError):  # what was still to be written goes nowhere
+            with contextlib.suppress(OSError):  # unsent data cannot be flushed any more
                 stream.close()
 
 
 def serve() -> None:
-    """The process: everything until its input ends."""
+    """The main loop of the process; ends with its input."""
     import jinja2
 
     _limit_resources()
@@ -145,14 +151,14 @@ def serve() -> None:
 
 
 def _environment() -> Any:
-    """What templates find, as transformers gives it to them."""
+    """A sandboxed Jinja environment with what transformers offers to chat templates."""
     from jinja2 import nodes
     from jinja2.ext import Extension, loopcontrols
     from jinja2.parser import Parser
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
     class Generation(Extension):
-        """`{% generation %}` marks what a model is trained on; in a prompt it marks nothing."""
+        """`{% generation %}` marks text to train on; here its content is rendered as it is."""
 
         tags = {"generation"}  # noqa: RUF012 - as the base class declares it
 
@@ -178,13 +184,14 @@ def _tojson(
     separators: tuple[str, str] | None = None,
     sort_keys: bool = False,
 ) -> str:
-    """JSON as it is; Jinja's own filter escapes it for HTML."""
+    """Plain JSON; Jinja's own filter escapes it for HTML."""
     return json.dumps(
         value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys
     )
 
 
 def _limit_resources() -> None:
+    """Limits the address space; SIGTERM ends the process at once."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     try:
         import resource
@@ -195,13 +202,14 @@ def _limit_resources() -> None:
 
 
 def _raise_template_error(message: str) -> NoReturn:
+    """`raise_exception` of chat templates."""
     import jinja2
 
     raise jinja2.TemplateError(message)
 
 
 def _strftime_now(form: str) -> str:
-    """Some templates write today's date; a fixed one keeps prompts equal from day to day."""
+    """A fixed date: some templates write today's, which would change prompts from day to day."""
     return datetime.date(2025, 1, 1).strftime(form)
 
 

@@ -1,6 +1,6 @@
-"""A GGUF into llama.cpp, or one sentence on why not.
+"""Loads a GGUF into llama.cpp, or raises an error that says in one sentence why it cannot.
 
-llama.cpp's own words are kept for error messages, off the terminal.
+llama.cpp's log is kept off the terminal; its last warnings are kept for error messages.
 """
 
 from __future__ import annotations
@@ -25,18 +25,19 @@ _warnings: list[str] = []
 
 @llama_cpp.llama_log_callback  # type: ignore[untyped-decorator]
 def _on_log(level: int, text: bytes, _: ctypes.c_void_p) -> None:
+    """Keeps the last 20 warnings and errors of llama.cpp."""
     if level >= 3:  # GGML_LOG_LEVEL_WARN
         _warnings.append(text.decode(errors="replace").strip())
         del _warnings[:-20]
 
 
 def last_warnings() -> str:
-    """What llama.cpp last warned of."""
+    """The last two warnings or errors in llama.cpp's log, on one line."""
     return " ".join(_warnings[-2:])
 
 
 def load(path: Path, gpu_layers: int) -> Any:
-    """The model with so many layers on the GPU (-1: all of them).
+    """A llama_model with `gpu_layers` layers on the GPU (-1: all of them).
 
     Raises ModelTooLargeError where it does not fit into memory, ModelFileError where llama.cpp
     cannot load it.
@@ -48,7 +49,7 @@ def load(path: Path, gpu_layers: int) -> Any:
 
 @contextmanager
 def load_vocab_only(path: Path) -> Iterator[Any]:
-    """The model without its weights: vocabulary and sizes. Raises ModelFileError as `load` does."""
+    """A llama_model without weights, for vocabulary and sizes. Raises ModelFileError."""
     model = _load(path, vocab_only=True)
     try:
         yield model
@@ -57,14 +58,15 @@ def load_vocab_only(path: Path) -> Iterator[Any]:
 
 
 def metadata(model: Any, key: str) -> str:
-    """What the file says under this key, as text; empty where it says nothing."""
+    """The value of this key of the GGUF as text; empty where the file has no such key."""
     text = ctypes.create_string_buffer(256)
     llama_cpp.llama_model_meta_val_str(model, key.encode(), text, len(text))
     return text.value.decode(errors="replace")
 
 
 def require_memory(path: Path) -> None:
-    """Raises ModelTooLargeError unless the weights fit into what memory is free, GPUs' included."""
+    """Raises ModelTooLargeError where the weights do not fit into the free memory, that of GPUs
+    included."""
     size = sum(part.stat().st_size for part in split_files(path))
     free = psutil.virtual_memory().available + sum(gpu.free for gpu in gpus())
     if size > free:
@@ -75,12 +77,13 @@ def require_memory(path: Path) -> None:
 
 
 def split_files(path: Path) -> list[Path]:
-    """All files of a model that is split into several, else the one."""
+    """All files of a GGUF that is split into several; otherwise just this one."""
     split = re.fullmatch(r"(.*)-\d{5}-of-(\d{5})\.gguf", path.name)
     return sorted(path.parent.glob(f"{split[1]}-*-of-{split[2]}.gguf")) if split else [path]
 
 
 def _load(path: Path, **settings: int) -> Any:
+    """A llama_model. `settings`: gpu_layers, vocab_only. Raises ModelFileError."""
     llama_cpp.llama_log_set(_on_log, ctypes.c_void_p(0))
     llama_cpp.llama_backend_init()
     params = llama_cpp.llama_cpp.llama_model_default_params()
@@ -94,6 +97,7 @@ def _load(path: Path, **settings: int) -> Any:
 
 
 def _load_error() -> str:
-    """The most telling of its complaints, without the name of the function that made it."""
+    """The first error in llama.cpp's log, else the last warning, without the name of the function
+    that reported it."""
     why = next((line for line in _warnings if "error" in line.lower()), "".join(_warnings[-1:]))
     return re.sub(r"^\w+: (error loading model: )?", "", why) or "no reason given"

@@ -97,6 +97,7 @@ class ServerEngine:
 
     @property
     def description(self) -> str:
+        """See `Engine.description`."""
         return f"{self.model} at {self.url}, {self._slots} requests at a time"
 
     def complete(self, requests: Iterable[Request | None]) -> Iterator[Completion]:
@@ -151,6 +152,7 @@ class ServerEngine:
         self._client.close()
 
     def _first_model(self) -> str:
+        """The first model that the server lists."""
         try:
             models = self._with_retries(lambda: self._client.models.list().data, seen_before=False)
         except Exception as error:
@@ -238,6 +240,8 @@ class ServerEngine:
         return True
 
     def _request_once(self, request: Request) -> Completion:
+        """The completion of a request, without retries. Raises what the client raises, and
+        ValueError for a reply that is no chat completion."""
         if isinstance(request.constraint, Choice):
             return self._choose_label(request, request.constraint.labels)
         return replies.completion(request, self._reply(request))
@@ -284,6 +288,7 @@ class ServerEngine:
             return None
 
     def _reply(self, request: Request) -> Any:
+        """The reply to a request; a JSON schema is sent in the form that the server accepts."""
         import openai
 
         legacy = self._legacy_schema
@@ -323,6 +328,7 @@ class ServerEngine:
         return reply
 
     def _drop_thinking_switch(self) -> None:
+        """Leaves NO_THINKING out from now on and says so once."""
         with self._message_lock:
             if self._takes_thinking_switch is None:
                 self._takes_thinking_switch = False

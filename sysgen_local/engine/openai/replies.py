@@ -37,6 +37,7 @@ def _text(message: Any) -> str:
 
 
 def _begins_with_thought(message: Any) -> bool:
+    """Whether the message has reasoning, so that its first token belongs to a thought."""
     thought = (getattr(message, name, None) for name in ("reasoning_content", "reasoning"))
     return any(thought) or not isinstance(message.content or "", str)
 
