@@ -1,10 +1,10 @@
-"""SysBench's dialogues: its own JSON layout, or the plain one of this project.
+"""Reads SysBench's dialogues, in its own JSON layout or in the plain one of this project.
 
 SysBench's: a list of {"system_id", "system_prompt", "rounds_related": bool, "messages": [{"role",
 "content"}], "prompt_infos": {user message: {"alignment": align|misalign, "criteria": {"1":
 {"criteria_id", "criteria_content", "criteria_type"}}}}}.
-Plain, one a line: {"system_id", "system", "multi_turn": dependent|parallel, "turns": [{"user",
-"alignment", "gold_answer", "criteria": [{"id", "type", "text"}]}]}.
+Plain, one object a line: {"system_id", "system", "multi_turn": dependent|parallel, "turns":
+[{"user", "alignment", "gold_answer", "criteria": [{"id", "type", "text"}]}]}.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _ROLES = ("user", "assistant")
 
 @dataclass(frozen=True, slots=True)
 class DialogueTurn:
-    """What the user says, the dataset's own answer, and the criteria: (type, text) each."""
+    """The user's text, the dataset's own answer, and the criteria as (type, text)."""
 
     user: str
     gold: str
@@ -61,7 +61,7 @@ class Dialogue:
         return tuple(turn.gold for turn in self.turns)
 
     def judged(self, marks: tuple[tuple[str, ...], ...]) -> JudgedSession:
-        """The session with these marks, a tuple a turn."""
+        """The session with these marks, one tuple for each turn."""
         return JudgedSession(
             self.id,
             self.dependency,
@@ -137,7 +137,7 @@ class _Theirs(BaseModel):
 
 
 def read_dialogues(path: Path) -> list[Dialogue]:
-    """Raises UsageError that names the place for a dialogue that lacks something."""
+    """All dialogues of a file. Raises UsageError with the place if a field is missing."""
     found = entries(path)
     dialogues = [_dialogue(entry) for entry in found]
     if not dialogues:
@@ -167,7 +167,7 @@ def _dialogue(entry: LocatedValue) -> Dialogue:
 
 
 def _plain(theirs: _Theirs, where: str) -> dict[str, Any]:
-    """SysBench's layout as the plain one; what is checked there need not be here."""
+    """SysBench's layout converted to the plain one, which is validated afterwards."""
     system, rest = theirs.messages[0], theirs.messages[1:]
     roles = tuple(message.role for message in rest)
     if system.role != "system" or roles != _ROLES * (len(roles) // 2) or not roles:
