@@ -1,9 +1,7 @@
-"""What `sysgen stats` prints: the paper's three tables for a file, and its distributions.
+"""The tables of `sysgen stats`: the SysGen paper's tables 2, 8 and 9 for a file, and distributions.
 
-Tables 2, 8 and 9 are those of the SysGen paper.
-
-Takes what `Store.stats` gives (or the side file of a live run, which has less), and optionally
-another file's, whose shares are set beside.
+The input is the result of `Store.stats`, or the side file of a running job, which has less. A
+second file can be shown beside it, in shares.
 """
 
 from __future__ import annotations
@@ -26,7 +24,7 @@ BARS = " ▁▂▃▄▅▆▇█"
 
 
 def tables(state: State, other: State | None = None, *, beside_paper: bool = False) -> list[Table]:
-    """All that there is something to say of. `other` is set beside in shares, not numbers."""
+    """All tables that have data. `other` is another file, shown in shares."""
     found = [_rows(state, other), _phases(state, other, beside_paper)]
     if state["rows"]["rejected"] or state["rows"]["dropped"]:
         found.append(_reasons(state))
@@ -104,7 +102,7 @@ def _phases(state: State, other: State | None, beside_paper: bool) -> Table:
             cells += [_share(n, paper.ROWS) for n in survived] or [""] * len(paper.MODELS)
         if other:
             whole = other["rows"]["input"] - other["rows"]["rejected"]
-            there = other["phases"].get(phase)  # its answers may not be checked
+            there = other["phases"].get(phase)  # the other file may have no checks
             cells.append(_share(there["kept"], whole) if there else "")
         table.add_row(*cells)
     return table
