@@ -42,7 +42,7 @@ def row_view(
     if row.verified and row.verified.system:
         yield _system(row)
     if review is not None and review.system is not None:
-        title = "system message as a person would have it"
+        title = "system message edited by a person"
         if review.outdated:
             title += ", in place of an earlier one"
         yield _panel(title, review.system, "bold magenta")
