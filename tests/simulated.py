@@ -273,7 +273,7 @@ def run(
                 progress.phases[name].done += 1
     for name in board.phases:
         for row in board.due(name):
-            progress.forecast.wait(name, size_of(row))
+            progress.forecast.add_waiting(name, size_of(row))
     groups = passes or [(len(the_stages), None)]
     at, grouped = 0, []
     for number, _ in groups:
@@ -287,14 +287,14 @@ def run(
 
     def watch() -> None:
         if not said or clock.now - said[-1][0] >= every:
-            said.append((clock.now, progress.left))
+            said.append((clock.now, progress.seconds_left))
 
     base = next((weight for _, weight in groups if weight), 1.0)
     for number, group in enumerate(grouped):
         dearer = (groups[number][1] or base) / base
         one = engine(clock, Costs(*(cost * dearer for cost in costs)), slots, usual)
         one.watch = watch
-        progress.passing(number, one)
+        progress.begin_pass(number, one)
         Pipeline(board, group, progress).run(one)
-    said.append((clock.now, progress.left))
+    said.append((clock.now, progress.seconds_left))
     return Told(clock.now, said, progress)

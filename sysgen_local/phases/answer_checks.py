@@ -118,8 +118,8 @@ class AnswerChecks:
 
     def questions(self, prompts: PromptSet, answer: str) -> Iterator[Question]:
         """The questions that rules cannot decide, if the prompt set has a file for them."""
-        told = self._result is not None or is_contained_in(answer, self._original)
-        if prompts.has("agree") and not told:
+        decided = self._result is not None or is_contained_in(answer, self._original)
+        if prompts.has("agree") and not decided:
             messages = prompts.messages(
                 "agree", instruction=self._instruction, answer=self._original, new=answer
             )

@@ -205,8 +205,8 @@ def leaks_answer(candidate: PhraseInRow) -> bool:
     question."""
     text = candidate.normalized
     result = candidate.texts.result
-    told = normalized(result) if result else ""
-    if told and told not in candidate.texts.question_norm and f" {told} " in f" {text} ":
+    final = normalized(result) if result else ""
+    if final and final not in candidate.texts.question_norm and f" {final} " in f" {text} ":
         return True
     words = text.split()
     if len(words) < 8:

@@ -24,7 +24,7 @@ class Table:
         first, *others = self.columns
         table = new_table(self.title, first, *(f">{name}" for name in others))
         for row in self.rows:
-            table.add_row(*map(plain, row))
+            table.add_row(*map(literal, row))
         table.caption = "\n".join(self.notes) or None
         return table
 
@@ -49,7 +49,7 @@ def new_table(title: str, *columns: str) -> RichTable:
     return table
 
 
-def plain(text: str) -> Text:
+def literal(text: str) -> Text:
     """Text of a dataset, in which rich must not interpret markup."""
     from rich.text import Text
 

@@ -182,7 +182,7 @@ def speed(progress: Progress) -> list[str]:
         f"{progress.cost.tokens_in / seconds:,.0f} tok/s in",
         f"{progress.cost.tokens_out / seconds:,.0f} out",
     ]
-    if (left := progress.left) is not None:
+    if (left := progress.seconds_left) is not None:
         parts.append(f"{clock(left)} left")
     return parts
 

@@ -70,7 +70,7 @@ def state(progress: Progress) -> dict[str, Any]:
         },
         "advice": [{"name": of.name, "says": of.says} for of in progress.advice],
         "seconds": seconds,
-        "seconds_left": progress.left,
+        "seconds_left": progress.seconds_left,
         "tokens_in": progress.cost.tokens_in,
         "tokens_out": progress.cost.tokens_out,
         "finished_in_this_run": progress.finished_here,

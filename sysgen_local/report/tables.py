@@ -13,7 +13,7 @@ from sysgen_local.core.records import REPAIRS
 from sysgen_local.report import paper
 from sysgen_local.report.checks import checks_table
 from sysgen_local.report.colours import colour
-from sysgen_local.report.grid import new_table, plain
+from sysgen_local.report.grid import literal, new_table
 from sysgen_local.report.judgements import judge_tables, similarity_tables
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def _advice(state: State) -> Table:
     table = new_table("what is poor, and what to try", "")
     table.show_header = False
     for of in state["advice"]:
-        table.add_row(plain(of["says"]))
+        table.add_row(literal(of["says"]))
     return table
 
 
@@ -198,7 +198,7 @@ def _sources(state: State) -> Table:
     sums = ("input", "final", "dropped", "rejected", "pending")
     table = new_table("rows by dataset", "dataset", *(f">{name}" for name in sums))
     for name, of in state["datasets"].items():
-        table.add_row(plain(name), *(f"{of[key]:,}" for key in sums))
+        table.add_row(literal(name), *(f"{of[key]:,}" for key in sums))
     return table
 
 
@@ -210,7 +210,7 @@ def _datasets(state: State) -> Table:
     for name, of in state["datasets"].items():
         means = [_whole(of[key] or 0) for key in ("mean_instruction", "mean_answer")]
         others = [f"{of[key]:,}" for key in ("multi_turn", "with_system")]
-        table.add_row(plain(name), plain(of["license"] or "?"), *means, *others)
+        table.add_row(literal(name), literal(of["license"] or "?"), *means, *others)
     table.caption = "query and answer: mean characters, as they came"
     return table
 
@@ -225,7 +225,7 @@ def _papers_datasets() -> Table:
 def _rejects(state: State) -> Table:
     table = new_table("the first rejects", "file", ">line", "reason", "detail")
     for of in state["first_rejects"]:
-        table.add_row(plain(of["path"]), str(of["line"]), of["reason"], plain(of["detail"]))
+        table.add_row(literal(of["path"]), str(of["line"]), of["reason"], literal(of["detail"]))
     return table
 
 

@@ -118,24 +118,24 @@ class Progress:
             reached = state.done
         raise KeyError(phase)
 
-    def passing(self, number: int, engine: Engine | None) -> None:
+    def begin_pass(self, number: int, engine: Engine | None) -> None:
         """A pass begins on this engine; None if it asks no model."""
         if now := self._pace.now():
             self._costs[self.passes[self._passing].weight] = now.costs
         self._passing = number
         self._pace = Pace(self._clock, engine)
 
-    def begin(self, row: WorkItem, phase: str) -> None:
+    def begin_row(self, row: WorkItem, phase: str) -> None:
         """A row that waited for a phase begins it."""
         self.phases[phase].running += 1
-        self.forecast.begin(phase, row.row, size_of(row))
+        self.forecast.begin_row(phase, row.row, size_of(row))
 
-    def asked(self, row: WorkItem, phase: str, request: str) -> None:
+    def request_sent(self, row: WorkItem, phase: str, request: str) -> None:
         """A request of a row is given to the engine."""
-        self.forecast.asked(phase, row.row, request)
-        self._pace.asked(request)
+        self.forecast.request_sent(phase, row.row, request)
+        self._pace.request_sent(request)
 
-    def answered(self, phase: str, completion: Completion) -> None:
+    def request_done(self, phase: str, completion: Completion) -> None:
         """A request of a phase is complete."""
         read, written = completion.tokens_in, completion.tokens_out
         spent = self.cost
@@ -144,15 +144,15 @@ class Progress:
         )
         if completion.tokens_decoded is not None:
             read = completion.tokens_decoded
-        self.forecast.answered(completion.id, read, written)
-        self._pace.answered(completion, read)
+        self.forecast.request_done(completion.id, read, written)
+        self._pace.request_done(completion, read)
 
-    def left_waiting(self, row: WorkItem, phase: str) -> None:
+    def postpone_row(self, row: WorkItem, phase: str) -> None:
         """A row that had begun a phase waits for it again."""
         self.phases[phase].running -= 1
-        self.forecast.left_waiting(phase, row.row, size_of(row))
+        self.forecast.postpone_row(phase, row.row, size_of(row))
 
-    def count(
+    def finish_row(
         self, row: WorkItem, phase: str, result: StageResult, *, goes_on: bool = False
     ) -> None:
         """A row has finished a phase; `row` has the result already. With `goes_on` it begins the
@@ -164,7 +164,7 @@ class Progress:
         else:
             state.done += 1
         following = None if result.dropped else self._next[phase]
-        self.forecast.ended(phase, row.row, following, at_once=goes_on)
+        self.forecast.finish_row(phase, row.row, following, at_once=goes_on)
         if following is None:
             self.finished_here += 1
             if not result.dropped:
@@ -180,7 +180,7 @@ class Progress:
                 self._look_at += max(few, self._look_at // 20)
 
     @property
-    def left(self) -> float | None:
+    def seconds_left(self) -> float | None:
         """Estimated seconds until the end of this run; None as long as there is no estimate. It is
         computed at most once a second."""
         if not self.pending:
@@ -203,12 +203,12 @@ class Progress:
             for name, state in self.phases.items()
         }
         passes = [of.phases for of in self.passes]
-        ahead = self.forecast.ahead(counts, passes, now.flights)
-        if ahead is None:
+        remaining = self.forecast.remaining(counts, passes, now.flights)
+        if remaining is None:
             return None
         left = sum(
             work.seconds(self._costs_of(number, now.costs), now.slots)
-            for number, work in enumerate(ahead)
+            for number, work in enumerate(remaining)
         )
         seconds = self.seconds
         early = self.finished_here < SPEAK_AFTER_ROWS and seconds < SPEAK_FROM * (seconds + left)

@@ -348,9 +348,9 @@ def progress_of(store: Store) -> Progress:
     through = store.through()
     for phase, size in store.waiting().items():
         if phase in progress.phases:
-            progress.forecast.wait(phase, size)
+            progress.forecast.add_waiting(phase, size)
             done = counts.phases[phase]
-            progress.forecast.earlier(phase, done.done, done.tokens_out, through)
+            progress.forecast.add_earlier(phase, done.done, done.tokens_out, through)
     return progress
 
 

@@ -99,7 +99,7 @@ def _sentence(line: str) -> str:
     return found[0] if found else line[:400]
 
 
-def plain(text: str) -> str:
+def without_markup(text: str) -> str:
     """The text without the Markdown and LaTeX signs around and inside numbers."""
     text = re.sub(
         r"\\(?:text|mathrm|mathbf|textbf|textit|operatorname|mbox)\s?\{([^{}]*)\}", r" \1 ", text

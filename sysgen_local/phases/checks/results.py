@@ -12,7 +12,13 @@ from fractions import Fraction
 from typing import Literal, NamedTuple
 
 from sysgen_local.core.scripts import UNSPACED, script_shares
-from sysgen_local.phases.checks.conclusions import is_cued, marks, plain, retracted, statements
+from sysgen_local.phases.checks.conclusions import (
+    is_cued,
+    marks,
+    retracted,
+    statements,
+    without_markup,
+)
 from sysgen_local.phases.checks.numbers import UNITS, Quantity, close, find_numbers
 from sysgen_local.phases.checks.options import dates_in, labels_in, options_of, same_words, words_of
 
@@ -95,7 +101,7 @@ _CHOICE = re.compile(r"\b([\w-]+(?:, [\w-]+){0,6}),? (?:or|oder|ou|o|and) ([\w-]
 
 def final_result(question: str, answer: str) -> FinalResult | None:
     """The final result of an answer to a question; None if it cannot be read reliably."""
-    question, text = plain(question[-8000:]), plain(answer)
+    question, text = without_markup(question[-8000:]), without_markup(answer)
     options = options_of(question)
     found = [mark for mark in marks(answer) if mark.kind != "answer" or _is_last(answer, mark.end)]
     if found and not retracted(answer[found[-1].end :]):
@@ -118,7 +124,7 @@ def _stated(
     kind: str, statement: str, question: str, options: tuple[tuple[str, str], ...]
 ) -> FinalResult | None:
     """The result behind a mark."""
-    text = plain(statement).strip().rstrip(".").strip()
+    text = without_markup(statement).strip().rstrip(".").strip()
     if options:
         label = _label(f"answer: {text}", options)
         return FinalResult("option", label, options=options) if label else None
@@ -224,16 +230,18 @@ def keeps_result(result: FinalResult, answer: str) -> bool:
     if found and retracted(answer[found[-1].end :]):
         found = []
     hard = [mark for mark in found if mark.kind != "answer"]
-    lines = statements(plain(answer)) or [plain(answer)]
+    lines = statements(without_markup(answer)) or [without_markup(answer)]
     if found:
         last = {mark.kind: mark for mark in found}
         said = [
-            plain(mark.statement) for mark in last.values() if mark in hard or mark == found[-1]
+            without_markup(mark.statement)
+            for mark in last.values()
+            if mark in hard or mark == found[-1]
         ]
         said = [text for text in said if _says_something(result, text)]
         if said:
             return all(_holds(result, text, marked=True) for text in said) and not _contradicted(
-                result, statements(plain(answer[found[-1].end :]))
+                result, statements(without_markup(answer[found[-1].end :]))
             )
     said = [line for line in lines if _says_something(result, line)]
     if not said:
@@ -303,7 +311,7 @@ def _holds(result: FinalResult, text: str, marked: bool = False) -> bool:
     if result.kind == "date":
         return dates_in(result.text)[0] in dates_in(text)
     if result.kind == "formula":
-        return _compact(plain(result.text)) in _compact(text)
+        return _compact(without_markup(result.text)) in _compact(text)
     said = " ".join(words_of(result.text))
     if said in _YES_NO:
         return _agrees(said, text)

@@ -65,12 +65,12 @@ class Pace:
         done = (before.steps, before.read, before.written) if before else (0, 0, 0)
         self._moments = [_Moment(clock(), *done)]
 
-    def asked(self, request: str) -> None:
+    def request_sent(self, request: str) -> None:
         """A request goes to the engine."""
         self._since[request] = self._clock()
         self._most = max(self._most, len(self._since))
 
-    def answered(self, completion: Completion, read: int) -> None:
+    def request_done(self, completion: Completion, read: int) -> None:
         """A request is complete. `read` is the number of decoded tokens of its prompt."""
         self._since.pop(completion.id, None)
         self._read += read

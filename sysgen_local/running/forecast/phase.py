@@ -53,7 +53,7 @@ class PhaseForecast:
             return self.like.times(size.rows)
         return self._whole(size, self.curve.mean if self.curve else 0.0)
 
-    def ended(self, running: RunningRow) -> None:
+    def add_finished(self, running: RunningRow) -> None:
         """Counts a row that has finished this phase."""
         read, written, requests = guess = self.guess(running.size)
         if guess.work:

@@ -46,12 +46,12 @@ class Forecast:
         self._phases = {phase: PhaseForecast(phase) for phase in phases}
         self._asked: dict[str, RunningRow] = {}
 
-    def wait(self, phase: str, size: Size) -> None:
+    def add_waiting(self, phase: str, size: Size) -> None:
         """More rows wait for a phase."""
         state = self._phases[phase]
         state.waiting = state.waiting.plus(size)
 
-    def earlier(self, phase: str, rows: int, written: int, size: Size) -> None:
+    def add_earlier(self, phase: str, rows: int, written: int, size: Size) -> None:
         """Earlier runs wrote this many tokens for this many rows, whose sizes sum to `size`."""
         state = self._phases[phase]
         guess = state.guess(size).written
@@ -59,39 +59,39 @@ class Forecast:
             each = guess / size.rows
             state.factor = (written + 5 * each) / ((rows + 5) * each)
 
-    def begin(self, phase: str, row: int, size: Size) -> None:
+    def begin_row(self, phase: str, row: int, size: Size) -> None:
         """A waiting row begins."""
         state = self._phases[phase]
         state.waiting = state.waiting.minus(size)
         state.running[row] = RunningRow(size)
 
-    def left_waiting(self, phase: str, row: int, size: Size) -> None:
+    def postpone_row(self, phase: str, row: int, size: Size) -> None:
         """A row that had begun waits again."""
         self._phases[phase].running.pop(row)
-        self.wait(phase, size)
+        self.add_waiting(phase, size)
 
-    def asked(self, phase: str, row: int, request: str) -> None:
+    def request_sent(self, phase: str, row: int, request: str) -> None:
         self._asked[request] = self._phases[phase].running[row]
 
-    def answered(self, request: str, read: int, written: int) -> None:
+    def request_done(self, request: str, read: int, written: int) -> None:
         running = self._asked.pop(request)
         running.read += read
         running.written += written
         running.requests += 1
 
-    def ended(self, phase: str, row: int, goes_to: str | None, *, at_once: bool) -> None:
+    def finish_row(self, phase: str, row: int, goes_to: str | None, *, at_once: bool) -> None:
         """A row has finished a phase. It waits for the phase `goes_to`, or begins it `at_once`."""
         state = self._phases[phase]
         running = state.running.pop(row)
-        state.ended(running)
+        state.add_finished(running)
         if goes_to is None:
             return
         if at_once:
             self._phases[goes_to].running[row] = RunningRow(running.size)
         else:
-            self.wait(goes_to, running.size)
+            self.add_waiting(goes_to, running.size)
 
-    def ahead(
+    def remaining(
         self,
         counts: Mapping[str, tuple[int, float]],
         passes: Sequence[Sequence[str]],
