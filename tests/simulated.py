@@ -134,13 +134,13 @@ class Stage:
         return {}
 
 
-class Item(Row):
+class SimulatedItem(Row):
     def after(self, phase, result):
         return self
 
 
 @dataclass
-class Board:
+class SimulatedQueue:
     rows: Sequence[Row]
     done: dict[str, dict[int, Done]] = field(default_factory=dict)
     phases: Sequence[str] = ()
@@ -152,9 +152,9 @@ class Board:
             if before and row.row not in self.done.get(phase, {}):
                 yield row
 
-    def of(self, rows: Sequence[Row]) -> Board:
-        """The same board with some of its rows."""
-        return Board(rows, self.done, self.phases)
+    def of(self, rows: Sequence[Row]) -> SimulatedQueue:
+        """The same queue with some of its rows."""
+        return SimulatedQueue(rows, self.done, self.phases)
 
     def _passed(self, phase: str, row: int) -> bool:
         found = self.done.get(phase, {}).get(row)
@@ -175,7 +175,7 @@ def rows(number: int, seed: int, *, answer: float = 600, spread: float = 0.7, tu
         for _ in range(drawn.randint(1, turns)):
             said.append(Turn("user", "q" * round(300 * math.exp(drawn.gauss(0, spread)))))
             said.append(Turn("assistant", "a" * round(answer * math.exp(drawn.gauss(0, spread)))))
-        made.append(Item(i, Conversation(tuple(said), i)))
+        made.append(SimulatedItem(i, Conversation(tuple(said), i)))
     return made
 
 
@@ -255,7 +255,7 @@ def run(
     engine=SimulatedEngine,
     costs: Costs = CPU,
     slots: int = 16,
-    board: Board | None = None,
+    queue: SimulatedQueue | None = None,
     usual: Costs = ON_CPU,
     every: float = 2.0,
 ) -> Told:
@@ -263,16 +263,16 @@ def run(
     several."""
     clock = Clock()
     names = tuple(stage.phase for stage in the_stages)
-    board = board or Board(the_rows, phases=names)
-    progress = Progress(board.phases, rows=len(the_rows), clock=clock)
-    for name in board.phases:
-        for result in board.done.get(name, {}).values():
+    queue = queue or SimulatedQueue(the_rows, phases=names)
+    progress = Progress(queue.phases, rows=len(the_rows), clock=clock)
+    for name in queue.phases:
+        for result in queue.done.get(name, {}).values():
             if result.dropped:
                 progress.phases[name].dropped[result.dropped] += 1
             else:
                 progress.phases[name].done += 1
-    for name in board.phases:
-        for row in board.due(name):
+    for name in queue.phases:
+        for row in queue.due(name):
             progress.forecast.add_waiting(name, size_of(row))
     groups = passes or [(len(the_stages), None)]
     at, grouped = 0, []
@@ -295,6 +295,6 @@ def run(
         one = engine(clock, Costs(*(cost * dearer for cost in costs)), slots, usual)
         one.watch = watch
         progress.begin_pass(number, one)
-        Pipeline(board, group, progress).run(one)
+        Pipeline(queue, group, progress).run(one)
     said.append((clock.now, progress.seconds_left))
     return Told(clock.now, said, progress)

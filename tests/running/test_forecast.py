@@ -7,10 +7,10 @@ import math
 import pytest
 from simulated import (
     GPU,
-    Board,
     Clock,
     SilentEngine,
     SimulatedEngine,
+    SimulatedQueue,
     Told,
     rows,
     run,
@@ -118,11 +118,11 @@ def test_a_judge_of_its_own_is_another_pass_of_another_price():
 def test_a_run_taken_up_again():
     """What was done before counts: half the rows are final, others wait in the middle."""
     all_rows, made = rows(60, 2), stages(2)
-    board = Board(all_rows, phases=[stage.phase for stage in made])
-    run(all_rows[:40], made, board=board.of(all_rows[:40]))
-    run(all_rows[40:50], made[:3], board=board.of(all_rows[40:50]))
-    assert len(board.done["check"]) < 40
-    told = run(all_rows, made, board=board)
+    queue = SimulatedQueue(all_rows, phases=[stage.phase for stage in made])
+    run(all_rows[:40], made, queue=queue.of(all_rows[:40]))
+    run(all_rows[40:50], made[:3], queue=queue.of(all_rows[40:50]))
+    assert len(queue.done["check"]) < 40
+    told = run(all_rows, made, queue=queue)
     sane(told)
     assert told.progress.pending == 0
     assert min(said(told)) > 0.7
