@@ -62,9 +62,9 @@ def targets(results: dict[str, JobResult], overhead: Overhead) -> str:
             lines.append(_target("of what (d) allows", 0.95, ratio(ours, results["d"]), ".1%"))
     for kind, (step, row) in overhead.items():
         reached = f"{step:.0f} us a step + {row:.1f} us a row"
-        wanted = f"<= {STEP} us + {ROW} us"
+        target = f"<= {STEP} us + {ROW} us"
         good = step <= STEP and row <= ROW
-        lines.append(_line(f"overhead, {kind}", wanted, reached, _verdict(good)))
+        lines.append(_line(f"overhead, {kind}", target, reached, _verdict(good)))
     return "\n".join(lines)
 
 
@@ -86,8 +86,8 @@ def decode_share(result: JobResult) -> float:
 
 
 def _target(what: str, least: float, reached: float, form: str) -> str:
-    wanted = f">= {least:{form}}"
-    return _line(what, wanted, f"{reached:{form}}", _verdict(reached >= least))
+    target = f">= {least:{form}}"
+    return _line(what, target, f"{reached:{form}}", _verdict(reached >= least))
 
 
 def _verdict(good: bool) -> str:

@@ -110,8 +110,8 @@ def judge(phrases: Sequence[Labelled], db: Path, verify: Callable[[Path], None])
     with Store.open(db) as store:
         for row in store.find(Choice(limit=None)):
             verdicts = row.verified.verdicts if row.verified else ()
-            said = {(v.tag, v.text): v for v in verdicts}
-            judged += [Judged(p, said.get((p.tag, p.text))) for p in rows[row.row]]
+            by_phrase = {(v.tag, v.text): v for v in verdicts}
+            judged += [Judged(p, by_phrase.get((p.tag, p.text))) for p in rows[row.row]]
     return judged
 
 
@@ -134,7 +134,9 @@ def measured(judged: Sequence[Judged]) -> Tree:
         "least_recall_of_good": None if least is None else enough[least],
         "which_is_that_of": least,
         "verdicts_on": {
-            label: shares(_said(known, label), sum(j.phrase.label == label for j in known))
+            label: shares(
+                _verdict_counts(known, label), sum(j.phrase.label == label for j in known)
+            )
             for label in LABELS
         },
         "by_tag": {tag: _agreement(of) for tag, of in by_tag.items()},
@@ -179,7 +181,7 @@ def _label(one: Judged) -> Label | None:
     return one.verdict.label if one.verdict else None
 
 
-def _said(judged: Sequence[Judged], label: Label) -> Mapping[str, int]:
+def _verdict_counts(judged: Sequence[Judged], label: Label) -> Mapping[str, int]:
     """Verdict -> number of phrases with this label."""
-    said = [_label(one) for one in judged if one.phrase.label == label]
-    return {verdict: said.count(verdict) for verdict in LABELS}
+    labels = [_label(one) for one in judged if one.phrase.label == label]
+    return {verdict: labels.count(verdict) for verdict in LABELS}

@@ -112,8 +112,8 @@ def _stemmer() -> Any:
 
 def near(one: str, other: str) -> bool:
     """Whether two phrases are near-duplicates by their content words."""
-    mine, its = content_words(one), content_words(other)
-    return bool(mine | its) and len(mine & its) >= NEAR * len(mine | its)
+    first, second = content_words(one), content_words(other)
+    return bool(first | second) and len(first & second) >= NEAR * len(first | second)
 
 
 def near_duplicates(phrases: Sequence[str]) -> int:

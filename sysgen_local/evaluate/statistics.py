@@ -43,7 +43,7 @@ def sysbench_units(sessions: Sequence[sysbench.JudgedSession]) -> Units:
         passed = [(turn.alignment, turn.usable) for turn in session.turns]
         run = sysbench.run_length(session, lambda turn: turn.usable)
         stable = run / len(session.turns)
-        mine: dict[str, tuple[float, float]] = {
+        pairs: dict[str, tuple[float, float]] = {
             "CSR": (
                 sum(turn.satisfied for turn in session.turns),
                 sum(len(turn.marks) for turn in session.turns),
@@ -53,13 +53,13 @@ def sysbench_units(sessions: Sequence[sysbench.JudgedSession]) -> Units:
         }
         for alignment in ("aligned", "misaligned"):
             group = [ok for of, ok in passed if of == alignment]
-            mine[f"ISR {alignment}"] = (sum(group), len(group))
+            pairs[f"ISR {alignment}"] = (sum(group), len(group))
         for dependency in ("dependent", "parallel"):
             here = session.dependency == dependency
-            mine[f"SSR {dependency}"] = (stable * here, float(here))
+            pairs[f"SSR {dependency}"] = (stable * here, float(here))
         for n in range(1, sysbench.OFFICIAL_TURNS + 1):
-            mine[f"R{n}"] = (float(run >= n), float(len(session.turns) >= n))
-        for metric, pair in mine.items():
+            pairs[f"R{n}"] = (float(run >= n), float(len(session.turns) >= n))
+        for metric, pair in pairs.items():
             units.setdefault(metric, []).append(pair)
     return units
 
@@ -98,12 +98,12 @@ def compare(before: Units, after: Units, *, seed: int = 0) -> dict[str, Differen
         drawn.append(_differences(sums @ times.T))
     differences = np.concatenate(drawn, axis=1)
     found = {}
-    for metric, of, mine in zip(metrics, differences, sums, strict=True):
-        whole = mine.sum(axis=1)
+    for metric, of, own in zip(metrics, differences, sums, strict=True):
+        whole = own.sum(axis=1)
         first, second = _ratio(whole[0], whole[1]), _ratio(whole[2], whole[3])
         change = None if first is None or second is None else second - first
         found[metric] = Difference(first, second, change, None, None)
-        if change is not None and np.count_nonzero(mine[1]) >= FEWEST:
+        if change is not None and np.count_nonzero(own[1]) >= FEWEST:
             low, high = np.percentile(of[~np.isnan(of)], [2.5, 97.5])
             found[metric] = Difference(first, second, change, float(low), float(high))
     return found

@@ -10,12 +10,18 @@ from typing import Any
 
 from sysgen_local import __version__
 from sysgen_local.core.records import KINDS
-from sysgen_local.export.licences import Kind, Licence, licence
+from sysgen_local.export.licences import Licence, LicenceKind, licence
 from sysgen_local.export.write import Exported
 from sysgen_local.store import Part, Variant
 
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
-_STRICTEST: tuple[Kind, ...] = ("unknown", "non-commercial", "terms", "share-alike", "permissive")
+_STRICTEST: tuple[LicenceKind, ...] = (
+    "unknown",
+    "non-commercial",
+    "terms",
+    "share-alike",
+    "permissive",
+)
 _HOLDS: dict[Variant, str] = {
     "full": "each with a system message of its own and answers that were written under it",
     "system-only": "each with a system message of its own and its original answers",

@@ -12,7 +12,7 @@ from typing import Literal
 from sysgen_local.core.errors import UsageError
 from sysgen_local.store import IMPORTED, Part
 
-Kind = Literal["permissive", "share-alike", "terms", "non-commercial", "unknown"]
+LicenceKind = Literal["permissive", "share-alike", "terms", "non-commercial", "unknown"]
 """permissive: requires credit at most. share-alike: derived data must have the same licence. terms:
 a vendor's own conditions. non-commercial: no commercial use. unknown: not stated or not listed
 here."""
@@ -24,7 +24,7 @@ class Licence:
     model under it."""
 
     id: str
-    kind: Kind
+    kind: LicenceKind
     asks: str
 
 
@@ -42,7 +42,7 @@ _GEMMA = (
 _RAIL = "Its use restrictions must be passed on to everyone who gets the data or a model of it."
 _SHARE = "What is made of it must be given on under the same licence, with credit."
 
-_KNOWN: dict[Kind, dict[str, str]] = {
+_KNOWN: dict[LicenceKind, dict[str, str]] = {
     "permissive": {
         **dict.fromkeys(("apache-2.0", "mit", "bsd", "bsd-2-clause", "bsd-3-clause"), _CREDIT),
         **dict.fromkeys(("isc", "cc-by-2.0", "cc-by-3.0", "cc-by-4.0", "odc-by"), _CREDIT),

@@ -15,10 +15,10 @@ from sysgen_local.phases.turns import words_of
 from sysgen_local.phases.words import normalized
 from sysgen_local.prompts import PromptSet
 
-Phrases = tuple[tuple[Phrase, tuple[Demand, ...]], ...]
+PhraseDemands = tuple[tuple[Phrase, tuple[Demand, ...]], ...]
 """The phrases of a system message, each with its demands that a rule can test."""
 
-Question = tuple[str, str, tuple[Message, ...], str]
+CheckQuestion = tuple[str, str, tuple[Message, ...], str]
 """(kind of check, name of the prompt, its messages, the text to look for)."""
 
 SHOWN: frozenset[Tag] = frozenset({"content", "task", "action", "style", "format"})
@@ -52,7 +52,7 @@ below it were all wrong ("Thank you for your input" in place of two recipes); a 
 0.13."""
 
 
-def phrases_of(row: Row) -> Phrases:
+def phrases_of(row: Row) -> PhraseDemands:
     """The phrases of the system message for which the row was answered. A message that was not
     judged (the dataset's own, or a person's) is one phrase."""
     assert row.verified is not None
@@ -75,7 +75,7 @@ class AnswerChecks:
         turn: int,
         instruction: str,
         original: str,
-        phrases: Phrases,
+        phrases: PhraseDemands,
         asked: frozenset[str] = frozenset(),
     ) -> None:
         """`asked` are the n-grams of the prompt, see `prompt_ngrams`."""
@@ -107,8 +107,8 @@ class AnswerChecks:
             )
         if self._asked and not self._asked.isdisjoint(_ngrams(answer)):
             checks.append(self._rule_check("echo", "an answer", False, "it repeats the prompt"))
-        said = normalized(self._original)
-        if claims := [c for c in claimed_tool_output(answer) if normalized(c) not in said]:
+        original = normalized(self._original)
+        if claims := [c for c in claimed_tool_output(answer) if normalized(c) not in original]:
             checks.append(self._rule_check("tool_claim", claims[0], False, "no tool was called"))
         for phrase, asked in self._phrases:
             for demand in asked:
@@ -116,7 +116,7 @@ class AnswerChecks:
                 checks.append(self._rule_check("phrase", phrase.text, met, demand.text))
         return checks
 
-    def questions(self, prompts: PromptSet, answer: str) -> Iterator[Question]:
+    def questions(self, prompts: PromptSet, answer: str) -> Iterator[CheckQuestion]:
         """The questions that rules cannot decide, if the prompt set has a file for them."""
         decided = self._result is not None or is_contained_in(answer, self._original)
         if prompts.has("agree") and not decided:
@@ -153,7 +153,7 @@ class AnswerChecks:
         return Check(self._turn, kind, text, "rule", float(holds), detail)
 
 
-def repeats_system_message(answer: str, phrases: Phrases) -> bool:
+def repeats_system_message(answer: str, phrases: PhraseDemands) -> bool:
     """Whether at least four fifths of the answer repeat phrases of the system message."""
     left = f" {normalized(answer)} "
     for phrase, _ in phrases:

@@ -217,7 +217,8 @@ def leaks_answer(candidate: PhraseInRow) -> bool:
 
 
 def later_turn(candidate: PhraseInRow) -> bool:
-    """It is about a later turn only. Phrases for style and format have no topic, so they stay."""
+    """It is about a later turn only. Phrases for style and format have no topic, so they
+    stay."""
     if candidate.phrase.tag in ("style", "format"):
         return False
     return is_of_later_turns(candidate.text, candidate.texts.exchanges)

@@ -216,8 +216,8 @@ def _used(row: Row) -> list[Verdict]:
 
 def _left_out(row: Row) -> Iterator[tuple[str, str, str]]:
     """(reason, tag, phrase) of the phrases that the filter, then the verdicts removed."""
-    for gone in row.filtered.removed if row.filtered else ():
-        yield f"filter: {gone.reason}", gone.tag, gone.text
+    for removed in row.filtered.removed if row.filtered else ():
+        yield f"filter: {removed.reason}", removed.tag, removed.text
     used = _used(row)
     for v in row.verified.verdicts if row.verified else ():
         if v not in used:

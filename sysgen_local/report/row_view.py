@@ -95,8 +95,10 @@ def _phrases(row: Row) -> Iterator[RenderableType]:
         )
     for phrase in () if judged else row.filtered.phrases:
         table.add_row(phrase.tag, Text(phrase.text), style=colour(phrase.tag))
-    for gone in row.filtered.removed:
-        table.add_row(Text(gone.tag), Text(gone.text), Text(f"filter: {gone.reason}"), style="dim")
+    for removed in row.filtered.removed:
+        table.add_row(
+            Text(removed.tag), Text(removed.text), Text(f"filter: {removed.reason}"), style="dim"
+        )
     if table.row_count:
         yield table
 

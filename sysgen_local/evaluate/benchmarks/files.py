@@ -70,11 +70,11 @@ def checked(kind: type[M], entry: LocatedValue, *, hint: str) -> M:
 
 def unique(keys: Sequence[tuple[object, str]], what: str) -> None:
     """Raises UsageError if a key of the (key, where) comes twice."""
-    seen: dict[object, str] = {}
+    places: dict[object, str] = {}
     for key, where in keys:
-        if key in seen:
-            raise UsageError(f"{where}: {what} {key} is there already ({seen[key]})")
-        seen[key] = where
+        if key in places:
+            raise UsageError(f"{where}: {what} {key} is there already ({places[key]})")
+        places[key] = where
 
 
 def text_of(path: Path) -> str:

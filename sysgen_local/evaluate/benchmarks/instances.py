@@ -102,9 +102,9 @@ def read_replies(
     if all(isinstance(entry, dict) and "id" in entry for entry in whole):
         grouped: dict[str, list[Any]] = {}
         for entry in whole:
-            mine = grouped.setdefault(str(entry["id"]), [])
+            replies = grouped.setdefault(str(entry["id"]), [])
             several = next((entry[name] for name in _REPLIES if name in entry), None)
-            mine.extend(several if isinstance(several, list) else [entry])
+            replies.extend(several if isinstance(several, list) else [entry])
         return _by_id(path, grouped, instances)
     if instances is None:
         return [_rated(str(i), "", [reply]) for i, reply in enumerate(whole)]

@@ -148,13 +148,13 @@ class Forecast:
         """Updates the curve of each phase. Returns whether there is an estimate for every phase."""
         for name, state in self._phases.items():
             state.curve = state.lengths.curve(state.multiple(*one) for one in running[name])
-        seen = [state.each for state in self._phases.values() if state.rows]
+        known = [state.each for state in self._phases.values() if state.rows]
         for name in working:
             state = self._phases[name]
             if not (state.known or state.rows):
-                if not seen:
+                if not known:
                     return False
-                state.like = max(seen, key=lambda tokens: tokens.work)
+                state.like = max(known, key=lambda tokens: tokens.work)
         return True
 
     def _waiting(self, name: str, rows: int) -> Size:
