@@ -25,28 +25,25 @@ SHOWN: frozenset[Tag] = frozenset({"content", "task", "action", "style", "format
 """Tags whose phrases can be checked in an answer. A role, a fact about the user or an available
 tool cannot."""
 
-
-_RUN = 5
+_NGRAM_WORDS = 5
 """Length of the word n-grams: two texts seldom share one by chance."""
 
-
-_ENOUGH = 15
+_COMPARABLE_WORDS = 15
 """Minimum number of content words for comparing their shares."""
 
-_UNRELATED = 0.15
+_MIN_RELATED = 0.15
 """Minimum share of content words in common with question and original. Of 158 answers of a real
 model two had less, and both were about another subject; the next one had 0.16 and told another
 story than the original."""
 
-
-_OWN = 12
+_MANY_OWN_WORDS = 12
 """If the original answer has this many content words that are not in the question, the new answer
 must have at least one of them, ..."""
 
-_SAYING = 4
+_MORE_THAN_YES = 4
 """Minimum number of content words of an answer that is more than yes or no."""
 
-_LEFT = 0.1
+_MIN_KEPT = 0.1
 """... or this share of them, if it is not much shorter. Of 86 answers of a real model, the four
 below it were all wrong ("Thank you for your input" in place of two recipes); a metaphor had
 0.13."""
@@ -140,14 +137,14 @@ class AnswerChecks:
             return False
         new, old = words_of(answer), words_of(self._original)
         own = old - words_of(self._instruction)
-        if len(own) >= _OWN and len(new) >= _SAYING:
+        if len(own) >= _MANY_OWN_WORDS and len(new) >= _MORE_THAN_YES:
             kept = len(new & own)
-            if not kept or (kept < _LEFT * len(own) and 2 * len(new) >= len(old)):
+            if not kept or (kept < _MIN_KEPT * len(own) and 2 * len(new) >= len(old)):
                 return True
-        if min(len(new), len(old)) < _ENOUGH:
+        if min(len(new), len(old)) < _COMPARABLE_WORDS:
             return False
         there = len(new & (old | words_of(self._instruction))) / len(new)
-        return max(there, len(new & old) / len(old)) < _UNRELATED
+        return max(there, len(new & old) / len(old)) < _MIN_RELATED
 
     def _rule_check(self, kind: str, text: str, holds: bool, detail: str) -> Check:
         return Check(self._turn, kind, text, "rule", float(holds), detail)
@@ -165,12 +162,12 @@ def is_contained_in(answer: str, original: str) -> bool:
     """Whether the answer is contained in the original: nine of ten of its words are in a shared
     n-gram of five words, and so is every word with a digit."""
     words, there = normalized(answer).split(), _ngrams(original)
-    if len(words) < _RUN:
+    if len(words) < _NGRAM_WORDS:
         return words == normalized(original).split()
     left = set(range(len(words)))
-    for i in range(len(words) - _RUN + 1):
-        if " ".join(words[i : i + _RUN]) in there:
-            left -= set(range(i, i + _RUN))
+    for i in range(len(words) - _NGRAM_WORDS + 1):
+        if " ".join(words[i : i + _NGRAM_WORDS]) in there:
+            left -= set(range(i, i + _NGRAM_WORDS))
     figures = any(char.isdigit() for i in left for char in words[i])
     return not figures and len(left) * 10 <= len(words)
 
@@ -188,7 +185,7 @@ def prompt_ngrams(prompts: PromptSet) -> frozenset[str]:
 
 def _ngrams(text: str) -> set[str]:
     words = normalized(text).split()
-    return {" ".join(words[i : i + _RUN]) for i in range(len(words) - _RUN + 1)}
+    return {" ".join(words[i : i + _NGRAM_WORDS]) for i in range(len(words) - _NGRAM_WORDS + 1)}
 
 
 def has_exact_result(instruction: str, answer: str) -> bool:
