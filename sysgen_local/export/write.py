@@ -96,8 +96,8 @@ def export(
     With splits, each row goes into the file NAME-split by a hash of its first instruction, so
     that the same question is always in the same split. Without finished rows the file is empty.
 
-    The options `sources`, `dedupe`, `exclude` and `permissive_only` have no effect here:
-    `export_dataset` applies them.
+    The options `sources`, `dedupe`, `exclude` and `permissive_only` have no effect here: the caller
+    applies them before (see `sysgen_local.cli.export`).
 
     Raises UsageError for an ending, a condition or a folder that cannot be used and for checks
     that the store does not have, SysgenError if writing fails.
