@@ -13,8 +13,8 @@ import sys
 from pathlib import Path
 
 from sysgen_local.core.resources import resource
-from sysgen_local.engine.llama.tokenizer import Piece, Vocab
-from sysgen_local.engine.llama.weights import head
+from sysgen_local.engine.llama.tokenizer import PromptPart, Tokenizer
+from sysgen_local.engine.llama.weights import load_vocab_only
 from sysgen_local.store import Store
 
 LOOKUP, PROPOSED = 3, 8
@@ -47,16 +47,16 @@ def steps(source: list[int], answer: list[int]) -> tuple[int, int]:
 
 def main(path: Path, model: Path) -> None:
     written = taken = wasted = 0
-    with head(model) as loaded, Store.open(path, read_only=True) as store:
-        vocab = Vocab(loaded)
+    with load_vocab_only(model) as loaded, Store.open(path, read_only=True) as store:
+        tokenizer = Tokenizer(loaded)
         for row in store.find("final", limit=None):
             assert row.responded is not None
             pairs = zip(row.conversation.turns, row.responded.turns, strict=True)
             before: list[int] = []
             for old, new in pairs:
-                old_tokens = vocab.encode([Piece(old.content)]).tokens
+                old_tokens = tokenizer.encode([PromptPart(old.content)]).tokens
                 if old.role == "assistant":
-                    answer = vocab.encode([Piece(new.content)]).tokens
+                    answer = tokenizer.encode([PromptPart(new.content)]).tokens
                     count, vain = steps(before + old_tokens, answer)
                     written, taken, wasted = written + len(answer), taken + count, wasted + vain
                 before += old_tokens

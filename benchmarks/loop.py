@@ -13,13 +13,13 @@ from typing import Any
 from llama_cpp import Llama, LlamaGrammar, llama_cpp
 
 from benchmarks import job
-from sysgen_local.engine.llama.amx import leave_out_if_it_fails
+from sysgen_local.engine.llama.amx import disable_if_broken
 from sysgen_local.engine.request import Choice, Completion, Json, Request
 
 
 class Loop:
     def __init__(self, model: str) -> None:
-        leave_out_if_it_fails()
+        disable_if_broken()
         self._llama = Llama(
             model,
             n_ctx=job.CONTEXT,

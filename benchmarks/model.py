@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from benchmarks.build import CACHE
 from sysgen_local.core.resources import resource
-from sysgen_local.engine.llama.tokenizer import Piece, Vocab
-from sysgen_local.engine.llama.weights import head
+from sysgen_local.engine.llama.tokenizer import PromptPart, Tokenizer
+from sysgen_local.engine.llama.weights import load_vocab_only
 
 WIDTH, LAYERS, HEADS, KV_HEADS, FEED, VOCABULARY, CONTEXT = 896, 24, 14, 2, 4864, 151_936, 32_768
 END = "<|im_end|>"
@@ -134,17 +134,19 @@ def _tables(random: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[n
 def _bigrams() -> dict[int, dict[int, float]]:
     """token -> next token -> its share, from texts of two kinds that have no word in common."""
     counts: dict[int, dict[int, float]] = {}
-    with head(resource("builtin_model/builtin.gguf")) as builtin:
-        vocab = Vocab(builtin)
-        for weight, text in _texts(Random(0), Words(vocab)):
-            asked = Piece("<|im_start|>assistant\n", markup=True)
-            tokens = vocab.encode([asked, Piece(text), Piece(END, markup=True)]).tokens
-            start = len(vocab.encode([asked]).tokens) - 1
+    with load_vocab_only(resource("builtin_model/builtin.gguf")) as builtin:
+        tokenizer = Tokenizer(builtin)
+        for weight, text in _texts(Random(0), Words(tokenizer)):
+            asked = PromptPart("<|im_start|>assistant\n", markup=True)
+            tokens = tokenizer.encode(
+                [asked, PromptPart(text), PromptPart(END, markup=True)]
+            ).tokens
+            start = len(tokenizer.encode([asked]).tokens) - 1
             for token, successor in zip(tokens[start:], tokens[start + 1 :], strict=False):
                 row = counts.setdefault(token, {})
                 row[successor] = row.get(successor, 0) + weight
         # A JSON string begins like a phrase; it begins like a tag only if the grammar requires it.
-        for tag in (vocab.encode([Piece(tag)]).tokens[0] for tag in TAGS):
+        for tag in (tokenizer.encode([PromptPart(tag)]).tokens[0] for tag in TAGS):
             for row in counts.values():
                 if tag in row:
                     row[tag] *= RARE
@@ -157,8 +159,8 @@ def _bigrams() -> dict[int, dict[int, float]]:
 class Words:
     """Words of one token each: some for phrases, others for answers."""
 
-    def __init__(self, vocab: Vocab) -> None:
-        pieces = [piece.decode(errors="ignore") for piece in vocab.pieces]
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        pieces = [piece.decode(errors="ignore") for piece in tokenizer.token_bytes]
         lower = [p for p in pieces if re.fullmatch(" [a-z]{4,9}", p) and p[1:] not in TAGS]
         random = Random(1)
         chosen = random.sample(lower, 200)

@@ -19,7 +19,7 @@ from typing import Any
 from benchmarks import job
 from sysgen_local.cli.commands import cli
 from sysgen_local.engine.llama import engine as llama
-from sysgen_local.engine.llama.grammar import Matcher
+from sysgen_local.engine.llama.grammar import GrammarMatcher
 from sysgen_local.engine.request import Completion, Request
 from sysgen_local.store import Store
 
@@ -87,14 +87,14 @@ def _count_forced() -> list[int]:
     """A list to which each call of the grammar adds its number of forced tokens, which are decoded
     like a prompt."""
     counts: list[int] = []
-    real = Matcher.forced
+    real = GrammarMatcher.fast_forward
 
-    def forced(self: Matcher) -> list[int]:
+    def forced(self: GrammarMatcher) -> list[int]:
         tokens = real(self)
         counts.append(len(tokens))
         return tokens
 
-    Matcher.forced = forced  # type: ignore[method-assign]
+    GrammarMatcher.fast_forward = forced  # type: ignore[method-assign]
     return counts
 
 

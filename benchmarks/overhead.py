@@ -20,7 +20,7 @@ import llama_cpp
 import numpy as np
 
 from sysgen_local.engine.llama.engine import LlamaEngine
-from sysgen_local.engine.llama.plan import Options
+from sysgen_local.engine.options import Options
 from sysgen_local.engine.request import GREEDY, Json, Message, Request, Sampling, Segment
 from sysgen_local.phases.tags import SCHEMA
 
@@ -50,7 +50,7 @@ def measure(model: Path, runs: int = 5) -> dict[str, tuple[float, float]]:
 def _step(model: Path, slots: int, sampling: Sampling, constraint: Json | None) -> float:
     """Seconds a step in which all slots write."""
     engine = LlamaEngine(model, Options(slots=slots, context=1024, threads=1))
-    stock = _stock(engine.vocab.size)
+    stock = _stock(engine.tokenizer.size)
     real = llama_cpp.llama_decode, llama_cpp.llama_get_logits
     step = 0
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from benchmarks import job
 from sysgen_local.core.resources import resource
 from sysgen_local.engine.llama.engine import LlamaEngine
-from sysgen_local.engine.llama.plan import Options
+from sysgen_local.engine.options import Options
 from sysgen_local.engine.request import Message, Request, Segment
 
 JOBS = 200

@@ -20,7 +20,7 @@ from benchmarks import job
 from sysgen_local.core.records import LABELS, Row
 from sysgen_local.core.resources import resource
 from sysgen_local.engine.llama.engine import LlamaEngine
-from sysgen_local.engine.llama.plan import Options
+from sysgen_local.engine.options import Options
 from sysgen_local.engine.request import Choice, Json, Message, Request, Segment
 from sysgen_local.phases.filter import Filter
 from sysgen_local.phases.generate import Generate

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from sysgen_local.core.records import Conversation, Row, Turn
-from sysgen_local.engine.llama.pace import ON_CPU, StepTimes
 from sysgen_local.engine.llama.scheduler import Scheduler
+from sysgen_local.engine.llama.step_costs import CPU_COSTS, StepCosts
 from sysgen_local.engine.request import Completion, Costs, Flight, Load, Request
 from sysgen_local.running.pipeline import Pipeline
 from sysgen_local.running.progress import Pass, Progress, size_of
@@ -31,14 +31,14 @@ class Clock:
 @dataclass(slots=True)
 class _Sequence:
     request: Request
-    waiting: int
+    pending_tokens: int
     read: int
     to_write: int
     started: float
     slot: int = 0
     written: int = 0
-    reading: bool = True
-    piecemeal: bool = False
+    is_prefilling: bool = True
+    one_token_per_step: bool = False
     finish: str | None = None
 
 
@@ -47,11 +47,13 @@ class SimulatedEngine:
 
     description = "simulated"
 
-    def __init__(self, clock: Clock, costs: Costs, slots: int = 16, usual: Costs = ON_CPU) -> None:
+    def __init__(
+        self, clock: Clock, costs: Costs, slots: int = 16, usual: Costs = CPU_COSTS
+    ) -> None:
         self.clock = clock
         self.costs = costs
         self.slots = slots
-        self.times = StepTimes(usual)
+        self.times = StepCosts(usual)
         self.scheduler = Scheduler(512)
         self.watch = lambda: None
 
@@ -68,21 +70,21 @@ class SimulatedEngine:
             if not running:
                 return
             shares = self.scheduler.schedule()
-            read = sum(s.length for s in shares if s.sequence.reading)
-            written = sum(s.length for s in shares if not s.sequence.reading)
+            read = sum(s.length for s in shares if s.sequence.is_prefilling)
+            written = sum(s.length for s in shares if not s.sequence.is_prefilling)
             step = self.costs.fixed + self.costs.read * read + self.costs.written * written
             self.clock.now += step
             self.times.add(read, written, step)
             for sequence, length in shares:
-                sequence.waiting -= length
-                if not sequence.waiting:
-                    sequence.reading = False
+                sequence.pending_tokens -= length
+                if not sequence.pending_tokens:
+                    sequence.is_prefilling = False
                     sequence.written += sequence.to_write > 0
-                    sequence.waiting = 1
+                    sequence.pending_tokens = 1
                     if sequence.written >= sequence.to_write:
                         sequence.finish = "stop"
             self.watch()
-            for done in self.scheduler.retire():
+            for done in self.scheduler.remove_finished():
                 yield Completion(
                     done.request.id, "", "stop", done.read + 480, done.written,
                     self.clock.now - done.started, tokens_decoded=done.read,
@@ -90,11 +92,18 @@ class SimulatedEngine:
 
     def load(self) -> Load:
         flights = tuple(
-            Flight(s.request.id, s.read - s.waiting * s.reading, s.written)
+            Flight(s.request.id, s.read - s.pending_tokens * s.is_prefilling, s.written)
             for s in self.scheduler.running
         )
         times = self.times
-        return Load(times.steps, times.read, times.written, self.slots, flights, times.costs)
+        return Load(
+            times.steps,
+            times.prefill_tokens,
+            times.generated_tokens,
+            self.slots,
+            flights,
+            times.costs,
+        )
 
     def cancel(self) -> None: ...
 
@@ -256,7 +265,7 @@ def run(
     costs: Costs = CPU,
     slots: int = 16,
     queue: SimulatedQueue | None = None,
-    usual: Costs = ON_CPU,
+    usual: Costs = CPU_COSTS,
     every: float = 2.0,
 ) -> Told:
     """Runs the stages; `passes` are (number of stages, weight of their model) where there are

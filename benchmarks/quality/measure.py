@@ -20,7 +20,7 @@ from sysgen_local.core.records import Phase
 from sysgen_local.prompts import PromptSet
 from sysgen_local.store import Store
 from sysgen_local.store.counts import Counts
-from sysgen_local.store.rows import Choice
+from sysgen_local.store.rows import RowQuery
 
 Say = Callable[[str], None]
 
@@ -58,8 +58,8 @@ def measure(db: Path, prompts: str | None, say: Say, *, seconds: float | None = 
     with; None for the set that the store names. `seconds`: the duration of the run."""
     with Store.open(db) as store:
         counts = store.counts()
-        rows = store.find(Choice(limit=None))
-        final = {row.row for row in store.find(Choice("final", limit=None))}
+        rows = store.find(RowQuery(limit=None))
+        final = {row.row for row in store.find(RowQuery("final", limit=None))}
         respond = store.recipe("respond")
         first_only = respond is not None and respond.facts.get("turns") == "first"
         made_with = _made_with(store)

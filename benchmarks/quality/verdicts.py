@@ -29,7 +29,7 @@ from sysgen_local.core.records import (
 )
 from sysgen_local.evaluate.benchmarks.files import checked, entries
 from sysgen_local.store import Store
-from sysgen_local.store.rows import Choice
+from sysgen_local.store.rows import RowQuery
 
 FEWEST_GOOD = 5
 """Minimum number of good phrases of a tag for the least recall."""
@@ -108,7 +108,7 @@ def judge(phrases: Sequence[Labelled], db: Path, verify: Callable[[Path], None])
     verify(db)
     judged = []
     with Store.open(db) as store:
-        for row in store.find(Choice(limit=None)):
+        for row in store.find(RowQuery(limit=None)):
             verdicts = row.verified.verdicts if row.verified else ()
             by_phrase = {(v.tag, v.text): v for v in verdicts}
             judged += [Judged(p, by_phrase.get((p.tag, p.text))) for p in rows[row.row]]

@@ -74,7 +74,7 @@ def doctor() -> None:
     for name, where in _packaged():
         table.add_row(name, escape(where))
     console.print(table, soft_wrap=True)
-    for line in _advice(offload) + (_AMX if amx.fails() else []):
+    for line in _advice(offload) + (_AMX if amx.is_broken() else []):
         console.print(line, soft_wrap=True, highlight=False)
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +12,7 @@ from click.core import ParameterSource
 from sysgen_local.cli import options as opt
 
 if TYPE_CHECKING:
-    from sysgen_local.export import Exported, ExportOptions
-    from sysgen_local.store import Selection, Store
+    pass
 
 
 class _Splits(click.ParamType[dict[str, float]]):
@@ -150,23 +147,21 @@ def export(output: Path, db: Path, card: bool, rejects: bool, **given: Any) -> N
       sysgen export -o gemma.jsonl --fold-system --where "turns = 1"
       sysgen export -o rejects.jsonl --rejects --where "reason = 'bad_json'"
     """
-    from sysgen_local.core.files import write
     from sysgen_local.export import STDOUT
     from sysgen_local.store import Store
+    from sysgen_local.workflows.export import export as write
 
     if rejects:
         _alone("rejects", "output", "db", "where")
         _export_rejects(output, db, given["where"])
         return
     with Store.open(db, create=False, read_only=True) as store:
-        written, text = _export(store, output, click.echo, _options(**given))
-    for of in written:
+        done = write(store, output, card=card, say=_say, **_options(**given))
+    for of in done.files:
         to = "standard output" if of.path == STDOUT else of.path
         click.echo(f"{of.rows:,} rows written to {to}", err=True)
-    if card and output != STDOUT:
-        beside = output.with_suffix(".card.md")
-        write(beside, text)
-        click.echo(f"its card: {beside}", err=True)
+    if done.card_path:
+        click.echo(f"its card: {done.card_path}", err=True)
 
 
 @click.command()
@@ -186,16 +181,17 @@ def push(repo: str, db: Path, upload: bool, public: bool, **given: Any) -> None:
     """
     from sysgen_local.export import hub
     from sysgen_local.store import Store
+    from sysgen_local.workflows.export import export as write
 
     hub.check_repo(repo)
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder, "data.parquet")
         with Store.open(db, create=False, read_only=True) as store:
             name = repo.split("/")[-1]
-            written, text = _export(store, output, click.echo, _options(**given), name)
-        Path(folder, "README.md").write_text(text, encoding="utf-8")
+            done = write(store, output, card=False, name=name, say=_say, **_options(**given))
+        Path(folder, "README.md").write_text(done.card, encoding="utf-8")
         for file in sorted(Path(folder).iterdir()):
-            rows = next((f", {of.rows:,} rows" for of in written if of.path == file), "")
+            rows = next((f", {of.rows:,} rows" for of in done.files if of.path == file), "")
             click.echo(f"{file.name}: {file.stat().st_size:,} bytes{rows}", err=True)
         if not upload:
             click.echo(f"would go to the dataset {repo}; --upload does it", err=True)
@@ -203,115 +199,18 @@ def push(repo: str, db: Path, upload: bool, public: bool, **given: Any) -> None:
         click.echo(f"uploaded: {hub.upload(repo, Path(folder), private=not public)}", err=True)
 
 
-def _options(
-    *, form: Any, license_policy: str, reasoning: str, sources: Any, exclude: Any, **same: Any
-) -> ExportOptions:
-    """The options of the command line as one object."""
-    from sysgen_local.export import ExportOptions
-
-    return ExportOptions(
-        format=form,
-        sources=tuple(sources),
-        exclude=tuple(exclude),
-        reasoning=reasoning == "keep",
-        permissive_only=license_policy == "permissive",
+def _options(*, form: Any, license_policy: str, reasoning: str, **same: Any) -> dict[str, Any]:
+    """The options of the command line as those of the workflow."""
+    return {
+        "format": form,
+        "reasoning": reasoning == "keep",
+        "permissive_only": license_policy == "permissive",
         **same,
-    )
+    }
 
 
-def _export(
-    store: Store,
-    output: Path,
-    say: Callable[..., None],
-    options: ExportOptions,
-    name: str | None = None,
-) -> tuple[list[Exported], str]:
-    """Writes the files; they and the text of the card."""
-    from sysgen_local.export import (
-        card,
-        check_output,
-        generators,
-        omitted_reasoning,
-        permit,
-        require_checks,
-    )
-    from sysgen_local.export import export as write
-    from sysgen_local.store import OUTSIDE
-
-    check_output(output)
-    if options.sources:
-        store.narrow(store.sources(options.sources))
-    if options.checks:
-        require_checks(store, options)
-    stats = store.stats()
-    selection = options.selection()
-    without, notes = _left_out(store, options, selection)
-    selection = replace(selection, without=without)
-    lineage = store.lineage(options.format, selection)
-    if options.permissive_only:
-        permit(lineage, generators(stats))
-    for note in notes:
-        say(note, err=True)
-    written = write(store, output, options, without)
-    if skipped := sum(of.skipped for of in written):
-        outside = OUTSIDE[options.format]
-        notes.append(f"{skipped:,} rows have no place in {options.format}: {outside}")
-        say(notes[-1], err=True)
-    for of in written:
-        if of.late:
-            say(f"{of.path}: {_late(of.late)}", err=True)
-    if thoughts := omitted_reasoning(store, options, selection):
-        notes.append(thoughts.says)
-        say(str(thoughts), err=True)
-    if options.variant == "full" and (stale := stats["reviews"]["stale"]):
-        note = f"{stale:,} rows were answered before a person edited their system message"
-        say(f"{note} (`sysgen respond --edited` answers them anew)", err=True)
-        notes.append(note)
-    if options.sources:
-        notes.append(f"only rows of {', '.join(options.sources)}")
-    if options.where:
-        notes.append(f"only rows that meet {options.where}")
-    if least := options.min_p_good:
-        notes.append(f"only rows all of whose phrases have a p(good) of at least {least}")
-    return written, card(
-        stats,
-        written,
-        lineage,
-        name=name or output.stem,
-        layout=options.format,
-        variant=options.variant,
-        notes=notes,
-    )
-
-
-def _late(columns: Sequence[str]) -> str:
-    return (
-        f"the first 10 MB have nothing in {' and '.join(columns)}, and some readers learn a "
-        "column's type from there: name the types (`load_dataset(..., features=...)`), or write "
-        ".parquet"
-    )
-
-
-def _left_out(
-    store: Store, options: ExportOptions, selection: Selection
-) -> tuple[tuple[int, ...], list[str]]:
-    """The numbers of the selected rows to leave out, ascending, and a sentence for each reason."""
-    from sysgen_local.export import near_duplicates
-
-    of = options.format, options.variant, selection
-    out: set[int] = set()
-    notes = []
-    for path in options.exclude:
-        prompts = near_duplicates.prompts_of(path)
-        found = near_duplicates.contaminated(store.questions(*of), prompts)
-        notes.append(f"{len(found):,} rows left out that resemble a prompt of {path.name}")
-        out.update(found)
-    if options.dedupe:
-        rows = ((row, text) for row, text in store.instructions(*of) if row not in out)
-        found = near_duplicates.duplicates(rows)
-        notes.append(f"{len(found):,} near-duplicates of earlier rows left out")
-        out.update(found)
-    return tuple(sorted(out)), notes
+def _say(line: str) -> None:
+    click.echo(line, err=True)
 
 
 def _alone(flag: str, *others: str) -> None:

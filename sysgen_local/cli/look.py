@@ -127,7 +127,7 @@ def show(
     """
     from sysgen_local.core.errors import UsageError
     from sysgen_local.report.row_view import row_view
-    from sysgen_local.store import Choice, Store
+    from sysgen_local.store import RowQuery, Store
 
     asked = sample or dropped or phase or tag or where or rejected
     if (row is None) == (not asked):
@@ -144,7 +144,7 @@ def show(
             found = [one] if (one := store.row(row)) else []
         else:
             found = store.find(
-                Choice(
+                RowQuery(
                     state="dropped" if dropped or phase else None,
                     phase=phase,
                     tag=tag,

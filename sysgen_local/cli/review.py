@@ -48,11 +48,11 @@ def review(
     from sysgen_local.review.redirect_file import RedirectFile
     from sysgen_local.review.server import ReviewServer
     from sysgen_local.review.session import Session
-    from sysgen_local.store import Choice, Store
+    from sysgen_local.store import RowQuery, Store
 
     with Store.open(db, create=False) as store:
-        choice = Choice("final", where=where, limit=sample, seed=seed if sample else None)
-        session = Session(store, choice)
+        query = RowQuery("final", where=where, limit=sample, seed=seed if sample else None)
+        session = Session(store, query)
         total = len(session.rows)
         if not total:
             raise UsageError(

@@ -38,3 +38,22 @@ class Settings:
     language: str | None = None
     min_p_good: float | None = None
     existing_system: ExistingSystem | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How inputs are read. None was not given."""
+
+    mapping: str | None = None
+    """Where to find what in rows of a shape of their own, as "instruction=KEY,answer=KEY"."""
+    license: str | None = None
+    split: str | None = None
+    encoding: str | None = None
+    limit: int | None = None
+    """Only the first so many rows of each input."""
+    strict: bool = False
+    """The first row that cannot be used ends the reading with an error."""
+    appended: bool | None = None
+    """Of a file that grew since it was read, the new rows are read. None: whoever is asked says."""
+    skip_system: bool | None = None
+    """Rows that have a system message are rejected. None: as the input was read before."""

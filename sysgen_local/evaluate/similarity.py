@@ -54,7 +54,7 @@ def compare(
             for name, measure in measures.items():
                 for of, value in zip(values, measure(pairs), strict=True):
                     of[name] = value
-            store.measured({row: of for (row, _, _), of in zip(page, values, strict=True)})
+            store.write_measures({row: of for (row, _, _), of in zip(page, values, strict=True)})
             done += len(page)
             on_page(done)
     return done

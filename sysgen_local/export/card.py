@@ -12,7 +12,7 @@ from sysgen_local import __version__
 from sysgen_local.core.records import KINDS
 from sysgen_local.export.licences import Licence, LicenceKind, licence
 from sysgen_local.export.write import Exported
-from sysgen_local.store import Part, Variant
+from sysgen_local.store import LineageEntry, Variant
 
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 _STRICTEST: tuple[LicenceKind, ...] = (
@@ -52,7 +52,7 @@ def generators(stats: Mapping[str, Any]) -> dict[str, Licence]:
 def card(
     stats: Mapping[str, Any],
     written: Sequence[Exported],
-    lineage: Sequence[Part],
+    lineage: Sequence[LineageEntry],
     *,
     name: str,
     layout: str,
@@ -168,7 +168,7 @@ def _mean(obeys: float | None) -> str:
     return "nothing to look at" if obeys is None else f"{obeys:.2f} in the mean (0 to 1)"
 
 
-def _sources(stats: Mapping[str, Any], lineage: Sequence[Part]) -> list[str]:
+def _sources(stats: Mapping[str, Any], lineage: Sequence[LineageEntry]) -> list[str]:
     here = {part.dataset: part.rows for part in lineage}
     body = [
         (_plain(name), of["license"] or "unknown", f"{of['input']:,}", f"{here.get(name, 0):,}")
@@ -202,13 +202,13 @@ def _recipe(stats: Mapping[str, Any]) -> list[str]:
     return _table("Recipe", ("phase", "made with", "fingerprint"), body)
 
 
-def licences(stats: Mapping[str, Any], lineage: Sequence[Part]) -> dict[str, Licence]:
+def licences(stats: Mapping[str, Any], lineage: Sequence[LineageEntry]) -> dict[str, Licence]:
     """Name -> licence of every dataset with written rows, of imported phrases, and of every model
     that wrote or judged the rows."""
     return {part.dataset: licence(part.license) for part in lineage} | generators(stats)
 
 
-def _licences(stats: Mapping[str, Any], lineage: Sequence[Part]) -> list[str]:
+def _licences(stats: Mapping[str, Any], lineage: Sequence[LineageEntry]) -> list[str]:
     every = licences(stats, lineage)
     body = [(_plain(name), of.id, of.kind, of.asks) for name, of in every.items()]
     lines = _table("Licences", ("of", "licence", "kind", "asks of you"), body)

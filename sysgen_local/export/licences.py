@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sysgen_local.core.errors import UsageError
-from sysgen_local.store import IMPORTED, Part
+from sysgen_local.store import IMPORTED, LineageEntry
 
 LicenceKind = Literal["permissive", "share-alike", "terms", "non-commercial", "unknown"]
 """permissive: requires credit at most. share-alike: derived data must have the same licence. terms:
@@ -79,7 +79,7 @@ def licence(name: str | None) -> Licence:
     return Licence(id_ or "unknown", "unknown", asks)
 
 
-def permit(lineage: Iterable[Part], models: Mapping[str, Licence]) -> None:
+def permit(lineage: Iterable[LineageEntry], models: Mapping[str, Licence]) -> None:
     """Raises UsageError if rows or models have a licence that is not permissive, and names them."""
     wrong = [
         f"{part.rows:,} rows{_of(part)} (rows {part.first} to {part.last}) are under {found.id}"
@@ -99,5 +99,5 @@ def permit(lineage: Iterable[Part], models: Mapping[str, Licence]) -> None:
         )
 
 
-def _of(part: Part) -> str:
+def _of(part: LineageEntry) -> str:
     return f" with {IMPORTED}" if part.dataset == IMPORTED else f" of {part.dataset}"

@@ -1,7 +1,7 @@
 """Models by name: what `models.toml` knows, how a GGUF comes here, and whether it is sound.
 
 A name, `NAME:QUANT` or a path becomes a GGUF on this machine (`resolve`): in the Hugging Face
-cache, at a path, or in an installed Python package. Weights are never
+cache, at a path, or in an installed Python package; an address becomes a server. Weights are never
 loaded here; the engine does that.
 """
 
@@ -14,11 +14,11 @@ from sysgen_local.models.package import installed
 from sysgen_local.models.resolve import (
     Model,
     ResolvedModel,
-    Server,
     identity,
-    locate,
+    place,
     pull,
     resolve,
+    resolve_file,
 )
 
 __all__ = [
@@ -29,14 +29,14 @@ __all__ = [
     "Report",
     "ResolvedModel",
     "Sampling",
-    "Server",
     "check",
     "fingerprint",
     "identity",
     "installed",
     "load_catalogue",
     "local_path",
-    "locate",
+    "place",
     "pull",
     "resolve",
+    "resolve_file",
 ]

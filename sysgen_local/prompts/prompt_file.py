@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from sysgen_local.core.errors import UsageError
 from sysgen_local.core.resources import resource
-from sysgen_local.engine.llama.segments import Marks
+from sysgen_local.engine.llama.placeholders import Placeholders
 from sysgen_local.engine.request import Message, Segment
 from sysgen_local.prompts.demonstrations import phrase_texts
 
@@ -132,10 +132,11 @@ class PromptFile:
         if (pieces := part.rendered.get(shape)) is None:
             # The template gets marks in place of the strings, so its output is the same for all
             # values of this shape.
-            marks = Marks()
-            text = part.template.render(_marked(values, marks)).strip()
+            placeholders = Placeholders()
+            text = part.template.render(_marked(values, placeholders)).strip()
             pieces = tuple(
-                Segment(piece) if isinstance(piece, str) else piece for piece in marks.pieces(text)
+                Segment(piece) if isinstance(piece, str) else piece
+                for piece in placeholders.split(text)
             )
             part.rendered[shape] = pieces
         content = [
@@ -231,12 +232,12 @@ def _shape(value: Any, texts: list[str]) -> Hashable:
     return type(value), value
 
 
-def _marked(value: Any, marks: Marks) -> Any:
+def _marked(value: Any, placeholders: Placeholders) -> Any:
     """The value with a mark in place of each string."""
     if isinstance(value, str):
-        return marks.mark()
+        return placeholders.new()
     if isinstance(value, Mapping):
-        return {key: _marked(item, marks) for key, item in value.items()}
+        return {key: _marked(item, placeholders) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_marked(item, marks) for item in value]
+        return [_marked(item, placeholders) for item in value]
     return value

@@ -142,11 +142,11 @@ def _number(benchmark: str, value: float | None, *, sign: bool = False) -> str:
 
 def section(store: Evaluation) -> list[Table]:
     """The tables of an evaluation file for the report page: those of every study, then every scored
-    marking."""
+    grading run."""
     tables = []
     studies: dict[tuple[str, int], list[Comparison]] = {}
     for c in store.comparisons():
-        studies.setdefault((c.benchmark, c.before_marking), []).append(c)
+        studies.setdefault((c.benchmark, c.before_run), []).append(c)
     for (benchmark, _), found in studies.items():
         scores: dict[str, dict[str, float | None]] = {}
         for c in found:
@@ -154,9 +154,9 @@ def section(store: Evaluation) -> list[Table]:
             scores.setdefault(c.after_label, {})[c.metric] = c.after
         tables += study_tables(benchmark, scores, found)
     for name in _TITLES:
-        markings = [m for m in store.scored() if m["benchmark"] == name]
-        if markings:
-            tables.append(_markings(name, markings))
+        runs = [m for m in store.scored() if m["benchmark"] == name]
+        if runs:
+            tables.append(_grading_runs(name, runs))
     return tables
 
 
@@ -181,10 +181,10 @@ _SHOWN = {
 }
 
 
-def _markings(benchmark: str, markings: Sequence[Mapping[str, Any]]) -> Table:
+def _grading_runs(benchmark: str, runs: Sequence[Mapping[str, Any]]) -> Table:
     shown = _SHOWN[benchmark]
     rows = []
-    for m in markings:
+    for m in runs:
         of, scores = m["answering"], m["scores"]
         counts = [f"{int(scores[f'questions.{key}']):,}" for key in ("judged", "all")]
         rows.append((

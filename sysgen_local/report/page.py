@@ -15,7 +15,7 @@ from sysgen_local.report.grid import Table
 from sysgen_local.report.html import html
 from sysgen_local.report.judgements import judge_tables, similarity_tables
 from sysgen_local.report.page_row import page_row
-from sysgen_local.store import Choice, Store
+from sysgen_local.store import RowQuery, Store
 
 SAMPLE = 400
 """Maximum number of rows on the page. More would make it slow to open."""
@@ -38,7 +38,7 @@ def page(
 
     stats = store.stats()
     usable = stats["rows"]["input"] - stats["rows"]["rejected"]
-    rows = list(_entries(store, Choice(limit=SAMPLE, seed=0 if usable > SAMPLE else None)))
+    rows = list(_entries(store, RowQuery(limit=SAMPLE, seed=0 if usable > SAMPLE else None)))
     drawn = {
         "Rows left after each phase": plots.funnel(stats),
         "Good phrases by tag, per dataset": plots.tags(store.tags_by_dataset()),
@@ -81,10 +81,10 @@ def _drawn(checks: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "Answers a row took", plots.tries(checks["tries"])
 
 
-def _entries(store: Store, choice: Choice) -> Iterator[dict[str, Any]]:
+def _entries(store: Store, query: RowQuery) -> Iterator[dict[str, Any]]:
     phases = store.phases
-    stale = {number for number, _ in store.queue(Choice(where="stale", limit=None))}
-    for row in store.find(choice):
+    stale = {number for number, _ in store.queue(RowQuery(where="stale", limit=None))}
+    for row in store.find(query):
         origin = store.origin(row.row)
         assert origin is not None
         review = store.reviewed(row.row)

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from sysgen_local.core.errors import SysgenError
 from sysgen_local.core.records import Phrase, Row, Tag, in_order
 from sysgen_local.report.page_row import page_row
-from sysgen_local.store import Choice, Review, Store
+from sysgen_local.store import Review, RowQuery, Store
 
 
 class _EditedPhrase(BaseModel):
@@ -44,10 +44,10 @@ class Session:
     """A session over the chosen finished rows. Raises UsageError if the condition is not valid
     SQL."""
 
-    def __init__(self, store: Store, choice: Choice) -> None:
+    def __init__(self, store: Store, query: RowQuery) -> None:
         self._store = store
         self._lock = Lock()
-        queue = store.queue(choice)
+        queue = store.queue(query)
         self.rows = [row for row, _ in queue]
         self._decided = [decision for _, decision in queue]
         self._phases = store.phases

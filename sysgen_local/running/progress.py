@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from sysgen_local.core.advice import ENDLESS, FEWEST, Finding, findings
-from sysgen_local.core.evidence import Evidence
+from sysgen_local.core.quality import QualityCounts
 from sysgen_local.core.records import Cost, Row
 from sysgen_local.core.sizes import LONGEST, Size
 from sysgen_local.engine.request import Completion, Costs, Engine
@@ -80,7 +80,7 @@ class Progress:
         self.cost = Cost()
         self.finished_here = 0
         self.last: WorkItem | None = None
-        self.evidence: Evidence | None = None
+        self.evidence: QualityCounts | None = None
         self.advice: Sequence[Finding] = ()
         self._results = 0
         self._look_at = ENDLESS

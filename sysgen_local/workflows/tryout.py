@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice, product
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sysgen_local.core.errors import UsageError
 from sysgen_local.core.records import PHASES, Conversation, Phase, Reject, Result, Row, Source
-from sysgen_local.core.settings import Settings
+from sysgen_local.core.settings import Reading, Settings
+from sysgen_local.engine.options import Options
 from sysgen_local.report.comparison import Column
 from sysgen_local.report.row_json import row_json
 from sysgen_local.running.executor import Task
@@ -33,9 +34,6 @@ from sysgen_local.sources import (
 from sysgen_local.store import Origin, Store
 from sysgen_local.workflows import plan as job
 from sysgen_local.workflows import recipe as recipes
-
-if TYPE_CHECKING:
-    from sysgen_local.engine.llama.plan import Options
 
 LARGE = 100_000_000
 """Bytes of a file that takes seconds to read."""
@@ -86,19 +84,6 @@ def combinations(
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """How the inputs are read; as the options of `sysgen run`."""
-
-    mapping: str | None = None
-    license: str | None = None
-    split: str | None = None
-    encoding: str | None = None
-    limit: int | None = None
-    strict: bool = False
-    skip_system: bool = False
-
-
 def draw_rows(
     inputs: Sequence[str],
     rows: int,
@@ -118,7 +103,7 @@ def draw_rows(
         tallies.append(tally)
         if (size := Path(source.file).stat().st_size) > LARGE and reading.limit is None:
             say(f"{source.path}: {size / 1e6:,.0f} MB are read (--limit N: the first N rows)")
-        found = islice(read(source, skip_system=reading.skip_system, say=say), reading.limit)
+        found = islice(read(source, skip_system=bool(reading.skip_system), say=say), reading.limit)
         yield from tally.count(strictly(source.path, found) if reading.strict else found)
         why = f", {tally.rejected:,} rejected ({tally.first_reject})" if tally.rejected else ""
         say(f"{source.path}: {tally.usable:,} rows{why}")

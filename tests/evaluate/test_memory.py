@@ -14,6 +14,7 @@ from scripted import ScriptedEngine
 from sysgen_local.cli import evaluate as cli
 from sysgen_local.cli.judge import judge
 from sysgen_local.core.errors import SysgenError
+from sysgen_local.engine.options import Options
 from sysgen_local.engine.request import Choice, Completion, Json, Request
 from sysgen_local.evaluate.benchmarks.benchmark import Benchmark, load
 from sysgen_local.running import executor
@@ -37,7 +38,7 @@ class Machine:
         assert options.no_room
         room = min(options.least or 1000, self.free)
         engine = ScriptedEngine(lambda request: self._answer(request, room))
-        engine.description, engine.room = f"{room} tokens", room
+        engine.description, engine.slot_tokens = f"{room} tokens", room
         return engine
 
     def _answer(self, request: Request, room: int) -> Completion:
@@ -71,7 +72,7 @@ def benchmark(request, tmp_path: Path) -> Benchmark:
 def examined(benchmark: Benchmark, path: Path, lines: list[str]) -> Outcome | None:
     with Evaluation.open(path) as store:
         of = BenchmarkRun(benchmark, "builtin", "builtin")
-        return run_benchmark(of, store, [], executor.machine(), announce=lines.append)
+        return run_benchmark(of, store, [], Options(), announce=lines.append)
 
 
 @pytest.mark.parametrize("phase", ["answer", "judge"])

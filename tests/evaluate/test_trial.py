@@ -168,5 +168,5 @@ def test_a_server_is_evaluated_and_judges(tmp_path, server, dialogues):
     with duckdb.connect(str(db), read_only=True) as con:
         [(facts,)] = con.execute("SELECT facts FROM sittings").fetchall()
         judges = con.execute("SELECT facts['judge'] FROM markings ORDER BY marking").fetchall()
-    assert facts["model"].startswith(f"{server}#")  # another model there would be another sitting
+    assert facts["model"].startswith(f"{server}#")  # else it is another answer run
     assert judges == [(facts["model"],), ("builtin",)]

@@ -404,7 +404,7 @@ def test_a_column_whose_type_comes_late_is_named(
     assert export(store, path, options)[0].late == ()  # all of it is in the first piece
     ninth = sum(len(line) + 1 for line in path.read_bytes().split(b"\n")[:9])
     for piece, found in ((ninth - 1, late), (ninth, late), (ninth + 1, ()), (1, late)):
-        monkeypatch.setattr("sysgen_local.store.copying._PIECE", piece)
+        monkeypatch.setattr("sysgen_local.store.copying._CHUNK", piece)
         assert export(store, path, options)[0].late == found
         assert export(store, tmp_path / "o.parquet", options)[0].late == ()
 

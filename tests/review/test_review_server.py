@@ -13,7 +13,7 @@ from filled import EVIL, fill
 from sysgen_local.core.errors import UsageError
 from sysgen_local.review.server import LARGEST, ReviewServer
 from sysgen_local.review.session import Session
-from sysgen_local.store import Choice, Store
+from sysgen_local.store import RowQuery, Store
 
 ACCEPT = json.dumps({"decision": "accepted"})
 
@@ -22,7 +22,7 @@ ACCEPT = json.dumps({"decision": "accepted"})
 def server(tmp_path):
     fill(tmp_path / "s.duckdb", 3)
     with Store.open(tmp_path / "s.duckdb") as store:
-        session = Session(store, Choice("final", limit=None))
+        session = Session(store, RowQuery("final", limit=None))
         with ReviewServer(session, title=EVIL) as server:
             threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
             yield server

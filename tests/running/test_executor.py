@@ -9,6 +9,7 @@ from scripted import ScriptedEngine, plain
 
 from sysgen_local.core.records import PHASES, Conversation, Source, Turn
 from sysgen_local.core.settings import Settings
+from sysgen_local.engine.options import Options
 from sysgen_local.engine.request import Completion, Request
 from sysgen_local.running import executor
 from sysgen_local.store import Store
@@ -33,7 +34,7 @@ class Machine:
             return plain(request) if needed <= room else Completion(request.id, "", "no_room")
 
         engine = ScriptedEngine(answer)
-        engine.description, engine.room = f"{room} tokens", room
+        engine.description, engine.slot_tokens = f"{room} tokens", room
         return engine
 
 
@@ -52,13 +53,13 @@ def test_a_rows_fate_does_not_depend_on_the_memory_there_is(
         tasks = plan(Settings(check=False), store, PHASES)
         store.prepare(recipes(tasks, store, check=False))
         assert progress_of(store).pending == 3
-        assert run(tasks, store, [], executor.machine(), announce=said.append)
+        assert run(tasks, store, [], Options(), announce=said.append)
         rows = store.counts().rows()
         assert (rows["final"], rows["pending"], rows["dropped"]) == (final, 3 - final, 0)
         assert machine.opened == rooms
         assert ("1 rows need more memory" in said[-1]) == (final < 3)
         machine.most = 8000
-        assert run(tasks, store, [], executor.machine(), announce=said.append)
+        assert run(tasks, store, [], Options(), announce=said.append)
         assert store.counts().rows()["final"] == 3
 
 

@@ -17,7 +17,7 @@ from simulated import (
     stages,
 )
 
-from sysgen_local.engine.llama.pace import ON_CPU, ON_GPU, StepTimes
+from sysgen_local.engine.llama.step_costs import CPU_COSTS, GPU_COSTS, StepCosts
 from sysgen_local.engine.request import Completion, Costs
 from sysgen_local.running.forecast.lengths import Lengths, spread
 from sysgen_local.running.forecast.steps import steps
@@ -138,7 +138,7 @@ def test_a_server_tells_nothing_but_answers():
 
 
 def test_a_gpu_whose_steps_cost_the_same_however_full():
-    told = run(rows(300, 0), stages(0), costs=GPU, slots=48, usual=ON_GPU, every=0.5)
+    told = run(rows(300, 0), stages(0), costs=GPU, slots=48, usual=GPU_COSTS, every=0.5)
     sane(told)
     assert min(said(told)) > 0.7
     assert max(said(told)) < 1.3
@@ -148,7 +148,7 @@ def test_nothing_is_said_before_anything_was_written():
     clock = Clock()
     progress = Progress(("generate",), rows=3, clock=clock)
     assert progress.seconds_left is None
-    engine = SimulatedEngine(clock, ON_CPU)
+    engine = SimulatedEngine(clock, CPU_COSTS)
     progress.begin_pass(0, engine)
     clock.now = 10.0
     engine.times.add(500, 0, 5.0)
@@ -197,11 +197,11 @@ def test_steps_of_what_is_in_the_slots_and_in_the_queue():
 
 
 def test_costs_are_read_off_the_steps():
-    times = StepTimes(ON_CPU)
+    times = StepCosts(CPU_COSTS)
     assert times.costs is None
     true = Costs(0.2, 0.004, 0.03)
     for i in range(3000):
         read, written = (400 if i % 7 == 0 else 0), 1 + i % 16
         times.add(read, written, true.fixed + true.read * read + true.written * written)
     assert tuple(times.costs) == pytest.approx(tuple(true), rel=0.1)
-    assert (times.steps, times.read) == (3000, 429 * 400)
+    assert (times.steps, times.prefill_tokens) == (3000, 429 * 400)

@@ -138,7 +138,7 @@ def test_a_judge_asks_again_what_failed(store):
         )
 
     def judge(answer) -> int:
-        queue = store.judging("a" * 64, {"model": "j"}, pairs=99, aligned=99, seed=0)
+        queue = store.judge_queue("a" * 64, {"model": "j"}, pairs=99, aligned=99, seed=0)
         engine = ScriptedEngine(answer)
         Pipeline(queue, [PreferenceJudge.of(PROMPTS)], Progress(("judge",), rows=ROWS)).run(engine)
         return len(engine.seen)
@@ -146,7 +146,7 @@ def test_a_judge_asks_again_what_failed(store):
     assert judge(judged) == 3 * ROWS
     assert store.judgements()[0]["dropped"] == 1
     assert judge(plain) == 0
-    queue = store.judging("a" * 64, {"model": "j"}, pairs=99, aligned=99, seed=0)
+    queue = store.judge_queue("a" * 64, {"model": "j"}, pairs=99, aligned=99, seed=0)
     assert queue.forget_failed() == 1
     healthy = lambda request: judged(request._replace(id=f"0{request.id}"))  # noqa: E731
     assert judge(lambda r: replace(healthy(r), id=r.id)) == 3

@@ -13,8 +13,9 @@ from sysgen_local.core.errors import RecipeError, UsageError
 from sysgen_local.core.records import PHASES, TAGS, Conversation, Phase, Source, Turn
 from sysgen_local.core.resources import resource
 from sysgen_local.core.settings import Settings
+from sysgen_local.engine.options import Options
 from sysgen_local.engine.request import Request
-from sysgen_local.running.executor import NAMES, Task, machine
+from sysgen_local.running.executor import NAMES, Task
 from sysgen_local.running.pipeline import Pipeline
 from sysgen_local.store import Store
 from sysgen_local.workflows.imported import import_phrases
@@ -89,7 +90,7 @@ def test_a_judge_of_its_own_makes_a_pass_of_its_own(store, builtin, tmp_path):
     settings = Settings(judge=str(judge), prompts="compact")  # what both were trained on
     tasks = plan(settings, store, PHASES)
     agree(tasks, store)
-    options = machine(slots=2, context=None, gpu_layers=0, threads=1)
+    options = Options(slots=2, gpu_layers=0, threads=1)
     assert run(tasks, store, [], options, announce=loaded.append)
     assert [line.split(":")[0] for line in loaded] == ["builtin.gguf", "judge.gguf", "builtin.gguf"]
     assert store.counts().pending == 0

@@ -268,9 +268,9 @@ class Sequences(RuleBasedStateMachine):
 
 
 def _finished():
-    from sysgen_local.store import Choice
+    from sysgen_local.store import RowQuery
 
-    return Choice("final", limit=None)
+    return RowQuery("final", limit=None)
 
 
 assert commands, plan  # imported here, so that each process has them at once

@@ -20,12 +20,12 @@ from llama_cpp import llama_cpp
 
 from sysgen_local.engine.llama.devices import cpu_features
 
-_WIDTH = _TOKENS = 64
-_defaults = llama_cpp.llama_model_default_params
+_EMBEDDING_SIZE = _TOKENS = 64
+_default_params = llama_cpp.llama_model_default_params
 
 
 @cache
-def fails() -> bool:
+def is_broken() -> bool:
     """Whether it is built in and does not come through a trial, which takes half a second; nor
     where there is no room for one, as on a full disk: without it all is slower, and safe."""
     if "AMX_INT8" not in cpu_features():
@@ -38,29 +38,29 @@ def fails() -> bool:
         return True
 
 
-def leave_out_if_it_fails() -> None:
+def disable_if_broken() -> None:
     """Have llama.cpp's defaults, which `llama_cpp.Llama` takes too, do without it in this process.
 
     The other layouts of weights go with it: llama.cpp has one switch for all of them.
     """
-    if fails():
-        llama_cpp.llama_model_default_params = _without
+    if is_broken():
+        llama_cpp.llama_model_default_params = _params_without_amx
 
 
-def _without() -> Any:
-    params = _defaults()
+def _params_without_amx() -> Any:
+    params = _default_params()
     params.use_extra_bufts = False
     return params
 
 
-def _try(folder: Path) -> None:
+def _run_trial(folder: Path) -> None:
     """A batch through one layer of eight-bit weights."""
     import resource
 
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     path = folder / "layer.gguf"
-    _write(path)
-    params = _defaults()
+    _write_model(path)
+    params = _default_params()
     params.n_gpu_layers = 0
     model = llama_cpp.llama_model_load_from_file(str(path).encode(), params)
     context = llama_cpp.llama_init_from_model(model, llama_cpp.llama_context_default_params())
@@ -69,7 +69,7 @@ def _try(folder: Path) -> None:
         raise SystemExit(1)
 
 
-def _write(path: Path) -> None:
+def _write_model(path: Path) -> None:
     import gguf
     import numpy as np
 
@@ -77,15 +77,15 @@ def _write(path: Path) -> None:
     writer.add_tokenizer_model("none")
     writer.add_vocab_size(_TOKENS)
     writer.add_context_length(_TOKENS)
-    writer.add_embedding_length(_WIDTH)
-    writer.add_feed_forward_length(_WIDTH)
+    writer.add_embedding_length(_EMBEDDING_SIZE)
+    writer.add_feed_forward_length(_EMBEDDING_SIZE)
     writer.add_block_count(1)
     writer.add_head_count(1)
     writer.add_layer_norm_rms_eps(1e-5)
     for name in ("output_norm", "blk.0.attn_norm", "blk.0.ffn_norm"):
-        writer.add_tensor(f"{name}.weight", np.ones(_WIDTH, np.float32))
+        writer.add_tensor(f"{name}.weight", np.ones(_EMBEDDING_SIZE, np.float32))
     eight_bits = gguf.GGMLQuantizationType.Q8_0
-    weights = gguf.quantize(np.eye(_WIDTH, dtype=np.float32), eight_bits)
+    weights = gguf.quantize(np.eye(_EMBEDDING_SIZE, dtype=np.float32), eight_bits)
     layer = ("attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down")
     for name in ("token_embd", "output", *(f"blk.0.{part}" for part in layer)):
         writer.add_tensor(f"{name}.weight", weights, raw_dtype=eight_bits)
@@ -96,4 +96,4 @@ def _write(path: Path) -> None:
 
 
 if __name__ == "__main__":
-    _try(Path(sys.argv[1]))
+    _run_trial(Path(sys.argv[1]))

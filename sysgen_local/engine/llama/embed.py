@@ -19,7 +19,7 @@ class Embedder:
     are cut at its end. Raises UsageError for a model that is made for something else."""
 
     def __init__(self, path: Path, *, gpu_layers: int = 0, threads: int | None = None) -> None:
-        amx.leave_out_if_it_fails()
+        amx.disable_if_broken()
         try:
             self._model: Any = llama_cpp.Llama(
                 str(path),

@@ -13,14 +13,14 @@ from collections.abc import Callable
 import numpy as np
 
 from sysgen_local.engine.llama.sampler import Logits
-from sysgen_local.engine.llama.tokenizer import Vocab
+from sysgen_local.engine.llama.tokenizer import Tokenizer
 from sysgen_local.engine.request import Json
 
 
-class Grammars:
+class GrammarCompiler:
     """Compiles each schema once for a vocabulary; every sequence gets its own matcher."""
 
-    def __init__(self, vocab: Vocab) -> None:
+    def __init__(self, tokenizer: Tokenizer) -> None:
         from llguidance import LLTokenizer
         from llguidance.llamacpp import lltokenizer_from_vocab
 
@@ -28,18 +28,18 @@ class Grammars:
             # The adapter calls llama.cpp by names that llama-cpp-python wants replaced.
             warnings.simplefilter("ignore", DeprecationWarning)
             self._tokenizer: LLTokenizer = lltokenizer_from_vocab(
-                vocab.pointer, eos_token=sorted(vocab.end) or [vocab.eos]
+                tokenizer.vocab, eos_token=sorted(tokenizer.end_tokens) or [tokenizer.eos]
             )
-        self._matchers: dict[Json, Matcher] = {}
+        self._matchers: dict[Json, GrammarMatcher] = {}
 
-    def matcher(self, constraint: Json) -> Matcher:
+    def matcher(self, constraint: Json) -> GrammarMatcher:
         """A fresh matcher. Raises ValueError for a schema that llguidance cannot take."""
         if constraint not in self._matchers:
-            self._matchers[constraint] = Matcher.compile(self._tokenizer, constraint)
+            self._matchers[constraint] = GrammarMatcher.compile(self._tokenizer, constraint)
         return self._matchers[constraint].copy()
 
 
-class Matcher:
+class GrammarMatcher:
     """Where one sequence stands in its grammar."""
 
     def __init__(self, matcher: object, vocab_size: int) -> None:
@@ -50,7 +50,7 @@ class Matcher:
         self._vocab_size = vocab_size
 
     @classmethod
-    def compile(cls, tokenizer: object, constraint: Json) -> Matcher:
+    def compile(cls, tokenizer: object, constraint: Json) -> GrammarMatcher:
         from llguidance import LLMatcher, LLTokenizer
 
         assert isinstance(tokenizer, LLTokenizer)
@@ -67,22 +67,24 @@ class Matcher:
             raise ValueError(f"the JSON schema cannot be a grammar: {matcher.get_error()}")
         return cls(matcher, tokenizer.vocab_size)
 
-    def copy(self) -> Matcher:
-        return Matcher(self._matcher.deep_copy(), self._vocab_size)
+    def copy(self) -> GrammarMatcher:
+        return GrammarMatcher(self._matcher.deep_copy(), self._vocab_size)
 
-    def accept(self, token: int, logits: Logits, draw: Callable[[Logits], int]) -> list[int]:
+    def accept_or_resample(
+        self, token: int, logits: Logits, sample: Callable[[Logits], int]
+    ) -> list[int]:
         """The token that was accepted, and after it all that the grammar now forces.
 
         `token` was drawn freely from `logits`; if the grammar refuses it, `draw` is called on
         those of the tokens that it allows.
         """
         if self._matcher.try_consume_tokens([token]) == 0:
-            token = self._allowed(logits, draw)
+            token = self._sample_allowed(logits, sample)
             if not self._matcher.consume_token(token):
                 raise ValueError(f"the grammar is stuck: {self._matcher.get_error()}")
-        return [token, *self.forced()]
+        return [token, *self.fast_forward()]
 
-    def forced(self) -> list[int]:
+    def fast_forward(self) -> list[int]:
         """Tokens that leave no choice, already taken."""
         tokens = self._matcher.compute_ff_tokens()
         if tokens:
@@ -90,13 +92,13 @@ class Matcher:
         return tokens
 
     @property
-    def complete(self) -> bool:
+    def is_complete(self) -> bool:
         """Nothing but the end of the text may follow. Raises ValueError where it came to no end."""
         if self._matcher.is_error():
             raise ValueError(f"the grammar is stuck: {self._matcher.get_error()}")
         return self._matcher.is_stopped()
 
-    def _allowed(self, logits: Logits, draw: Callable[[Logits], int]) -> int:
+    def _sample_allowed(self, logits: Logits, sample: Callable[[Logits], int]) -> int:
         """One of the tokens that may come next: mostly they are few, and looked at alone."""
         from llguidance.numpy import allocate_token_bitmask, fill_next_token_bitmask
 
@@ -107,6 +109,6 @@ class Matcher:
         if not count:
             raise ValueError(f"the grammar is stuck: {self._matcher.get_error()}")
         if count * 8 > len(bits):
-            return draw(np.where(bits, logits, np.float32(-np.inf)))
+            return sample(np.where(bits, logits, np.float32(-np.inf)))
         tokens = np.flatnonzero(bits)
-        return int(tokens[draw(logits[tokens])])
+        return int(tokens[sample(logits[tokens])])

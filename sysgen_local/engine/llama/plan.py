@@ -5,17 +5,17 @@ Chosen from the model's size, the memory there is and the longest job, unless se
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import llama_cpp
 import psutil
 
-from sysgen_local.core.errors import SysgenError
+from sysgen_local.core.errors import MemoryShortError
 from sysgen_local.engine.llama import weights
 from sysgen_local.engine.llama.devices import gpus
-from sysgen_local.engine.llama.kv_cache import KEPT
+from sysgen_local.engine.llama.kv_cache import PREFIX_SLOTS
+from sysgen_local.engine.options import Options
 
 SLOTS_ON_CPU = 16
 """Twice as many gained 3 % there; each takes memory."""
@@ -23,39 +23,15 @@ SLOTS_ON_CPU = 16
 SLOTS_ON_GPU = 48
 """A GPU's decode step hardly grows with the rows in it."""
 
-ENOUGH = 8
+PREFERRED_SLOTS = 8
 """Slots that are not given up for the sake of rows longer than USUAL tokens."""
 
-FEW = 3
+MIN_PREFIX_SLOTS = 3
 """Prefixes that are kept where memory is short."""
 
-USUAL = 4096
+DEFAULT_SLOT_TOKENS = 4096
 
-CELLS = 256
-
-BATCH = 512
-"""Tokens of a step; more in one pass gains nothing on a CPU."""
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What can be set by hand; None means chosen from model, memory and jobs.
-
-    `context` is tokens a row may take; `longest` an estimate of the longest job's tokens, prompt
-    and answer; `least`: tokens that a slot has to hold, at the cost of slots; `gpu_layers` -1 means
-    all of them; `batch` is the most tokens of a step. `no_room`: what fits the context but not a
-    slot ends as that; without, slots are the limit.
-    """
-
-    slots: int | None = None
-    context: int | None = None
-    longest: int | None = None
-    least: int | None = None
-    no_room: bool = False
-    batch: int = BATCH
-    flash: bool | None = None
-    gpu_layers: int | None = None
-    threads: int | None = None
+CELL_PADDING = 256
 
 
 def gpu_layers(path: Path, wanted: int | None) -> int:
@@ -65,9 +41,9 @@ def gpu_layers(path: Path, wanted: int | None) -> int:
         return 0
     if wanted is not None:
         return wanted
-    with weights.head(path) as model:
+    with weights.load_vocab_only(path) as model:
         layers = llama_cpp.llama_model_n_layer(model)
-    size = sum(part.stat().st_size for part in weights.parts(path))
+    size = sum(part.stat().st_size for part in weights.split_files(path))
     return layers_that_fit(size, layers, sum(gpu.free for gpu in gpus()))
 
 
@@ -81,7 +57,7 @@ def layers_that_fit(size: int, layers: int, free: int) -> int:
     return max(0, int(free * 3 / 4 // (size / (layers + 1))))
 
 
-def cell_size(model: Any) -> int:
+def kv_bytes_per_token(model: Any) -> int:
     """Bytes that keys and values of a token take, at 16 bits each."""
     heads = max(llama_cpp.llama_model_n_head(model), 1)
     usual = llama_cpp.llama_model_n_embd(model) // heads
@@ -95,39 +71,38 @@ def cell_size(model: Any) -> int:
     return max(1, 2 * width * int(llama_cpp.llama_model_n_layer(model)))
 
 
-class Layout(NamedTuple):
+class SlotLayout(NamedTuple):
     """Slots, tokens a slot (of a kept prefix too), and prefixes that can be kept."""
 
     slots: int
-    room: int
-    kept: int
+    slot_tokens: int
+    prefix_slots: int
 
 
-def slots_and_room(model: Any, options: Options) -> Layout:
+def choose_layout(model: Any, options: Options) -> SlotLayout:
     """The layout within half of the memory that the weights leave free. Raises
-    SysgenError where what was set by hand takes more than the whole machine has: asked for it,
+    MemoryShortError where what was set by hand takes more than the whole machine has: asked for it,
     llama.cpp takes memory for a minute before it fails, or the system ends the process."""
-    cell = cell_size(model)
+    cell = kv_bytes_per_token(model)
     on_gpu = llama_cpp.llama_supports_gpu_offload() and bool(gpus())
     free = sum(g.free for g in gpus()) if on_gpu else psutil.virtual_memory().available
-    slots, room, kept = plan = layout(
+    slots, slot_tokens, prefix_slots = plan = fit_layout(
         options,
         trained=llama_cpp.llama_model_n_ctx_train(model),
         cells=free // 2 // cell,
         slots=SLOTS_ON_GPU if on_gpu else SLOTS_ON_CPU,
     )
     counted = not (llama_cpp.llama_model_is_hybrid(model) or on_gpu)  # a hybrid has fewer cells
-    wanted, there = (slots + kept) * room * cell, psutil.virtual_memory().total
+    wanted, there = (slots + prefix_slots) * slot_tokens * cell, psutil.virtual_memory().total
     if counted and wanted > there and (options.slots or options.context):
-        raise SysgenError(
-            f"{slots} slots x {room} tokens take {wanted / (1 << 30):,.0f} GiB of memory, and this "
-            f"machine has {there / (1 << 30):,.0f} GiB",
-            hint="try fewer slots (--slots) or a smaller context (--context)",
+        raise MemoryShortError(
+            f"{slots} slots x {slot_tokens} tokens take {wanted / (1 << 30):,.0f} GiB of memory, "
+            f"and this machine has {there / (1 << 30):,.0f} GiB",
         )
     return plan
 
 
-def layout(options: Options, *, trained: int, cells: int, slots: int) -> Layout:
+def fit_layout(options: Options, *, trained: int, cells: int, slots: int) -> SlotLayout:
     """The layout for a memory of `cells` tokens; `slots` are worth having.
 
     A slot holds the longest job if it can, and what it has to hold (`least`) before there are
@@ -135,30 +110,38 @@ def layout(options: Options, *, trained: int, cells: int, slots: int) -> Layout:
     less than having no slots. Then slots go down to ENOUGH, then long jobs down to USUAL tokens,
     then the other slots.
     """
-    whole = _layout(options, trained, cells, slots, KEPT)
-    wanted = options.context or min(trained, options.least or options.longest or USUAL)
-    if whole.slots >= min(slots, ENOUGH) and whole.room >= wanted:
+    whole = _fit(options, trained, cells, slots, PREFIX_SLOTS)
+    wanted = options.context or min(
+        trained, options.least or options.longest or DEFAULT_SLOT_TOKENS
+    )
+    if whole.slots >= min(slots, PREFERRED_SLOTS) and whole.slot_tokens >= wanted:
         return whole
-    return _layout(options, trained, cells, slots, FEW)
+    return _fit(options, trained, cells, slots, MIN_PREFIX_SLOTS)
 
 
-def rounded(tokens: int) -> int:
+def round_up_to_cells(tokens: int) -> int:
     """As llama.cpp rounds a stream up."""
-    return -(-tokens // CELLS) * CELLS
+    return -(-tokens // CELL_PADDING) * CELL_PADDING
 
 
-def _layout(options: Options, trained: int, cells: int, slots: int, kept: int) -> Layout:
+def _fit(options: Options, trained: int, cells: int, slots: int, prefix_slots: int) -> SlotLayout:
     if options.least is not None and options.context is None:
-        there = max(1, cells // (1 + kept) // CELLS) * CELLS
-        room = min(rounded(min(trained, options.least)), there)
-        return Layout(max(1, min(options.slots or slots, cells // room - kept)), room, kept)
-    wanted = options.longest or USUAL
-    room = options.context or min(trained, max(1024, wanted))
+        there = max(1, cells // (1 + prefix_slots) // CELL_PADDING) * CELL_PADDING
+        slot_tokens = min(round_up_to_cells(min(trained, options.least)), there)
+        return SlotLayout(
+            max(1, min(options.slots or slots, cells // slot_tokens - prefix_slots)),
+            slot_tokens,
+            prefix_slots,
+        )
+    wanted = options.longest or DEFAULT_SLOT_TOKENS
+    slot_tokens = options.context or min(trained, max(1024, wanted))
     slots = options.slots or slots
     if options.context is None:
-        least = min(room, USUAL)
-        room = max(least, min(room, cells // (min(slots, ENOUGH) + kept)))
-    room = rounded(room)
+        least = min(slot_tokens, DEFAULT_SLOT_TOKENS)
+        slot_tokens = max(
+            least, min(slot_tokens, cells // (min(slots, PREFERRED_SLOTS) + prefix_slots))
+        )
+    slot_tokens = round_up_to_cells(slot_tokens)
     if options.slots is None:
-        slots = max(1, min(slots, cells // room - kept))
-    return Layout(slots, room, kept)
+        slots = max(1, min(slots, cells // slot_tokens - prefix_slots))
+    return SlotLayout(slots, slot_tokens, prefix_slots)

@@ -18,21 +18,21 @@ import threading
 import weakref
 from typing import Any, NoReturn
 
-START = 60.0
+START_TIMEOUT = 60.0
 """Seconds until the process is there: Python and Jinja, on a machine that is busy with more."""
 
-SECONDS = 5.0
+RENDER_TIMEOUT = 5.0
 """Longer than any template takes."""
 
-MEMORY = 1 << 30
+MEMORY_LIMIT = 1 << 30
 """Bytes of address space, where the system can limit that."""
 
 
-class TemplateFaultError(Exception):
+class ChatTemplateError(Exception):
     """What is wrong with a template, or with what it is to render."""
 
 
-class Jinja:
+class TemplateSandbox:
     """One template. Raises TemplateFaultError where it cannot be used."""
 
     def __init__(self, source: str) -> None:
@@ -47,57 +47,63 @@ class Jinja:
             errors="replace",
             start_new_session=True,
         )
-        self._fault = ""
-        self._end = weakref.finalize(self, _end, self._process)
-        self._answer(START, "the process that renders it did not start within {:.0f} seconds")
-        self._ask(source)
+        self._error = ""
+        self._finalizer = weakref.finalize(self, _kill_process, self._process)
+        self._exchange(
+            START_TIMEOUT, "the process that renders it did not start within {:.0f} seconds"
+        )
+        self._send(source)
 
     def render(self, **variables: Any) -> str:
         """The text. Raises TemplateFaultError where the template refuses, fails, takes longer
         than SECONDS or more than MEMORY; afterwards of those two it cannot be used again."""
-        return self._ask(variables)
+        return self._send(variables)
 
     def close(self) -> None:
-        self._fault = self._fault or "it was closed"
-        self._end()
+        self._error = self._error or "it was closed"
+        self._finalizer()
 
-    def _ask(self, what: object) -> str:
-        return self._answer(SECONDS, "it takes longer than {:.0f} seconds", json.dumps(what))
+    def _send(self, what: object) -> str:
+        return self._exchange(
+            RENDER_TIMEOUT, "it takes longer than {:.0f} seconds", json.dumps(what)
+        )
 
-    def _answer(self, seconds: float, late: str, line: str | None = None) -> str:
+    def _exchange(self, seconds: float, timeout_message: str, line: str | None = None) -> str:
         """What the process says, to `line` if there is one; `late` is what is wrong where it says
         nothing for so long."""
-        if self._fault:
-            raise TemplateFaultError(self._fault)
+        if self._error:
+            raise ChatTemplateError(self._error)
         process = self._process
         assert process.stdin is not None
         assert process.stdout is not None
-        killed = threading.Event()
+        timed_out = threading.Event()
 
         def kill() -> None:
-            killed.set()
+            timed_out.set()
             process.kill()
 
-        watch = threading.Timer(seconds, kill)
-        watch.start()
+        timer = threading.Timer(seconds, kill)
+        timer.start()
         try:
             if line is not None:
                 process.stdin.write(line + "\n")
                 process.stdin.flush()
-            said = process.stdout.readline()
+            reply = process.stdout.readline()
         except OSError:
-            said = ""
+            reply = ""
         finally:
-            watch.cancel()
-        if not said:
-            self._fault = late.format(seconds) if killed.is_set() else self._last_words()
-            raise TemplateFaultError(self._fault)
-        answer = json.loads(said)
+            timer.cancel()
+        if not reply:
+            self._error = (
+                timeout_message.format(seconds) if timed_out.is_set() else self._exit_reason()
+            )
+            raise ChatTemplateError(self._error)
+        answer = json.loads(reply)
         if "error" in answer:
-            raise TemplateFaultError(answer["error"])
+            raise ChatTemplateError(answer["error"])
         return str(answer["text"])
 
-    def _last_words(self) -> str:
+    def _exit_reason(self) -> str:
         """That the process ended by itself, and what it said last."""
         assert self._process.stderr is not None
         lines = [line.strip() for line in self._process.stderr.read().splitlines()]
@@ -105,7 +111,7 @@ class Jinja:
         return f"the process that renders it ended: {last[:200]}"
 
 
-def _end(process: subprocess.Popen[str]) -> None:
+def _kill_process(process: subprocess.Popen[str]) -> None:
     process.kill()
     process.wait()
     for stream in (process.stdin, process.stdout, process.stderr):
@@ -118,7 +124,7 @@ def serve() -> None:
     """The process: everything until its input ends."""
     import jinja2
 
-    _limit()
+    _limit_resources()
     environment = _environment()
     template: jinja2.Template | None = None
     print(json.dumps({"text": ""}), flush=True)
@@ -131,7 +137,7 @@ def serve() -> None:
             else:
                 answer = {"text": template.render(**what)}
         except MemoryError:
-            print(f"it takes more than {MEMORY >> 20:,} MiB of memory", file=sys.stderr)
+            print(f"it takes more than {MEMORY_LIMIT >> 20:,} MiB of memory", file=sys.stderr)
             return
         except Exception as error:
             answer = {"error": str(error) or type(error).__name__}
@@ -160,7 +166,7 @@ def _environment() -> Any:
         extensions=[loopcontrols, Generation],
         autoescape=False,
     )
-    environment.globals.update(raise_exception=_raise, strftime_now=_strftime_now)
+    environment.globals.update(raise_exception=_raise_template_error, strftime_now=_strftime_now)
     environment.filters["tojson"] = _tojson
     return environment
 
@@ -178,17 +184,17 @@ def _tojson(
     )
 
 
-def _limit() -> None:
+def _limit_resources() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     try:
         import resource
     except ImportError:  # Windows
         return
     with contextlib.suppress(ValueError, OSError):  # macOS does not limit address space
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT, MEMORY_LIMIT))
 
 
-def _raise(message: str) -> NoReturn:
+def _raise_template_error(message: str) -> NoReturn:
     import jinja2
 
     raise jinja2.TemplateError(message)

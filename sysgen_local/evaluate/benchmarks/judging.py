@@ -32,7 +32,7 @@ from sysgen_local.running.stage import (
     seed_of,
     unanswered,
 )
-from sysgen_local.store.evaluation import Judged
+from sysgen_local.store.evaluation import Graded
 
 TRIES = 3
 """How often a judge is asked at most. SysBench's official script tries ten times."""
@@ -67,13 +67,13 @@ class SysBenchJudge:
     max_tokens: int = 1024
     phase: EvaluationPhase = "judge"
 
-    def work(self, record: QuestionRecord) -> Work[Judged]:
+    def work(self, record: QuestionRecord) -> Work[Graded]:
         assert record.answered is not None
         return (yield from _judge(self, record, [
             self._turn(record, i) for i in range(len(record.question.turns))
         ]))  # fmt: skip
 
-    def failed(self, why: str) -> Judged:
+    def failed(self, why: str) -> Graded:
         return _failed(why)
 
     def facts(self) -> dict[str, str]:
@@ -117,13 +117,13 @@ class MultifacetJudge:
     max_tokens: int = 1024
     phase: EvaluationPhase = "judge"
 
-    def work(self, record: QuestionRecord) -> Work[Judged]:
+    def work(self, record: QuestionRecord) -> Work[Graded]:
         assert record.answered is not None
         return (yield from _judge(self, record, [
             self._rubric(record, i) for i in range(len(record.question.rubrics))
         ]))  # fmt: skip
 
-    def failed(self, why: str) -> Judged:
+    def failed(self, why: str) -> Graded:
         return _failed(why)
 
     def facts(self) -> dict[str, str]:
@@ -158,7 +158,7 @@ BenchmarkJudge = SysBenchJudge | MultifacetJudge
 
 def _judge(
     judge: BenchmarkJudge, record: QuestionRecord, asked: Sequence[_Asked]
-) -> Generator[Sequence[Request], Sequence[Completion], Judged]:
+) -> Generator[Sequence[Request], Sequence[Completion], Graded]:
     marks: dict[int, tuple[str, ...]] = {}
     reasons = [""] * len(asked)
     spent: list[Completion] = []
@@ -181,7 +181,7 @@ def _judge(
             except (ValueError, KeyError, TypeError, AssertionError):
                 reasons[part] = completion.text
                 fault = "cut_off" if completion.finish == "length" else "not_json"
-    return Judged(
+    return Graded(
         tuple(marks.get(part, ()) for part in range(len(asked))),
         tuple(reasons),
         fault and f"judge_{fault}",
@@ -189,8 +189,8 @@ def _judge(
     )
 
 
-def _failed(why: str) -> Judged:
-    return Judged(reasons=(why,), dropped=f"judge_{STAGE_FAILED}")
+def _failed(why: str) -> Graded:
+    return Graded(reasons=(why,), dropped=f"judge_{STAGE_FAILED}")
 
 
 def _request(

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
 
-from sysgen_local.store.evaluation import Answered, Evaluation, Judged
+from sysgen_local.store.evaluation import Answered, Evaluation, Graded
 
 PHASES = ("answer", "judge")
 EvaluationPhase = Literal["answer", "judge"]
@@ -34,9 +34,9 @@ class QuestionRecord:
     row: int
     question: Any
     answered: Answered | None = None
-    judged: Judged | None = None
+    judged: Graded | None = None
 
-    def after(self, phase: EvaluationPhase, result: Answered | Judged) -> QuestionRecord:
+    def after(self, phase: EvaluationPhase, result: Answered | Graded) -> QuestionRecord:
         """The same record with the result of one more stage."""
         field = {"answer": "answered", "judge": "judged"}[phase]
         changed: dict[str, Any] = {field: result}
@@ -44,21 +44,21 @@ class QuestionRecord:
 
 
 class QuestionQueue:
-    """The work queue for one sitting and one marking. Results are written to the evaluation
+    """The work queue for one answer run and one grading run. Results are written to the evaluation
     file."""
 
     def __init__(
-        self, store: Evaluation, questions: Sequence[Question], sitting: int, marking: int
+        self, store: Evaluation, questions: Sequence[Question], answer_run: int, grading_run: int
     ) -> None:
         self._store = store
         self._questions = questions
-        self.sitting = sitting
-        self.marking = marking
+        self.answer_run = answer_run
+        self.grading_run = grading_run
 
     def records(self) -> list[QuestionRecord]:
         """All questions with their answers and marks so far."""
-        answers = self._store.answers(self.sitting)
-        verdicts = self._store.verdicts(self.marking)
+        answers = self._store.answers(self.answer_run)
+        verdicts = self._store.verdicts(self.grading_run)
         return [
             QuestionRecord(row, question, answers.get(row), verdicts.get(row))
             for row, question in enumerate(self._questions, 1)
@@ -77,6 +77,6 @@ class QuestionQueue:
     def commit(self, results: Sequence[tuple[int, EvaluationPhase, Any]]) -> None:
         """Writes (row, phase, result) in one transaction."""
         self._store.commit(
-            [(self.sitting, row, result) for row, phase, result in results if phase == "answer"],
-            [(self.marking, row, result) for row, phase, result in results if phase == "judge"],
+            [(self.answer_run, row, result) for row, phase, result in results if phase == "answer"],
+            [(self.grading_run, row, result) for row, phase, result in results if phase == "judge"],
         )

@@ -10,38 +10,38 @@ import numpy as np
 
 from sysgen_local.engine.request import Costs
 
-ON_CPU = Costs(fixed=2.0, read=0.2, written=1.0)
+CPU_COSTS = Costs(fixed=2.0, read=0.2, written=1.0)
 """Relative costs, as found on two cores."""
 
-ON_GPU = Costs(fixed=40.0, read=0.1, written=1.0)
+GPU_COSTS = Costs(fixed=40.0, read=0.1, written=1.0)
 """A GPU's step hardly grows with the rows in it."""
 
-TRUST = 0.3
+PRIOR_STEPS = 0.3
 """How many steps what is known of other machines is worth: a step's time is off by some tenths of
 it, those relations by about as much as they are."""
 
 
-class StepTimes:
+class StepCosts:
     """Adds up steps; `costs` is what follows from them."""
 
-    def __init__(self, usual: Costs) -> None:
-        self._usual = np.array(usual)
+    def __init__(self, prior: Costs) -> None:
+        self._prior = np.array(prior)
         self._products = np.zeros((3, 3))
-        self._seen = np.zeros(3)
+        self._weighted_seconds = np.zeros(3)
         self._seconds = 0.0
         self.steps = 0
-        self.read = 0
-        self.written = 0
+        self.prefill_tokens = 0
+        self.generated_tokens = 0
 
-    def add(self, read: int, written: int, seconds: float) -> None:
+    def add(self, prefill_tokens: int, generated_tokens: int, seconds: float) -> None:
         """A step with so many tokens of prompts and of answers."""
-        step = np.array((1.0, read, written))
+        step = np.array((1.0, prefill_tokens, generated_tokens))
         self._products += np.outer(step, step)
-        self._seen += step * seconds
+        self._weighted_seconds += step * seconds
         self._seconds += seconds
         self.steps += 1
-        self.read += read
-        self.written += written
+        self.prefill_tokens += prefill_tokens
+        self.generated_tokens += generated_tokens
 
     @property
     def costs(self) -> Costs | None:
@@ -49,9 +49,9 @@ class StepTimes:
         seconds, steps = self._seconds, self.steps
         if not seconds:
             return None
-        done = np.array((steps, self.read, self.written))
-        usual = self._usual * (seconds / (self._usual @ done))
-        doubt = TRUST * (seconds / steps) ** 2
-        products = self._products + np.diag(doubt / usual**2)
-        found = np.linalg.solve(products, self._seen + doubt / usual)
-        return Costs(*np.maximum(found, usual / 20).tolist())
+        done = np.array((steps, self.prefill_tokens, self.generated_tokens))
+        prior = self._prior * (seconds / (self._prior @ done))
+        doubt = PRIOR_STEPS * (seconds / steps) ** 2
+        products = self._products + np.diag(doubt / prior**2)
+        found = np.linalg.solve(products, self._weighted_seconds + doubt / prior)
+        return Costs(*np.maximum(found, prior / 20).tolist())

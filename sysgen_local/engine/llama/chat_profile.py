@@ -18,10 +18,10 @@ from sysgen_local.core import thoughts
 from sysgen_local.core.errors import UsageError
 from sysgen_local.engine.llama import weights
 from sysgen_local.engine.llama.chat import ChatTemplate
-from sysgen_local.engine.llama.tokenizer import Vocab
+from sysgen_local.engine.llama.tokenizer import Tokenizer
 from sysgen_local.engine.request import Message, Segment
 
-PROBES = (
+PROBE_CHATS = (
     ("user",),
     ("system", "user"),
     ("user", "assistant", "user"),
@@ -31,7 +31,7 @@ PROBES = (
 """Who speaks in turn in the chats by which two ways to render a template are told apart."""
 
 
-def learn(model: Any, path: Path) -> tuple[Vocab, ChatTemplate]:
+def load_chat(model: Any, path: Path) -> tuple[Tokenizer, ChatTemplate]:
     """The model's vocabulary and chat template, each with what it must know of the other.
 
     Raises UsageError for a model without a chat template, or with one that cannot be used.
@@ -43,19 +43,21 @@ def learn(model: Any, path: Path) -> tuple[Vocab, ChatTemplate]:
             hint="take the instruct (chat) version of the model, or a newer GGUF of it",
         )
     template = str(source.decode(errors="replace"))
-    vocab = Vocab(model, template)
+    tokenizer = Tokenizer(model, template)
     chat = ChatTemplate(
         template,
-        bos=vocab.text_of(vocab.bos),
-        eos=vocab.text_of(vocab.eos),
+        bos=tokenizer.token_text(tokenizer.bos),
+        eos=tokenizer.token_text(tokenizer.eos),
         name=path.name,
     )
-    vocab.close_turns(chat.turns.behind, chat.turns.last)
-    return vocab, chat
+    tokenizer.learn_answer_end(
+        chat.turn_markup.assistant_to_user, chat.turn_markup.assistant_to_end
+    )
+    return tokenizer, chat
 
 
 @dataclass(frozen=True, slots=True)
-class Speech:
+class ChatProfile:
     """What is known of a model before it is loaded.
 
     `switches` turn its thinking off; `thinks`: a thought that the template begins is ended in the
@@ -66,65 +68,73 @@ class Speech:
     """
 
     has_system: bool
-    generation: bool
-    switches: Mapping[str, object]
-    thinks: bool
-    opening: str
-    ends: tuple[str, ...]
-    learnt: str
+    has_generation_tags: bool
+    template_kwargs: Mapping[str, object]
+    closes_thinking: bool
+    generation_prompt: str
+    answer_ends: tuple[str, ...]
+    template_end: str
     labels: Mapping[tuple[str, ...], bool]
 
 
-def look(path: Path, labels: Sequence[tuple[str, ...]] = ()) -> Speech:
+def read_profile(path: Path, labels: Sequence[tuple[str, ...]] = ()) -> ChatProfile:
     """Looks into a GGUF without its weights. Raises UsageError where it cannot be spoken to."""
-    with weights.head(path) as model:
-        vocab, chat = learn(model, path)
+    with weights.load_vocab_only(path) as model:
+        tokenizer, chat = load_chat(model, path)
         with closing(chat):
-            mentioned = chat.mentioned
-            switches = {name: chat.switches[name] for name in chat.switches if name in mentioned}
-            stop = (vocab.stop.strip(),) if vocab.stop else ()
-            return Speech(
+            mentioned_kwargs = chat.mentioned_kwargs
+            template_kwargs = {
+                name: chat.template_kwargs[name]
+                for name in chat.template_kwargs
+                if name in mentioned_kwargs
+            }
+            stop = (tokenizer.stop_text.strip(),) if tokenizer.stop_text else ()
+            return ChatProfile(
                 has_system=chat.has_system,
-                generation=re.search(r"{%-?\s*generation\b", chat.source) is not None,
-                switches=switches,
-                thinks=thoughts.holds_thought(chat.opening),
-                opening=chat.opening,
-                ends=(*map(vocab.text_of, sorted(vocab.end)), *stop),
-                learnt=vocab.learnt_end or vocab.stop.strip(),
-                labels={of: not vocab.label_tree(of).shared for of in labels},
+                has_generation_tags=re.search(r"{%-?\s*generation\b", chat.source) is not None,
+                template_kwargs=template_kwargs,
+                closes_thinking=thoughts.holds_thought(chat.generation_prompt),
+                generation_prompt=chat.generation_prompt,
+                answer_ends=(*map(tokenizer.token_text, sorted(tokenizer.end_tokens)), *stop),
+                template_end=tokenizer.template_end or tokenizer.stop_text.strip(),
+                labels={of: not tokenizer.label_tree(of).children for of in labels},
             )
 
 
-def fact(path: Path) -> str:
+def recipe_json(path: Path) -> str:
     """What is asked of this GGUF beside what stands in the file, as JSON for recipes: how its chat
     template is rendered. A version that writes other prompts for this model has another fact.
 
     Raises UsageError as `look`.
     """
     at = path.stat()
-    return _fact(path, at.st_size, at.st_mtime_ns)
+    return _recipe_json(path, at.st_size, at.st_mtime_ns)
 
 
 @cache
-def _fact(path: Path, size: int, changed: int) -> str:
+def _recipe_json(path: Path, size: int, changed: int) -> str:
     """`size` and `changed` tell a file from another one in its place."""
-    with weights.head(path) as model:
-        vocab, chat = learn(model, path)
+    with weights.load_vocab_only(path) as model:
+        tokenizer, chat = load_chat(model, path)
         with closing(chat):
-            used = {name: of for name, of in chat.switches.items() if name in chat.mentioned}
+            used = {
+                name: of
+                for name, of in chat.template_kwargs.items()
+                if name in chat.mentioned_kwargs
+            }
             made = {
                 "thinking": used,
                 "system": "own role" if chat.has_system else "user turn",
-                "end": vocab.closings,
-                "prompts": hashlib.sha256(_probed(chat).encode()).hexdigest()[:16],
+                "end": tokenizer.answer_ends,
+                "prompts": hashlib.sha256(_render_probes(chat).encode()).hexdigest()[:16],
             }
             return json.dumps(made, sort_keys=True)
 
 
-def _probed(chat: ChatTemplate) -> str:
+def _render_probes(chat: ChatTemplate) -> str:
     """What the template makes of the probes, and which of it is markup."""
     rendered: list[object] = []
-    for roles in PROBES:
+    for roles in PROBE_CHATS:
         said = [Message(role, (Segment(f" {i} "),)) for i, role in enumerate(roles)]
         try:
             rendered.append(chat.render(said))

@@ -1,4 +1,4 @@
-"""Recipes in tables of their own, by fingerprint, also those that an older version noted."""
+"""Recipes in tables of their own, found by fingerprint, also by the one of an older version."""
 
 from __future__ import annotations
 
@@ -16,8 +16,12 @@ def number(
     facts: Mapping[str, str],
     older: str | None,
 ) -> int | None:
-    """The number that this recipe has in the table, among these numbers by fingerprint. One that
-    an older version noted as `older` goes by this fingerprint and these facts from now on."""
+    """The number of the recipe with this fingerprint, or None where the table has none.
+
+    `numbers` maps the fingerprints in the table to their numbers. Where only `older` is there, the
+    fingerprint that an older version gave to the same recipe, its row gets the new fingerprint and
+    the new facts.
+    """
     if fingerprint in numbers or older not in numbers:
         return numbers.get(fingerprint)
     assert older is not None
