@@ -1,4 +1,4 @@
-"""(a) The job as a user would write it: `Llama.create_chat_completion`, one call after another.
+"""(a) The job as a user would write it: one call of `Llama.create_chat_completion` after another.
 
 python -m benchmarks.loop MODEL ROWS SEED
 """
@@ -71,7 +71,7 @@ class Loop:
 
 def main(model: str, number: int, seed: int) -> None:
     loop = Loop(model)
-    result = job.Result("a")
+    result = job.JobResult("a")
     started = time.perf_counter()
     for i, entry in enumerate(job.rows(number), 1):
         work = job.job(job.row_of(i, entry), seed)

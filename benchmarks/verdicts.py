@@ -1,8 +1,9 @@
-"""Three ways to a row's verdicts, their cost and how far they agree.
+"""Three ways to get the verdicts of a row: their cost, and how often they agree.
 
-separate: a prompt for each phrase, what a row's prompts share computed once (what a run does);
-continued: asked as further turns of the chat that generated the phrases;
-JSON: one prompt with all phrases, one constrained list of labels.
+separate: one prompt for each phrase; the common part of a row's prompts is computed once (as in a
+    run);
+continued: further turns of the chat that generated the phrases;
+JSON: one prompt with all phrases, one list of labels under a grammar.
 
 python -m benchmarks.verdicts [GGUF] [PROMPT_SET] [ROWS]
 """
@@ -78,7 +79,7 @@ def _phrases(row: Row) -> list[dict[str, str]]:
 
 
 def whole(prompts: PromptSet, row: Row, way: Way | None) -> job.Job[tuple[int, Labels]]:
-    """Phrases, and verdicts on them in the same slot."""
+    """(number of the row, its labels): the phrases and their verdicts in one slot."""
     row = yield from stages(row, Generate(prompts), Filter())
     if way is None or not _phrases(row):
         return row.row, []
@@ -96,7 +97,7 @@ def main(model: Path, prompt_set: str = "compact", number: int = 48) -> None:
         return found, engine.decoded_tokens - tokens, time.perf_counter() - started
 
     for way in (*WAYS.values(), None):
-        run(way)  # prefixes are computed and kept
+        run(way)  # computes the shared prefixes, which are kept
     _, tokens_before, seconds_before = run(None)
     reference: dict[int, Labels] = {}
     for name, way in WAYS.items():

@@ -143,13 +143,13 @@ class Stage:
         return {}
 
 
-class Item(Row):
+class SimulatedItem(Row):
     def after(self, phase, result):
         return self
 
 
 @dataclass
-class Board:
+class SimulatedQueue:
     rows: Sequence[Row]
     done: dict[str, dict[int, Done]] = field(default_factory=dict)
     phases: Sequence[str] = ()
@@ -161,9 +161,9 @@ class Board:
             if before and row.row not in self.done.get(phase, {}):
                 yield row
 
-    def of(self, rows: Sequence[Row]) -> Board:
-        """The same board with some of its rows."""
-        return Board(rows, self.done, self.phases)
+    def of(self, rows: Sequence[Row]) -> SimulatedQueue:
+        """The same queue with some of its rows."""
+        return SimulatedQueue(rows, self.done, self.phases)
 
     def _passed(self, phase: str, row: int) -> bool:
         found = self.done.get(phase, {}).get(row)
@@ -184,7 +184,7 @@ def rows(number: int, seed: int, *, answer: float = 600, spread: float = 0.7, tu
         for _ in range(drawn.randint(1, turns)):
             said.append(Turn("user", "q" * round(300 * math.exp(drawn.gauss(0, spread)))))
             said.append(Turn("assistant", "a" * round(answer * math.exp(drawn.gauss(0, spread)))))
-        made.append(Item(i, Conversation(tuple(said), i)))
+        made.append(SimulatedItem(i, Conversation(tuple(said), i)))
     return made
 
 
@@ -264,7 +264,7 @@ def run(
     engine=SimulatedEngine,
     costs: Costs = CPU,
     slots: int = 16,
-    board: Board | None = None,
+    queue: SimulatedQueue | None = None,
     usual: Costs = CPU_COSTS,
     every: float = 2.0,
 ) -> Told:
@@ -272,17 +272,17 @@ def run(
     several."""
     clock = Clock()
     names = tuple(stage.phase for stage in the_stages)
-    board = board or Board(the_rows, phases=names)
-    progress = Progress(board.phases, rows=len(the_rows), clock=clock)
-    for name in board.phases:
-        for result in board.done.get(name, {}).values():
+    queue = queue or SimulatedQueue(the_rows, phases=names)
+    progress = Progress(queue.phases, rows=len(the_rows), clock=clock)
+    for name in queue.phases:
+        for result in queue.done.get(name, {}).values():
             if result.dropped:
                 progress.phases[name].dropped[result.dropped] += 1
             else:
                 progress.phases[name].done += 1
-    for name in board.phases:
-        for row in board.due(name):
-            progress.forecast.wait(name, size_of(row))
+    for name in queue.phases:
+        for row in queue.due(name):
+            progress.forecast.add_waiting(name, size_of(row))
     groups = passes or [(len(the_stages), None)]
     at, grouped = 0, []
     for number, _ in groups:
@@ -296,14 +296,14 @@ def run(
 
     def watch() -> None:
         if not said or clock.now - said[-1][0] >= every:
-            said.append((clock.now, progress.left))
+            said.append((clock.now, progress.seconds_left))
 
     base = next((weight for _, weight in groups if weight), 1.0)
     for number, group in enumerate(grouped):
         dearer = (groups[number][1] or base) / base
         one = engine(clock, Costs(*(cost * dearer for cost in costs)), slots, usual)
         one.watch = watch
-        progress.passing(number, one)
-        Pipeline(board, group, progress).run(one)
-    said.append((clock.now, progress.left))
+        progress.begin_pass(number, one)
+        Pipeline(queue, group, progress).run(one)
+    said.append((clock.now, progress.seconds_left))
     return Told(clock.now, said, progress)

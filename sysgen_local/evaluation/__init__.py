@@ -1,1 +1,1 @@
-"""Benchmarks: what they ask, how their authors count, and the stages that answer and judge."""
+"""Evaluation: benchmarks of models, and comparisons of new answers with old ones."""

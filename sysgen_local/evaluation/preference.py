@@ -1,8 +1,8 @@
-"""A judge over finished rows: which answer serves the request better, old or new; and does the new
-one follow its system message? (SysGen, figures 3 and 4.)
+"""A judge model compares old and new answers of finished rows (SysGen, figures 3 and 4).
 
-Both are read off the logits. A pair is asked in both orders: a judge that changes its mind with
-the order prefers neither.
+Two questions: which answer serves the request better, and does the new one follow its system
+message? Both verdicts are read from the logits. A pair is asked in both orders; if the judge's
+choice depends on the order, it counts as a tie.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from sysgen_local.store import Judged, Pair
 LETTERS = Choice(("A", "B"))
 RATINGS = Choice(("1", "2", "3", "4", "5"))
 ALIGNED = 4
-"""From this rating on, an answer follows its system message."""
+"""Minimum rating of an answer that follows its system message."""
 
 Z = 1.959963984540054
-"""The normal distribution's quantile for a 95 % interval."""
+"""The quantile of the normal distribution for a 95 % interval."""
 
 
 @dataclass(frozen=True, slots=True)
 class PreferenceJudge:
-    """Row -> the pair in both orders, and a rating, as far as the row is asked for them."""
+    """The stage: asks for the pair in both orders, and for a rating, as the row requires."""
 
     prefer: PromptFile
     align: PromptFile
@@ -88,11 +88,11 @@ def _shares(completion: Completion) -> dict[str, float]:
 
 @dataclass(frozen=True, slots=True)
 class PreferenceSummary:
-    """Of so many pairs the new answer won, lost, or the judge changed its mind with the order.
+    """How many pairs the new answer won or lost; in a tie the choice depended on the order.
 
-    `rate` is the share of wins among the decided pairs, `low` to `high` its 95 % interval
-    (Wilson's, 1927). `first` is how often the answer that stood first was preferred: half of the
-    time where the order plays no part.
+    `rate` is the share of wins among wins and losses, `low` to `high` its 95 % interval (Wilson,
+    1927). `first` is the share of requests in which the first answer was preferred: one half if the
+    order has no influence.
     """
 
     wins: int
@@ -105,7 +105,7 @@ class PreferenceSummary:
 
 
 def preference(pairs: Iterable[Sequence[float]]) -> PreferenceSummary:
-    """From the probabilities that the new answer is better, when first and when second."""
+    """The summary of (probability that the new answer is better when first, when second)."""
     wins = losses = firsts = total = 0
     for new_first, new_second in pairs:
         total += 1
@@ -118,7 +118,7 @@ def preference(pairs: Iterable[Sequence[float]]) -> PreferenceSummary:
 
 
 def interval(successes: int, trials: int) -> tuple[float | None, float | None, float | None]:
-    """A share with its 95 % interval after Wilson; None without trials."""
+    """(share, low, high) of the 95 % interval after Wilson (1927); None without trials."""
     if not trials:
         return None, None, None
     share = successes / trials
@@ -130,8 +130,8 @@ def interval(successes: int, trials: int) -> tuple[float | None, float | None, f
 
 @dataclass(frozen=True, slots=True)
 class AlignmentSummary:
-    """Of `rows` new answers, the share whose likeliest rating is ALIGNED or better, with its 95 %
-    interval, and the mean rating of all by the judge's probabilities."""
+    """Of `rows` new answers: the `share` whose likeliest rating is ALIGNED or better, its 95 %
+    interval, and the `mean` rating, weighted by the judge's probabilities."""
 
     rows: int
     share: float | None
@@ -141,7 +141,7 @@ class AlignmentSummary:
 
 
 def alignment(ratings: Iterable[Sequence[float]]) -> AlignmentSummary:
-    """From the probabilities of the ratings 1 to 5."""
+    """The summary of the probabilities of the ratings 1 to 5, for each answer."""
     found = list(ratings)
     good = sum(max(range(5), key=of.__getitem__) + 1 >= ALIGNED for of in found)
     share, low, high = interval(good, len(found))
@@ -149,7 +149,7 @@ def alignment(ratings: Iterable[Sequence[float]]) -> AlignmentSummary:
     return AlignmentSummary(len(found), share, low, high, sum(sums) / len(sums) if sums else None)
 
 
-def summary(said: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def summary(judgements: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """The results of every judge as plain data, from what `Store.judgements` returns.
 
     Each judge has its name, its prompt set and, per dataset, a PreferenceSummary, an
@@ -157,7 +157,7 @@ def summary(said: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     together.
     """
     found: dict[int, dict[str, Any]] = {}
-    for of in said:
+    for of in judgements:
         judge = found.setdefault(
             of["judge"],
             {

@@ -1,13 +1,15 @@
-"""How like the old answers are the new ones? (SysGen, table 1.) Each measure is computed by the
-library that its field takes for the reference:
+"""Measures how similar new answers are to the old ones (SysGen, table 1).
+
+Each measure is computed by a reference library of its field:
 
 rouge1, rouge2, rougeL: F-measures by rouge-score (Google Research), without stemming.
-gleu: sentence GLEU by NLTK (Wu et al., 2016), the old answer as reference, words split at spaces.
-length_ratio: characters of the new answer over those of the old one.
-similarity: cosine of the two texts' embeddings by a GGUF model in llama.cpp.
-bertscore: F1 by bert-score, with the model the user names.
+gleu: sentence GLEU by NLTK (Wu et al., 2016); the old answer is the reference, words are separated
+    by spaces.
+length_ratio: characters of the new answer divided by those of the old one.
+similarity: cosine of the embeddings of both texts by a GGUF model in llama.cpp.
+bertscore: F1 by bert-score, with the model that the user names.
 
-All turns of an answer are taken together.
+All turns of an answer are joined into one text.
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ OVERLAP = ("rouge1", "rouge2", "rougeL", "gleu", "length_ratio")
 
 Pairs = Sequence[tuple[str, str]]
 Measure = Callable[[Pairs], list[float]]
-"""Old and new answers -> a number for each pair."""
+"""(old, new) answers -> one number for each pair."""
 
 
 def compare(
@@ -41,14 +43,16 @@ def compare(
     workers: int = 1,
     on_page: Callable[[int], None] = lambda rows: None,
 ) -> int:
-    """Measures every finished row that lacks one of OVERLAP or `measures`, page by page: memory
-    does not grow with the rows, and what was measured is kept. How many rows there were."""
+    """Measures every finished row that lacks one of OVERLAP or `measures`. Returns how many rows.
+
+    The rows come in pages, so memory does not grow with their number, and each page is stored.
+    """
     with needs("compare", "comparing answers"):
         import nltk  # noqa: F401 - the workers use it
 
         _rouge()
     done = 0
-    # Not forked: the models and the store have threads.
+    # spawn, because a process with the threads of models and store cannot be forked safely.
     with ProcessPoolExecutor(workers, get_context("spawn"), _end_with_parent) as pool:
         for page in store.to_measure([*OVERLAP, *measures]):
             pairs = [(old, new) for _, old, new in page]
@@ -63,7 +67,7 @@ def compare(
 
 
 def _end_with_parent() -> None:
-    """In a worker: Ctrl-C is its parent's to answer, and it does not outlive one that is killed."""
+    """Prepares a worker process: the parent handles Ctrl-C, and the worker ends with its parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     Thread(target=_watch, daemon=True).start()
 
@@ -75,7 +79,7 @@ def _watch() -> None:
 
 
 def overlap(pair: tuple[str, str]) -> dict[str, float]:
-    """The measures of OVERLAP for an old and a new answer."""
+    """The measures of OVERLAP for an (old, new) answer."""
     from nltk.translate.gleu_score import sentence_gleu
 
     old, new = pair
@@ -93,7 +97,7 @@ def _rouge() -> Any:
 
 
 def similarity(path: Path, gpu_layers: int = 0) -> Measure:
-    """By the embedding model in this GGUF."""
+    """The measure by the embedding model in this GGUF file."""
     from sysgen_local.engine.llama.embed import Embedder
 
     model = Embedder(path, gpu_layers=gpu_layers)
@@ -106,8 +110,9 @@ def similarity(path: Path, gpu_layers: int = 0) -> Measure:
 
 
 def bertscore(model: str, layer: int | None, device: str | None = None) -> Measure:
-    """By the library bert-score, with a model of transformers (a name or a folder); `layer` is
-    whose states are compared, where the library does not know the model."""
+    """The measure by the library bert-score, with a model of transformers (a name or a folder).
+    `layer` is the layer whose states are compared; needed if the library does not know the model.
+    """
     with needs("bertscore", "BERTScore"):
         from bert_score import BERTScorer
 

@@ -1,9 +1,9 @@
-"""Is one model better than another, or was it chance: paired bootstrap over the questions.
+"""Tests whether one model is better than another: paired bootstrap over the questions.
 
-Both models answered the same questions, so a resample draws questions, not answers: the same for
-both. Every number of a benchmark is a ratio of two sums over its questions, as its authors count;
-so is that of a resample. (Koehn 2004, "Statistical significance tests for machine translation
-evaluation".)
+Both models answered the same questions, so a resample draws questions, the same ones for both.
+Every metric of a benchmark is a ratio of two sums over its questions, as its authors count; a
+resample computes the same ratio. (Koehn 2004, "Statistical significance tests for machine
+translation evaluation".)
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from typing import Any
 from sysgen_local.evaluation.benchmarks import multifacet, sysbench
 
 Units = dict[str, list[tuple[float, float]]]
-"""Metric -> for every question its share of the numerator and of the denominator."""
+"""Metric -> for every question (its part of the numerator, its part of the denominator)."""
 
 RESAMPLES = 10_000
 FEWEST = 2
-"""Questions of a group below which there is nothing to resample, so no interval."""
+"""Minimum number of questions in a group for an interval."""
 
 _CHUNK = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """After minus before, and the 95 % interval of that (percentiles of the resamples); None where
-    there is nothing to go by."""
+    """`difference` is after minus before, `low` to `high` its 95 % interval (percentiles of the
+    resamples). A number is None if it cannot be computed."""
 
     before: float | None
     after: float | None
@@ -37,13 +37,13 @@ class Difference:
 
 
 def sysbench_units(sessions: Sequence[sysbench.JudgedSession]) -> Units:
-    """The metrics of `sysbench.summary`."""
+    """The units of the metrics of `sysbench.summary`."""
     units: Units = {}
     for session in sessions:
         passed = [(turn.alignment, turn.usable) for turn in session.turns]
         run = sysbench.run_length(session, lambda turn: turn.usable)
         stable = run / len(session.turns)
-        mine: dict[str, tuple[float, float]] = {
+        pairs: dict[str, tuple[float, float]] = {
             "CSR": (
                 sum(turn.satisfied for turn in session.turns),
                 sum(len(turn.marks) for turn in session.turns),
@@ -53,13 +53,13 @@ def sysbench_units(sessions: Sequence[sysbench.JudgedSession]) -> Units:
         }
         for alignment in ("aligned", "misaligned"):
             group = [ok for of, ok in passed if of == alignment]
-            mine[f"ISR {alignment}"] = (sum(group), len(group))
+            pairs[f"ISR {alignment}"] = (sum(group), len(group))
         for dependency in ("dependent", "parallel"):
             here = session.dependency == dependency
-            mine[f"SSR {dependency}"] = (stable * here, float(here))
+            pairs[f"SSR {dependency}"] = (stable * here, float(here))
         for n in range(1, sysbench.OFFICIAL_TURNS + 1):
-            mine[f"R{n}"] = (float(run >= n), float(len(session.turns) >= n))
-        for metric, pair in mine.items():
+            pairs[f"R{n}"] = (float(run >= n), float(len(session.turns) >= n))
+        for metric, pair in pairs.items():
             units.setdefault(metric, []).append(pair)
     return units
 
@@ -67,7 +67,7 @@ def sysbench_units(sessions: Sequence[sysbench.JudgedSession]) -> Units:
 def multifacet_units(
     instances: Sequence[multifacet.Rated], table: Mapping[str, str] | None = None
 ) -> Units:
-    """The metrics of `multifacet.summary`."""
+    """The units of the metrics of `multifacet.summary`."""
     names = [multifacet.benchmark_of(instance.source, table) for instance in instances]
     units: Units = {name: [] for name in (*dict.fromkeys(names), "average")}
     for instance, name in zip(instances, names, strict=True):
@@ -79,7 +79,7 @@ def multifacet_units(
 
 
 def compare(before: Units, after: Units, *, seed: int = 0) -> dict[str, Difference]:
-    """Metric -> the difference of two models over the same questions, in the same order."""
+    """Metric -> the difference of two models. Both have the same questions in the same order."""
     import numpy as np
 
     metrics = [metric for metric in before if metric in after]
@@ -98,19 +98,19 @@ def compare(before: Units, after: Units, *, seed: int = 0) -> dict[str, Differen
         drawn.append(_differences(sums @ times.T))
     differences = np.concatenate(drawn, axis=1)
     found = {}
-    for metric, of, mine in zip(metrics, differences, sums, strict=True):
-        whole = mine.sum(axis=1)
+    for metric, of, own in zip(metrics, differences, sums, strict=True):
+        whole = own.sum(axis=1)
         first, second = _ratio(whole[0], whole[1]), _ratio(whole[2], whole[3])
         change = None if first is None or second is None else second - first
         found[metric] = Difference(first, second, change, None, None)
-        if change is not None and np.count_nonzero(mine[1]) >= FEWEST:
+        if change is not None and np.count_nonzero(own[1]) >= FEWEST:
             low, high = np.percentile(of[~np.isnan(of)], [2.5, 97.5])
             found[metric] = Difference(first, second, change, float(low), float(high))
     return found
 
 
 def _differences(sums: Any) -> Any:
-    """(metric, 4, resample) -> (metric, resample); NaN where a group was not drawn at all."""
+    """(metric, 4, resample) -> (metric, resample); NaN if no question of a group was drawn."""
     import numpy as np
 
     with np.errstate(invalid="ignore", divide="ignore"):

@@ -1,5 +1,6 @@
-"""The dataset card: what the data is, how it was made, and what its licences ask. The head is
-what the Hugging Face hub reads; the card goes up as README.md.
+"""Writes the dataset card: what the data is, how it was made, and what its licences require.
+
+The head is metadata for the Hugging Face hub. The hub shows the card as README.md.
 """
 
 from __future__ import annotations
@@ -9,12 +10,18 @@ from typing import Any
 
 from sysgen_local import __version__
 from sysgen_local.core.records import KINDS
-from sysgen_local.exporting.licences import Kind, Licence, licence
+from sysgen_local.exporting.licences import Licence, LicenceKind, licence
 from sysgen_local.exporting.write import Exported
 from sysgen_local.store import LineageEntry, Variant
 
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
-_STRICTEST: tuple[Kind, ...] = ("unknown", "non-commercial", "terms", "share-alike", "permissive")
+_STRICTEST: tuple[LicenceKind, ...] = (
+    "unknown",
+    "non-commercial",
+    "terms",
+    "share-alike",
+    "permissive",
+)
 _HOLDS: dict[Variant, str] = {
     "full": "each with a system message of its own and answers that were written under it",
     "system-only": "each with a system message of its own and its original answers",
@@ -37,7 +44,7 @@ _PREFERRED = (
 
 
 def generators(stats: Mapping[str, Any]) -> dict[str, Licence]:
-    """Model -> its licence, for every model that had a part in the rows."""
+    """Model -> its licence, for every model that wrote or judged the rows."""
     facts = (recipe["facts"] for recipe in stats["recipes"].values())
     return {fact["model"]: licence(fact.get("model_license")) for fact in facts if "model" in fact}
 
@@ -52,8 +59,8 @@ def card(
     variant: Variant,
     notes: Sequence[str] = (),
 ) -> str:
-    """The whole card. `stats` is what `Store.stats` gives, `lineage` where the written rows come
-    from, `notes` what was left out and why."""
+    """The whole card as Markdown. `stats` is the result of `Store.stats`, `lineage` the sources of
+    the written rows, `notes` sentences about rows that were left out."""
     rows = sum(of.rows for of in written)
     checked = "check" in stats["phases"] and variant == "full"
     lines = [
@@ -121,7 +128,7 @@ def _funnel(stats: Mapping[str, Any]) -> list[str]:
 
 
 def _checks(stats: Mapping[str, Any]) -> list[str]:
-    """What was looked at in the answers of all rows that came so far."""
+    """The results of the checks, of all rows that reached that phase."""
     of = stats["checks"]
     facts = stats["recipes"].get("check", {}).get("facts", {})
     lines = [
@@ -141,9 +148,9 @@ def _checks(stats: Mapping[str, Any]) -> list[str]:
         lines.append(f"- answers that were not taken: {_reasons(of['faults'])}")
     limits = {"tries": "answers a row may take", "min_agrees": "least probability that it agrees",
               "min_follows": "that it follows a phrase"}  # fmt: skip
-    said = [f"{words} {facts[name]}" for name, words in limits.items() if name in facts]
-    if said:
-        lines.append(f"- limits: {', '.join(said)}")
+    stated = [f"{words} {facts[name]}" for name, words in limits.items() if name in facts]
+    if stated:
+        lines.append(f"- limits: {', '.join(stated)}")
     body = [
         (KINDS.get(kind, kind), f"{n['looked_at']:,}", f"{n['held'] / n['looked_at']:.1%}")
         for kind, n in of["kinds"].items()
@@ -190,14 +197,14 @@ def _recipe(stats: Mapping[str, Any]) -> list[str]:
     body = []
     for phase, recipe in stats["recipes"].items():
         facts = recipe["facts"]
-        said = ", ".join(f"{key} {_plain(facts[key])}" for key in shown if key in facts)
-        body.append((phase, said, recipe["fingerprint"][:12]))
+        made_with = ", ".join(f"{key} {_plain(facts[key])}" for key in shown if key in facts)
+        body.append((phase, made_with, recipe["fingerprint"][:12]))
     return _table("Recipe", ("phase", "made with", "fingerprint"), body)
 
 
 def licences(stats: Mapping[str, Any], lineage: Sequence[LineageEntry]) -> dict[str, Licence]:
-    """The licence of every dataset with rows here, of phrases that were written elsewhere, and of
-    every model that had a part in the rows."""
+    """Name -> licence of every dataset with written rows, of imported phrases, and of every model
+    that wrote or judged the rows."""
     return {part.dataset: licence(part.license) for part in lineage} | generators(stats)
 
 
@@ -221,5 +228,5 @@ def _reasons(reasons: Mapping[str, int]) -> str:
 
 
 def _plain(text: str) -> str:
-    """As it may stand in a table's cell."""
+    """The text escaped for a cell of a table."""
     return text.replace("|", "\\|").replace("\n", " ")

@@ -1,4 +1,4 @@
-"""A folder with data and card to a dataset on a Hugging Face hub, by the hub's own client."""
+"""Uploads a folder with data and card to a dataset repository on a Hugging Face hub."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from sysgen_local.core.errors import SysgenError, UsageError
 
 
 def check_repo(repo: str) -> None:
-    """UsageError unless `repo` is OWNER/NAME."""
+    """Raises UsageError if `repo` is not OWNER/NAME."""
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", repo):
         raise UsageError(f"{repo} names no repository", hint="write OWNER/NAME")
 
 
 def upload(repo: str, folder: Path, *, private: bool) -> str:
-    """Makes the dataset where it is missing and commits the folder's files; the commit's address.
+    """Creates the dataset if it does not exist and commits the folder's files. Returns the URL of
+    the commit.
 
-    Raises SysgenError with the way out where the hub refuses or cannot be reached.
+    Raises SysgenError with a hint if the hub refuses or cannot be reached.
     """
     from huggingface_hub import HfApi, errors
 

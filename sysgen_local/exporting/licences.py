@@ -1,6 +1,6 @@
-"""What a licence asks of whoever uses the data, in a sentence. Facts, not legal advice.
+"""Known licences: what each one requires of the user of the data. Facts, not legal advice.
 
-Identifiers are those of the hub's cards (`license:` in a card's head), in small letters.
+Identifiers are those of the hub's cards (`license:` in a card's head), in lower case.
 """
 
 from __future__ import annotations
@@ -12,17 +12,19 @@ from typing import Literal
 from sysgen_local.core.errors import UsageError
 from sysgen_local.store import IMPORTED, LineageEntry
 
-Kind = Literal["permissive", "share-alike", "terms", "non-commercial", "unknown"]
-"""permissive: nothing but credit. share-alike: what is made of it carries the same licence. terms:
-a vendor's own conditions. non-commercial: no commercial use. unknown: nobody said."""
+LicenceKind = Literal["permissive", "share-alike", "terms", "non-commercial", "unknown"]
+"""permissive: requires credit at most. share-alike: derived data must have the same licence. terms:
+a vendor's own conditions. non-commercial: no commercial use. unknown: not stated or not listed
+here."""
 
 
 @dataclass(frozen=True, slots=True)
 class Licence:
-    """`asks` is one sentence on what the user of data under it, or written by it, has to do."""
+    """`asks` is one sentence: what the user must do with data under this licence, or written by a
+    model under it."""
 
     id: str
-    kind: Kind
+    kind: LicenceKind
     asks: str
 
 
@@ -40,7 +42,7 @@ _GEMMA = (
 _RAIL = "Its use restrictions must be passed on to everyone who gets the data or a model of it."
 _SHARE = "What is made of it must be given on under the same licence, with credit."
 
-_KNOWN: dict[Kind, dict[str, str]] = {
+_KNOWN: dict[LicenceKind, dict[str, str]] = {
     "permissive": {
         **dict.fromkeys(("apache-2.0", "mit", "bsd", "bsd-2-clause", "bsd-3-clause"), _CREDIT),
         **dict.fromkeys(("isc", "cc-by-2.0", "cc-by-3.0", "cc-by-4.0", "odc-by"), _CREDIT),
@@ -66,19 +68,19 @@ _KNOWN: dict[Kind, dict[str, str]] = {
 
 
 def licence(name: str | None) -> Licence:
-    """What is known of a licence by its identifier; `unknown` for None and what nobody listed."""
-    wanted = (name or "").strip().lower()
+    """The licence with this identifier; its kind is `unknown` for None and for unlisted ones."""
+    id_ = (name or "").strip().lower()
     for kind, members in _KNOWN.items():
-        if wanted in members:
-            return Licence(wanted, kind, members[wanted])
+        if id_ in members:
+            return Licence(id_, kind, members[id_])
     asks = "Nobody said under which licence it stands: find out before you give anything on."
-    if wanted and wanted not in ("unknown", "other"):
-        asks = f"The licence {wanted} is not known here: read it before you give anything on."
-    return Licence(wanted or "unknown", "unknown", asks)
+    if id_ and id_ not in ("unknown", "other"):
+        asks = f"The licence {id_} is not known here: read it before you give anything on."
+    return Licence(id_ or "unknown", "unknown", asks)
 
 
 def permit(lineage: Iterable[LineageEntry], models: Mapping[str, Licence]) -> None:
-    """UsageError unless all rows and all models ask for credit at most; it says which do not."""
+    """Raises UsageError if rows or models have a licence that is not permissive, and names them."""
     wrong = [
         f"{part.rows:,} rows{_of(part)} (rows {part.first} to {part.last}) are under {found.id}"
         for part in lineage

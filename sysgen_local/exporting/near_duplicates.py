@@ -1,8 +1,8 @@
-"""Rows that say the same as others: near-duplicates of earlier rows, and of benchmark prompts.
+"""Finds near-duplicates of earlier rows, and rows that resemble prompts of a benchmark.
 
-Near means a Jaccard similarity of their five-character ngrams, over texts with the same numbers and
-operators in the same order: one sign makes another problem, however much is alike around it.
-MinHash (datasketch) finds the candidates, and each is compared.
+Two texts are near-duplicates if the Jaccard similarity of their character 5-grams is high enough
+and they have the same numbers and operators in the same order: one different sign makes another
+problem. MinHash (datasketch) finds candidates, and each candidate is compared exactly.
 """
 
 from __future__ import annotations
@@ -17,50 +17,52 @@ from sysgen_local.core.extras import needs
 from sysgen_local.exporting.normalized import NormalizedText, normalized
 
 NEAR = 0.8
-"""From this similarity on, two texts count as the same."""
+"""Minimum Jaccard similarity of near-duplicates."""
 
 _CANDIDATE = 0.65
-"""What MinHash is asked for: its estimate is off by a tenth now and then."""
+"""Similarity for the search with MinHash, whose estimate is sometimes wrong by a tenth."""
 
 WORDS = 13
-"""A run of so many words in common is contamination (the length GPT-3's authors chose)."""
+"""Length of the word n-grams for contamination (the length that the authors of GPT-3 chose)."""
 
 _KEYS = ("prompt", "instruction", "question", "query", "problem", "input", "text", "turns",
          "messages", "conversations")  # fmt: skip
 
 
 def duplicates(rows: Iterable[tuple[int, str]], threshold: float = NEAR) -> list[int]:
-    """Of rows (number, text), ascending: those that are near an earlier one that stays."""
-    near = _Near(threshold)
+    """The numbers of the rows that are near-duplicates of an earlier row that is kept. `rows` is
+    (number, text), ascending."""
+    index = _NearDuplicateIndex(threshold)
     found = []
     for row, text in rows:
-        if near.knows(text):
+        if index.contains(text):
             found.append(row)
         else:
-            near.add(text)
+            index.add(text)
     return found
 
 
 def contaminated(
     rows: Iterable[tuple[int, str]], prompts: Iterable[str], threshold: float = NEAR
 ) -> list[int]:
-    """Of rows (number, text), ascending: those near a prompt, or with 13 words in a row of one.
-    A row may come several times, with another text each time."""
-    near = _Near(threshold)
+    """The numbers of the rows that are near-duplicates of a prompt or share 13 words in a row with
+    one. `rows` is (number, text), ascending; a row may come several times with several texts."""
+    index = _NearDuplicateIndex(threshold)
     ngrams: set[str] = set()
     for prompt in prompts:
-        near.add(prompt)
+        index.add(prompt)
         ngrams.update(normalized(prompt).word_ngrams(WORDS))
     found = (
         row
         for row, text in rows
-        if near.knows(text) or not ngrams.isdisjoint(normalized(text).word_ngrams(WORDS))
+        if index.contains(text) or not ngrams.isdisjoint(normalized(text).word_ngrams(WORDS))
     )
     return list(dict.fromkeys(found))
 
 
 def prompts_of(path: Path) -> Iterator[str]:
-    """The prompts in a benchmark's file: JSONL or JSON records by their usual keys, else lines."""
+    """The prompts in a benchmark's file: JSONL or JSON records with usual keys, or lines of text.
+    Raises UsageError for a file that cannot be read or has no prompt."""
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
@@ -106,31 +108,32 @@ def _prompts(record: Any) -> Iterator[str]:
                     yield from _prompts(record[key])
 
 
-class _Near:
-    """A set of texts that knows those near them."""
+class _NearDuplicateIndex:
+    """An index of texts that finds near-duplicates."""
 
     def __init__(self, threshold: float) -> None:
         with needs("dedupe", "finding near-duplicates"):
             from datasketch import MinHashLSH
 
         self._threshold = threshold
-        self._exactly: set[str] = set()
+        self._normalized: set[str] = set()
         self._texts: list[NormalizedText] = []
         self._lsh: Any = MinHashLSH(threshold=min(_CANDIDATE, threshold), num_perm=128)
 
     def add(self, text: str) -> None:
         new = normalized(text)
-        if new.plain not in self._exactly:
-            self._lsh.insert(len(self._texts), _hashed(new.ngrams))
+        if new.plain not in self._normalized:
+            self._lsh.insert(len(self._texts), _minhash(new.ngrams))
             self._texts.append(new)
-            self._exactly.add(new.plain)
+            self._normalized.add(new.plain)
 
-    def knows(self, text: str) -> bool:
+    def contains(self, text: str) -> bool:
+        """Whether the index has this text or a near-duplicate of it."""
         new = normalized(text)
-        if new.plain in self._exactly:
+        if new.plain in self._normalized:
             return True
         ngrams = new.ngrams
-        candidates = (self._texts[i] for i in self._lsh.query(_hashed(ngrams)))
+        candidates = (self._texts[i] for i in self._lsh.query(_minhash(ngrams)))
         return any(
             new.exact == other.exact and _jaccard(ngrams, other.ngrams) >= self._threshold
             for other in candidates
@@ -142,7 +145,7 @@ def _jaccard(some: set[str], others: set[str]) -> float:
     return common / (len(some) + len(others) - common)
 
 
-def _hashed(ngrams: set[str]) -> Any:
+def _minhash(ngrams: set[str]) -> Any:
     from datasketch import MinHash
 
     return MinHash.bulk([[piece.encode() for piece in ngrams]], num_perm=128)[0]

@@ -1,8 +1,8 @@
-"""What of a text is compared with others: words as they sound, numbers and operators as they are.
+"""Normalises a text for comparing: words in lower case, numbers and operators unchanged.
 
-Case, spaces and the marks of prose do not count. What belongs to a formula does: `x^2-4` and
-`x^2+4` are two problems. Where a mark may be either, it counts: two rows too many are better than
-one too few.
+Case, spaces and punctuation are ignored, but the signs of a formula are not: `x^2-4` and `x^2+4`
+are two problems. A sign that may be either counts as part of a formula: it is better to keep a
+duplicate than to remove a row that is none.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ _BRACKETS = frozenset("()[]{}")
 
 
 class NormalizedText(NamedTuple):
-    """`plain`: words, numbers and operators with a space between each. `exact`: the numbers and
-    operators alone."""
+    """`plain`: words, numbers and operators, separated by single spaces. `exact`: only the numbers
+    and operators."""
 
     plain: str
     exact: tuple[str, ...]
 
     @property
     def ngrams(self) -> set[str]:
-        """All ngrams of five characters."""
+        """All character 5-grams of `plain`."""
         return {self.plain[i : i + 5] for i in range(max(1, len(self.plain) - 4))}
 
     def word_ngrams(self, words: int) -> Iterator[str]:
-        """All ngrams of so many words, with the operators between them."""
+        """All n-grams of this many words or numbers, with the operators between them."""
         tokens = self.plain.split()
         places = [i for i, token in enumerate(tokens) if token[0].isalnum()]
         for first, last in zip(places, places[words - 1 :], strict=False):
@@ -44,7 +44,7 @@ class NormalizedText(NamedTuple):
 
 
 def normalized(text: str) -> NormalizedText:
-    """What the text says."""
+    """The text in normalised form."""
     text = unicodedata.normalize("NFC", text).lower().translate(_MINUS)
     tokens: list[Token | None] = [None, *_TOKEN.finditer(text), None]
     plain, exact = [], []
@@ -62,7 +62,7 @@ def normalized(text: str) -> NormalizedText:
 
 
 def _counts(mark: Token, before: Token | None, after: Token | None) -> bool:
-    """Whether a mark is part of a formula or of code, and not of the prose."""
+    """Whether a sign is part of a formula or of code, not punctuation."""
     what = mark[0]
     touches_before = before is not None and before.end() == mark.start()
     touches_after = after is not None and after.start() == mark.end()
@@ -92,7 +92,7 @@ def _is_operator(mark: str) -> bool:
 
 
 def _is_figure(letter: str) -> bool:
-    """As \u00b2, which Python takes for a letter of a word."""
+    """Whether it is a sign such as \u00b2, which Python counts as a letter."""
     return unicodedata.category(letter) in ("No", "Nl")
 
 
@@ -101,7 +101,7 @@ def _is_operand(token: Token | None) -> bool:
 
 
 def _is_formula(token: Token) -> bool:
-    """A number, an operator, or a letter alone."""
+    """Whether it is a number, an operator, or a single letter."""
     if token["word"]:
         return len(token[0]) == 1
     if token["mark"]:

@@ -15,44 +15,41 @@ from sysgen_local.phases.turns import words_of
 from sysgen_local.phases.words import normalized
 from sysgen_local.prompts import PromptSet
 
-Phrases = tuple[tuple[Phrase, tuple[Demand, ...]], ...]
+PhraseDemands = tuple[tuple[Phrase, tuple[Demand, ...]], ...]
 """The phrases of a system message, each with its demands that a rule can test."""
 
-Question = tuple[str, str, tuple[Message, ...], str]
+CheckQuestion = tuple[str, str, tuple[Message, ...], str]
 """(kind of check, name of the prompt, its messages, the text to look for)."""
 
 SHOWN: frozenset[Tag] = frozenset({"content", "task", "action", "style", "format"})
 """Tags whose phrases can be checked in an answer. A role, a fact about the user or an available
 tool cannot."""
 
-
-_RUN = 5
+_NGRAM_WORDS = 5
 """Length of the word n-grams: two texts seldom share one by chance."""
 
-
-_ENOUGH = 15
+_COMPARABLE_WORDS = 15
 """Minimum number of content words for comparing their shares."""
 
-_UNRELATED = 0.15
+_MIN_RELATED = 0.15
 """Minimum share of content words in common with question and original. Of 158 answers of a real
 model two had less, and both were about another subject; the next one had 0.16 and told another
 story than the original."""
 
-
-_OWN = 12
+_MANY_OWN_WORDS = 12
 """If the original answer has this many content words that are not in the question, the new answer
 must have at least one of them, ..."""
 
-_SAYING = 4
+_MORE_THAN_YES = 4
 """Minimum number of content words of an answer that is more than yes or no."""
 
-_LEFT = 0.1
+_MIN_KEPT = 0.1
 """... or this share of them, if it is not much shorter. Of 86 answers of a real model, the four
 below it were all wrong ("Thank you for your input" in place of two recipes); a metaphor had
 0.13."""
 
 
-def phrases_of(row: Row) -> Phrases:
+def phrases_of(row: Row) -> PhraseDemands:
     """The phrases of the system message for which the row was answered. A message that was not
     judged (the dataset's own, or a person's) is one phrase."""
     assert row.verified is not None
@@ -75,7 +72,7 @@ class AnswerChecks:
         turn: int,
         instruction: str,
         original: str,
-        phrases: Phrases,
+        phrases: PhraseDemands,
         asked: frozenset[str] = frozenset(),
     ) -> None:
         """`asked` are the n-grams of the prompt, see `prompt_ngrams`."""
@@ -107,8 +104,8 @@ class AnswerChecks:
             )
         if self._asked and not self._asked.isdisjoint(_ngrams(answer)):
             checks.append(self._rule_check("echo", "an answer", False, "it repeats the prompt"))
-        said = normalized(self._original)
-        if claims := [c for c in claimed_tool_output(answer) if normalized(c) not in said]:
+        original = normalized(self._original)
+        if claims := [c for c in claimed_tool_output(answer) if normalized(c) not in original]:
             checks.append(self._rule_check("tool_claim", claims[0], False, "no tool was called"))
         for phrase, asked in self._phrases:
             for demand in asked:
@@ -116,10 +113,10 @@ class AnswerChecks:
                 checks.append(self._rule_check("phrase", phrase.text, met, demand.text))
         return checks
 
-    def questions(self, prompts: PromptSet, answer: str) -> Iterator[Question]:
+    def questions(self, prompts: PromptSet, answer: str) -> Iterator[CheckQuestion]:
         """The questions that rules cannot decide, if the prompt set has a file for them."""
-        told = self._result is not None or is_contained_in(answer, self._original)
-        if prompts.has("agree") and not told:
+        decided = self._result is not None or is_contained_in(answer, self._original)
+        if prompts.has("agree") and not decided:
             messages = prompts.messages(
                 "agree", instruction=self._instruction, answer=self._original, new=answer
             )
@@ -140,20 +137,20 @@ class AnswerChecks:
             return False
         new, old = words_of(answer), words_of(self._original)
         own = old - words_of(self._instruction)
-        if len(own) >= _OWN and len(new) >= _SAYING:
+        if len(own) >= _MANY_OWN_WORDS and len(new) >= _MORE_THAN_YES:
             kept = len(new & own)
-            if not kept or (kept < _LEFT * len(own) and 2 * len(new) >= len(old)):
+            if not kept or (kept < _MIN_KEPT * len(own) and 2 * len(new) >= len(old)):
                 return True
-        if min(len(new), len(old)) < _ENOUGH:
+        if min(len(new), len(old)) < _COMPARABLE_WORDS:
             return False
         there = len(new & (old | words_of(self._instruction))) / len(new)
-        return max(there, len(new & old) / len(old)) < _UNRELATED
+        return max(there, len(new & old) / len(old)) < _MIN_RELATED
 
     def _rule_check(self, kind: str, text: str, holds: bool, detail: str) -> Check:
         return Check(self._turn, kind, text, "rule", float(holds), detail)
 
 
-def repeats_system_message(answer: str, phrases: Phrases) -> bool:
+def repeats_system_message(answer: str, phrases: PhraseDemands) -> bool:
     """Whether at least four fifths of the answer repeat phrases of the system message."""
     left = f" {normalized(answer)} "
     for phrase, _ in phrases:
@@ -165,12 +162,12 @@ def is_contained_in(answer: str, original: str) -> bool:
     """Whether the answer is contained in the original: nine of ten of its words are in a shared
     n-gram of five words, and so is every word with a digit."""
     words, there = normalized(answer).split(), _ngrams(original)
-    if len(words) < _RUN:
+    if len(words) < _NGRAM_WORDS:
         return words == normalized(original).split()
     left = set(range(len(words)))
-    for i in range(len(words) - _RUN + 1):
-        if " ".join(words[i : i + _RUN]) in there:
-            left -= set(range(i, i + _RUN))
+    for i in range(len(words) - _NGRAM_WORDS + 1):
+        if " ".join(words[i : i + _NGRAM_WORDS]) in there:
+            left -= set(range(i, i + _NGRAM_WORDS))
     figures = any(char.isdigit() for i in left for char in words[i])
     return not figures and len(left) * 10 <= len(words)
 
@@ -188,7 +185,7 @@ def prompt_ngrams(prompts: PromptSet) -> frozenset[str]:
 
 def _ngrams(text: str) -> set[str]:
     words = normalized(text).split()
-    return {" ".join(words[i : i + _RUN]) for i in range(len(words) - _RUN + 1)}
+    return {" ".join(words[i : i + _NGRAM_WORDS]) for i in range(len(words) - _NGRAM_WORDS + 1)}
 
 
 def has_exact_result(instruction: str, answer: str) -> bool:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from sysgen_local.core.records import Attempt, Check, Checked, Phase, Row, Turn
 from sysgen_local.engine.request import Choice, Completion, Request
-from sysgen_local.phases.answer_checks import AnswerChecks, Phrases, phrases_of, prompt_ngrams
+from sysgen_local.phases.answer_checks import AnswerChecks, PhraseDemands, phrases_of, prompt_ngrams
 from sysgen_local.phases.reasons import CHECK_FAULTS, CandidateFault, CheckFault
 from sysgen_local.phases.respond import Respond
 from sysgen_local.prompts import PromptSet
@@ -129,7 +129,7 @@ class CheckAnswers:
         before: Sequence[Turn],
         number: int,
         first: str | None,
-        phrases: Phrases,
+        phrases: PhraseDemands,
         spent: list[Completion],
     ) -> Generator[Sequence[Request], Sequence[Completion], list[_Candidate]]:
         """Answers to the turns `before` until one passes, at most `tries`. `first` is the answer of

@@ -48,8 +48,8 @@ class ComparablePhrase:
     def repeats(self, other: ComparablePhrase) -> bool:
         """Whether the two are near-duplicates.
 
-        Phrases of different forms need more words in common: "You are a party planner." and "Plan
-        the party." have different meanings.
+        Phrases of different forms need more words in common: "You are a party planner." and
+        "Plan the party." have different meanings.
         """
         sizes = len(self.words) + len(other.words)
         if not _similar(len(self.starts & other.starts), sizes, 1):

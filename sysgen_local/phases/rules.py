@@ -205,8 +205,8 @@ def leaks_answer(candidate: PhraseInRow) -> bool:
     question."""
     text = candidate.normalized
     result = candidate.texts.result
-    told = normalized(result) if result else ""
-    if told and told not in candidate.texts.question_norm and f" {told} " in f" {text} ":
+    final = normalized(result) if result else ""
+    if final and final not in candidate.texts.question_norm and f" {final} " in f" {text} ":
         return True
     words = text.split()
     if len(words) < 8:
@@ -217,7 +217,8 @@ def leaks_answer(candidate: PhraseInRow) -> bool:
 
 
 def later_turn(candidate: PhraseInRow) -> bool:
-    """It is about a later turn only. Phrases for style and format have no topic, so they stay."""
+    """It is about a later turn only. Phrases for style and format have no topic, so they
+    stay."""
     if candidate.phrase.tag in ("style", "format"):
         return False
     return is_of_later_turns(candidate.text, candidate.texts.exchanges)

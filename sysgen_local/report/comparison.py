@@ -1,7 +1,7 @@
-"""Rows' journeys through several models or prompt sets, beside each other on a terminal.
+"""Prints rows as several models or prompt sets made them, side by side on a terminal.
 
-Models come one after another. What the first ones make of a row is told in brief as it comes;
-with the last one the row is there in every column, and is shown whole.
+The combinations run one after another. For the first ones, each row is printed in brief when it is
+finished. With the last one, the row has all its columns and is printed in full.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 NARROWEST = 44
-"""Characters a column needs to stand beside another."""
+"""Minimum width of a column in characters."""
 
 ROOMY = 110
-"""Characters that the summary takes beside the labels, with a line a combination."""
+"""Width of the summary in characters, without the labels, with one line for each combination."""
 
 
 class Column(NamedTuple):
-    """What a combination made of the rows, and the seconds that its models worked."""
+    """The rows of one combination, and the seconds that its models worked."""
 
     label: str
     rows: tuple[Row, ...]
@@ -38,8 +38,8 @@ class Column(NamedTuple):
 
 
 class RowComparison:
-    """Prints each row as it comes. `labels` are the columns in their order; `beside` says whether
-    they may stand side by side, which they do where the console is wide enough."""
+    """Prints the rows when they are finished. `labels` are the columns in their order. With
+    `beside` the columns are side by side if the console is wide enough."""
 
     def __init__(self, console: Console, labels: Sequence[str], *, beside: bool) -> None:
         self._console = console
@@ -49,7 +49,7 @@ class RowComparison:
         self._begun: str | None = None
 
     def add(self, label: str, row: Row, origin: Origin) -> None:
-        """A row that has come to its end in one column. The last column's come last."""
+        """Prints a row that is finished in one column. The rows of the last column come last."""
         cells = self._rows[row.row]
         cells[label] = row
         for part in self._parts(label, row, origin, cells):
@@ -91,7 +91,7 @@ def short_view(row: Row, origin: Origin) -> RenderableType:
 def side_by_side(
     origin: Origin, cells: Mapping[str, Row], *, beside: bool
 ) -> Iterator[RenderableType]:
-    """What the row came with, once; then what each column made of it."""
+    """The row's original conversation once, then its result in each column."""
     from rich.console import Group
     from rich.panel import Panel
     from rich.rule import Rule
@@ -122,7 +122,7 @@ def side_by_side(
 
 
 def summary(columns: Sequence[Column], width: int) -> Table:
-    """One line a combination, or one column each where there is no room for that."""
+    """One line for each combination; if that is too wide, one column for each."""
     names = (
         "combination", "final", "dropped", "seconds a row", "rows/h", "tags used",
         "phrases a row", "filter removed", "agrees", "obeys",
@@ -186,12 +186,12 @@ def _column(row: Row) -> Iterator[RenderableType]:
 
 
 def failed_checks(row: Row) -> list[Check]:
-    """The checks of the answers that stay which did not hold."""
+    """The failed checks of the answers that were kept."""
     return [check for check in row.checked.checks if check.p < 0.5] if row.checked else []
 
 
 def _system(row: Row) -> Text | None:
-    """The system message, each phrase in its tag's colour."""
+    """The system message with each phrase in the colour of its tag."""
     from rich.text import Text
 
     if row.verified is None or row.verified.system is None:
@@ -207,7 +207,7 @@ def _system(row: Row) -> Text | None:
 
 
 def _used(row: Row) -> list[Verdict]:
-    """The phrases that the system message is made of."""
+    """The phrases in the system message."""
     verified = row.verified
     if verified is None or verified.system is None:
         return []
@@ -215,9 +215,9 @@ def _used(row: Row) -> list[Verdict]:
 
 
 def _left_out(row: Row) -> Iterator[tuple[str, str, str]]:
-    """Why, under which tag, which phrase: by the filter, then by the verdicts."""
-    for gone in row.filtered.removed if row.filtered else ():
-        yield f"filter: {gone.reason}", gone.tag, gone.text
+    """(reason, tag, phrase) of the phrases that the filter, then the verdicts removed."""
+    for removed in row.filtered.removed if row.filtered else ():
+        yield f"filter: {removed.reason}", removed.tag, removed.text
     used = _used(row)
     for v in row.verified.verdicts if row.verified else ():
         if v not in used:
@@ -225,7 +225,7 @@ def _left_out(row: Row) -> Iterator[tuple[str, str, str]]:
 
 
 def _answers(row: Row) -> list[str]:
-    """The new answers, one a turn that was written anew."""
+    """The new answers, one for each turn that has one."""
     pairs = zip_longest(row.conversation.turns, row.answers)
     return [
         new.content
@@ -258,7 +258,7 @@ def _panel(title: str, text: str) -> RenderableType:
 
 
 def _line(head: str | Text, text: str) -> Text:
-    """One line, cut at the edge."""
+    """One line, cut at the edge of the console."""
     from rich.text import Text
 
     line = Text(overflow="ellipsis", no_wrap=True)

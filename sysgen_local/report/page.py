@@ -1,4 +1,5 @@
-"""`sysgen report`: one page that holds all it shows. It asks nothing of any network."""
+"""`sysgen report`: one HTML page that contains everything it shows. It loads nothing from a
+network."""
 
 from __future__ import annotations
 
@@ -17,10 +18,10 @@ from sysgen_local.report.page_row import page_row
 from sysgen_local.store import RowQuery, Store
 
 SAMPLE = 400
-"""Rows that can be looked through, at most: more would make the page slow to open."""
+"""Maximum number of rows on the page. More would make it slow to open."""
 
 TEXT = 4000
-"""Characters of one text that are shown, at most."""
+"""Maximum number of characters that are shown of one text."""
 
 
 def page(
@@ -31,8 +32,8 @@ def page(
     judgements: Sequence[Mapping[str, Any]] = (),
     benchmarks: Sequence[Table] = (),
 ) -> str:
-    """The whole page as HTML. `licences` is (of what, licence, what it asks); `judgements` what
-    judges said of new answers; `benchmarks` what models were found to be worth."""
+    """The whole page as HTML. `licences` is (dataset or model, licence, what it requires);
+    `judgements` are the results of judges; `benchmarks` are the tables of benchmark scores."""
     from markupsafe import Markup
 
     stats = store.stats()
@@ -65,7 +66,7 @@ def page(
 
 
 def _drawn(checks: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Plots of what there is to plot."""
+    """(title, SVG) of the plots that have data."""
     if any(checks["p_agrees"]):
         yield (
             "Does it agree with the original, says the model",

@@ -1,4 +1,4 @@
-"""A row as the pages' scripts take it: plain data, every text as it is in the store."""
+"""A row as plain data for the scripts of the pages."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ def page_row(
     stale: bool,
     longest: int | None = None,
 ) -> dict[str, Any]:
-    """The row's journey and what a person decided of it. Texts are cut after `longest` characters.
+    """The results of all phases, and a person's decision. Texts are cut after `longest` characters.
 
     `phases` are those of the store (see `row_state`). `stale`: the new answer was written under
-    another system message than the row now has.
+    another system message than the row has now.
     """
 
     def cut(text: str | None) -> str:

@@ -1,4 +1,4 @@
-"""A row's journey as plain data under names, for programs."""
+"""A row with the results of all phases as plain data, for programs (`sysgen try --json`)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sysgen_local.store import Origin
 
 
 def dropped_in(row: Row) -> tuple[Phase, str] | None:
-    """The phase in which the row ended, and why; None where none dropped it."""
+    """(phase, reason) of a dropped row; None if it was not dropped."""
     for phase in PHASES:
         result = getattr(row, TABLES[phase])
         if result is not None and result.dropped:
@@ -19,7 +19,7 @@ def dropped_in(row: Row) -> tuple[Phase, str] | None:
 
 
 def row_json(row: Row, origin: Origin) -> dict[str, Any]:
-    """From where it came to what became of it, for a row that has come to its end."""
+    """A finished or dropped row, from its source to the result, with names for programs."""
     ended = dropped_in(row)
     checked = row.checked
     costs = [r.cost for r in (row.generated, row.verified, row.responded, checked) if r]
@@ -51,6 +51,6 @@ def row_json(row: Row, origin: Origin) -> dict[str, Any]:
 
 def _turns(turns: Iterable[Turn]) -> list[dict[str, str]]:
     return [
-        {name: said for name, said in turn._asdict().items() if said or name == "content"}
+        {name: text for name, text in turn._asdict().items() if text or name == "content"}
         for turn in turns
     ]

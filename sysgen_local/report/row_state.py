@@ -1,4 +1,4 @@
-"""Where a row stands, and what was checked of each of its answers, for terminal and pages."""
+"""The state of a row, and a summary of the checks of its answers, for terminal and pages."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sysgen_local.store import State
 
 
 class RowState(NamedTuple):
-    """`phase` is where a row was dropped, for `reason`, or what it waits for."""
+    """`phase` is the one that dropped the row, for `reason`, or the one that it waits for."""
 
     state: State
     phase: Phase | None = None
@@ -18,8 +18,8 @@ class RowState(NamedTuple):
 
 
 def row_state(row: Row, phases: Sequence[Phase] | None = None) -> RowState:
-    """Where the row stands among these phases, those of its store; without them, `check` is one
-    only where the row has been checked."""
+    """The state of the row. `phases` are those of its store; without them, `check` counts only if
+    the row has been checked."""
     for phase in phases or (PHASES if row.checked else PHASES[:-1]):
         result = getattr(row, TABLES[phase])
         if result is None:
@@ -30,8 +30,7 @@ def row_state(row: Row, phases: Sequence[Phase] | None = None) -> RowState:
 
 
 def checks_of(row: Row, turn: int) -> tuple[list[Check], list[Attempt]]:
-    """What was looked at in the answer of this turn (the assistant's, from 1), and the answers
-    that were not taken there."""
+    """(checks of the kept answer, the other answers) of this assistant turn, from 1."""
     if row.checked is None:
         return [], []
     checks = [check for check in row.checked.checks if check.turn == turn]
@@ -39,7 +38,7 @@ def checks_of(row: Row, turn: int) -> tuple[list[Check], list[Attempt]]:
 
 
 def checks_summary(checked: Checked | None) -> str:
-    """What the checks came to, in a few words, beside why the row was dropped; "" without any."""
+    """The result of the checks in a few words; "" without checks."""
     if checked is None:
         return ""
     parts = ["agrees"] if checked.agrees else []
@@ -51,9 +50,9 @@ def checks_summary(checked: Checked | None) -> str:
 
 
 def attempt_summary(attempt: Attempt) -> str:
-    """Why an answer was not taken, and what was seen of it."""
-    seen = [("agrees", attempt.agrees), ("obeys", attempt.obeys)]
-    parts = [f"{name} {p:.2f}" for name, p in seen if p is not None]
+    """Why an answer was not taken, and the results of its checks."""
+    results = [("agrees", attempt.agrees), ("obeys", attempt.obeys)]
+    parts = [f"{name} {p:.2f}" for name, p in results if p is not None]
     parts += ["with the original in view"] if attempt.shown else []
     why = attempt.fault or "another was better"
     return f"not taken, {why}" + (f" ({', '.join(parts)})" if parts else "")

@@ -1,4 +1,4 @@
-"""A row's journey through the phases, for a terminal: what `sysgen show` prints."""
+"""A row with the results of all phases, for a terminal: the output of `sysgen show`."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def row_view(
     phases: Sequence[Phase] | None = None,
     stale: bool = False,
 ) -> Iterator[RenderableType]:
-    """From the instruction to the new answer, in the order in which it happened. `phases` are
-    those of the store (see `row_state`). `stale`: the answer was written under another system
-    message than the row now has."""
+    """From the instruction to the new answer, in the order of the phases. `phases` are those of the
+    store (see `row_state`). `stale`: the answer was written under another system message than the
+    row has now."""
     from rich.rule import Rule
     from rich.text import Text
 
@@ -42,7 +42,7 @@ def row_view(
     if row.verified and row.verified.system:
         yield _system(row)
     if review is not None and review.system is not None:
-        title = "system message as a person would have it"
+        title = "system message edited by a person"
         if review.outdated:
             title += ", in place of an earlier one"
         yield _panel(title, review.system, "bold magenta")
@@ -54,7 +54,7 @@ def row_view(
 
 
 def reject_view(path: str, reject: Reject) -> Iterator[RenderableType]:
-    """A row that could not be used: where it stands, why, and what it is."""
+    """A rejected row: its place, the reason, and its text."""
     from rich.rule import Rule
     from rich.text import Text
 
@@ -67,7 +67,7 @@ def reject_view(path: str, reject: Reject) -> Iterator[RenderableType]:
 
 
 def _turn(turn: Turn) -> Iterator[RenderableType]:
-    """A turn as it came, what was thought and said beside it before it."""
+    """A turn of the input. Its reasoning and the text beside a call come first."""
     if turn.thought:
         yield _panel("thought", turn.thought, "dim")
     if turn.words:
@@ -95,14 +95,16 @@ def _phrases(row: Row) -> Iterator[RenderableType]:
         )
     for phrase in () if judged else row.filtered.phrases:
         table.add_row(phrase.tag, Text(phrase.text), style=colour(phrase.tag))
-    for gone in row.filtered.removed:
-        table.add_row(Text(gone.tag), Text(gone.text), Text(f"filter: {gone.reason}"), style="dim")
+    for removed in row.filtered.removed:
+        table.add_row(
+            Text(removed.tag), Text(removed.text), Text(f"filter: {removed.reason}"), style="dim"
+        )
     if table.row_count:
         yield table
 
 
 def _system(row: Row) -> RenderableType:
-    """The finished message, each phrase in its tag's colour."""
+    """The system message with each phrase in the colour of its tag."""
     from rich.panel import Panel
     from rich.text import Text
 
@@ -117,8 +119,8 @@ def _system(row: Row) -> RenderableType:
 
 
 def _answers(row: Row) -> Iterator[RenderableType]:
-    """Old and new side by side, turn by turn after the first; what others said across. After each
-    answer what was checked of it."""
+    """The turns after the first. An old and a new answer are side by side, other turns have the
+    full width. The checks of an answer follow it."""
     from rich.table import Table
 
     turn = 0
@@ -136,7 +138,7 @@ def _answers(row: Row) -> Iterator[RenderableType]:
         table.add_column(ratio=1, overflow="fold")
         table.add_column(ratio=1, overflow="fold")
         table.add_row(
-            _panel("old answer", _said(old), "dim"), _panel("new answer", _said(new), "green")
+            _panel("old answer", _content(old), "dim"), _panel("new answer", _content(new), "green")
         )
         yield table
         if answer:
@@ -164,7 +166,7 @@ def _checks(row: Row, turn: int) -> Iterator[RenderableType]:
         )
 
 
-def _said(turn: Turn | None) -> str:
+def _content(turn: Turn | None) -> str:
     return turn.content if turn is not None else "(none)"
 
 
@@ -175,14 +177,14 @@ def _end(row: Row, review: Review | None, phases: Sequence[Phase] | None) -> Ren
     if review is not None and review.earlier:
         person += " who saw an earlier answer"
     state, phase, reason = row_state(row, phases)
-    seen = f" ({found})" if (found := checks_summary(row.checked)) else ""
+    checks = f" ({found})" if (found := checks_summary(row.checked)) else ""
     if state == "dropped":
         assert phase is not None
         why = getattr(row, TABLES[phase]).why
-        said = f": {why}" if why else ""
-        return Text(f"dropped in {phase}: {reason}{said}{seen}{person}", style="bold red")
+        detail = f": {why}" if why else ""
+        return Text(f"dropped in {phase}: {reason}{detail}{checks}{person}", style="bold red")
     if state == "final":
-        return Text(f"final{seen}{person}", style="bold green")
+        return Text(f"final{checks}{person}", style="bold green")
     return Text(f"pending: waits for {phase}{person}", style="yellow")
 
 

@@ -1,6 +1,7 @@
-"""The way from a browser to the page, with the token on no command line, where every user of the
-machine could read it: the browser is given a file that only its owner can read, and that file
-sends it on.
+"""A private HTML file that redirects the browser to the review page.
+
+The address of the page has an access token. On a command line, every user of the machine could
+read it. So the browser gets the path of this file, which only its owner can read.
 """
 
 from __future__ import annotations
@@ -22,24 +23,25 @@ _PAGE = """\
 
 
 class RedirectFile:
-    """Beside the store, and not among temporary files: a browser in a sandbox cannot read those."""
+    """It is beside the store, because a browser in a sandbox cannot read temporary files."""
 
     def __init__(self, path: Path, address: str) -> None:
         self._path = path
         self._address = address
 
     def open(self) -> bool:
-        """Have a browser open the page; whether there was one, and a place for the file."""
+        """Writes the file and opens it in a browser. False if there is no browser or the file
+        cannot be written."""
         try:
             self._path.unlink(missing_ok=True)
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
             with open(os.open(self._path, flags, 0o600), "w", encoding="utf-8") as file:
                 file.write(_PAGE.format(address=html.escape(self._address)))
         except OSError:
-            return False  # the address is on the terminal
+            return False  # the user can take the address from the terminal
         return webbrowser.open(self._path.absolute().as_uri())
 
     def close(self) -> None:
-        """Remove the file; its address leads nowhere from now on."""
+        """Removes the file."""
         with suppress(OSError):
             self._path.unlink()

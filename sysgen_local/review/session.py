@@ -1,7 +1,7 @@
-"""One review session: its queue of rows, the decisions made in it, and undo. It has no HTTP in it.
+"""A review session: the rows to review, the decisions, and undo. It does not use HTTP.
 
-Rows are named by their position in the queue, from 0. Safe to call from several threads: one at
-a time gets to the store.
+A row is named by its position in the queue, from 0. The methods can be called from several threads;
+a lock lets only one of them use the store at a time.
 """
 
 from __future__ import annotations
@@ -28,8 +28,11 @@ class _EditedPhrase(BaseModel):
 
 
 class RowDecision(BaseModel):
-    """What a person decides of a row. `phrases`: left out, they stay as they are; null, they
-    become the model's again; a list, they are these."""
+    """A person's decision about a row.
+
+    `phrases` is missing: they stay as they are. It is null: the model's phrases are restored. It is
+    a list: they are replaced.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -38,7 +41,8 @@ class RowDecision(BaseModel):
 
 
 class Session:
-    """The finished rows that are chosen. Raises UsageError where its condition is no SQL."""
+    """A session over the chosen finished rows. Raises UsageError if the condition is not valid
+    SQL."""
 
     def __init__(self, store: Store, query: RowQuery) -> None:
         self._store = store
@@ -51,17 +55,18 @@ class Session:
         self.made = 0
 
     def decided(self) -> Counter[str]:
-        """Decision -> rows of the queue, decided now or before."""
+        """Decision -> number of rows in the queue that have it, from this session or an earlier
+        one."""
         return Counter(decision for decision in self._decided if decision)
 
     def start(self) -> int:
-        """The first position that nobody decided of; 0 where all are decided."""
+        """The first position without a decision; 0 if all have one."""
         return self._next(-1) or 0
 
     def view(self, position: int) -> dict[str, Any]:
-        """The row there with all that happened to it, and how far the session is.
+        """The row at this position with the results of all phases, and the progress of the session.
 
-        Raises IndexError where the queue has no such position.
+        Raises IndexError if the queue has no such position.
         """
         with self._lock:
             return self._view(position)
@@ -82,7 +87,7 @@ class Session:
             return self._view(position)
 
     def undo(self) -> dict[str, Any] | None:
-        """Take the last decision of this session back; its row, or None where there is none."""
+        """Undoes the last decision of this session. Returns its row, or None if there is none."""
         with self._lock:
             if not self._done:
                 return None
@@ -100,7 +105,7 @@ class Session:
             return self._view(position)
 
     def close(self) -> None:
-        """Wait for what is being written; after this every call raises SysgenError."""
+        """Waits for a running write. After this, every call raises SysgenError."""
         with self._lock:
             self.rows = []
 
@@ -131,13 +136,13 @@ class Session:
         }
 
     def _next(self, position: int) -> int | None:
-        """The next position that nobody decided of, from the start again after the last one."""
+        """The next position without a decision. After the last one it continues from the start."""
         order = chain(range(position + 1, len(self._decided)), range(position))
         return next((i for i in order if self._decided[i] is None), None)
 
 
 def _edited(row: Row, decision: RowDecision) -> list[Phrase] | None:
-    """The decision's phrases; None where they are the model's own."""
+    """The phrases of the decision; None if they are the model's own."""
     if decision.phrases is None:
         return None
     phrases = [Phrase(p.tag, p.text) for p in decision.phrases]

@@ -91,13 +91,13 @@ def run(
             if not any(progress.waiting(stage.phase) for stage in stages):
                 continue
             if model is None:
-                progress.passing(number, None)
+                progress.begin_pass(number, None)
                 Pipeline(board, stages, progress).run(None)
             else:
                 prepare: list[Callable[[Engine], None]] = [
                     partial(_prepared, task.prepare, board) for task in its if task.prepare
                 ]
-                prepare.append(partial(progress.passing, number))
+                prepare.append(partial(progress.begin_pass, number))
                 mine = replace(options, no_room=True, context=context or options.context)
                 pipeline = partial(Pipeline, board, stages, progress)
                 if not _run_on(model, mine, pipeline, prepare, announce):

@@ -138,11 +138,11 @@ class Pipeline(Generic[PhaseT, ItemT, ResultT]):
                 if job.postponed:
                     continue
                 self._running[request.id] = job
-                self._progress.asked(job.row, self._stages[job.stage].phase, request.id)
+                self._progress.request_sent(job.row, self._stages[job.stage].phase, request.id)
                 yield request
             elif entry := next(due, None):
                 row, index = entry
-                self._progress.begin(row, self._stages[index].phase)
+                self._progress.begin_row(row, self._stages[index].phase)
                 self._start(row, index)
             elif self._running:
                 self._commit_if_due()
@@ -163,7 +163,7 @@ class Pipeline(Generic[PhaseT, ItemT, ResultT]):
 
     def _receive(self, completion: Completion) -> None:
         job = self._running.pop(completion.id)
-        self._progress.answered(self._stages[job.stage].phase, completion)
+        self._progress.request_done(self._stages[job.stage].phase, completion)
         if job.postponed:
             return
         if completion.finish == "no_room":
@@ -177,7 +177,7 @@ class Pipeline(Generic[PhaseT, ItemT, ResultT]):
         """Leaves the item due at this stage, for a later run."""
         job.postponed = True
         job.work.close()
-        self._progress.left_waiting(job.row, self._stages[job.stage].phase)
+        self._progress.postpone_row(job.row, self._stages[job.stage].phase)
         self.no_room += 1
 
     def _advance(self, job: Job[ItemT, ResultT], answers: list[Completion] | None) -> None:
@@ -203,7 +203,7 @@ class Pipeline(Generic[PhaseT, ItemT, ResultT]):
         row = job.row.after(phase, result)
         self._keep(row.row, phase, result)
         goes_on = result.dropped is None and job.stage + 1 < len(self._stages)
-        self._progress.count(row, phase, result, goes_on=goes_on)
+        self._progress.finish_row(row, phase, result, goes_on=goes_on)
         if goes_on:
             self._start(row, job.stage + 1)
         self._commit_if_due()

@@ -31,7 +31,7 @@ class Update:
             progress.pending,
             seconds,
             progress.finished_here * 3600 / max(seconds, 1e-6),
-            progress.left,
+            progress.seconds_left,
         )
 
     def __str__(self) -> str:

@@ -349,9 +349,9 @@ def progress_of(store: Store) -> Progress:
     through = store.sizes_done()
     for phase, size in store.sizes_waiting().items():
         if phase in progress.phases:
-            progress.forecast.wait(phase, size)
+            progress.forecast.add_waiting(phase, size)
             done = counts.phases[phase]
-            progress.forecast.earlier(phase, done.done, done.tokens_out, through)
+            progress.forecast.add_earlier(phase, done.done, done.tokens_out, through)
     return progress
 
 

@@ -291,8 +291,8 @@ def test_a_run_says_it_once_and_its_end_all_of_it(store, tmp_path):
     for i in range(1, 81):
         for phase, result in made(i):
             row = Row(i, conversation(i))
-            progress.begin(row, phase)
-            progress.count(row, phase, result)
+            progress.begin_row(row, phase)
+            progress.finish_row(row, phase, result)
             if progress.evidence.rows_done["verify"] < FEWEST:
                 assert not [f for f in progress.advice if "rows" not in f.says]
     said = [finding.says for finding in progress.advice]

@@ -57,10 +57,10 @@ def too_long(request: Request) -> Completion:
 
 
 def run(store: Store, answer, number: str = "a", pairs: int = 100, aligned: int = 3) -> int:
-    board = store.judge_queue(number * 64, FACTS, pairs=pairs, aligned=aligned, seed=0)
+    queue = store.judge_queue(number * 64, FACTS, pairs=pairs, aligned=aligned, seed=0)
     engine = ScriptedEngine(answer)
     stage = PreferenceJudge.of(PromptSet.load("compact"))
-    Pipeline(board, [stage], Progress(("judge",), rows=10)).run(engine)
+    Pipeline(queue, [stage], Progress(("judge",), rows=10)).run(engine)
     return len(engine.seen)
 
 

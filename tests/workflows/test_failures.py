@@ -138,16 +138,16 @@ def test_a_judge_asks_again_what_failed(store):
         )
 
     def judge(answer) -> int:
-        board = store.judge_queue("a" * 64, {"model": "j"}, pairs=99, aligned=99, seed=0)
+        queue = store.judge_queue("a" * 64, {"model": "j"}, pairs=99, aligned=99, seed=0)
         engine = ScriptedEngine(answer)
-        Pipeline(board, [PreferenceJudge.of(PROMPTS)], Progress(("judge",), rows=ROWS)).run(engine)
+        Pipeline(queue, [PreferenceJudge.of(PROMPTS)], Progress(("judge",), rows=ROWS)).run(engine)
         return len(engine.seen)
 
     assert judge(judged) == 3 * ROWS
     assert store.judgements()[0]["dropped"] == 1
     assert judge(plain) == 0
-    board = store.judge_queue("a" * 64, {"model": "j"}, pairs=99, aligned=99, seed=0)
-    assert board.forget_failed() == 1
+    queue = store.judge_queue("a" * 64, {"model": "j"}, pairs=99, aligned=99, seed=0)
+    assert queue.forget_failed() == 1
     healthy = lambda request: judged(request._replace(id=f"0{request.id}"))  # noqa: E731
     assert judge(lambda r: replace(healthy(r), id=r.id)) == 3
     assert store.judgements()[0]["dropped"] == 0

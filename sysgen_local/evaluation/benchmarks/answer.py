@@ -1,7 +1,7 @@
-"""The evaluated model answers: question -> one request a turn -> its replies.
+"""The stage in which the evaluated model answers: one request for each turn of a question.
 
-Nothing is made of an answer: cut off, looping or empty, it is judged as it is, like every other.
-Only a question that the model cannot be asked at all ends here.
+An answer is not checked: one that is cut off, looping or empty is judged like any other. Only a
+question to which the engine gives no answer ends here.
 """
 
 from __future__ import annotations
@@ -17,15 +17,17 @@ from sysgen_local.running.stage import STAGE_FAILED, Work, cost_of, seed_of, una
 from sysgen_local.store.evaluation import Answered
 
 History = Literal["own", "gold"]
-"""What a later turn sees of earlier ones: the model's own answers, or the dataset's."""
+"""Which earlier answers a later turn sees: the model's own, or the dataset's (gold)."""
 
 SystemIn = Literal["system", "user"]
-"""Where the system message stands: in its role, or at the head of the first user turn (the
-paper's Table 7)."""
+"""Where the system message is: in its own role, or at the start of the first user turn (SysGen,
+table 7)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
+    """The stage and its settings."""
+
     sampling: Sampling = GREEDY
     seed: int = 0
     max_tokens: int = 1024
@@ -47,8 +49,8 @@ class Answer:
                 replies += [why] if why else []
                 return Answered(tuple(replies), _finishes(spent), reason, cost_of(spent))
             replies.append(parse_reply(completion.text).answer.strip())
-            said = replies[-1] if self.history == "own" else gold
-            prompts.append(Message("assistant", (Segment(said, trusted=False),)))
+            answer = replies[-1] if self.history == "own" else gold
+            prompts.append(Message("assistant", (Segment(answer, trusted=False),)))
         return Answered(tuple(replies), _finishes(spent), cost=cost_of(spent))
 
     def failed(self, why: str) -> Answered:

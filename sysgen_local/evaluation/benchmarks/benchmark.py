@@ -1,4 +1,4 @@
-"""A benchmark: its questions, how its judge is made, and how its numbers are counted."""
+"""A benchmark: its questions, and the functions that score them."""
 
 from __future__ import annotations
 
@@ -18,9 +18,12 @@ BenchmarkName = Literal["sysbench", "multifacet"]
 
 @dataclass(frozen=True, slots=True)
 class Benchmark:
-    """`fingerprint` is of the file's text, so that a longer `limit` goes on where a shorter one
-    stopped. `count` takes judged questions, `units` the same for the bootstrap, `summary` what
-    `count` returns."""
+    """The questions and the scoring functions of a benchmark.
+
+    `fingerprint` is the SHA-256 of the whole file, so a larger `limit` continues a run with a
+    smaller one. `count` computes the scores of judged questions, `units` prepares the same for the
+    bootstrap, and `summary` selects metrics from the result of `count`.
+    """
 
     name: BenchmarkName
     path: Path
@@ -31,10 +34,10 @@ class Benchmark:
     units: Callable[[Sequence[Any]], Units]
 
     def score(self, records: Sequence[QuestionRecord]) -> dict[str, Any]:
-        """The numbers over what was judged; beside them under `questions` what was not, and why.
-        A question that no run has brought to an end is pending: it needs more memory than was free.
+        """The scores of the judged questions. The key `questions` counts those without marks, by
+        reason. A question is pending if no run has finished it: it needs more memory than was free.
 
-        Raises SysgenError where nothing was judged.
+        Raises SysgenError if no question was judged.
         """
         judged = self.judged(records)
         failed: dict[str, int] = {}
@@ -61,7 +64,7 @@ class Benchmark:
 
     @staticmethod
     def judged(records: Sequence[QuestionRecord]) -> dict[int, Any]:
-        """Row -> the question with its marks, of all that were judged."""
+        """Row -> the question with its marks, for all judged questions."""
         return {
             record.row: record.question.judged(record.judged.marks)
             for record in records
@@ -70,7 +73,8 @@ class Benchmark:
 
 
 def unjudged(questions: Mapping[str, Any]) -> str:
-    """How many questions have no marks, by reason, of what `score` says of them; "" where none."""
+    """How many questions have no marks, by reason, as text; "" if none. `questions` is that key of
+    the result of `score`."""
     reasons = [f"{reason} {n:,}" for reason, n in questions["failed"].items()]
     if pending := questions["pending"]:
         reasons.append(f"pending for want of memory {pending:,}")
@@ -78,7 +82,7 @@ def unjudged(questions: Mapping[str, Any]) -> str:
 
 
 def failure(record: QuestionRecord) -> str | None:
-    """Why this question has no marks; None where it has, or is still pending."""
+    """Why this question has no marks; None if it has some or is pending."""
     if record.answered is not None and record.answered.dropped:
         return f"answer_{record.answered.dropped}"
     return record.judged.dropped if record.judged is not None else None
@@ -91,7 +95,8 @@ def load(
     limit: int | None = None,
     table: Mapping[str, str] | None = None,
 ) -> Benchmark:
-    """Raises UsageError for a file that cannot be read or lacks something."""
+    """Reads a benchmark's file. `table` maps the sources of Multifacet to benchmarks. Raises
+    UsageError if the file cannot be read or a field is missing."""
     if name == "sysbench":
         return Benchmark(
             name,
@@ -114,7 +119,7 @@ def load(
 
 
 def need_golds(benchmark: Benchmark) -> None:
-    """Raises UsageError where a question lacks the answers that a gold history is made of."""
+    """Raises UsageError if a question has no gold answers for its history."""
     for question in benchmark.questions:
         for i, gold in enumerate(question.golds[:-1], 1):
             if not gold:

@@ -1,10 +1,10 @@
-"""SysBench's dialogues: its own JSON layout, or the plain one of this project.
+"""Reads SysBench's dialogues, in its own JSON layout or in the plain one of this project.
 
 SysBench's: a list of {"system_id", "system_prompt", "rounds_related": bool, "messages": [{"role",
 "content"}], "prompt_infos": {user message: {"alignment": align|misalign, "criteria": {"1":
 {"criteria_id", "criteria_content", "criteria_type"}}}}}.
-Plain, one a line: {"system_id", "system", "multi_turn": dependent|parallel, "turns": [{"user",
-"alignment", "gold_answer", "criteria": [{"id", "type", "text"}]}]}.
+Plain, one object a line: {"system_id", "system", "multi_turn": dependent|parallel, "turns":
+[{"user", "alignment", "gold_answer", "criteria": [{"id", "type", "text"}]}]}.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _ROLES = ("user", "assistant")
 
 @dataclass(frozen=True, slots=True)
 class DialogueTurn:
-    """What the user says, the dataset's own answer, and the criteria: (type, text) each."""
+    """The user's text, the dataset's own answer, and the criteria as (type, text)."""
 
     user: str
     gold: str
@@ -61,7 +61,7 @@ class Dialogue:
         return tuple(turn.gold for turn in self.turns)
 
     def judged(self, marks: tuple[tuple[str, ...], ...]) -> JudgedSession:
-        """The session with these marks, a tuple a turn."""
+        """The session with these marks, one tuple for each turn."""
         return JudgedSession(
             self.id,
             self.dependency,
@@ -97,7 +97,7 @@ class _Turn(BaseModel):
     gold_answer: str | None = None
 
 
-class _Plain(BaseModel):
+class _PlainDialogue(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
     system_id: Identity
@@ -113,31 +113,31 @@ class _Message(BaseModel):
     content: str | None
 
 
-class _TheirCriterion(BaseModel):
+class _OfficialCriterion(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
     criteria_content: str
     criteria_type: str
 
 
-class _Info(BaseModel):
+class _OfficialInfo(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
     alignment: str
-    criteria: dict[str, _TheirCriterion]
+    criteria: dict[str, _OfficialCriterion]
 
 
-class _Theirs(BaseModel):
+class _OfficialDialogue(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
     system_id: Identity
     rounds_related: bool
     messages: list[_Message] = Field(min_length=2)
-    prompt_infos: dict[str, _Info]
+    prompt_infos: dict[str, _OfficialInfo]
 
 
 def read_dialogues(path: Path) -> list[Dialogue]:
-    """Raises UsageError that names the place for a dialogue that lacks something."""
+    """All dialogues of a file. Raises UsageError with the place if a field is missing."""
     found = entries(path)
     dialogues = [_dialogue(entry) for entry in found]
     if not dialogues:
@@ -148,8 +148,10 @@ def read_dialogues(path: Path) -> list[Dialogue]:
 
 def _dialogue(entry: LocatedValue) -> Dialogue:
     if isinstance(entry.value, dict) and "messages" in entry.value:
-        entry = LocatedValue(_plain(checked(_Theirs, entry, hint=_HINT), entry.where), entry.where)
-    plain = checked(_Plain, entry, hint=_HINT)
+        entry = LocatedValue(
+            _plain(checked(_OfficialDialogue, entry, hint=_HINT), entry.where), entry.where
+        )
+    plain = checked(_PlainDialogue, entry, hint=_HINT)
     return Dialogue(
         plain.system_id,
         plain.multi_turn,
@@ -166,9 +168,9 @@ def _dialogue(entry: LocatedValue) -> Dialogue:
     )
 
 
-def _plain(theirs: _Theirs, where: str) -> dict[str, Any]:
-    """SysBench's layout as the plain one; what is checked there need not be here."""
-    system, rest = theirs.messages[0], theirs.messages[1:]
+def _plain(official: _OfficialDialogue, where: str) -> dict[str, Any]:
+    """SysBench's layout converted to the plain one, which is validated afterwards."""
+    system, rest = official.messages[0], official.messages[1:]
     roles = tuple(message.role for message in rest)
     if system.role != "system" or roles != _ROLES * (len(roles) // 2) or not roles:
         raise UsageError(
@@ -177,7 +179,7 @@ def _plain(theirs: _Theirs, where: str) -> dict[str, Any]:
         )
     turns = []
     for user, answer in zip(rest[::2], rest[1::2], strict=True):
-        info = theirs.prompt_infos.get(user.content or "")
+        info = official.prompt_infos.get(user.content or "")
         if info is None:
             raise UsageError(
                 f"{where}: prompt_infos lacks the user's {(user.content or '')[:60]!r}"
@@ -188,8 +190,8 @@ def _plain(theirs: _Theirs, where: str) -> dict[str, Any]:
         turns.append({"user": user.content, "gold_answer": answer.content,
                       "alignment": info.alignment, "criteria": criteria})  # fmt: skip
     return {
-        "system_id": theirs.system_id,
+        "system_id": official.system_id,
         "system": system.content,
-        "multi_turn": "dependent" if theirs.rounds_related else "parallel",
+        "multi_turn": "dependent" if official.rounds_related else "parallel",
         "turns": turns,
     }

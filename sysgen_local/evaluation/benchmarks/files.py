@@ -1,4 +1,5 @@
-"""Benchmark files: JSON or JSONL, plain or gzipped, into objects that know where they stood."""
+"""Reads benchmark files: JSON or JSONL, plain or gzipped. Each value keeps its place in the
+file."""
 
 from __future__ import annotations
 
@@ -20,16 +21,16 @@ M = TypeVar("M", bound=BaseModel)
 
 @dataclass(frozen=True, slots=True)
 class LocatedValue:
-    """One value of a file; `where` names file and line, or file and place in the array."""
+    """One value of a file. `where` names the file and the line, or the place in the array."""
 
     value: Any
     where: str
 
 
 def load(path: Path) -> Any:
-    """The file as JSON: an object or array, or the list of a JSONL file's values.
+    """The file as JSON: an object or array, or the list of the values of a JSONL file.
 
-    Raises UsageError where it cannot be read or is neither.
+    Raises UsageError if it cannot be read or is neither.
     """
     text = text_of(path)
     try:
@@ -39,7 +40,7 @@ def load(path: Path) -> Any:
 
 
 def entries(path: Path) -> list[LocatedValue]:
-    """Every value of a JSONL file or a JSON array; a single JSON object is the only one."""
+    """All values of a JSONL file or a JSON array. A file with one JSON object has one value."""
     text = text_of(path)
     try:
         whole = json.loads(text)
@@ -51,12 +52,12 @@ def entries(path: Path) -> list[LocatedValue]:
 
 
 def fingerprint(path: Path) -> str:
-    """SHA-256 of what the file says, packed or not."""
+    """SHA-256 of the text of the file, after unpacking."""
     return hashlib.sha256(text_of(path).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def checked(kind: type[M], entry: LocatedValue, *, hint: str) -> M:
-    """The entry as a model. Raises UsageError that names file, line and field."""
+    """The value as a pydantic model. Raises UsageError with file, line and field."""
     try:
         return kind.model_validate(entry.value)
     except ValidationError as error:
@@ -68,16 +69,16 @@ def checked(kind: type[M], entry: LocatedValue, *, hint: str) -> M:
 
 
 def unique(keys: Sequence[tuple[object, str]], what: str) -> None:
-    """Raises UsageError where one of the (key, where) comes twice."""
-    seen: dict[object, str] = {}
+    """Raises UsageError if a key of the (key, where) comes twice."""
+    places: dict[object, str] = {}
     for key, where in keys:
-        if key in seen:
-            raise UsageError(f"{where}: {what} {key} is there already ({seen[key]})")
-        seen[key] = where
+        if key in places:
+            raise UsageError(f"{where}: {what} {key} is there already ({places[key]})")
+        places[key] = where
 
 
 def text_of(path: Path) -> str:
-    """The file's text, unpacked. Raises UsageError where it cannot be read."""
+    """The unpacked text of the file. Raises UsageError if it cannot be read."""
     try:
         data = path.read_bytes()
         if data[:2] == b"\x1f\x8b":

@@ -1,4 +1,4 @@
-"""Multifacet's files: instances to answer, judge's replies made elsewhere, a table of sources."""
+"""Reads Multifacet's files: instances, replies of an external judge, a table of sources."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Rubric(BaseModel):
 
 
 class Instance(BaseModel):
-    """One task. Without an id of its own it goes by its place in the file, from 0."""
+    """One task. If it has no id, its id is its index in the file, from 0."""
 
     model_config = ConfigDict(extra="ignore", populate_by_name=True)
 
@@ -58,12 +58,12 @@ class Instance(BaseModel):
         return (self.reference_answer,)
 
     def judged(self, marks: tuple[tuple[str, ...], ...]) -> Rated:
-        """The instance with these scores, one a rubric."""
+        """The instance with these scores, one for each rubric."""
         return Rated(self.id, self.source, tuple(int(score) for (score,) in marks))
 
 
 def read_instances(path: Path) -> list[Instance]:
-    """Raises UsageError that names the place for an instance that lacks something."""
+    """All instances of a file. Raises UsageError with the place if a field is missing."""
     found = _instances(entries(path), path)
     instances = [checked(Instance, entry, hint=_HINT) for entry in found]
     if not instances:
@@ -80,11 +80,11 @@ def read_instances(path: Path) -> list[Instance]:
 def read_replies(
     path: Path, instances: Sequence[Instance] | None
 ) -> list[tuple[Rated, list[Reply]]]:
-    """Replies made elsewhere, as the official parser reads them, instance by instance.
+    """Replies of an external judge for each instance, parsed as the official code does.
 
-    A reply is a text, or an object that holds it as reply, output, input or text. Without `id`s
-    they come in the order of the instances' rubrics; without instances either (the file may hold
-    its own, under "instances") each reply is an instance by itself.
+    A reply is a text, or an object with the text as reply, output, input or text. Without `id`s the
+    replies are in the order of the instances' rubrics. Without instances (the file can have its own
+    under "instances") each reply is a separate instance. Raises UsageError.
     """
     whole = load(path)
     if isinstance(whole, dict) and "instances" in whole and instances is None:
@@ -102,9 +102,9 @@ def read_replies(
     if all(isinstance(entry, dict) and "id" in entry for entry in whole):
         grouped: dict[str, list[Any]] = {}
         for entry in whole:
-            mine = grouped.setdefault(str(entry["id"]), [])
+            replies = grouped.setdefault(str(entry["id"]), [])
             several = next((entry[name] for name in _REPLIES if name in entry), None)
-            mine.extend(several if isinstance(several, list) else [entry])
+            replies.extend(several if isinstance(several, list) else [entry])
         return _by_id(path, grouped, instances)
     if instances is None:
         return [_rated(str(i), "", [reply]) for i, reply in enumerate(whole)]
@@ -160,7 +160,7 @@ def _text(reply: Any) -> Any:
 
 
 def _instances(found: list[LocatedValue], path: Path) -> list[LocatedValue]:
-    """The instances of a file that holds them under that name, or by their ids."""
+    """The instances of a file that has them under "instances" or by their ids."""
     if len(found) != 1 or not isinstance(found[0].value, dict) or "prompt" in found[0].value:
         return found
     inside = found[0].value.get("instances", found[0].value)
@@ -173,7 +173,7 @@ def _instances(found: list[LocatedValue], path: Path) -> list[LocatedValue]:
 
 
 def read_sources(path: Path) -> dict[str, str]:
-    """A table of source -> benchmark: a JSON object, or CSV of two columns without a heading."""
+    """A table source -> benchmark: a JSON object, or CSV with two columns and no heading."""
     if path.suffix.lower() == ".json":
         table = load(path)
     else:

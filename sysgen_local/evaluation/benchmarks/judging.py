@@ -1,7 +1,7 @@
-"""Judges: a question's answers -> one request a turn or rubric -> marks, each with its reason.
+"""The judge stages: one request for each turn or rubric of an answered question, and its marks.
 
-A reply is JSON by constraint, so all that can go wrong is that it is cut off; then it is asked
-again, warmer. What never comes ends the question with a reason: it is counted, not scored.
+A reply is JSON by its grammar, so it can only fail if it is cut off. Then it is asked again with a
+higher temperature. If no try succeeds, the question ends with a reason: it is counted, not scored.
 """
 
 from __future__ import annotations
@@ -35,21 +35,21 @@ from sysgen_local.running.stage import (
 from sysgen_local.store.evaluation import Graded
 
 TRIES = 3
-"""As often a judge is asked before it is given up; SysBench's official script tries ten times."""
+"""How often a judge is asked at most. SysBench's official script tries ten times."""
 
 UnreadableReply = Literal["cut_off", "not_json"]
 """Why a judge's reply holds no marks. Stored with the prefix `judge_`, as the engine's reasons."""
 
 AGAIN = Sampling(temperature=0.5)
-"""For every try after the first; a greedy one would only say the same."""
+"""Sampling for every try after the first. Greedy sampling would repeat the same reply."""
 
 REASON = 800
-"""Characters of a reason at most: it must leave room for the marks."""
+"""Maximum number of characters of a reason, so that the marks fit as well."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """One thing to judge: the prompt, the schema of the reply, and how its marks are read."""
+    """One thing to judge: the prompt, the schema of the reply, and how to read its marks."""
 
     messages: tuple[Message, ...]
     schema: str
@@ -58,8 +58,8 @@ class _Asked:
 
 @dataclass(frozen=True, slots=True)
 class SysBenchJudge:
-    """Every turn's criteria, yes or no. It sees the system message and what was said before:
-    the model's own answers, or the dataset's where those stood in the history."""
+    """The stage for SysBench: every criterion of every turn gets yes or no. The prompt has the
+    system message and the earlier turns, with the answers that the model's history had."""
 
     prompt: PromptFile
     gold_history: bool = False
@@ -107,8 +107,9 @@ class SysBenchJudge:
 
 @dataclass(frozen=True, slots=True)
 class MultifacetJudge:
-    """One call a rubric, a score of 1 to 5. `sees_system`: whether the judge is shown the system
-    message too, in front of the prompt; in the official setting it is not."""
+    """The stage for Multifacet: one request for each rubric, with a score of 1 to 5. With
+    `sees_system`, the system message is in front of the prompt; the official setting is without.
+    """
 
     prompt: PromptFile
     sees_system: bool = False

@@ -1,8 +1,9 @@
-"""Multifacet's numbers: a score of 1 to 5 for each rubric, and the mean of the instances' means.
+"""Computes Multifacet's metrics: a score of 1 to 5 per rubric, and the mean of the instances'
+means.
 
-As its official code reads and counts (Janus, `parse_judgment_abs` and `run_eval_openai.py`, commit
-b6df510): the first score anywhere in a reply is taken, whatever its size, and one reply without a
-score ends the run without an average.
+It parses and counts as the official code does (Janus, `parse_judgment_abs` and
+`run_eval_openai.py`, commit b6df510): the first score anywhere in a reply is used, whatever its
+size, and one reply without a score ends the run without an average.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any
 SCORES = ("1", "2", "3", "4", "5")
 
 BENCHMARKS = ("alpaca_eval", "flask", "koala", "mt_bench", "self-instruct")
-"""The five that the instances come from, as the paper's table has them."""
+"""The five benchmarks that the instances come from, as in the paper's table."""
 
 _SCORE = re.compile(
     r"(?:\[result\]:?|\[score\]|score(?:of|:)?|result:)\s*[(\[]?\s*(\d+)", re.IGNORECASE
@@ -26,8 +27,8 @@ _FEEDBACK_ENDS = "[RESULT]"
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a judge's reply is read as. `fault` is None, "unparsable" (the official code retries
-    it and at last crashes in its averaging), or "out_of_range" (it counts it all the same)."""
+    """A parsed reply of a judge. `fault` is None, "unparsable" (the official code retries and
+    finally crashes in its averaging), or "out_of_range" (the official code counts it)."""
 
     score: int | None
     feedback: str | None
@@ -36,7 +37,7 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Rated:
-    """One instance: where it comes from, and the score of each of its rubrics."""
+    """One instance: its source, and the score of each of its rubrics."""
 
     id: str
     source: str
@@ -44,13 +45,13 @@ class Rated:
 
     @property
     def mean(self) -> float | None:
-        """None where a score is missing: such an instance has no mean."""
+        """The mean of the scores; None if a score is missing."""
         found = [score for score in self.scores if score is not None]
         return sum(found) / len(found) if found and len(found) == len(self.scores) else None
 
 
 def parse(reply: object) -> Reply:
-    """A reply as the official parser reads it; anything that is no text has no score."""
+    """Parses a reply as the official parser does. A value that is not text has no score."""
     if not isinstance(reply, str) or not (found := _SCORE.search(reply)):
         return Reply(None, None, "unparsable")
     try:
@@ -64,8 +65,8 @@ def parse(reply: object) -> Reply:
 
 
 def score(instances: Sequence[Rated], table: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """average (the official one: None where it would crash), average_of_rated (without the
-    instances that lack a score), both also by benchmark and by source, and what was counted."""
+    """All metrics. average: the official one, None if that code would crash; average_of_rated:
+    without the instances that lack a score; both also by benchmark and by source; counts."""
     by_benchmark: dict[str, list[Rated]] = {}
     by_source: dict[str, list[Rated]] = {}
     for instance in instances:
@@ -87,10 +88,11 @@ def score(instances: Sequence[Rated], table: Mapping[str, str] | None = None) ->
 
 
 def benchmark_of(source: str, table: Mapping[str, str] | None = None) -> str:
-    """The benchmark an instance's source belongs to.
+    """The benchmark that an instance's source belongs to.
 
-    By the table where it is given (what it lacks is "other"); else by the four benchmarks' own
-    names, and all the rest is FLASK's, which is itself drawn from more than a hundred sets.
+    If there is a table, it decides, and unknown sources are "other". Without a table, four
+    benchmarks are recognised by their names. All other sources are FLASK's, which itself comes from
+    more than a hundred datasets.
     """
     if table is not None:
         return table.get(source, "other")
@@ -114,7 +116,7 @@ def _averages(instances: Sequence[Rated]) -> dict[str, Any]:
 
 
 def summary(scores: Mapping[str, Any]) -> dict[str, float | None]:
-    """A row of the paper's table: each benchmark, and the average."""
+    """A row of the paper's table: the average of each benchmark and of all."""
     named = {name: of["average_of_rated"] for name, of in scores["benchmarks"].items()}
     order = [name for name in BENCHMARKS if name in named]
     order += [name for name in named if name not in BENCHMARKS]

@@ -1,4 +1,4 @@
-"""A benchmark's question with its answer and its grades, and the work queue of a run."""
+"""The questions of a benchmark, what is stored of each, and the work queue of their stages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ EvaluationPhase = Literal["answer", "judge"]
 
 
 class Question(Protocol):
-    """What a model is asked: a system message, and what the user says turn by turn."""
+    """A question for the model: a system message and the user's turns."""
 
     @property
     def id(self) -> str: ...
@@ -23,13 +23,13 @@ class Question(Protocol):
     def users(self) -> tuple[str, ...]: ...
     @property
     def golds(self) -> tuple[str, ...]:
-        """The dataset's own answers, one a turn."""
+        """The dataset's own answers, one for each turn."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class QuestionRecord:
-    """`row` is the question's place in its file, from 1."""
+    """A question with its answers and marks so far. `row` is its number in the file, from 1."""
 
     row: int
     question: Any
@@ -37,15 +37,15 @@ class QuestionRecord:
     judged: Graded | None = None
 
     def after(self, phase: EvaluationPhase, result: Answered | Graded) -> QuestionRecord:
-        """The same, one stage further."""
+        """The same record with the result of one more stage."""
         field = {"answer": "answered", "judge": "judged"}[phase]
         changed: dict[str, Any] = {field: result}
         return replace(self, **changed)
 
 
 class QuestionQueue:
-    """The work queue of one answer run and one grading run: which questions are due for a stage,
-    and where the results go."""
+    """The work queue for one answer run and one grading run. Results are written to the evaluation
+    file."""
 
     def __init__(
         self, store: Evaluation, questions: Sequence[Question], answer_run: int, grading_run: int
@@ -56,7 +56,7 @@ class QuestionQueue:
         self.grading_run = grading_run
 
     def records(self) -> list[QuestionRecord]:
-        """Every question with what was made of it so far."""
+        """All questions with their answers and marks so far."""
         answers = self._store.answers(self.answer_run)
         verdicts = self._store.verdicts(self.grading_run)
         return [
@@ -65,7 +65,8 @@ class QuestionQueue:
         ]
 
     def due(self, phase: EvaluationPhase) -> Iterator[QuestionRecord]:
-        """Questions without an answer; or those with one, but without verdicts."""
+        """For `answer` the questions without answers; for `judge` the answered ones without
+        marks."""
         for record in self.records():
             if record.answered is None:
                 if phase == "answer":
@@ -74,7 +75,7 @@ class QuestionQueue:
                 yield record
 
     def commit(self, results: Sequence[tuple[int, EvaluationPhase, Any]]) -> None:
-        """Writes them in one transaction."""
+        """Writes (row, phase, result) in one transaction."""
         self._store.commit(
             [(self.answer_run, row, result) for row, phase, result in results if phase == "answer"],
             [(self.grading_run, row, result) for row, phase, result in results if phase == "judge"],

@@ -1,9 +1,9 @@
-"""SysBench's numbers from verdicts, as its official code counts them (repository at 627ffa8).
+"""Computes SysBench's metrics from verdicts, as its official code does (repository at 627ffa8).
 
-Two flags stand side by side there. A turn is *usable* when no criterion was answered "no"; the
-paper's tables use it. It is *strict* when every criterion was answered "yes"; the sheets by round
-use it. They differ where a verifier answered something else ("not applicable"), which no flag
-turns into a "no" but CSR does not count as satisfied either.
+That code has two flags. A turn is *usable* if no criterion has "no"; the paper's tables use this
+flag. A turn is *strict* if every criterion has "yes"; the sheets by round use this one. They differ
+if a verifier gave another reply ("not applicable"): no flag counts it as "no", and CSR does not
+count it as satisfied.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ Alignment = Literal["aligned", "misaligned"]
 Dependency = Literal["dependent", "parallel"]
 
 Mark = Literal["yes", "no"] | str
-"""What the verifier said of a criterion; anything but yes and no is kept as it was."""
+"""The verdict on a criterion. Any reply other than yes and no is kept unchanged."""
 
 OFFICIAL_TURNS = 5
 
 
 @dataclass(frozen=True, slots=True)
 class JudgedTurn:
-    """One turn: (type, mark) of each criterion."""
+    """One turn with the (type, mark) of each criterion."""
 
     alignment: Alignment
     marks: tuple[tuple[CriterionType, Mark], ...]
@@ -46,7 +46,7 @@ class JudgedTurn:
 
 @dataclass(frozen=True, slots=True)
 class JudgedSession:
-    """One dialogue, its turns in order."""
+    """One dialogue with its turns in order."""
 
     id: str
     dependency: Dependency
@@ -57,12 +57,12 @@ Flag = Callable[[JudgedTurn], bool]
 
 
 def score(sessions: Sequence[JudgedSession]) -> dict[str, Any]:
-    """Every number, as fractions in full precision; None where a group is empty.
+    """All metrics as fractions in full precision; None if a group is empty.
 
-    csr: criteria answered yes over all criteria, pooled (not the paper's mean of turns, which is
-    `csr_macro`). isr, ssr and rounds by the usable flag; the same by the strict one in `strict`.
-    rounds: R1.. is the share of sessions whose first turns up to it all pass, T1.. the share of
-    passed turns at that place, mean_T2_T5 the mean of the latter without the first turn.
+    csr: satisfied criteria divided by all criteria, pooled (the paper's mean of turns is
+    `csr_macro`). isr, ssr and rounds use the usable flag; `strict` has the same by the strict flag.
+    rounds: R1, R2, ... are the shares of sessions in which all turns up to that number pass; T1,
+    T2, ... the shares of passed turns with that number; mean_T2_T5 is the mean of T2 to T5.
     """
     turns = [turn for session in sessions for turn in session.turns]
     marks = [pair for turn in turns for pair in turn.marks]
@@ -105,7 +105,7 @@ def _by_flag(sessions: Sequence[JudgedSession], flag: Flag) -> dict[str, Any]:
 
 
 def run_length(session: JudgedSession, flag: Flag) -> int:
-    """How many turns from the first on pass without a break."""
+    """The number of passed turns before the first one that is not passed."""
     passed = 0
     for turn in session.turns:
         if not flag(turn):
@@ -115,7 +115,7 @@ def run_length(session: JudgedSession, flag: Flag) -> int:
 
 
 def ssr(session: JudgedSession, flag: Flag) -> float:
-    """The session's stability: the unbroken run of passed turns over all turns."""
+    """The session stability: `run_length` divided by the number of turns."""
     return run_length(session, flag) / len(session.turns)
 
 
@@ -130,7 +130,7 @@ def _rounds(group: Sequence[JudgedSession], flag: Flag) -> dict[str, float | Non
 
 
 def _share(passed: Iterable[bool]) -> float | None:
-    """Exactly rounded: one division of two integers."""
+    """The share of True. One division of two integers, so it is exactly rounded."""
     found = list(passed)
     return sum(found) / len(found) if found else None
 
@@ -140,7 +140,7 @@ def _mean(values: Sequence[float]) -> float | None:
 
 
 def summary(scores: Mapping[str, Any]) -> dict[str, float | None]:
-    """The numbers that the paper's tables are made of, by name, in their order."""
+    """The metrics of the paper's tables, by name, in their order."""
     return {
         "CSR": scores["csr"]["total"],
         "ISR": scores["isr"]["total"],

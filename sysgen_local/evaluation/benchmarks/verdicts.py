@@ -1,9 +1,9 @@
-"""SysBench verdicts made elsewhere: a structure file and a verdicts file into judged sessions.
+"""Reads SysBench verdicts of an external verifier: a structure file and a verdicts file.
 
-Structure, one a line: {"system_id", "multi_turn": dependent|parallel, "turns": [{"round",
-"alignment": aligned|misaligned, "types": [...]}]}. Verdicts, one a line: {"system_id", "round",
-"verdicts": [...]}, each 1 or "yes", 0 or "no", or whatever else the verifier said. Nothing that
-is missing is taken for a no: the official run, too, ends without a number there.
+Structure, one object a line: {"system_id", "multi_turn": dependent|parallel, "turns": [{"round",
+"alignment": aligned|misaligned, "types": [...]}]}. Verdicts, one object a line: {"system_id",
+"round", "verdicts": [...]}, each 1 or "yes", 0 or "no", or another reply of the verifier. A missing
+verdict never counts as no; the official code gives no number then either.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _VERDICTS_HINT = 'a line is {"system_id": 1, "round": 1, "verdicts": [1, 0, "not
 
 
 def mark_of(value: Any) -> Mark:
-    """yes, no, or the text as it is. Raises ValueError for what is no verdict at all."""
+    """yes, no, or the text unchanged. Raises ValueError for a value that is not a verdict."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if not isinstance(value, str | bool | int) or (type(value) is int and value not in (0, 1)):
@@ -46,7 +46,7 @@ def mark_of(value: Any) -> Mark:
 
 
 def as_identifier(value: Any) -> Any:
-    """A number as a name; for ids, which come as either."""
+    """A number as text, because ids are numbers or texts."""
     return str(value) if type(value) is int else value
 
 
@@ -78,10 +78,10 @@ class _Verdicts(BaseModel):
 
 
 def read_verdicts(structure: Path, verdicts: Path) -> list[JudgedSession]:
-    """Every session of the structure with its verdicts.
+    """All sessions of the structure with their verdicts.
 
-    Raises UsageError where a field is missing or wrong, an id comes twice, or the two files do
-    not cover the same turns and criteria.
+    Raises UsageError if a field is missing or wrong, an id comes twice, or the two files do not
+    have the same turns and criteria.
     """
     sessions = [
         (checked(Structure, entry, hint=_STRUCTURE_HINT), entry.where)

@@ -65,7 +65,7 @@ def amount_of(text: str, after: str = "") -> Range | None:
     """The range of an amount; None if it cannot be read or contradicts itself."""
     text = f"{text} {after or ''}".lower()
 
-    def says(words: str) -> bool:
+    def has(words: str) -> bool:
         return re.search(rf"(?<![\w])(?:{words})(?![\w])", text) is not None
 
     if "couple of" in text:
@@ -78,14 +78,14 @@ def amount_of(text: str, after: str = "") -> Range | None:
     if not numbers or len(numbers) > 2 or numbers[0] > numbers[-1] or numbers[-1] == 0:
         return None
     low, high = numbers[0], numbers[-1]
-    if says(_MOST) or re.search(r"\b(?:less|fewer)\s*$", text) or says(r"max(?:imum)?"):
+    if has(_MOST) or re.search(r"\b(?:less|fewer)\s*$", text) or has(r"max(?:imum)?"):
         return Range(0, high) if len(numbers) == 1 else Range(low, high)
-    if says(_FEWER):
+    if has(_FEWER):
         return Range(0, high - 1) if high > 1 else None
-    if says(_LEAST) or re.search(r"\bmore\s*$", text):
+    if has(_LEAST) or re.search(r"\bmore\s*$", text):
         return Range(low, None)
-    if says(_MORE):
+    if has(_MORE):
         return Range(low + 1, None)
-    if says(_ABOUT):
+    if has(_ABOUT):
         return Range(low // 2 or 1, high + (high + 1) // 2)
     return Range(low, high)

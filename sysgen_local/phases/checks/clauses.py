@@ -42,7 +42,7 @@ class Pattern(NamedTuple):
     whole: bool = False
 
 
-def says(kind: str, pattern: str, text: str, rule: Rule, whole: bool = False) -> Pattern:
+def fixed_pattern(kind: str, pattern: str, text: str, rule: Rule, whole: bool = False) -> Pattern:
     """A row whose text and rule do not depend on the match."""
     regex = re.compile(pattern, re.IGNORECASE)
     return Pattern(kind, regex, lambda match, clause: (text, rule), whole=whole)

@@ -58,7 +58,7 @@ _LONGEST = 500
 """How many characters of a statement are read: its last ones, or its first ones behind a mark."""
 
 
-class Mark(NamedTuple):
+class MarkedStatement(NamedTuple):
     """A statement behind a mark such as "####" or "the answer is", and its position."""
 
     kind: str
@@ -67,19 +67,22 @@ class Mark(NamedTuple):
     end: int
 
 
-def marks(answer: str) -> list[Mark]:
+def marks(answer: str) -> list[MarkedStatement]:
     """All marked statements in the order of the text."""
     found = [
-        Mark("hashes", m["rest"][:_LONGEST], m.start(), m.end()) for m in _HASHES.finditer(answer)
+        MarkedStatement("hashes", m["rest"][:_LONGEST], m.start(), m.end())
+        for m in _HASHES.finditer(answer)
     ]
     for match in _BOXED.finditer(answer):
         end = _closing(answer, match.end())
         if end:
-            found.append(Mark("boxed", answer[match.end() : end], match.start(), end + 1))
+            found.append(
+                MarkedStatement("boxed", answer[match.end() : end], match.start(), end + 1)
+            )
     for match in _MARK.finditer(answer):
         statement = _sentence(match["rest"])
         end = match.start("rest") + len(statement)
-        found.append(Mark("answer", statement, match.start(), end))
+        found.append(MarkedStatement("answer", statement, match.start(), end))
     return sorted(found, key=lambda mark: mark.start)
 
 
@@ -99,7 +102,7 @@ def _sentence(line: str) -> str:
     return found[0] if found else line[:400]
 
 
-def plain(text: str) -> str:
+def without_markup(text: str) -> str:
     """The text without the Markdown and LaTeX signs around and inside numbers."""
     text = re.sub(
         r"\\(?:text|mathrm|mathbf|textbf|textit|operatorname|mbox)\s?\{([^{}]*)\}", r" \1 ", text

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from sysgen_local.phases.checks import rules
 from sysgen_local.phases.checks.amounts import AFTER, AMOUNT, Range, amount_of
 from sysgen_local.phases.checks.clauses import Clause, Pattern, Read
-from sysgen_local.phases.checks.text import Mark
+from sysgen_local.phases.checks.text import ListMark
 
 _CONTEXT = (
     r"(?:^|(?<=[,;:(¦] )|\b(?:in|within|to|into|with|using|use|write|give"
@@ -38,10 +38,10 @@ def _amount(name: str, rule: Callable[[Range], rules.Rule], smallest: int = 1) -
     def read(match: re.Match[str], clause: Clause) -> tuple[str, rules.Rule] | None:
         amount = amount_of(match["amount"], match["after"])
         before = clause.text[: match.start()]
-        said = match["amount"].lower()
+        words = match["amount"].lower()
         if amount is None or _UNITS.search(before) or _ONE_OF.search(match[0]):
             return None
-        if said.startswith("between") and amount.low == amount.high:
+        if words.startswith("between") and amount.low == amount.high:
             return None  # "the difference between two sentences"
         if (amount.high or amount.low) < smallest:
             return None
@@ -85,7 +85,7 @@ def _things(match: re.Match[str], clause: Clause) -> tuple[str, rules.Rule] | No
     return f"{amount} {match['things'].lower()}", rules.enumerated(amount)
 
 
-def _items(mark: Mark) -> Read:
+def _items(mark: ListMark) -> Read:
     def read(match: re.Match[str], clause: Clause) -> tuple[str, rules.Rule] | None:
         amount = amount_of(match["amount"], match["after"])
         if amount is None:

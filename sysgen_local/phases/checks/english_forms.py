@@ -7,7 +7,7 @@ import re
 from sysgen_local.core.language import NAMES
 from sysgen_local.phases.checks import formats, rules
 from sysgen_local.phases.checks.amounts import AMOUNT, Range, amount_of
-from sysgen_local.phases.checks.clauses import Clause, Pattern, Read, says
+from sysgen_local.phases.checks.clauses import Clause, Pattern, Read, fixed_pattern
 
 _CODES = (
     "en de fr es it pt nl pl ru uk zh ja ko ar hi tr sv no da fi el cs hu ro he th vi id fa ur bn "
@@ -84,7 +84,7 @@ def _marked(amount_of_marks: str, text: str) -> Read:
 _BOLD = r"\*\*[^*\n]+\*\*|__[^_\n]+__|<(?:b|strong)>|\\textbf\{|^#{1,6} "
 FORMS: tuple[Pattern, ...] = (
     # structure
-    says(
+    fixed_pattern(
         "headings",
         r"\b(?:use|using|with|include|add|under|have|organi[sz]e\w*|structure\w*"
         r"|separated? by)\b (?:(?!(?:for|necessary|required|needed|standard|library|http|request"
@@ -105,7 +105,7 @@ FORMS: tuple[Pattern, ...] = (
         ),
         _sections,
     ),
-    says(
+    fixed_pattern(
         "title",
         r"^(?:include|add|use|provide|give) an? (?:\w+,? ){0,2}title (?:for|to"
         "|at) (?:the (?:answer|response|story|poem|essay|text|post|article|top"
@@ -141,20 +141,20 @@ FORMS: tuple[Pattern, ...] = (
             "in italics",
         ),
     ),
-    says(
+    fixed_pattern(
         "markdown",
         r"\b(?:in|use|using|with|as) (?:valid |proper |clean "
         "|clear )*markdown(?: format(?:ting)?| syntax)?" + _STOP,
         "signs of Markdown",
         formats.is_markdown,
     ),
-    says(
+    fixed_pattern(
         "boxed",
         r"\\?\\boxed|\bin a \\?box(?:ed)?\b|\bbox (?:the|your) (?:final )?answer\b",
         "the result in \\boxed{}",
         rules.matches(r"\\boxed\s*\{|\\fbox\s*\{|[┌│╔]"),
     ),
-    says(
+    fixed_pattern(
         "latex",
         r"\b(?:in|use|using|with) (?:proper |inline )*latex\b(?! (?:gloves|paint"
         "|file|document|code block))",
@@ -183,7 +183,7 @@ FORMS: tuple[Pattern, ...] = (
         ),
         _language,
     ),
-    says(
+    fixed_pattern(
         "same language",
         r"\b(?:in|use) the (?:same language|language of the (?:user|question|prompt"
         "|query)|user['’]s (?:own )?language|language (?:in which|that"
@@ -204,7 +204,7 @@ FORMS: tuple[Pattern, ...] = (
         ),
         _choice,
     ),
-    says(
+    fixed_pattern(
         "one word",
         r"\b(?:answer|respond|reply|state|give|express|return|output"
         r"|provide)\b[^.;¦]{0,40}?\b(?:in|with|as|using)?\s?(?:only |just "
@@ -213,7 +213,7 @@ FORMS: tuple[Pattern, ...] = (
         rules.one_word,
         whole=True,
     ),
-    says(
+    fixed_pattern(
         "one letter",
         r"\b(?:answer|respond|reply|give|state|return"
         r"|output)\b[^.;¦]{0,30}?\b(?:only|just|with)? ?(?:a single|one|the|only the"
@@ -223,7 +223,7 @@ FORMS: tuple[Pattern, ...] = (
         rules.only_letter,
         whole=True,
     ),
-    says(
+    fixed_pattern(
         "number only",
         r"\b(?:answer|respond|reply|give|return|output|provide"
         r"|state)\b(?: with)? (?:only|just|nothing but) (?:the |an? )?(?:final "
@@ -236,7 +236,7 @@ FORMS: tuple[Pattern, ...] = (
         rules.only_number,
         whole=True,
     ),
-    says(
+    fixed_pattern(
         "number",
         r"\b(?:give|express|state|provide|present|show|write|report"
         r"|return)\b[^.;¦]{0,40}?\b(?:in|as) (?:a )?(?:numerical|numeric) (?:form"
@@ -256,7 +256,7 @@ FORMS: tuple[Pattern, ...] = (
         _decimals,
         whole=True,
     ),
-    says(
+    fixed_pattern(
         "sentences",
         r"\b(?:in|use|using|with|as) (?:an? )?(?:clear |short |simple |proper "
         "|well-formed |grammatically correct |only )*(?:and )?(?:full|complete"

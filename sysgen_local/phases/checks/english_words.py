@@ -6,7 +6,7 @@ import re
 
 from sysgen_local.phases.checks import formats, rules
 from sysgen_local.phases.checks.amounts import AMOUNT, Range, amount_of
-from sysgen_local.phases.checks.clauses import Clause, Pattern, says
+from sysgen_local.phases.checks.clauses import Clause, Pattern, fixed_pattern
 
 _ANSWER = (
     "(?:(?:your|the|this) (?:entire |whole |final )?(?:answer|response|reply"
@@ -186,7 +186,7 @@ def _forbidden(name: str, pattern: str, rule: rules.Rule) -> Pattern:
         rf"|but no)\s+{_EMPTY}(?:(?:{_NAMES})(?:,| or| and|, or"
         rf"|, and)\s+(?:any )?){{0,5}}(?:{pattern}){_UNTIL}"
     )
-    return says("without", regex, f"no {name}", rule)
+    return fixed_pattern("without", regex, f"no {name}", rule)
 
 
 PROHIBITIONS: tuple[Pattern, ...] = tuple(
@@ -227,7 +227,7 @@ PROHIBITIONS: tuple[Pattern, ...] = tuple(
             ),
             _not_last,
         ),
-        says(
+        fixed_pattern(
             "last sentence",
             f"^do not (?:end|finish|close|conclude) {_ANSWER}with (?:a"
             r"|any) (?:[\w-]+ )?questions?\b",
@@ -259,19 +259,19 @@ ENDS: tuple[Pattern, ...] = (
         ),
         _first_word,
     ),
-    says(
+    fixed_pattern(
         "first words",
         rf"{_BEGIN}(?:a )?(?:clear )?(?:yes or no|yes/no)\b",
         "begins with yes or no",
         rules.any_of(rules.starts_with("yes"), rules.starts_with("no")),
     ),
-    says(
+    fixed_pattern(
         "first words",
         rf"{_BEGIN}(?:a|one|an) (?:[\w-]+,? ){{0,3}}question\b(?! mark)",
         "begins with a question",
         rules.first_sentence(r"[?？؟][\"'”’»)*_]*$"),
     ),
-    says(
+    fixed_pattern(
         "title",
         rf"{_BEGIN}(?:a|the|an) (?:[\w-]+,? ){{0,3}}(?:title|heading|headline)\b",
         "a title in the first line",
@@ -280,26 +280,26 @@ ENDS: tuple[Pattern, ...] = (
     Pattern(
         "last words", re.compile(rf"{_END}{_EXACT}⟦\d+⟧(?! (?:or|and) ⟦)", re.IGNORECASE), _last
     ),
-    says(
+    fixed_pattern(
         "last sentence",
         rf"{_END}(?:a|one|an) (?:[\w-]+,? ){{0,4}}question\b(?! mark)",
         "ends with a question",
         rules.last_sentence(r"[?？؟][\"'”’»)*_]*\W*$"),
     ),
-    says(
+    fixed_pattern(
         "last sentence",
         rf"{_END}an exclamation (?:mark|point)",
         "ends with an exclamation mark",
         rules.last_sentence(r"[!！][\"'”’»)*_]*$"),
     ),
-    says(
+    fixed_pattern(
         "last sentence",
         rf"{_END}(?:(?:the|a|your|an) (?:[\w-]+ ){{0,4}}?(?:in|as) )?{_FULL}",
         "ends with a full sentence",
         rules.ends_in_sentence,
     ),
-    says("last sentence", rf"{_END}{_NUMBER}", "ends with a number", rules.ends_in_number),
-    says(
+    fixed_pattern("last sentence", rf"{_END}{_NUMBER}", "ends with a number", rules.ends_in_number),
+    fixed_pattern(
         "hashes",
         r"####",
         'the result after "####"',
@@ -342,13 +342,13 @@ WORDS: tuple[Pattern, ...] = (
         ),
         _include,
     ),
-    says(
+    fixed_pattern(
         "emojis",
         r"\b(?:use|include|add|with|using|insert)\b (?:\w+ ){0,3}?emojis?\b",
         "emojis",
         rules.matches(rules.EMOJI),
     ),
-    says(
+    fixed_pattern(
         "lower case",
         "^(?:always |only )*(?:answer|respond|reply|write|speak|use|type|keep"
         "|the (?:answer|response)|your (?:answer|response))(?: everything| it"
@@ -359,7 +359,7 @@ WORDS: tuple[Pattern, ...] = (
         "all lower case",
         rules.lower_case,
     ),
-    says(
+    fixed_pattern(
         "upper case",
         "^(?:always |only )*(?:answer|respond|reply|write|speak|use|type|keep"
         "|the (?:answer|response)|your (?:answer|response))(?: everything| it"
@@ -370,20 +370,20 @@ WORDS: tuple[Pattern, ...] = (
         "all capital letters",
         rules.upper_case,
     ),
-    says(
+    fixed_pattern(
         "quotation marks",
         r"\b(?:wrap|enclose|put) (?:your|the) (?:entire |whole )?(?:answer|response"
         "|reply) in (?:double )?quotation marks",
         "in quotation marks",
         rules.matches(r"\A\s*[\"“«„「][\s\S]*[\"”»“」]\s*\Z"),
     ),
-    says(
+    fixed_pattern(
         "postscript",
         r"\b(?:add|include|with|end with)\b[^.;]{0,30}\bpostscript\b|\bP\.\s?S\.",
         "a postscript",
         rules.matches(r"(?i)^[*_ \t>]*P\.?\s?P?\.?S\b"),
     ),
-    says(
+    fixed_pattern(
         "first person",
         r"\b(?:in|use|using) (?:the )?first[- ]person\b(?! only| for| when)",
         "the first person",

@@ -113,9 +113,9 @@ def fenced(language: str = "") -> Rule:
 
     def rule(answer: str, question: str) -> bool:
         infos = [re.split(r"[\s,{]", b.info.lower())[0] for b in measure.code_blocks(answer)]
-        said = [names.get(info, info) for info in infos]
-        return bool(said) and (
-            not wanted or any(not s or s.startswith(wanted[:2]) or wanted in s for s in said)
+        declared = [names.get(info, info) for info in infos]
+        return bool(declared) and (
+            not wanted or any(not s or s.startswith(wanted[:2]) or wanted in s for s in declared)
         )
 
     return rule

@@ -12,7 +12,13 @@ from fractions import Fraction
 from typing import Literal, NamedTuple
 
 from sysgen_local.core.scripts import UNSPACED, script_shares
-from sysgen_local.phases.checks.conclusions import is_cued, marks, plain, retracted, statements
+from sysgen_local.phases.checks.conclusions import (
+    is_cued,
+    marks,
+    retracted,
+    statements,
+    without_markup,
+)
 from sysgen_local.phases.checks.numbers import UNITS, Quantity, close, find_numbers
 from sysgen_local.phases.checks.options import dates_in, labels_in, options_of, same_words, words_of
 
@@ -95,7 +101,7 @@ _CHOICE = re.compile(r"\b([\w-]+(?:, [\w-]+){0,6}),? (?:or|oder|ou|o|and) ([\w-]
 
 def final_result(question: str, answer: str) -> FinalResult | None:
     """The final result of an answer to a question; None if it cannot be read reliably."""
-    question, text = plain(question[-8000:]), plain(answer)
+    question, text = without_markup(question[-8000:]), without_markup(answer)
     options = options_of(question)
     found = [mark for mark in marks(answer) if mark.kind != "answer" or _is_last(answer, mark.end)]
     if found and not retracted(answer[found[-1].end :]):
@@ -118,7 +124,7 @@ def _stated(
     kind: str, statement: str, question: str, options: tuple[tuple[str, str], ...]
 ) -> FinalResult | None:
     """The result behind a mark."""
-    text = plain(statement).strip().rstrip(".").strip()
+    text = without_markup(statement).strip().rstrip(".").strip()
     if options:
         label = _label(f"answer: {text}", options)
         return FinalResult("option", label, options=options) if label else None
@@ -166,11 +172,11 @@ def _short(text: str, question: str) -> FinalResult | None:
         return None
     choices = [w for m in _CHOICE.finditer(question) for w in (*m[1].split(", "), m[2])]
     others = {" ".join(words_of(w)) for w in choices}
-    said = " ".join(words)
-    if said in _YES_NO:
-        return FinalResult("words", text.strip(), others=(_YES_NO[said],))
+    phrase = " ".join(words)
+    if phrase in _YES_NO:
+        return FinalResult("words", text.strip(), others=(_YES_NO[phrase],))
     return FinalResult(
-        "words", text.strip(), others=tuple(sorted(others - {said})) if said in others else ()
+        "words", text.strip(), others=tuple(sorted(others - {phrase})) if phrase in others else ()
     )
 
 
@@ -224,27 +230,29 @@ def keeps_result(result: FinalResult, answer: str) -> bool:
     if found and retracted(answer[found[-1].end :]):
         found = []
     hard = [mark for mark in found if mark.kind != "answer"]
-    lines = statements(plain(answer)) or [plain(answer)]
+    lines = statements(without_markup(answer)) or [without_markup(answer)]
     if found:
         last = {mark.kind: mark for mark in found}
-        said = [
-            plain(mark.statement) for mark in last.values() if mark in hard or mark == found[-1]
+        stated = [
+            without_markup(mark.statement)
+            for mark in last.values()
+            if mark in hard or mark == found[-1]
         ]
-        said = [text for text in said if _says_something(result, text)]
-        if said:
-            return all(_holds(result, text, marked=True) for text in said) and not _contradicted(
-                result, statements(plain(answer[found[-1].end :]))
+        stated = [text for text in stated if _has_same_kind(result, text)]
+        if stated:
+            return all(_holds(result, text, marked=True) for text in stated) and not _contradicted(
+                result, statements(without_markup(answer[found[-1].end :]))
             )
-    said = [line for line in lines if _says_something(result, line)]
-    if not said:
+    stated = [line for line in lines if _has_same_kind(result, line)]
+    if not stated:
         return False
-    if _holds(result, said[-1]):
+    if _holds(result, stated[-1]):
         # "31 apples. Here is why: ..." states its result before other numbers.
-        short = said[0] == lines[0] and len(said[0].split()) <= 4 and ":" not in said[0]
-        return not (short and _opens_with_another(result, said[0]))
-    if taken_back or said[0] != lines[0]:
+        short = stated[0] == lines[0] and len(stated[0].split()) <= 4 and ":" not in stated[0]
+        return not (short and _opens_with_another(result, stated[0]))
+    if taken_back or stated[0] != lines[0]:
         return False
-    return _opens_with(result, said[0]) and not _contradicted(result, said[1:])
+    return _opens_with(result, stated[0]) and not _contradicted(result, stated[1:])
 
 
 def _fresh(result: FinalResult, sentence: str) -> list[Quantity]:
@@ -276,13 +284,13 @@ _WORKS = re.compile(
 def _contradicted(result: FinalResult, lines: list[str]) -> bool:
     """Whether a later sentence has another conclusion."""
     return any(
-        is_cued(line) and _says_something(result, line) and not _holds(result, line)
+        is_cued(line) and _has_same_kind(result, line) and not _holds(result, line)
         and (result.kind != "number" or any(not _given(result, q) for q in _concluded(line)))
         for line in lines
     )  # fmt: skip
 
 
-def _says_something(result: FinalResult, text: str) -> bool:
+def _has_same_kind(result: FinalResult, text: str) -> bool:
     """Whether a statement has something of the result's kind: a number, an option, a date, a
     word."""
     if result.kind == "number":
@@ -303,28 +311,28 @@ def _holds(result: FinalResult, text: str, marked: bool = False) -> bool:
     if result.kind == "date":
         return dates_in(result.text)[0] in dates_in(text)
     if result.kind == "formula":
-        return _compact(plain(result.text)) in _compact(text)
-    said = " ".join(words_of(result.text))
-    if said in _YES_NO:
-        return _agrees(said, text)
+        return _compact(without_markup(result.text)) in _compact(text)
+    phrase = " ".join(words_of(result.text))
+    if phrase in _YES_NO:
+        return _agrees(phrase, text)
     if _unspaced(result.text):
-        return said in "".join(words_of(text))
+        return phrase in "".join(words_of(text))
     here = f" {' '.join(words_of(text))} "
     others = any(f" {other} " in here for other in result.others)
     denied = re.search(
-        rf"\b(?:not|no|never|isn t|n t|kein|nicht) (?:\w+ )?{re.escape(said)}\b", here
+        rf"\b(?:not|no|never|isn t|n t|kein|nicht) (?:\w+ )?{re.escape(phrase)}\b", here
     )
-    return f" {said} " in here and not others and not denied
+    return f" {phrase} " in here and not others and not denied
 
 
-def _agrees(said: str, text: str) -> bool:
+def _agrees(phrase: str, text: str) -> bool:
     """Whether a statement says the same of yes and no, in any words."""
     first = next(iter(words_of(text)), "")
     if first in _YES_NO:
-        return (first in ("yes", "true")) == (said in ("yes", "true"))
+        return (first in ("yes", "true")) == (phrase in ("yes", "true"))
     positive = re.search(r"\b(?:yes|true|correct)\b", text, re.IGNORECASE)
     negative = _NEGATED.search(text)
-    return bool(positive and not negative) if said in ("yes", "true") else bool(negative)
+    return bool(positive and not negative) if phrase in ("yes", "true") else bool(negative)
 
 
 def _holds_number(result: FinalResult, text: str, marked: bool) -> bool:

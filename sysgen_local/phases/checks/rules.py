@@ -158,7 +158,7 @@ def in_sentences(answer: str, question: str) -> bool:
     return any(measure.is_complete(sentence) for sentence in measure.sentences(answer))
 
 
-def listed(mark: measure.Mark = "", amount: Range = _SEVERAL) -> Rule:
+def listed(mark: measure.ListMark = "", amount: Range = _SEVERAL) -> Rule:
     """The answer has a list of `amount` items with this mark. Without a mark, the items may also be
     separated by lines or commas."""
 
@@ -196,7 +196,7 @@ def _inner(answer: str, amount: Range) -> bool:
     return any(amount.holds(measure.Span(n, n)) for n in counts)
 
 
-def _runs(answer: str, mark: measure.Mark) -> list[int]:
+def _runs(answer: str, mark: measure.ListMark) -> list[int]:
     """The number of items of each list at the outermost level. Text between items does not end a
     list."""
     found = [b for b in measure.blocks(answer) if b.kind == "item" and mark in ("", b.mark)]

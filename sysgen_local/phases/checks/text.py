@@ -14,8 +14,8 @@ from sentencex import segment  # type: ignore[attr-defined]
 
 from sysgen_local.core.language import language_of
 
-Kind = Literal["text", "item", "heading", "table", "code", "rule"]
-Mark = Literal["bullet", "number", ""]
+BlockKind = Literal["text", "item", "heading", "table", "code", "rule"]
+ListMark = Literal["bullet", "number", ""]
 
 
 class Span(NamedTuple):
@@ -28,9 +28,9 @@ class Span(NamedTuple):
 class Block(NamedTuple):
     """A part of an answer, found by its lines. `info` is the text behind an opening code fence."""
 
-    kind: Kind
+    kind: BlockKind
     text: str
-    mark: Mark = ""
+    mark: ListMark = ""
     indent: int = 0
     info: str = ""
     closed: bool = True
@@ -121,7 +121,7 @@ def _line(row: str) -> Block:
     if bullet or number:
         match = bullet or number
         assert match is not None
-        mark: Mark = "bullet" if bullet else "number"
+        mark: ListMark = "bullet" if bullet else "number"
         return Block("item", row[match.end() :].strip(), mark, len(match[1] or ""))
     if _HEADING.match(row) or (_BOLD_LINE.match(row) and len(row.split()) <= 14):
         return Block("heading", row.strip())
@@ -240,7 +240,7 @@ def count_lines(text: str) -> Span:
     return Span(bare, sum(1 for line in text.splitlines() if line.strip()))
 
 
-def items(text: str, mark: Mark = "") -> list[Block]:
+def items(text: str, mark: ListMark = "") -> list[Block]:
     """The list items with this mark, at the outermost level that has such items."""
     found = [b for b in blocks(text) if b.kind == "item" and mark in ("", b.mark)]
     outer = min((block.indent for block in found), default=0)

@@ -1,4 +1,4 @@
-"""What rows of a size will take in each phase, before any has been seen there."""
+"""The first estimate of the work of rows in each phase, by the lengths of their texts."""
 
 from __future__ import annotations
 
@@ -8,25 +8,24 @@ from sysgen_local.core.sizes import Size
 from sysgen_local.running.forecast.lengths import spread
 
 BYTES_PER_TOKEN = 4.3
-"""Of English; of other scripts in UTF-8 hardly less."""
+"""Bytes for each token of English; other scripts in UTF-8 have hardly fewer."""
 
 NEW_ANSWER = (120.0, 0.75)
-"""Tokens of a new answer: so many, and this share of the old one's. Models write answers that
-differ less in length than those people wrote."""
+"""Tokens of a new answer: this number plus this share of the old one's. The lengths of answers by
+models vary less than those of answers by people."""
 
 AGAIN = 0.45
-"""Answers that are written again by the checks, for each one that is checked."""
+"""Answers that the checks write again, for each checked answer."""
 
 STEPS_OF_A_REQUEST = 2.0
-"""Steps that a request takes beside those that write: its prompt gets into the batch in one or
-more."""
+"""Steps of a request in addition to those that write: its prompt is decoded in one or more."""
 
 READ = 0.3
-"""How much work a token is that is read, beside one that is written, where rows are compared."""
+"""The work of a token that is read, if one that is written is 1. For comparing rows."""
 
 
 class Tokens(NamedTuple):
-    """What rows take in a phase."""
+    """The work of rows in a phase."""
 
     read: float = 0.0
     written: float = 0.0
@@ -34,12 +33,12 @@ class Tokens(NamedTuple):
 
     @property
     def work(self) -> float:
-        """As so many written tokens."""
+        """The work as a number of written tokens."""
         return self.written + READ * self.read
 
     @property
     def steps(self) -> float:
-        """Steps that take a slot for it."""
+        """The steps in which it occupies a slot."""
         return self.written + STEPS_OF_A_REQUEST * self.requests
 
     def plus(self, other: Tokens) -> Tokens:
@@ -68,8 +67,8 @@ def _respond(size: Size) -> Tokens:
 
 
 def _check(size: Size) -> Tokens:
-    """Each try is looked at in two prompts, with question and answers and with question and new
-    answer; some of the answers are written again."""
+    """Each answer is judged with two prompts: question with both answers, question with the new
+    answer. Some answers are written again."""
     new = _new_answers(size)
     read = 150 * size.answers + (2 * size.asked + size.answered) / BYTES_PER_TOKEN + 2 * new
     tries = 1 + AGAIN
@@ -82,7 +81,7 @@ def _new_answers(size: Size) -> float:
 
 
 def unknown(size: Size) -> Tokens:
-    """A phase nobody knows anything of: what is seen are tokens a row then."""
+    """For a phase without an estimate: one token for each row, so multiples are tokens per row."""
     return Tokens(size.rows, size.rows, size.rows)
 
 
@@ -93,7 +92,7 @@ GUESSES = {
     "respond": (_respond, spread(0.7, 5)),
     "check": (_check, (0.5, 0.5, 0.5, 1.5, 2.0)),
 }
-"""Phase -> what rows of a size will take, and by what multiples they differ from that."""
+"""Phase -> (estimate for rows of a size, multiples by which rows differ from it)."""
 
 USUAL = Size(1.0, 500.0, 700.0, 1.0, 700.0)
-"""A row by whose like guesses are kept until others are seen."""
+"""The size of a usual row. Three of them stand for the first estimate until rows are finished."""

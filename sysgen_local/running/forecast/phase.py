@@ -1,4 +1,4 @@
-"""What is known of a phase: the guess, corrected by what its rows took in this run."""
+"""The forecast of one phase: the first estimate, corrected by the finished rows of this run."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from sysgen_local.running.forecast.lengths import Curve, Lengths
 
 
 class RunningRow:
-    """A row in work at a phase, and what it took there so far."""
+    """A row in work at a phase, and its tokens and requests so far."""
 
     __slots__ = ("read", "requests", "size", "written")
 
@@ -16,12 +16,13 @@ class RunningRow:
         self.size = size
         self.read = self.written = self.requests = 0
 
-    def took(self, flight: Tokens) -> Tokens:
+    def so_far(self, flight: Tokens) -> Tokens:
+        """Its work so far. `flight` are the tokens of its running requests."""
         return Tokens(self.read + flight.read, self.written + flight.written, self.requests)
 
 
 class PhaseForecast:
-    """What is known of a phase: what its rows take beside what was guessed."""
+    """The work of a phase's rows in relation to the first estimate."""
 
     def __init__(self, name: str) -> None:
         self._guess, usual = GUESSES.get(name, (unknown, ()))
@@ -38,22 +39,22 @@ class PhaseForecast:
 
     @property
     def each(self) -> Tokens:
-        """What a row took."""
+        """The mean work of a finished row."""
         return Tokens(*self._took).times(1 / max(self.rows, 1))
 
     def guess(self, size: Size) -> Tokens:
-        """Before anything is seen in this run."""
+        """The first estimate for rows of this size, without the rows of this run."""
         read, written, requests = self._guess(size)
         return Tokens(read, written * self.factor, requests)
 
     def expect(self, size: Size) -> Tokens:
-        """What such rows will take; those of a phase that nothing is known of, what `like` says."""
+        """The expected work of rows of this size. A phase without any estimate uses `like`."""
         if not (self.known or self.rows):
             return self.like.times(size.rows)
         return self._whole(size, self.curve.mean if self.curve else 0.0)
 
-    def ended(self, running: RunningRow) -> None:
-        """A row has gone through."""
+    def add_finished(self, running: RunningRow) -> None:
+        """Counts a row that has finished this phase."""
         read, written, requests = guess = self.guess(running.size)
         if guess.work:
             self.lengths.add((running.written + READ * running.read) / guess.work)
@@ -67,23 +68,24 @@ class PhaseForecast:
         self.rows += 1
 
     def multiple(self, running: RunningRow, flight: Tokens) -> float:
-        """How far a row is; `flight` is what its requests under way took so far."""
+        """The work of a row so far as a multiple of its first estimate."""
         guess = self.guess(running.size).work
-        return running.took(flight).work / guess if guess else 0.0
+        return running.so_far(flight).work / guess if guess else 0.0
 
     def rest(self, running: RunningRow, flight: Tokens) -> Tokens:
-        """What a row in work has still to take."""
+        """The remaining work of a row in work."""
         if self.curve is None:
             return self.expect(running.size)
         so_far = self.multiple(running, flight)
         whole = self._whole(running.size, self.curve.beyond(so_far))
-        took = running.took(flight)
+        took = running.so_far(flight)
         work = max(0.0, whole.work - took.work)
         read = min(max(0.0, whole.read - took.read), work / READ)
         return Tokens(read, work - READ * read, max(whole.requests - took.requests, 0.5))
 
     def _whole(self, size: Size, multiple: float) -> Tokens:
-        """Rows that take this multiple of what was guessed, divided as it was with others."""
+        """The work of rows that take this multiple of the first estimate. It is divided into
+        reading, writing and requests as that of the finished rows."""
         guess, took, guessed = self.guess(size), Tokens(*self._took), Tokens(*self._guessed)
         works = took.work / guessed.work if guessed.work else 0.0
         shares = (a / b / works if b and works else 0.0 for a, b in zip(took, guessed, strict=True))

@@ -1,8 +1,8 @@
-"""How much work is ahead of a run: tokens to read and to write, and steps of the model to take.
+"""Estimates the remaining work of a run: tokens to read, tokens to write, and steps of the model.
 
-Rows are taken up depth first, so early on the later phases have not been seen at all. What they
-will take is guessed from the lengths of the rows' texts, and corrected by what is seen. Seconds
-follow from what the engine's steps cost, including the end, when fewer and fewer slots are busy.
+Rows go through the phases depth first, so early in a run the later phases have no finished rows.
+Their work is estimated from the lengths of the rows' texts and corrected by finished rows. Seconds
+follow from the costs of the engine's steps. The end of a run counts too, when slots become idle.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from sysgen_local.running.forecast.steps import MULTIPLES, steps
 
 @dataclass(slots=True)
 class RemainingWork:
-    """What a pass has ahead: tokens, chains of steps of rows in work, and rows in the queue as
-    (how many, steps of each)."""
+    """The remaining work of a pass: tokens, the remaining steps of each row in work (`chains`), and
+    the rows in the queue as (number, steps of each)."""
 
     read: float = 0.0
     written: float = 0.0
@@ -40,67 +40,67 @@ class RemainingWork:
 
 
 class Forecast:
-    """Is told what happens, and works out what is ahead."""
+    """Gets the events of a run and estimates the remaining work."""
 
     def __init__(self, phases: Iterable[str]) -> None:
         self._phases = {phase: PhaseForecast(phase) for phase in phases}
         self._asked: dict[str, RunningRow] = {}
 
-    def wait(self, phase: str, size: Size) -> None:
-        """So many rows more wait for a phase."""
+    def add_waiting(self, phase: str, size: Size) -> None:
+        """More rows wait for a phase."""
         state = self._phases[phase]
         state.waiting = state.waiting.plus(size)
 
-    def earlier(self, phase: str, rows: int, written: int, size: Size) -> None:
-        """What earlier runs wrote for rows of such a size."""
+    def add_earlier(self, phase: str, rows: int, written: int, size: Size) -> None:
+        """Earlier runs wrote this many tokens for this many rows, whose sizes sum to `size`."""
         state = self._phases[phase]
         guess = state.guess(size).written
         if rows and guess and size.rows:
             each = guess / size.rows
             state.factor = (written + 5 * each) / ((rows + 5) * each)
 
-    def begin(self, phase: str, row: int, size: Size) -> None:
-        """A row that waited is taken up."""
+    def begin_row(self, phase: str, row: int, size: Size) -> None:
+        """A waiting row begins."""
         state = self._phases[phase]
         state.waiting = state.waiting.minus(size)
         state.running[row] = RunningRow(size)
 
-    def left_waiting(self, phase: str, row: int, size: Size) -> None:
-        """A row that was taken up waits again."""
+    def postpone_row(self, phase: str, row: int, size: Size) -> None:
+        """A row that had begun waits again."""
         self._phases[phase].running.pop(row)
-        self.wait(phase, size)
+        self.add_waiting(phase, size)
 
-    def asked(self, phase: str, row: int, request: str) -> None:
+    def request_sent(self, phase: str, row: int, request: str) -> None:
         self._asked[request] = self._phases[phase].running[row]
 
-    def answered(self, request: str, read: int, written: int) -> None:
+    def request_done(self, request: str, read: int, written: int) -> None:
         running = self._asked.pop(request)
         running.read += read
         running.written += written
         running.requests += 1
 
-    def ended(self, phase: str, row: int, goes_to: str | None, *, at_once: bool) -> None:
-        """A row is through; it waits for the phase that it goes to, or is taken up `at_once`."""
+    def finish_row(self, phase: str, row: int, goes_to: str | None, *, at_once: bool) -> None:
+        """A row has finished a phase. It waits for the phase `goes_to`, or begins it `at_once`."""
         state = self._phases[phase]
         running = state.running.pop(row)
-        state.ended(running)
+        state.add_finished(running)
         if goes_to is None:
             return
         if at_once:
             self._phases[goes_to].running[row] = RunningRow(running.size)
         else:
-            self.wait(goes_to, running.size)
+            self.add_waiting(goes_to, running.size)
 
-    def ahead(
+    def remaining(
         self,
         counts: Mapping[str, tuple[int, float]],
         passes: Sequence[Sequence[str]],
         flights: Iterable[Flight],
     ) -> list[RemainingWork] | None:
-        """For each pass what it has ahead. `counts`: phase -> rows that wait for it and are not in
-        work, and the share of rows that it lets through; `flights`: the requests under way.
+        """The remaining work of each pass. `counts` is phase -> (rows that wait and are not in
+        work, the share of rows that pass); `flights` are the running requests.
 
-        None where nothing is known of a phase that has to be done.
+        None if there is no estimate for one of the phases.
         """
         at = {phase: i for i, phases in enumerate(passes) for phase in phases}
         under_way: dict[RunningRow, Tokens] = {}
@@ -123,7 +123,7 @@ class Forecast:
                 continue
             state, of, here = self._phases[name], found[at[name]], self._waiting(name, waiting)
             to_come = passes[at[name]][passes[at[name]].index(name) :]
-            # Rows that come from the phase before in the same pass are counted there.
+            # Rows from the previous phase of the same pass are counted there.
             new = here if at[name] == before else here.plus(coming)
             if new.rows > 0:
                 each = self._chain(to_come, new.times(1 / new.rows), counts)
@@ -145,20 +145,20 @@ class Forecast:
         running: Mapping[str, Sequence[tuple[RunningRow, Tokens]]],
         working: set[str],
     ) -> bool:
-        """Each phase's curve as of now; whether something is known of every phase."""
+        """Updates the curve of each phase. Returns whether there is an estimate for every phase."""
         for name, state in self._phases.items():
             state.curve = state.lengths.curve(state.multiple(*one) for one in running[name])
-        seen = [state.each for state in self._phases.values() if state.rows]
+        known = [state.each for state in self._phases.values() if state.rows]
         for name in working:
             state = self._phases[name]
             if not (state.known or state.rows):
-                if not seen:
+                if not known:
                     return False
-                state.like = max(seen, key=lambda tokens: tokens.work)
+                state.like = max(known, key=lambda tokens: tokens.work)
         return True
 
     def _waiting(self, name: str, rows: int) -> Size:
-        """The rows that wait, with their lengths as far as they are known."""
+        """The sizes of the waiting rows, as far as they are known."""
         if rows <= 0:
             return Size()
         known = self._phases[name].waiting
@@ -169,7 +169,7 @@ class Forecast:
     def _chain(
         self, phases: Sequence[str], size: Size, counts: Mapping[str, tuple[int, float]]
     ) -> float:
-        """Steps that a row of this size takes through these phases."""
+        """The steps of a row of this size through these phases."""
         total, share = 0.0, 1.0
         for phase in phases:
             total += share * self._phases[phase].expect(size).steps
