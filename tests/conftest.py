@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from places import SHARED
+from processes import ended
 
 from sysgen_local.core.resources import resource
 
@@ -102,8 +103,10 @@ def server(builtin: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     log = tmp_path_factory.mktemp("server") / "log"  # a pipe that nobody reads would stop it
     with (
         log.open("wb") as said,
-        subprocess.Popen(
-            [str(word) for word in command], stdout=subprocess.DEVNULL, stderr=said
+        ended(
+            subprocess.Popen(
+                [str(word) for word in command], stdout=subprocess.DEVNULL, stderr=said
+            )
         ) as process,
     ):
         url = f"http://127.0.0.1:{port}/v1"
@@ -114,5 +117,6 @@ def server(builtin: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
             except OSError:
                 assert process.poll() is None, log.read_text()
                 time.sleep(0.1)
+        else:
+            pytest.fail(f"it does not answer: {log.read_text()}")
         yield url
-        process.kill()

@@ -39,7 +39,9 @@ def made(tmp_path_factory: pytest.TempPathFactory):
         "--", "--max-answer-tokens", 200, "--slots", 4,
     ]  # fmt: skip
     command = [str(word) for word in command]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=600
+    )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout), folder
 

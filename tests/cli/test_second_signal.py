@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from gguf import GGMLQuantizationType, GGUFValueType, GGUFWriter
+from processes import ended, first_line
 from tiny import CHATML
 
 
@@ -114,7 +115,7 @@ def stopped_inside(folder: Path, name: str, *options: object) -> str:
         took = time.monotonic() - begun
     finally:
         process.kill()
-        process.communicate()
+        process.communicate(timeout=60)
     assert process.returncode == 130, said
     assert not (folder / "outside").exists(), f"{name} was over before the second signal counted"
     assert took < soon()
@@ -140,7 +141,7 @@ def test_a_reader_that_does_not_read_holds_up_nothing(tmp_path: Path) -> None:
     """The end is not written to a pipe that is full."""
     code = (
         "import os, signal, sys, time\n"
-        "from sysgen_local import interrupts\n"
+        "from sysgen_local.running import interrupts\n"
         "for number in interrupts.SIGNALS: signal.signal(number, lambda *_: None)\n"
         "interrupts.watch()\n"
         "os.set_blocking(2, False)\n"
@@ -149,11 +150,11 @@ def test_a_reader_that_does_not_read_holds_up_nothing(tmp_path: Path) -> None:
         "print('full', flush=True)\n"
         "while True: time.sleep(60)\n"
     )
-    with subprocess.Popen(
+    started = subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    ) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"full\n"
+    )
+    with ended(started) as process:
+        assert first_line(process) == b"full\n"
         for number in (signal.SIGTERM, signal.SIGINT):
             os.kill(process.pid, number)
             time.sleep(0.1)

@@ -339,5 +339,7 @@ def test_the_command_says_it_at_its_end(tmp_path):
     page = tmp_path / "report.html"
     subprocess.run([*command, "report", "--db", path, "-o", page], check=True, timeout=300)
     assert "What is poor, and what to try" in page.read_text()
-    told = subprocess.run([*command, "stats", "--db", path], capture_output=True, text=True)
+    told = subprocess.run(
+        [*command, "stats", "--db", path], capture_output=True, text=True, timeout=300
+    )
     assert "what is poor" in told.stdout

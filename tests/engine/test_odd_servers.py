@@ -311,6 +311,7 @@ def test_thinking_is_switched_off_and_a_schema_is_strict(constraint):
 
     lines: list[str] = []
     ask_all(fine, ["a", "b"], constraint, lines.append)
+    assert len(bodies) >= 2
     assert all(b["chat_template_kwargs"] == {"enable_thinking": False} for b in bodies)
     schemas = [b["response_format"] for b in bodies if "response_format" in b]
     assert bool(schemas) == (constraint is not None)

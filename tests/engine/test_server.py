@@ -64,7 +64,9 @@ def test_a_choice_is_read_off_the_probabilities_as_in_this_process(engine, built
         for i, (tag, text) in enumerate(phrases)
     ]
     there = {c.id: c for c in engine.complete(requests)}
-    for found in here.complete(requests):
+    alike = list(here.complete(requests))
+    assert {found.id for found in alike} == there.keys() == {"0", "1"}
+    for found in alike:
         assert there[found.id].text == found.text
         assert there[found.id].probabilities == pytest.approx(dict(found.probabilities), abs=0.02)
     here.close()

@@ -253,7 +253,9 @@ def test_axolotl_reads_conversations(
     strategies = need("axolotl.prompt_strategies.chat_template")
     speaks = tokenizer(tmp_path)
     strategy = strategies.load(speaks, AXOLOTL, dataset)
-    for row, given in enumerate(loaded(store, tmp_path, form)):
+    rows = loaded(store, tmp_path, form)
+    assert len(rows)
+    for row, given in enumerate(rows):
         made = strategy.tokenize_prompt(given)
         text = speaks.decode(made["input_ids"])
         learnt = speaks.decode([token for token in made["labels"] if token != -100])

@@ -100,6 +100,7 @@ def is_by_line(content: bytes) -> bool:
 @pytest.mark.parametrize("seed", range(10))
 def test_every_line_of_a_broken_file_is_accounted_for(tmp_path, seed):
     rng = random.Random(seed)
+    records = 0
     for i in range(100):
         content = broken_file(rng)
         ending = rng.choice([".jsonl", ".jsonl", ".json", ".csv", ".jsonl.gz", ".jsonl.zst"])
@@ -117,6 +118,7 @@ def test_every_line_of_a_broken_file_is_accounted_for(tmp_path, seed):
                 found.extend(read(source))
             continue
         found.extend(read(source))
+        records += len(found)
         for record in found:
             assert isinstance(record, Conversation | Reject)
             if isinstance(record, Reject):
@@ -127,6 +129,7 @@ def test_every_line_of_a_broken_file_is_accounted_for(tmp_path, seed):
             assert [record.line for record in found] == [line for line, _ in held(path)]
             # A line end that is missing makes two rows in one line, one too many a row of two.
             assert sorted({line for _, all_ in held(path) for line in all_}) == lines_of(content)
+    assert records > 100
 
 
 def test_a_line_of_fifty_megabytes_is_a_row_like_any_other(tmp_path):

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from processes import ended
 from stored import EMPTY, NASTY, RESULTS, SOURCE, adds_up, due, fill
 
 from sysgen_local.core.records import (
@@ -268,9 +269,10 @@ for n in range(1, 20001, 4):
     store.commit([(i, "filter", Filtered((Phrase("role", "r"),))) for i in four])
     print(n + 3, flush=True)
 """
-    with subprocess.Popen(
+    started = subprocess.Popen(
         [sys.executable, "-c", script, str(path)], stdout=subprocess.PIPE, text=True
-    ) as process:
+    )
+    with ended(started) as process:
         assert process.stdout is not None
         told = 0
         for line in process.stdout:
@@ -313,7 +315,7 @@ def test_ctrl_c_is_an_interrupt_and_leaves_the_store_usable(store: Store) -> Non
 
     with pytest.raises(KeyboardInterrupt):
         work()
-    timer.join()
+    timer.join(timeout=60)
     done = store.counts().phases["generate"].done
     assert done in {reached := next(numbers) - 1, reached - 1}
     store.commit([(done + 1, "generate", RESULTS["generate"])])

@@ -106,7 +106,9 @@ def test_a_store_of_an_older_version_is_gone_on_with_and_notes_it_then(store, mo
 def forget(db, tables):
     """Makes the recipes in these tables what an older version wrote."""
     for table in tables:
-        for fingerprint, facts in db.all(f"SELECT fingerprint, facts FROM {table}"):
+        recipes = db.all(f"SELECT fingerprint, facts FROM {table}")
+        assert recipes, table
+        for fingerprint, facts in recipes:
             assert "chat" in facts
             db.do(
                 f"UPDATE {table} SET fingerprint = $1, facts = $2::MAP(VARCHAR, VARCHAR) "

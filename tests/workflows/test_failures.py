@@ -161,7 +161,7 @@ def test_the_commands_ask_again(tmp_path: Path):
 
     def sysgen(*words: str) -> subprocess.CompletedProcess:
         command = [sys.executable, "-m", "sysgen_local.cli.main", *words]
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, done.stderr
         return done
 

@@ -22,6 +22,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from processes import exit_code
 from scripted import ScriptedEngine, plain
 from test_sums import check
 
@@ -147,8 +148,7 @@ def sysgen(folder: Path, *said: str, answers: int | None = None) -> tuple[int, s
         finally:
             sys.stderr.flush()
             os._exit(code)
-    _, status = os.waitpid(child, 0)
-    return os.waitstatus_to_exitcode(status), log.read_text()
+    return exit_code(child), log.read_text()
 
 
 def held(path: Path) -> dict[str, object]:

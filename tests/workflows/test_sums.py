@@ -16,6 +16,7 @@ import duckdb
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from processes import exit_code
 from scripted import ScriptedEngine, plain
 
 from sysgen_local.core.records import PHASES, TABLES
@@ -127,11 +128,13 @@ def in_a_process(*given) -> None:
     """Forked, because a kill takes a process."""
     child = os.fork()
     if not child:
+        code = 99
         try:
             work(*given)
+            code = 0
         finally:
-            os._exit(0)
-    os.waitpid(child, 0)
+            os._exit(code)
+    assert exit_code(child) in (0, -signal.SIGKILL)
 
 
 def check(path: Path, lines: int) -> dict[str, int]:

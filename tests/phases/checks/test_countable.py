@@ -226,6 +226,7 @@ def test_real_phrases() -> None:
 def test_nothing_raises_on_odd_text(phrase: str, answer: str) -> None:
     demands(phrase)
     for read in (demands("Answer in three sentences."), demands("Respond in JSON.")):
+        assert read
         for demand in read:
             assert demand.met(answer, phrase) in (True, False)
 
