@@ -12,10 +12,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from levels import COLLECTED, level, marks
 from places import SHARED
 from processes import ended
 
 from sysgen_local.core.resources import resource
+
+
+@pytest.hookimpl(tryfirst=True)  # before `-m` chooses
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Marks each test with its level, but where its own file says which."""
+    for item in items:
+        if not marks(item):
+            item.add_marker(level(item))
+    config.stash[COLLECTED] = list(items)
 
 
 @pytest.fixture(scope="session")
@@ -72,8 +82,8 @@ def browser() -> Iterator[object]:
     ):  # fmt: skip
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    with webdriver.Chrome(options, Service(driver)) as driver:
-        yield driver
+    with webdriver.Chrome(options, Service(driver)) as chrome:
+        yield chrome
 
 
 @pytest.fixture

@@ -13,7 +13,16 @@ class ScriptedEngine:
     """Holds up to `slots` requests; the one taken in last is answered first, so that nothing
     may rely on order."""
 
-    def __init__(self, answer: Answer, slots: int = 4) -> None:
+    def __init__(
+        self,
+        answer: Answer,
+        slots: int = 4,
+        *,
+        description: str = "scripted",
+        room: int | None = None,
+    ) -> None:
+        self.description = description
+        self.room = room
         self._answer = answer
         self._slots = slots
         self._cancelled = False

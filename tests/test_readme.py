@@ -4,8 +4,11 @@ import re
 from pathlib import Path
 
 import click
+import pytest
 
 from sysgen_local.cli.commands import cli
+
+pytestmark = pytest.mark.unit  # the commands are asked for their options alone
 
 README = (Path(__file__).resolve().parent.parent / "README.md").read_text()
 

@@ -32,9 +32,7 @@ class Machine:
             needed = 3000 if request.id == "2:respond:0" else 500
             return plain(request) if needed <= room else Completion(request.id, "", "no_room")
 
-        engine = ScriptedEngine(answer)
-        engine.description, engine.room = f"{room} tokens", room
-        return engine
+        return ScriptedEngine(answer, description=f"{room} tokens", room=room)
 
 
 @pytest.mark.parametrize(

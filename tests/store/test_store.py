@@ -56,6 +56,7 @@ def test_empty_results_come_back_too(store: Store, phase: Phase) -> None:
     assert store.counts().phases[phase].dropped == {EMPTY[phase].dropped: 1}
 
 
+@pytest.mark.e2e  # twenty stores, written and read again, take seconds
 @settings(max_examples=20, deadline=None)
 @given(st.lists(st.text(), min_size=1, max_size=4))
 def test_any_text_survives(tmp_path_factory: pytest.TempPathFactory, texts: list[str]) -> None:
@@ -129,7 +130,7 @@ def test_results_out_of_turn_are_refused(store: Store) -> None:
     store.commit([(1, "generate", EMPTY["generate"])])
     for wrong in ((1, "filter"), (2, "filter"), (3, "generate")):
         with pytest.raises(ValueError, match="not due"):
-            store.commit([(wrong[0], wrong[1], RESULTS[wrong[1]])])  # type: ignore[index]
+            store.commit([(wrong[0], wrong[1], RESULTS[wrong[1]])])
     with pytest.raises(TypeError, match="Filtered is no result of generate"):
         store.commit([(2, "generate", RESULTS["filter"])])
     assert due(store, "generate") == [2]

@@ -24,6 +24,8 @@ from sysgen_local.store.evaluation import Evaluation
 from sysgen_local.workflows.plan import plan, progress_of
 from sysgen_local.workflows.recipe import agree
 
+pytestmark = pytest.mark.e2e  # whole runs through the phases, each in a store of its own
+
 ASKING = ("generate", "verify", "respond", "check")
 
 ODD = (

@@ -26,6 +26,8 @@ from sysgen_local.running.progress import Progress
 from sysgen_local.store import Store
 from sysgen_local.workflows.plan import progress_of
 
+pytestmark = pytest.mark.e2e  # whole runs through the phases, each in a store of its own
+
 ROWS = 24
 ODD = 7
 """The row with which something goes wrong."""

@@ -14,6 +14,8 @@ from sysgen_local.store import Store
 from sysgen_local.workflows.plan import plan, progress_of
 from sysgen_local.workflows.recipe import agree, noted
 
+pytestmark = pytest.mark.e2e  # whole runs through the phases, each in a store of its own
+
 ASKING = ("generate", "verify", "respond", "check")
 
 

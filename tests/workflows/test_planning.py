@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from scripted import ScriptedEngine, plain
@@ -20,6 +21,8 @@ from sysgen_local.store import Store
 from sysgen_local.workflows.imported import import_phrases
 from sysgen_local.workflows.plan import plan, progress_of, run
 from sysgen_local.workflows.recipe import agree
+
+pytestmark = pytest.mark.e2e  # whole runs through the phases, each in a store of its own
 
 
 @pytest.fixture
@@ -40,10 +43,11 @@ def test_what_is_not_given_is_what_the_file_was_made_with(store):
     made_with(store, Settings(seed=5, temperature=0.3, turns="first", min_p_good=0.25))
     again = plan(Settings(), store, PHASES)
     agree(again, store)  # no complaint
-    assert again[0].stage.seed == 5
-    assert again[0].stage.sampling.temperature == 0.3
-    assert again[2].stage.min_p_good == 0.25
-    assert again[3].stage.turns == "first"
+    stages: list[Any] = [task.stage for task in again]
+    assert stages[0].seed == 5
+    assert stages[0].sampling.temperature == 0.3
+    assert stages[2].min_p_good == 0.25
+    assert stages[3].turns == "first"
 
 
 @pytest.mark.parametrize(
@@ -136,6 +140,7 @@ def test_a_judge_is_asked_about_nothing_once_for_a_store(store):
     assert calibrated(store, settings, answers=False) == []
     assert calibrated(store, Settings(), answers=False) == []  # the store knows the set
     assert store.recipe("verify").facts["calibration"] == fact
+    verify: Any
     [verify] = [task.stage for task in plan(Settings(), store, ["verify"])]
     assert verify.calibration.fact == fact
     # Nor is it asked again once there are results.

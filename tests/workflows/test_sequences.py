@@ -36,6 +36,7 @@ from sysgen_local.running import executor
 from sysgen_local.store import Store
 
 pytestmark = [
+    pytest.mark.e2e,  # whole commands, in forked processes
     pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork"),
     pytest.mark.filterwarnings("ignore:This process:DeprecationWarning"),
 ]

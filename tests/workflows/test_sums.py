@@ -34,6 +34,8 @@ from sysgen_local.store import Choice as Chosen
 from sysgen_local.store import Store
 from sysgen_local.workflows.plan import progress_of
 
+pytestmark = pytest.mark.e2e  # whole runs through the phases, each in a store of its own
+
 ASKING = {
     "rewrite": "# system\n{{ system }}\n# user\n{{ instruction }}\nNow: {{ answer }}",
     "agree": "# user\n{{ instruction }}\n{{ answer }}\n{{ new }}\nDo they agree?",
@@ -150,7 +152,7 @@ def check(path: Path, lines: int) -> dict[str, int]:
         [(read_,)] = all_of("SELECT coalesce(sum(records), 0) FROM sources")
         [(usable,)] = all_of("SELECT count(*) FROM conversations")
         rejects = dict(all_of("SELECT reason, count(*) FROM rejects GROUP BY ALL"))
-        dropped = Counter()
+        dropped: Counter[str] = Counter()
         coming = {row for (row,) in all_of('SELECT "row" FROM conversations')}
         pending = 0
         asked = all_of(
