@@ -51,6 +51,8 @@ YES = {"yes": 0.9, "no": 0.1}
 class Scripted:
     """Answers at once; counts the seconds that its answers take, which are not the pipeline's."""
 
+    description = "scripted"
+
     def complete(self, requests: Iterable[Request | None]) -> Iterator[Completion]:
         for request in requests:
             if request is not None:

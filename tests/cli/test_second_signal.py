@@ -47,8 +47,8 @@ main()
 class Packed(GGUFWriter):
     """Takes arrays as the bytes that they are in the file."""
 
-    def _pack_val(self, value: Any, *arguments: Any, **more: Any) -> Any:
-        return value if isinstance(value, bytes) else super()._pack_val(value, *arguments, **more)
+    def _pack_val(self, val: Any, *arguments: Any, **more: Any) -> Any:
+        return val if isinstance(val, bytes) else super()._pack_val(val, *arguments, **more)
 
     def add_packed(self, key: str, kind: GGUFValueType, items: np.ndarray) -> None:
         head = np.uint32([GGUFValueType.ARRAY, kind]).tobytes() + np.uint64(len(items)).tobytes()

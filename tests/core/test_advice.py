@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import fields, replace
+from typing import Any
 
 import pytest
 from rich.console import Console
 
-from sysgen_local.core.advice import ENDLESS, FEWEST, LIMITS, Evidence, findings, lower, past
-from sysgen_local.core.evidence import LANGUAGES, PHRASES
+from sysgen_local.core.advice import ENDLESS, FEWEST, LIMITS, findings, lower, past
+from sysgen_local.core.evidence import LANGUAGES, PHRASES, Evidence
 from sysgen_local.core.records import (
     PHASES,
     Checked,
@@ -39,7 +40,7 @@ def conversation(i: int, question: str = "How do people make things like that?")
     return Conversation((Turn("user", question), Turn("assistant", f"It depends on {i}.")), i)
 
 
-def good_row(i: int) -> dict[str, object]:
+def good_row(i: int) -> dict[Any, Any]:
     """Tags and phrases as a good model writes them: no two sets alike for long."""
     tags = ["role", "content", "task", *("action", "style", "background", "format")[i % 4 :: 2]]
     verdicts = [

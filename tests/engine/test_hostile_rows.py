@@ -99,8 +99,8 @@ def family(request, tmp_path_factory):
 
 def prompts(text: str) -> list[tuple[Message, ...]]:
     """What the phases ask where a row says `text` wherever it can."""
-    turns = (Turn("user", text), Turn("assistant", text))
-    turns = (*turns, Turn("user", text), Turn("observation", text), Turn("assistant", text))
+    first = (Turn("user", text), Turn("assistant", text))
+    turns = (*first, Turn("user", text), Turn("observation", text), Turn("assistant", text))
     conversation = Conversation(turns, 1)
     answered = [
         Message("user", (Segment(text, False),)),

@@ -249,7 +249,8 @@ def test_what_would_hit_every_request_is_said_at_the_first(constraint):
 @pytest.mark.usefixtures("patient")
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
 def test_a_server_that_fails_for_a_while_is_waited_for(status):
-    lines, left = [], [3]
+    lines: list[str] = []
+    left = [3]
 
     def recovers(body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         left[0] -= 1

@@ -15,6 +15,7 @@ from sysgen_local.evaluate.benchmarks.verdicts import read_verdicts
 from sysgen_local.evaluate.statistics import compare, multifacet_units, sysbench_units
 
 
+@pytest.mark.e2e  # thousands of samples of all sessions take seconds
 def test_the_whole_sample_gives_the_official_numbers():
     folder = DATA / "sysbench"
     structure = folder / "sysbench_structure.jsonl.gz"
