@@ -45,8 +45,11 @@ def of_any_text(text: str) -> None:
     starts()
 
 
-def nested() -> list[Callable[[], None]]:
-    return [lambda: starts() for _ in range(2)]
+def nested() -> Callable[[], None]:
+    def inner() -> None:
+        starts()
+
+    return inner
 
 
 def loads() -> object:

@@ -111,10 +111,8 @@ def answer(request: Request) -> Completion:
 
 
 class Scripted(ScriptedEngine):
-    description = "scripted"
-
     def __init__(self, left: list[int | None]) -> None:
-        super().__init__(lambda request: self.one(request))
+        super().__init__(self.one)
         self.left = left
 
     def one(self, request: Request) -> Completion:

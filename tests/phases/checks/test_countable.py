@@ -49,7 +49,7 @@ CASES: list[tuple[str, tuple[str, ...], tuple[str, ...]]] = [
     ("Write a single paragraph.", (THREE,), (THREE + "\n\n" + THREE,)),
     (
         "Write in three paragraphs.",
-        ("\n\n".join((THREE, SHORT, THREE)),),
+        (f"{THREE}\n\n{SHORT}\n\n{THREE}",),
         (THREE, "\n\n".join([THREE] * 4)),
     ),
     (
