@@ -15,7 +15,7 @@ from pathlib import Path
 from sysgen_local.core.resources import resource
 from sysgen_local.engine.llama.tokenizer import PromptPart, Tokenizer
 from sysgen_local.engine.llama.weights import load_vocab_only
-from sysgen_local.store import Store
+from sysgen_local.store import RowQuery, Store
 
 LOOKUP, PROPOSED = 3, 8
 
@@ -49,7 +49,7 @@ def main(path: Path, model: Path) -> None:
     written = taken = wasted = 0
     with load_vocab_only(model) as loaded, Store.open(path, read_only=True) as store:
         tokenizer = Tokenizer(loaded)
-        for row in store.find("final", limit=None):
+        for row in store.find(RowQuery("final", limit=None)):
             assert row.responded is not None
             pairs = zip(row.conversation.turns, row.responded.turns, strict=True)
             before: list[int] = []

@@ -36,7 +36,7 @@ def seconds(model: str, number: int) -> float:
             time.sleep(0.02)
         took = time.perf_counter() - started
         run.send_signal(signal.SIGINT)
-        run.wait()
+        run.wait(timeout=60)
         return took
 
 
@@ -47,4 +47,5 @@ def main(model: str, runs: int) -> None:
 
 
 if __name__ == "__main__":
-    main(*(sys.argv[1:2] or ["builtin"]), int((sys.argv[2:3] or [3])[0]))
+    given = sys.argv[1:]
+    main(given[0] if given else "builtin", int(given[1]) if given[1:] else 3)

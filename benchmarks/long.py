@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from sysgen_local.core.records import Conversation, Source, Turn
 from sysgen_local.engine.request import Choice, Completion, Json, Request
@@ -50,6 +51,8 @@ YES = {"yes": 0.9, "no": 0.1}
 
 class ScriptedEngine:
     """An engine that answers immediately with fixed texts."""
+
+    description = "scripted"
 
     def complete(self, requests: Iterable[Request | None]) -> Iterator[Completion]:
         for request in requests:
@@ -91,7 +94,7 @@ def measure(number: int, folder: Path, check: bool) -> None:
             store.set_recipe("check", "0" * 64, {})
             stages.append(CheckAnswers(prompts, respond))
         read = time.perf_counter()
-        Pipeline(store, stages, progress_of(store)).run(ScriptedEngine())
+        Pipeline[Any, Any, Any](store, stages, progress_of(store)).run(ScriptedEngine())
         done = time.perf_counter()
     opened = time.perf_counter()
     with Store.open(path) as store:

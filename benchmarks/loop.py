@@ -10,7 +10,8 @@ import sys
 import time
 from typing import Any
 
-from llama_cpp import Llama, LlamaGrammar, llama_cpp
+from llama_cpp import Llama, llama_cpp
+from llama_cpp.llama_grammar import LlamaGrammar
 
 from benchmarks import job
 from sysgen_local.engine.llama.amx import disable_if_broken

@@ -46,7 +46,7 @@ class MeasuredEngine(llama.LlamaEngine):
 
 
 def main(model: str, number: int, slots: int, seed: int, prompts: str = "default") -> None:
-    llama.LlamaEngine = MeasuredEngine  # type: ignore[misc]
+    llama.LlamaEngine = MeasuredEngine  # type: ignore[assignment,misc]
     forced = _count_forced()
     result = MeasuredEngine.result = job.JobResult("c")
     with tempfile.TemporaryDirectory() as folder:
@@ -99,4 +99,5 @@ def _count_forced() -> list[int]:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], *map(int, sys.argv[2:5]), *sys.argv[5:6])
+    number, slots, seed = map(int, sys.argv[2:5])
+    main(sys.argv[1], number, slots, seed, *sys.argv[5:6])

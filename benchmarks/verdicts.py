@@ -113,5 +113,8 @@ def main(model: Path, prompt_set: str = "compact", number: int = 48) -> None:
 
 if __name__ == "__main__":
     given = sys.argv[1:]
-    file = Path(given[0]) if given else resource("builtin_model/builtin.gguf")
-    main(file, *given[1:2], *map(int, given[2:3]))
+    main(
+        Path(given[0]) if given else resource("builtin_model/builtin.gguf"),
+        given[1] if given[1:] else "compact",
+        int(given[2]) if given[2:] else 48,
+    )

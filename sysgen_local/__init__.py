@@ -60,7 +60,7 @@ _MODULES = {
 }
 """Public name -> the module that it comes from."""
 
-__all__ = [*sorted(_MODULES), "__version__", "models"]
+__all__ = [*_MODULES, "__version__", "models"]  # noqa: PLE0604 - strings all
 
 
 def __getattr__(name: str) -> Any:

@@ -12,9 +12,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from levels import COLLECTED, level, marks
 from places import SHARED
+from processes import ended
 
 from sysgen_local.core.resources import resource
+
+
+@pytest.hookimpl(tryfirst=True)  # before `-m` chooses
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Marks each test with its level, but where its own file says which."""
+    for item in items:
+        if not marks(item):
+            item.add_marker(level(item))
+    config.stash[COLLECTED] = list(items)
 
 
 @pytest.fixture(scope="session")
@@ -71,8 +82,8 @@ def browser() -> Iterator[object]:
     ):  # fmt: skip
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    with webdriver.Chrome(options, Service(driver)) as driver:
-        yield driver
+    with webdriver.Chrome(options, Service(driver)) as chrome:
+        yield chrome
 
 
 @pytest.fixture
@@ -102,8 +113,10 @@ def server(builtin: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     log = tmp_path_factory.mktemp("server") / "log"  # a pipe that nobody reads would stop it
     with (
         log.open("wb") as said,
-        subprocess.Popen(
-            [str(word) for word in command], stdout=subprocess.DEVNULL, stderr=said
+        ended(
+            subprocess.Popen(
+                [str(word) for word in command], stdout=subprocess.DEVNULL, stderr=said
+            )
         ) as process,
     ):
         url = f"http://127.0.0.1:{port}/v1"
@@ -114,5 +127,6 @@ def server(builtin: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
             except OSError:
                 assert process.poll() is None, log.read_text()
                 time.sleep(0.1)
+        else:
+            pytest.fail(f"it does not answer: {log.read_text()}")
         yield url
-        process.kill()

@@ -50,8 +50,10 @@ def fill(path, rows, *, checks=False):
         store.ingest(source, [*conversations, Reject(9999, "bad_json", EVIL)])
         results = []
         for n in range(1, rows + 1):
-            verdicts = (Verdict("role", ROLE.text, "good", 0.9, 0.1, 0.0),)
-            verdicts += (Verdict("tool", TOOL.text, "good" if n % 3 else "bad", 0.6, 0.3, 0.1),)
+            verdicts = (
+                Verdict("role", ROLE.text, "good", 0.9, 0.1, 0.0),
+                Verdict("tool", TOOL.text, "good" if n % 3 else "bad", 0.6, 0.3, 0.1),
+            )
             new = (Turn("user", f"Question {n}? {EVIL}"), Turn("assistant", f"New {n} {EVIL}"))
             results += [
                 (n, "generate", Generated((ROLE, TOOL))),

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from sysgen_local.core.records import Conversation, Row, Turn
 from sysgen_local.engine.llama.scheduler import Scheduler
@@ -54,7 +55,7 @@ class SimulatedEngine:
         self.costs = costs
         self.slots = slots
         self.times = StepCosts(usual)
-        self.scheduler = Scheduler(512)
+        self.scheduler: Any = Scheduler(512)
         self.watch = lambda: None
 
     def complete(self, requests: Iterable[Request | None]) -> Iterator[Completion]:
@@ -63,9 +64,9 @@ class SimulatedEngine:
         while True:
             running = self.scheduler.running
             while len(running) < self.slots and (request := next(source, None)) is not None:
-                _, read, written = request.id.split("/")
+                _, first, last = request.id.split("/")
                 running.append(
-                    _Sequence(request, int(read), int(read), int(written), self.clock.now)
+                    _Sequence(request, int(first), int(first), int(last), self.clock.now)
                 )
             if not running:
                 return
@@ -127,7 +128,7 @@ class Stage:
     dropped."""
 
     phase: str
-    model: object
+    model: Callable[..., Any]
     seed: int = 0
 
     def work(self, row: Row):

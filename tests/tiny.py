@@ -71,7 +71,7 @@ def make(
         shapes["token_embd_norm.weight"] = shapes.pop("output_norm.weight")
     random = np.random.default_rng(seed)
     for name, shape in shapes.items():
-        if name.endswith("norm.weight") or name.endswith("ssm_d"):
+        if name.endswith(("norm.weight", "ssm_d")):
             data = np.ones(shape)
         elif name.endswith("ssm_a"):
             data = -np.ones(shape)

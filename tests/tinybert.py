@@ -61,7 +61,7 @@ def _shapes(vocabulary: int) -> dict[str, tuple[int, ...]]:
         "position_embd": (CONTEXT, WIDTH),
         "token_types": (2, WIDTH),
     }
-    layers = {"token_embd_norm": (WIDTH,)}
+    layers: dict[str, tuple[int, ...]] = {"token_embd_norm": (WIDTH,)}
     for i in range(LAYERS):
         for x in ("attn_q", "attn_k", "attn_v", "attn_output"):
             layers[f"blk.{i}.{x}"] = (WIDTH, WIDTH)

@@ -107,7 +107,7 @@ def _stem(word: str) -> str:
 def _stemmer() -> Any:
     from nltk.stem.porter import PorterStemmer
 
-    return PorterStemmer()  # type: ignore[no-untyped-call]
+    return PorterStemmer()
 
 
 def near(one: str, other: str) -> bool:

@@ -9,6 +9,7 @@ import runpy
 import subprocess
 import sys
 import threading
+from typing import Any
 
 import pytest
 from places import ROOT
@@ -157,11 +158,11 @@ def test_errors_say_what_is_wrong(tmp_path):
 
 
 def test_a_redo_asks_with_what_is_lost(tmp_path):
-    asked = []
+    asked: list[Any] = []
     with sysgen.open(tmp_path / "rows.duckdb") as store:
         sysgen.run(store, ROWS, views=[])
         with pytest.raises(sysgen.SysgenError, match="nothing was deleted"):
-            sysgen.run(store, redo="respond", views=[], confirm=lambda of: asked.append(of))
+            sysgen.run(store, redo="respond", views=[], confirm=asked.append)
         assert asked[0].results["respond"] > 0
         assert store.counts().pending == 0
         assert adds_up(sysgen.run(store, redo="respond", seed=2, views=[]), 3)

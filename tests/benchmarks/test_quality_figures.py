@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -121,7 +122,7 @@ def test_an_entropy_that_few_rows_bound_has_its_interval_above():
 
 
 def test_medians_of_several_runs():
-    trees = [
+    trees: list[Any] = [
         {"rows": 5, "share": Share(1, 4), "dropped": shares({"cut_off": 2}, 4), "name": "a"},
         {"rows": 7, "share": Share(3, 4), "dropped": {}, "name": "b"},
         {"rows": 6, "share": Share(0, 0), "dropped": {}, "name": "b"},
@@ -147,7 +148,7 @@ def test_lines_of_one_run_and_of_several():
 
 
 def test_a_tree_as_json():
-    tree = {"a": {"b": Share(1, 2, part=True)}, "c": Estimate(1.0, 0.5, 1.5, 4), "d": None}
+    tree: Any = {"a": {"b": Share(1, 2, part=True)}, "c": Estimate(1.0, 0.5, 1.5, 4), "d": None}
     found = json.loads(json.dumps(plain(tree)))
     assert found["a"]["b"]["count"] == 1
     assert found["a"]["b"]["of"] == 2

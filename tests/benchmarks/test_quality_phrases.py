@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -119,7 +120,7 @@ def row_of(number: int, *texts: str, good: str = "") -> Row:
     kept = tuple(phrase for phrase in written if "gone" not in phrase.text)
     removed = tuple(Removed(*p, "empty") for p in written if "gone" in p.text)
     verdicts = tuple(
-        Verdict(*p, *(("good", 0.8, 0.1, 0.1) if p.text == good else ("none", 0.2, 0.2, 0.6)))
+        Verdict(*p, "good", 0.8, 0.1, 0.1) if p.text == good else Verdict(*p, "none", 0.2, 0.2, 0.6)
         for p in kept
     )
     return Row(
@@ -170,7 +171,7 @@ def test_good_phrases_that_the_system_message_lacks():
     assert in_system(row._replace(verified=None)) == ()
 
 
-def labelled(row: str, tag: str, text: str, label: str, made_by: str = "m") -> Labelled:
+def labelled(row: str, tag: Any, text: str, label: Any, made_by: str = "m") -> Labelled:
     return Labelled(
         row=row,
         instruction="Ask.",
@@ -182,7 +183,7 @@ def labelled(row: str, tag: str, text: str, label: str, made_by: str = "m") -> L
     )
 
 
-def judged(tag: str, label: str, verdict: str | None, p: float, made_by: str = "m") -> Judged:
+def judged(tag: str, label: str, verdict: Any, p: float, made_by: str = "m") -> Judged:
     phrase = labelled("1", tag, "...", label, made_by)
     rest = (1 - p) / 2
     return Judged(phrase, Verdict(tag, "...", verdict, p, rest, rest) if verdict else None)

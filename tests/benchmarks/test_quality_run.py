@@ -38,8 +38,10 @@ def made(tmp_path_factory: pytest.TempPathFactory):
         "--phrases", phrases, "--limit", 3, "--seed", 0, 1, "--keep", folder / "kept", "--json",
         "--", "--max-answer-tokens", 200, "--slots", 4,
     ]  # fmt: skip
-    command = [str(word) for word in command]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [str(word) for word in command],
+        cwd=ROOT, capture_output=True, text=True, check=False, timeout=600,
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout), folder
 

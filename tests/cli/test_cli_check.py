@@ -38,7 +38,7 @@ def held(db: str = "sysgen.duckdb") -> tuple[Counts, list[Row]]:
         return counts, [store.row(number) for number in range(1, ROWS + 1)]
 
 
-def checked(rows: list[Row]) -> list[tuple[object, ...] | None]:
+def checked(rows: list[Row]) -> list[object]:
     """What the checks made of each row, without the time that it took."""
     found = [row.checked for row in rows]
     return [c and (c.turns, c.checks, c.attempts, c.agrees, c.tries, c.dropped) for c in found]

@@ -104,5 +104,7 @@ def test_help_loads_nothing_heavy() -> None:
         "heavy = {'pydantic', 'rich', 'huggingface_hub', 'gguf', 'numpy', 'llama_cpp'}\n"
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=120
+    )
     assert done.returncode == 0, done.stderr

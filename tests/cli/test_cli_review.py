@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from processes import first_line
 
 MAIN = [sys.executable, "-m", "sysgen_local.cli.main"]
 QUESTIONS = ["How do I make green tea?", "Explain rain to my daughter.", "Bake bread."]
@@ -45,7 +46,7 @@ def folder(made, tmp_path):
 class Review:
     def __init__(self, process):
         self.process = process
-        self.url = urlsplit(process.stdout.readline().split()[0])
+        self.url = urlsplit(first_line(process).split()[0])
         self.token = parse_qs(self.url.query)["token"][0]
 
     def ask(self, path, body=None):
@@ -73,7 +74,7 @@ def reviewing(folder, *arguments):
         yield Review(process)
     finally:
         process.kill()
-        process.communicate()
+        process.communicate(timeout=60)
 
 
 def messages(folder):

@@ -154,7 +154,7 @@ def test_sampled_rows_are_the_same_after_a_kill_and_beside_others(folder):
         assert process.poll() is None
         time.sleep(0.02)
     process.kill()
-    process.wait()
+    process.wait(timeout=60)
     left = stats(folder, "part.db")
     assert left["rows"]["pending"] > 0
     assert left["phases"][PHASES[0]]["done"] > 0

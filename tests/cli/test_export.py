@@ -77,15 +77,19 @@ def test_splits_hold_every_row_once_and_are_stable(folder):
 def test_folded_the_system_message_leads_the_first_instruction(folder):
     sysgen("export", "-o", "a.jsonl", cwd=folder)
     sysgen("export", "-o", "b.jsonl", "--fold-system", cwd=folder)
-    for plain, folded in zip(read(folder / "a.jsonl"), read(folder / "b.jsonl"), strict=True):
+    both = read(folder / "a.jsonl"), read(folder / "b.jsonl")
+    assert both[0]
+    for plain, folded in zip(*both, strict=True):
         system, user, assistant = plain["messages"]
-        both = f"{system['content']}\n\n{user['content']}"
-        assert folded["messages"] == [{"role": "user", "content": both}, assistant]
+        leading = f"{system['content']}\n\n{user['content']}"
+        assert folded["messages"] == [{"role": "user", "content": leading}, assistant]
 
 
 def test_preferences_are_the_new_answer_over_the_old_one(folder):
     sysgen("export", "-o", "p.jsonl", "--format", "dpo", cwd=folder)
-    for row in read(folder / "p.jsonl"):
+    rows = read(folder / "p.jsonl")
+    assert rows
+    for row in rows:
         assert [m["role"] for m in row["prompt"]] == ["system", "user"]
         assert row["chosen"] != row["rejected"]
         assert "how it is done" in row["rejected"][0]["content"] or "care" in str(row["rejected"])

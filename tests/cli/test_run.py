@@ -154,7 +154,9 @@ def test_a_run_that_is_stopped_is_taken_up_again(folder, number):
             [sys.executable, "-m", "sysgen_local.cli.main", "run", "rows.jsonl", "--slots", "2"],
             cwd=folder, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
+        deadline = time.monotonic() + 120
         while not working.exists() and process.poll() is None:
+            assert time.monotonic() < deadline
             time.sleep(0.01)
         try:
             process.wait(seconds)

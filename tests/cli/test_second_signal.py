@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from gguf import GGMLQuantizationType, GGUFValueType, GGUFWriter
+from processes import ended, first_line
 from tiny import CHATML
 
 
@@ -46,8 +47,8 @@ main()
 class Packed(GGUFWriter):
     """Takes arrays as the bytes that they are in the file."""
 
-    def _pack_val(self, value: Any, *arguments: Any, **more: Any) -> Any:
-        return value if isinstance(value, bytes) else super()._pack_val(value, *arguments, **more)
+    def _pack_val(self, val: Any, *arguments: Any, **more: Any) -> Any:
+        return val if isinstance(val, bytes) else super()._pack_val(val, *arguments, **more)
 
     def add_packed(self, key: str, kind: GGUFValueType, items: np.ndarray) -> None:
         head = np.uint32([GGUFValueType.ARRAY, kind]).tobytes() + np.uint64(len(items)).tobytes()
@@ -114,7 +115,7 @@ def stopped_inside(folder: Path, name: str, *options: object) -> str:
         took = time.monotonic() - begun
     finally:
         process.kill()
-        process.communicate()
+        process.communicate(timeout=60)
     assert process.returncode == 130, said
     assert not (folder / "outside").exists(), f"{name} was over before the second signal counted"
     assert took < soon()
@@ -149,11 +150,11 @@ def test_a_reader_that_does_not_read_holds_up_nothing(tmp_path: Path) -> None:
         "print('full', flush=True)\n"
         "while True: time.sleep(60)\n"
     )
-    with subprocess.Popen(
+    started = subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    ) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"full\n"
+    )
+    with ended(started) as process:
+        assert first_line(process) == b"full\n"
         for number in (signal.SIGTERM, signal.SIGINT):
             os.kill(process.pid, number)
             time.sleep(0.1)

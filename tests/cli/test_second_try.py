@@ -11,6 +11,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from processes import ended
 
 from sysgen_local.store import RowQuery, Store
 
@@ -185,10 +186,11 @@ def test_a_redo_deletes_nothing_before_all_is_asked_and_a_person_is_asked_first(
 def on_a_terminal(folder: Path, typed: str, *said: str) -> int:
     """The exit code where somebody sits before it and types that."""
     master, terminal = pty.openpty()
-    with subprocess.Popen(
+    started = subprocess.Popen(
         [sys.executable, "-m", "sysgen_local.cli.main", *said, "-q"],
         cwd=folder, stdin=terminal, stderr=subprocess.PIPE, stdout=subprocess.PIPE,
-    ) as process:  # fmt: skip
+    )  # fmt: skip
+    with ended(started) as process:
         os.close(terminal)
         os.write(master, typed.encode())
         _, told = process.communicate(timeout=600)

@@ -141,7 +141,9 @@ def test_the_first_ctrl_c_waits_for_the_step_and_a_second_one_leaves_at_once(tmp
         [sys.executable, "-c", SLOW, "run", "rows.jsonl", "-q"],
         cwd=tmp_path, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
+    deadline = time.monotonic() + 120
     while not (tmp_path / "step").exists():
+        assert time.monotonic() < deadline
         assert process.poll() is None
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
@@ -174,7 +176,7 @@ def test_a_kill_costs_no_more_than_the_rows_in_work(tmp_path):
             time.sleep(0.01)
         time.sleep(rng.uniform(0, 0.2))
         process.kill()
-        process.wait()
+        process.wait(timeout=60)
         lives.append(log.read_text().splitlines()[before:])
     for number, life in enumerate(lives):
         later = {request for other in lives[number + 1 :] for request in other}

@@ -9,6 +9,7 @@ import sys
 
 import pytest
 from filled import fill
+from processes import first_line
 
 ROWS = [
     {"instruction": "How do I make green tea?", "output": "Steep it for two minutes."},
@@ -32,6 +33,7 @@ def sysgen(*arguments, cwd, given="", code=0, **environment):
 def test_rows_come_from_standard_input_and_go_to_standard_output(tmp_path):
     done = sysgen("run", "-", "-o", "-", cwd=tmp_path, given=LINES)
     found = [json.loads(line) for line in done.stdout.splitlines()]
+    assert found
     assert f"{len(found)} rows written to standard output" in done.stderr
     assert all(row["messages"][0]["role"] == "system" for row in found)
     assert "standard input" in done.stderr
@@ -46,11 +48,11 @@ def test_a_reader_that_has_had_enough_is_no_error(tmp_path):
         [sys.executable, "-m", "sysgen_local.cli.main", "export", "--db", "a.duckdb", "-o", "-"],
         cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
-    assert json.loads(process.stdout.readline())["messages"]
+    assert json.loads(first_line(process))["messages"]
     process.stdout.close()
-    said = process.stderr.read().decode()
-    process.stderr.close()
-    assert process.wait(timeout=120) == 0, said
+    process.stdout = None  # nothing more is read of it
+    said = process.communicate(timeout=120)[1].decode()
+    assert process.returncode == 0, said
     assert "rows written to standard output" in said
     assert not {"Traceback", "Exception", "BrokenPipe"} & set(said.split())
     assert [path.name for path in tmp_path.iterdir()] == ["a.duckdb"]  # no card either

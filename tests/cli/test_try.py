@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from processes import first_line
 
 THINGS = ("a chair", "the kitchen", "an old bike", "the roof", "a violin", "a boat")
 ROWS = [
@@ -182,7 +184,7 @@ def test_rows_come_one_by_one_and_a_stop_leaves_nothing(folder, number):
         cwd=folder / "work", stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         env=environment(folder),
     )  # fmt: skip
-    first = json.loads(process.stdout.readline())
+    first = json.loads(first_line(process))
     assert first["state"] in ("final", "dropped")
     assert process.poll() is None
     process.send_signal(number)
@@ -208,6 +210,7 @@ def test_a_terminal_shows_where_the_rows_are(folder):
     os.close(output)
     screen = b""
     while True:
+        assert select.select([program], [], [], 300)[0]
         try:
             read = os.read(program, 65536)
         except OSError:  # Linux says so where the other end was closed

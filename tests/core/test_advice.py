@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import fields, replace
+from typing import Any
 
 import pytest
 from rich.console import Console
 
-from sysgen_local.core.advice import ENDLESS, FEWEST, LIMITS, QualityCounts, findings, lower, past
-from sysgen_local.core.quality import LANGUAGES, PHRASES
+from sysgen_local.core.advice import ENDLESS, FEWEST, LIMITS, findings, lower, past
+from sysgen_local.core.quality import LANGUAGES, PHRASES, QualityCounts
 from sysgen_local.core.records import (
     PHASES,
     Checked,
@@ -39,7 +40,7 @@ def conversation(i: int, question: str = "How do people make things like that?")
     return Conversation((Turn("user", question), Turn("assistant", f"It depends on {i}.")), i)
 
 
-def good_row(i: int) -> dict[str, object]:
+def good_row(i: int) -> dict[Any, Any]:
     """Tags and phrases as a good model writes them: no two sets alike for long."""
     tags = ["role", "content", "task", *("action", "style", "background", "format")[i % 4 :: 2]]
     verdicts = [
@@ -339,5 +340,7 @@ def test_the_command_says_it_at_its_end(tmp_path):
     page = tmp_path / "report.html"
     subprocess.run([*command, "report", "--db", path, "-o", page], check=True, timeout=300)
     assert "What is poor, and what to try" in page.read_text()
-    told = subprocess.run([*command, "stats", "--db", path], capture_output=True, text=True)
+    told = subprocess.run(
+        [*command, "stats", "--db", path], capture_output=True, text=True, timeout=300
+    )
     assert "what is poor" in told.stdout

@@ -73,4 +73,4 @@ def test_another_error_of_an_import_passes():
         pytest.raises(UsageError, match="this needs the library nothing_of_this_name"),
         needs("compare", "this"),
     ):
-        import nothing_of_this_name  # noqa: F401
+        import nothing_of_this_name  # type: ignore[import-not-found] # noqa: F401

@@ -363,5 +363,7 @@ def test_the_library_is_loaded_when_it_is_needed():
         "before = 'py3langid' in sys.modules; told = language_of('Wie geht es dir?')\n"
         "print(before, told, 'py3langid' in sys.modules)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
+    )
     assert done.stdout.split() == ["False", "de", "True"]

@@ -70,6 +70,7 @@ def test_kept_where_the_trial_lives(fresh, tmp_path):
 
 def test_the_trial_decodes_a_batch_unless_amx_ends_it(tmp_path):
     tried = subprocess.run(
-        [sys.executable, "-m", "sysgen_local.engine.llama.amx", tmp_path], capture_output=True
-    )
+        [sys.executable, "-m", "sysgen_local.engine.llama.amx", tmp_path],
+        capture_output=True, timeout=120,
+    )  # fmt: skip
     assert tried.returncode == 0 or (tried.returncode < 0 and "AMX_INT8" in cpu_features())

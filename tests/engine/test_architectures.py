@@ -20,6 +20,7 @@ def test_batched_equals_one_at_a_time(tmp_path, architecture):
     alone = {r.id: answers(engine, [r])[r.id] for r in reversed(requests)}
     assert {i: c.text for i, c in together.items()} == {i: c.text for i, c in alone.items()}
     judged = list(engine.complete(ask(9, t, constraint=Choice(("good", "bad"))) for t in TOPICS))
+    assert len(judged) == len(TOPICS)
     assert all(sum(c.probabilities.values()) == pytest.approx(1) for c in judged)
     engine.close()
 

@@ -102,8 +102,8 @@ def family(request, tmp_path_factory):
 
 def prompts(text: str) -> list[tuple[Message, ...]]:
     """What the phases ask where a row says `text` wherever it can."""
-    turns = (Turn("user", text), Turn("assistant", text))
-    turns = (*turns, Turn("user", text), Turn("observation", text), Turn("assistant", text))
+    first = (Turn("user", text), Turn("assistant", text))
+    turns = (*first, Turn("user", text), Turn("observation", text), Turn("assistant", text))
     conversation = Conversation(turns, 1)
     answered = [
         Message("user", (Segment(text, False),)),
@@ -130,6 +130,7 @@ def test_row_text_never_becomes_a_control_token(family):
         [t for t in tokenizer.encode(template.render(messages)).tokens if t in control]
         for messages in prompts("hello")
     ]
+    assert harmless
     assert all(harmless)
     for row in ROWS:
         for messages, expected in zip(prompts(row), harmless, strict=True):

@@ -117,7 +117,9 @@ def test_json_is_valid_even_where_the_model_would_write_something_else(engine):
             max_tokens=400)
         for i, t in enumerate(TOPICS)
     ]  # fmt: skip
-    for completion in engine.complete(requests):
+    completions = list(engine.complete(requests))
+    assert len(completions) == len(TOPICS)
+    for completion in completions:
         assert completion.finish == "stop"
         phrases = json.loads(completion.text)
         assert 1 <= len(phrases) <= 4
@@ -180,6 +182,7 @@ def test_what_becomes_of_a_request_does_not_depend_on_the_memory_there_is(builti
     assert {name: (of.finish, of.text) for name, of in found[2].items()} == wanted
     left = {name for name, of in found[1].items() if of.finish == "no_room"}
     assert "1" in left
+    assert found[1].keys() == wanted.keys()
     for name, of in found[1].items():
         if name not in left:
             assert (of.finish, of.text) == wanted[name]
@@ -200,7 +203,7 @@ def test_the_source_is_pulled_only_as_slots_fall_free(engine):
 
     for n, _ in enumerate(engine.complete(source()), 1):
         assert len(pulled) <= n + engine.slots
-    assert len(pulled) == 40
+    assert n == len(pulled) == 40
 
 
 def test_none_means_ask_me_again(engine):

@@ -249,7 +249,8 @@ def test_what_would_hit_every_request_is_said_at_the_first(constraint):
 @pytest.mark.usefixtures("patient")
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
 def test_a_server_that_fails_for_a_while_is_waited_for(status):
-    lines, left = [], [3]
+    lines: list[str] = []
+    left = [3]
 
     def recovers(body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         left[0] -= 1
@@ -311,6 +312,7 @@ def test_thinking_is_switched_off_and_a_schema_is_strict(constraint):
 
     lines: list[str] = []
     ask_all(fine, ["a", "b"], constraint, lines.append)
+    assert len(bodies) >= 2
     assert all(b["chat_template_kwargs"] == {"enable_thinking": False} for b in bodies)
     schemas = [b["response_format"] for b in bodies if "response_format" in b]
     assert bool(schemas) == (constraint is not None)

@@ -127,7 +127,7 @@ def test_shortcuts_draw_what_plain_sorting_draws(size, sampling):
         for at in points:
             if 0 <= at < 1 and abs(ends - at).min() > 1e-5:
                 wanted = tokens[np.searchsorted(ends, at, side="right")]
-                assert sample(row, sampling, At(at)) == wanted, (name, at)  # type: ignore[arg-type]
+                assert sample(row, sampling, At(at)) == wanted, (name, at)
 
 
 @pytest.mark.parametrize("size", [200, MIN_TABLE_LOGITS])

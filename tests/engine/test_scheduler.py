@@ -2,6 +2,7 @@
 itself, because a token alone is computed by other kernels than several."""
 
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -9,7 +10,7 @@ from sysgen_local.engine.llama.scheduler import Scheduler
 
 
 def lengths(batch_size: int, *pending: int, one_by_one: tuple[int, ...] = ()) -> list[int]:
-    scheduler = Scheduler(batch_size)
+    scheduler: Any = Scheduler(batch_size)
     scheduler.running = [
         SimpleNamespace(pending_tokens=n, slot=i, one_token_per_step=n == 1 or i in one_by_one)
         for i, n in enumerate(pending)

@@ -64,8 +64,11 @@ def test_a_choice_is_read_off_the_probabilities_as_in_this_process(engine, built
         for i, (tag, text) in enumerate(phrases)
     ]
     there = {c.id: c for c in engine.complete(requests)}
-    for found in here.complete(requests):
-        assert there[found.id].text == found.text
+    alike = list(here.complete(requests))
+    assert {found.id for found in alike} == there.keys() == {"0", "1"}
+    for found in alike:
+        shares = there[found.id].probabilities
+        assert there[found.id].text == max(shares, key=shares.get)  # of two nearly alike, either
         assert there[found.id].probabilities == pytest.approx(dict(found.probabilities), abs=0.02)
     here.close()
 

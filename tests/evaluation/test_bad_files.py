@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from questions import TURN, dialogue, instance, run, write
@@ -102,7 +103,7 @@ def test_the_command_says_it_in_one_sentence(tmp_path, dialogues):
     assert "--model" in said.stderr
     said = run("evaluate", "sysbench", code=2)
     assert "--structure" in said.stderr
-    gold = dialogue(1)
+    gold: Any = dialogue(1)
     gold["turns"] = [without(turn, "gold_answer") for turn in gold["turns"]]
     file = write(tmp_path / "gold.jsonl", [gold])
     options = ("--model", "builtin", "--db", tmp_path / "e.duckdb")

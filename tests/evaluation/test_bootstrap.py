@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
+from places import DATA
 
 from sysgen_local.evaluation.benchmarks.multifacet import Rated
 from sysgen_local.evaluation.benchmarks.multifacet import score as score_multifacet
@@ -14,13 +15,15 @@ from sysgen_local.evaluation.benchmarks.verdicts import read_verdicts
 from sysgen_local.evaluation.statistics import compare, multifacet_units, sysbench_units
 
 
-def test_the_whole_sample_gives_the_official_numbers(shared_data):
-    folder = shared_data / "sysbench"
+@pytest.mark.e2e  # thousands of samples of all sessions take seconds
+def test_the_whole_sample_gives_the_official_numbers():
+    folder = DATA / "sysbench"
     structure = folder / "sysbench_structure.jsonl.gz"
     before = read_verdicts(structure, folder / "verdicts_llama3_8b.jsonl.gz")
     after = read_verdicts(structure, folder / "verdicts_gpt4o.jsonl.gz")
     found = compare(sysbench_units(before), sysbench_units(after))
     scores = summary(score(before)), summary(score(after))
+    assert found
     assert found.keys() == scores[0].keys()
     for metric, of in found.items():
         assert of.before == pytest.approx(scores[0][metric], abs=1e-12)

@@ -15,6 +15,7 @@ import gguf
 import psutil
 import pytest
 from filled import fill
+from processes import ended
 from tiny import make
 from tinybert import make_bert
 
@@ -122,7 +123,8 @@ def test_stopped_it_leaves_no_process_behind_and_is_taken_up_again(tmp_path, how
     store = tmp_path / "x.duckdb"
     fill(store, 3000)
     command = [sys.executable, "-m", "sysgen_local.cli.main", "compare", "--db", store]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, start_new_session=True) as process:
+    started = subprocess.Popen(command, stderr=subprocess.PIPE, start_new_session=True)
+    with ended(started) as process:
         parent = psutil.Process(process.pid)
         until = time.monotonic() + 60
         while not (workers := parent.children(recursive=True)) and time.monotonic() < until:
@@ -130,7 +132,7 @@ def test_stopped_it_leaves_no_process_behind_and_is_taken_up_again(tmp_path, how
         time.sleep(1)
         # Ctrl-C reaches every process of the terminal.
         (os.killpg if how == signal.SIGINT else os.kill)(process.pid, how)
-        said = process.stderr.read().decode()
+        said = process.communicate(timeout=60)[1].decode()
     assert workers
     assert process.returncode in (130, -signal.SIGKILL)
     assert "Traceback" not in said

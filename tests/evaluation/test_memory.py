@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -37,11 +38,10 @@ class Machine:
     def __call__(self, model, options, announce):
         assert options.no_room
         room = min(options.least or 1000, self.free)
-        engine = ScriptedEngine(lambda request: self._answer(request, room))
-        engine.description, engine.slot_tokens = f"{room} tokens", room
-        return engine
+        answer = partial(self._answer, room=room)
+        return ScriptedEngine(answer, description=f"{room} tokens", slot_tokens=room)
 
-    def _answer(self, request: Request, room: int) -> Completion:
+    def _answer(self, request: Request, *, room: int) -> Completion:
         row, phase = request.id.split(":")[:2]
         needed = self.needs.get(f"{row}:{phase}", 500)
         if needed > CONTEXT:
@@ -102,6 +102,7 @@ def test_a_question_waits_for_memory_and_is_taken_up_by_the_next_call(
     assert scores["questions"]["failed"] == ended  # that is the model's
 
 
+@pytest.mark.model  # the command looks at the template of its model
 def test_where_all_wait_the_reason_is_told(benchmark, tmp_path, monkeypatch):
     needs = {f"{row}:answer": 3000 for row in (1, 2, 3)}
     monkeypatch.setattr(executor, "open_engine", Machine(2500, needs))

@@ -47,7 +47,7 @@ def test_the_command_flags_what_would_crash_or_is_out_of_range(tmp_path, shared_
     command = [sys.executable, "-m", "sysgen_local.cli.main", "evaluate", "multifacet", "--json"]
     path = shared_data / "multifacet" / "multifaceted_parser_cases.jsonl"
     said = subprocess.run(
-        [*command, "--replies", path], capture_output=True, text=True, check=True
+        [*command, "--replies", path], capture_output=True, text=True, check=True, timeout=120
     ).stdout
     scores = json.loads(said)
     assert scores["official_crashes"]

@@ -8,23 +8,23 @@ import subprocess
 import sys
 
 import pytest
+from places import DATA
 
 from sysgen_local.core.errors import UsageError
 from sysgen_local.evaluation.benchmarks.sysbench import JudgedSession, JudgedTurn, score
 from sysgen_local.evaluation.benchmarks.verdicts import read_verdicts
 
+SYSBENCH = DATA / "sysbench"
+SESSIONS = SYSBENCH / "sysbench_structure.jsonl.gz"
 RUNS = ("gpt35", "gpt4o", "gt__qwen2_72b", "llama3_8b", "qwen2_72b")
 GROUPS = ("total", "dependent", "parallel")
 EXACT = 1e-9
 
 
 @pytest.mark.parametrize("run", RUNS)
-def test_published_run(run, shared_data):
-    folder = shared_data / "sysbench"
-    expected = json.loads((folder / f"expected_{run}.json").read_text())
-    scores = score(
-        read_verdicts(folder / "sysbench_structure.jsonl.gz", folder / f"verdicts_{run}.jsonl.gz")
-    )
+def test_published_run(run):
+    expected = json.loads((SYSBENCH / f"expected_{run}.json").read_text())
+    scores = score(read_verdicts(SESSIONS, SYSBENCH / f"verdicts_{run}.jsonl.gz"))
     official = expected["official_plot_functions"]
     same(scores["csr"], official["tab6_csr"])
     assert scores["csr"]["total"] == pytest.approx(official["tab2_overall"]["CSR"], abs=EXACT)
@@ -49,6 +49,7 @@ def test_published_run(run, shared_data):
 
 
 def same(found, expected):
+    assert expected
     for name, value in expected.items():
         assert found[name] == pytest.approx(value, abs=EXACT), name
 
@@ -73,15 +74,18 @@ def exact(found, counts):
                 assert value == pytest.approx(part / whole, abs=EXACT), (group, letter, n)
 
 
-def test_the_command_prints_what_the_function_counts(shared_data):
-    folder = shared_data / "sysbench"
-    files = folder / "sysbench_structure.jsonl.gz", folder / "verdicts_gpt4o.jsonl.gz"
+def test_the_command_prints_what_the_function_counts():
+    files = SESSIONS, SYSBENCH / "verdicts_gpt4o.jsonl.gz"
     command = [sys.executable, "-m", "sysgen_local.cli.main", "evaluate", "sysbench"]
     command += ["--structure", files[0], "--verdicts", files[1]]
-    said = subprocess.run([*command, "--json"], capture_output=True, text=True, check=True).stdout
-    assert json.loads(said) == score(read_verdicts(*files))
-    table = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert "CSR" in table
+
+    def said(*more: str) -> str:
+        return subprocess.run(
+            [*command, *more], capture_output=True, text=True, check=True, timeout=120
+        ).stdout
+
+    assert json.loads(said("--json")) == score(read_verdicts(*files))
+    assert "CSR" in said()
 
 
 def turn(*marks, alignment="aligned", kind="action"):

@@ -76,10 +76,12 @@ def test_killed_and_taken_up_again(tmp_path):
             command("evaluate", "sysbench", *options, "--db", part),
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
+        deadline = time.monotonic() + 300
         while process.poll() is None and finished(part) < enough:
+            assert time.monotonic() < deadline
             time.sleep(0.02)
         process.kill()
-        process.wait()
+        process.wait(timeout=60)
         now = len(results(part))
         assert now >= kept
         kept = now

@@ -88,6 +88,7 @@ def test_operators_count_within_a_run():
     assert near_duplicates.contaminated(rows, [run.format("+") + " b" * 30]) == [1]
 
 
+@pytest.mark.e2e  # a hundred examples, each with its hashes, take seconds
 @settings(deadline=None)
 @given(st.text())
 def test_any_text_is_like_itself(text):

@@ -25,6 +25,8 @@ from sysgen_local.sources import find, read, shape
 from sysgen_local.store import FORMATS, VARIANTS, Format, Store, Variant
 from sysgen_local.store.copying import COMMON
 
+pytestmark = pytest.mark.e2e  # 160 exports to files, each read again
+
 NASTY = "nul \x00 quote ' \" back\\slash\r\n\ttab é 中文 😀 \u2028 \ufeff <|im_end|> {{x}} \x1f"
 TOOLS = [{"type": "function", "function": {"name": "weather", "parameters": {}}}]
 

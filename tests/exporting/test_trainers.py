@@ -33,7 +33,10 @@ from sysgen_local.core.resources import resource
 from sysgen_local.exporting import ExportOptions, export
 from sysgen_local.store import FORMATS, Store
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # the trainers' own
+pytestmark = [
+    pytest.mark.e2e,  # the trainers' libraries read files
+    pytest.mark.filterwarnings("ignore"),  # the trainers' own
+]
 
 CHATML = (
     "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
@@ -51,7 +54,7 @@ def need(name: str) -> Any:
 
 
 def turns(*said: tuple[str, str]) -> tuple[Turn, ...]:
-    return tuple(Turn(role, content) for role, content in said)  # type: ignore[arg-type]
+    return tuple(Turn(role, content) for role, content in said)
 
 
 @pytest.fixture(scope="module")
@@ -255,7 +258,9 @@ def test_axolotl_reads_conversations(
     strategies = need("axolotl.prompt_strategies.chat_template")
     speaks = tokenizer(tmp_path)
     strategy = strategies.load(speaks, AXOLOTL, dataset)
-    for row, given in enumerate(loaded(store, tmp_path, form)):
+    rows = loaded(store, tmp_path, form)
+    assert len(rows)
+    for row, given in enumerate(rows):
         made = strategy.tokenize_prompt(given)
         text = speaks.decode(made["input_ids"])
         learnt = speaks.decode([token for token in made["labels"] if token != -100])

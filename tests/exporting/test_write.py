@@ -35,7 +35,7 @@ NASTY = "nul \x00 quote ' \" back\\slash\r\n\ttab é 中文 😀 \u2028 \ufeff \
 
 
 def turns(*said: tuple[str, str]) -> tuple[Turn, ...]:
-    return tuple(Turn(role, content) for role, content in said)  # type: ignore[arg-type]
+    return tuple(Turn(role, content) for role, content in said)
 
 
 SINGLE = turns(("user", NASTY), ("assistant", "old"))
@@ -364,6 +364,7 @@ EVERY_WAY = [
 ]
 
 
+@pytest.mark.e2e  # every format, variant and kind of file takes seconds
 @pytest.mark.parametrize(("form", "variant", "ending", "checks"), EVERY_WAY)
 def test_every_format_keeps_the_order_of_the_input(
     store: Store, tmp_path: Path, form: Any, variant: Any, ending: str, checks: bool

@@ -24,6 +24,7 @@ def test_the_shipped_catalogue_is_sound() -> None:
     entries = load_catalogue().entries
     for paper in ("llama-3.1-8b", "qwen2.5-14b", "phi-4", "solar-10.7b", "gemma-2-9b"):
         assert entries[paper].repo
+        assert entries[paper].files
     assert not entries["solar-10.7b"].system_role
     assert not entries["gemma-2-9b"].system_role
     for entry in entries.values():

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import pytest
 from places import ROOT
+from processes import ended
 
 from sysgen_local.core.errors import SysgenError
 from sysgen_local.core.resources import resource
@@ -147,7 +148,7 @@ class Machine:
         )
 
     def models(self, *args: str, **env: str) -> subprocess.CompletedProcess[str]:
-        with self.start(*args, **env) as process:
+        with ended(self.start(*args, **env)) as process:
             out, err = process.communicate(timeout=120)
         return subprocess.CompletedProcess(args, process.returncode, out, err)
 
@@ -206,7 +207,7 @@ def test_a_killed_pull_goes_on_in_the_next(machine: Machine) -> None:
     while not (machine.parts and machine.parts[0].stat().st_size) and time.monotonic() < end:
         time.sleep(0.05)
     killed.kill()
-    killed.communicate()
+    killed.communicate(timeout=60)
     hub.hangs.set()
     kept = machine.parts[0].stat().st_size
     assert 0 < kept < len(hub.content)

@@ -68,7 +68,7 @@ def test_raw_pieces_are_called_so_and_the_way_out_works(pieces, whole, names):
         assert "not a GGUF" not in error.message
         command = error.hint.split("`")[1]
         assert [word for word in shlex.split(command) if word in names] == list(names)
-    subprocess.run(command, shell=True, cwd=paths[0].parent, check=True)
+    subprocess.run(command, shell=True, cwd=paths[0].parent, check=True, timeout=60)
     made = paths[0].parent / shlex.split(command)[-1]
     assert made.read_bytes() == whole
     assert check(resolve(str(made)).path).architecture == "llama"

@@ -113,17 +113,17 @@ def test_a_set_without_such_questions_asks_nothing():
 @pytest.mark.parametrize("answered", [1, 20, 47])
 def test_cut_off_half_way_nothing_is_noted(answered):
     verify = Verify(PromptSet.load("default"))
-    engine = ScriptedEngine(plain)
+    asked: list[Request] = []
 
     def answer(request: Request) -> Completion:
-        engine.answers = getattr(engine, "answers", 0) + 1
-        if engine.answers == answered:
+        asked.append(request)
+        if len(asked) == answered:
             engine.cancel()
         return plain(request)
 
-    engine._answer = answer
+    engine = ScriptedEngine(answer)
     verify.calibrate(engine, pytest.fail)
-    assert engine.answers == answered
+    assert len(asked) == answered
     assert verify.calibration.log_odds == {}
     assert len(asked_about_nothing(verify)[0]) == 48  # by the next run
 

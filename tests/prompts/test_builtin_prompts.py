@@ -73,10 +73,10 @@ def test_the_first_question_of_a_training_sample_is_such_a_question(compact):
 
 def test_phase_4_asks_what_was_learnt(compact):
     rng = Random(4)
-    for _ in range(CASES):
-        sample = respond(rng, TOPICS)
-        if sample.messages[0].role != "system":
-            continue
+    samples = [respond(rng, TOPICS) for _ in range(CASES)]
+    told = [sample for sample in samples if sample.messages[0].role == "system"]
+    assert told
+    for sample in told:
         verified = Verified(system=sample.messages[0].content)
         about = sample.about
         [asked] = next(Respond(compact).work(row(about.instruction, "", verified=verified)))

@@ -15,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 from filled import fill
+from processes import ended, first_line
 
 from sysgen_local.review.redirect_file import RedirectFile
 
@@ -49,10 +50,10 @@ def browsed(log: Path) -> tuple[list[str], int, str]:
 def test_the_token_is_on_no_command_line(browser: Path, tmp_path: Path) -> None:
     fill(tmp_path / "a b.duckdb", 3)
     command = [sys.executable, "-m", "sysgen_local.cli.main", "review", "--db", "a b.duckdb"]
-    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as process:
+    started = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+    with ended(started) as process:
         try:
-            assert process.stdout is not None
-            address = process.stdout.readline().split()[0]
+            address = first_line(process).split()[0]
             token = address.split("token=")[1]
             [given], mode, text = browsed(browser)
             assert given.startswith("file://")

@@ -214,12 +214,11 @@ def test_light_dark_and_phone(page):
     assert colours[0] != colours[1]
     phone = {"width": 360, "height": 740, "deviceScaleFactor": 1, "mobile": True}
     page.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", phone)
-    wide = ["return document.documentElement.scrollWidth"] * 2
-    wide[0] = page.browser.execute_script(wide[0])
+    wide = [page.browser.execute_script("return document.documentElement.scrollWidth")]
     page.find("#accept").click()
     page.at(2, decided=1)
     page.find("#change").click()
-    wide[1] = page.browser.execute_script(wide[1])
+    wide.append(page.browser.execute_script("return document.documentElement.scrollWidth"))
     page.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
     page.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
     assert max(wide) <= 360

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pytest
-from scripted import ScriptedEngine, plain
+from scripted import ScriptedEngine, plain, run_scripted
 
 from sysgen_local.core.records import PHASES, Conversation, Source, Turn
 from sysgen_local.core.settings import Settings
@@ -33,9 +33,7 @@ class Machine:
             needed = 3000 if request.id == "2:respond:0" else 500
             return plain(request) if needed <= room else Completion(request.id, "", "no_room")
 
-        engine = ScriptedEngine(answer)
-        engine.description, engine.slot_tokens = f"{room} tokens", room
-        return engine
+        return ScriptedEngine(answer, description=f"{room} tokens", slot_tokens=room)
 
 
 @pytest.mark.parametrize(
@@ -71,9 +69,8 @@ def test_tokens_a_row_may_take_are_part_of_the_recipe(tmp_path):
         store.ingest(Source("r", "r", "0"), [Conversation(turns, i) for i in (1, 2, 3)])
         tasks = plan(Settings(), store, PHASES, context=900)
         store.prepare(recipes(tasks, store))
-        from sysgen_local.running.pipeline import Pipeline
 
-        Pipeline(store, [t.stage for t in tasks], progress_of(store)).run(ScriptedEngine(plain))
+        run_scripted(store, tasks)
         again = plan(Settings(), store, PHASES)
         recipes(again, store)  # no complaint
         assert {task.facts.get("context") for task in again if task.model} == {"900"}

@@ -8,7 +8,9 @@ import io
 import json
 import random
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import zstandard
@@ -97,38 +99,45 @@ def is_by_line(content: bytes) -> bool:
     return False
 
 
+PACKS: dict[str, Any] = {"gz": gzip.compress, "zst": zstandard.compress}
+
+
 @pytest.mark.parametrize("seed", range(10))
 def test_every_line_of_a_broken_file_is_accounted_for(tmp_path, seed):
     rng = random.Random(seed)
+    records = 0
     for i in range(100):
         content = broken_file(rng)
         ending = rng.choice([".jsonl", ".jsonl", ".json", ".csv", ".jsonl.gz", ".jsonl.zst"])
         path = tmp_path / f"{i}{ending}"
-        pack = {"gz": gzip.compress, "zst": zstandard.compress}.get(ending.rsplit(".")[-1], bytes)
+        pack = PACKS.get(ending.rsplit(".")[-1], bytes)
         packed = pack(content)
         if rng.random() < 0.1:
             packed = packed[: len(packed) // 2]
         path.write_bytes(packed)
         [source] = find([str(path)])
-        found = []
+        found: list[Conversation | Reject] = []
         if ending in (".jsonl.gz", ".jsonl.zst") and packed != pack(content):
             # A file that cannot be unpacked is one sentence, after what could be.
             with suppress(UsageError):
                 found.extend(read(source))
             continue
         found.extend(read(source))
+        records += len(found)
         for record in found:
             assert isinstance(record, Conversation | Reject)
             if isinstance(record, Reject):
                 assert record.reason in REASONS
-        with with_line_ends(lambda data=content: io.BytesIO(data))() as stream:
+        with with_line_ends(partial(io.BytesIO, content))() as stream:
             content, whole = stream.read(), packed == content  # a CR may end lines
         if ending == ".jsonl" and whole and is_by_line(content):
             assert [record.line for record in found] == [line for line, _ in held(path)]
             # A line end that is missing makes two rows in one line, one too many a row of two.
             assert sorted({line for _, all_ in held(path) for line in all_}) == lines_of(content)
+    assert records > 100
 
 
+@pytest.mark.e2e  # large enough to take seconds
 def test_a_line_of_fifty_megabytes_is_a_row_like_any_other(tmp_path):
     rows = [{"instruction": "Long?", "output": "x" * 50_000_000}, GOOD[0]]
     path = tmp_path / "long.jsonl"

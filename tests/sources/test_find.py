@@ -72,10 +72,11 @@ def test_parquet_from_standard_input(monkeypatch, tmp_path):
 def test_a_pipe_is_read_though_its_name_says_nothing(tmp_path):
     path = tmp_path / "63"
     os.mkfifo(path)
-    writer = threading.Thread(target=path.write_text, args=(LINE * 2,))
+    writer = threading.Thread(target=path.write_text, args=(LINE * 2,), daemon=True)
     writer.start()
     assert usable(find([str(path)])) == [2]
-    writer.join()
+    writer.join(timeout=60)
+    assert not writer.is_alive()
 
 
 def folder(tmp_path: Path, *names: str) -> Path:

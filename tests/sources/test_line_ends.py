@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -78,5 +79,5 @@ def test_a_line_may_end_where_a_piece_that_is_read_does(size):
     text = b"x" * size + b"\r\r" + b"y" * (1 << 20)
     for end in (b"\r\n", b"\n", b"\r"):
         data = text + end + b"z\r"
-        with with_line_ends(lambda data=data: io.BytesIO(data))() as stream:
+        with with_line_ends(partial(io.BytesIO, data))() as stream:
             assert stream.read() == data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import duckdb
 import pytest
+from places import DATA
 
 from sysgen_local.core.records import Conversation, Reject
 from sysgen_local.sources import find, parse_map, read
 
-
-@pytest.fixture
-def cases(shared_data: Path) -> Path:
-    folder = shared_data / "cases"
-    if not folder.is_dir():
-        pytest.skip("no cases beside the data")
-    return folder
+CASES = DATA / "cases"
 
 
 def records(path: Path, mapping: str | None = None) -> list[Conversation | Reject]:
@@ -44,36 +40,36 @@ def records(path: Path, mapping: str | None = None) -> list[Conversation | Rejec
         ("27-*/rows.jsonl", None, "ok ok ok ok"),
     ],
 )
-def test_what_is_usable(cases, name, mapping, outline):
-    [path] = cases.glob(name)
+def test_what_is_usable(name, mapping, outline):
+    [path] = CASES.glob(name)
     found = records(path, mapping)
     assert [getattr(record, "reason", "ok") for record in found] == outline.split()
     assert all(record.detail for record in found if isinstance(record, Reject))
     assert "NaN" not in str([record for record in found if isinstance(record, Conversation)])
 
 
-def first(cases: Path, name: str) -> list[Conversation]:
-    [path] = cases.glob(name)
+def first(name: str) -> list[Conversation]:
+    [path] = CASES.glob(name)
     return [record for record in records(path) if isinstance(record, Conversation)]
 
 
-def test_what_the_rows_say(cases, tmp_path, monkeypatch):
-    dolly = first(cases, "09-*/databricks-dolly-15k.jsonl")
+def test_what_the_rows_say(tmp_path, monkeypatch):
+    dolly = first("09-*/databricks-dolly-15k.jsonl")
     assert "Mount Velk is 2,113 metres high" in dolly[0].turns[0].content
     assert dolly[2].turns[0].content == "How long do I boil an egg?"
-    numbers = first(cases, "09-*/input_no_text.jsonl")
+    numbers = first("09-*/input_no_text.jsonl")
     assert [row.turns[0].content.split("\n\n")[1] for row in numbers] == [
         "42", '["pear", "apple", "fig"]'
     ]  # fmt: skip
-    assert first(cases, "07-*/padded.jsonl")[1].turns[0].content == "Which bread keeps longest?"
-    assert first(cases, "12-*/pc.jsonl")[1].system == "You bake."
-    thoughts = [row.turns[1].thought for row in first(cases, "16-*/think.jsonl")]
+    assert first("07-*/padded.jsonl")[1].turns[0].content == "Which bread keeps longest?"
+    assert first("12-*/pc.jsonl")[1].system == "You bake."
+    thoughts = [row.turns[1].thought for row in first("16-*/think.jsonl")]
     assert thoughts == ["They want a time. Firm yolk: seven. Soft: five."] * 4
-    results = [row.result for row in first(cases, "23-*/numina.jsonl")]
+    results = [row.result for row in first("23-*/numina.jsonl")]
     assert results == ["5", "proof", "notfound"]
-    [make] = cases.glob("15-*/make.py")
+    [make] = CASES.glob("15-*/tools.sql")
     monkeypatch.chdir(tmp_path)
-    exec(make.read_text())
+    duckdb.execute(make.read_text())
     rows = records(tmp_path / "tools.parquet")
     assert rows[0].tools == (
         '[{"name": "weather", "since": "2024-05-01T10:00:00", "parameters": {"town": "string"}}]'

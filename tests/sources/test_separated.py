@@ -21,12 +21,14 @@ def records(content: str | bytes, separator: str = ",") -> list[Record | Reject]
     return list(rows(io.BufferedReader(io.BytesIO(data)), separator))
 
 
+def cells_of(record: Record) -> list[str]:
+    assert isinstance(record.row, dict)
+    return list(record.row.values())
+
+
 def cells(content: str | bytes, separator: str = ",") -> list[list[str] | str]:
     """The cells of each row; the reason where it was rejected."""
-    return [
-        r.reason if isinstance(r, Reject) else list(r.row.values())
-        for r in records(content, separator)
-    ]
+    return [r.reason if isinstance(r, Reject) else cells_of(r) for r in records(content, separator)]
 
 
 def outcome(path: Path, **more) -> list[str]:
@@ -121,7 +123,7 @@ def test_a_mark_that_another_closes_some_lines_below_melts_no_rows(opened, close
     assert isinstance(found[1], Reject)
     assert found[1].raw == opened
     wanted = [line.split(",") for line in [*ASKED[:between], "b,B"]]
-    given = [list(r.row.values()) for r in found[2:] if isinstance(r, Record)]
+    given = [cells_of(r) for r in found[2:] if isinstance(r, Record)]
     assert [row for row in given if row in wanted] == wanted
 
 
@@ -165,6 +167,7 @@ TEXT = st.text(st.sampled_from("ab\"',;| é\n\t"), max_size=12)
 CELLS = st.text(st.sampled_from('ab",\n'), max_size=9)
 
 
+@pytest.mark.e2e  # 300 examples take seconds
 @settings(max_examples=300, deadline=None)
 @given(table=st.lists(st.tuples(CELLS, CELLS), max_size=6), quoting=st.sampled_from([0, 1]))
 def test_cells_of_many_lines_come_back_as_csv_reads_them(table, quoting):

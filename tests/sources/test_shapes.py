@@ -6,6 +6,7 @@ import json
 import math
 from datetime import date, datetime, time
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -253,6 +254,7 @@ TURN_KEYS = ["from", "value", "weight", "tool_calls", "function_call", "reasonin
 @pytest.mark.parametrize("nothing", ODD, ids=repr)
 @pytest.mark.parametrize("kind", OPTIONAL)
 def test_a_key_with_nothing_in_it_is_not_there(kind, nothing):
+    row: Any
     row, keys = OPTIONAL[kind]
     padded = row | dict.fromkeys(keys, nothing)
     assert convert(padded, 5) == convert(row, 5)

@@ -26,7 +26,7 @@ def test_answers_that_were_not_replaced_have_no_text_of_their_own_in_the_checks(
     store.commit([(n, "check", result) for n, result in enumerate(some, 1)])
     first, *others = store.find(RowQuery())
     assert first.checked == some[0]
-    assert first.answers == RESULTS["respond"].turns  # type: ignore[union-attr]
+    assert first.answers == RESULTS["respond"].turns
     assert [row.checked for row in others] == [
         replace(some[1], attempts=(nothing._replace(content="\ufffd"),)),
         replace(some[2], checks=(Check(1, "code", "", "rule", 0.0, "\ufffd"),)),

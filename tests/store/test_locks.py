@@ -63,7 +63,7 @@ def refusing(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("refusing")
     (folder / "refuse.c").write_text(REFUSES)
     command = [compiler, "-shared", "-fPIC", "-o", "refuse.so", "refuse.c", "-ldl"]
-    subprocess.run(command, cwd=folder, check=True)
+    subprocess.run(command, cwd=folder, check=True, timeout=120)
     return folder / "refuse.so"
 
 

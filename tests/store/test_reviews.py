@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -33,7 +34,7 @@ def store(tmp_path):
     with Store.open(tmp_path / "s.duckdb") as store:
         store.ingest(Source("x", "x", "0"), [Conversation(TURNS, n) for n in (1, 2, 3)])
         for n in (1, 2, 3):
-            done = {"generate": Generated((ROLE,)), "filter": Filtered((ROLE,))}
+            done: dict[Any, Any] = {"generate": Generated((ROLE,)), "filter": Filtered((ROLE,))}
             done |= {"verify": JUDGED, "respond": ANSWERED}
             store.commit([(n, phase, result) for phase, result in done.items()])
         yield store
@@ -118,6 +119,7 @@ def test_edited_phrases_outlive_new_answers_and_wait_for_their_system_message(st
     assert not store.reviewed(1).outdated
 
 
+@pytest.mark.e2e  # ten whole runs, each done again, take seconds
 @pytest.mark.parametrize("phase", PHASES)
 @pytest.mark.parametrize("decision", ["accepted", "rejected"])
 def test_a_redo_deletes_no_decision_and_it_holds_where_the_row_comes_out_the_same(

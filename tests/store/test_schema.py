@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import duckdb
 import pytest
+from processes import ended, first_line
 
 from sysgen_local.core.errors import SysgenError, UsageError
 from sysgen_local.core.records import (
@@ -219,15 +219,15 @@ def test_an_empty_file_that_another_process_is_about_to_write_is_left_alone(tmp_
         "import fcntl, sys; file = open(sys.argv[1], 'r+b'); fcntl.lockf(file, fcntl.LOCK_EX); "
         "print('held', flush=True); sys.stdin.read()"
     )
-    with subprocess.Popen(
+    started = subprocess.Popen(
         [sys.executable, "-c", code, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as holder:
-        assert holder.stdout is not None
-        holder.stdout.readline()
+    )
+    with ended(started) as holder:
+        assert first_line(holder) == b"held\n"
         with pytest.raises(LockedError):
             Store.open(path)
         assert path.exists()
-        holder.communicate()
+        holder.communicate(timeout=60)
     Store.open(path).close()
 
 
@@ -246,19 +246,16 @@ def test_a_file_in_use_says_by_whom(tmp_path: Path) -> None:
         "import sys, time; from pathlib import Path; from sysgen_local.store import Store\n"
         "store = Store.open(Path(sys.argv[1])); print('open', flush=True); time.sleep(60)"
     )
-    with subprocess.Popen(
+    started = subprocess.Popen(
         [sys.executable, "-c", script, str(path)], stdout=subprocess.PIPE, text=True
-    ) as holder:
-        try:
-            assert holder.stdout is not None
-            assert holder.stdout.readline() == "open\n"
-            for read_only in (False, True):
-                with pytest.raises(LockedError, match=f"PID {holder.pid}") as caught:
-                    Store.open(path, create=False, read_only=read_only)
-                assert isinstance(caught.value, SysgenError)
-                assert caught.value.pid == holder.pid
-                assert "sysgen status" in str(caught.value)
-        finally:
-            holder.send_signal(signal.SIGKILL)
+    )
+    with ended(started) as holder:
+        assert first_line(holder) == "open\n"
+        for read_only in (False, True):
+            with pytest.raises(LockedError, match=f"PID {holder.pid}") as caught:
+                Store.open(path, create=False, read_only=read_only)
+            assert isinstance(caught.value, SysgenError)
+            assert caught.value.pid == holder.pid
+            assert "sysgen status" in str(caught.value)
     with Store.open(path, create=False) as store:
         assert store.counts().input == 0

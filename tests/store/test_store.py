@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from processes import ended
 from stored import EMPTY, NASTY, RESULTS, SOURCE, adds_up, due, fill
 
 from sysgen_local.core.records import (
@@ -55,6 +56,7 @@ def test_empty_results_come_back_too(store: Store, phase: Phase) -> None:
     assert store.counts().phases[phase].dropped == {EMPTY[phase].dropped: 1}
 
 
+@pytest.mark.e2e  # twenty stores, written and read again, take seconds
 @settings(max_examples=20, deadline=None)
 @given(st.lists(st.text(), min_size=1, max_size=4))
 def test_any_text_survives(tmp_path_factory: pytest.TempPathFactory, texts: list[str]) -> None:
@@ -128,7 +130,7 @@ def test_results_out_of_turn_are_refused(store: Store) -> None:
     store.commit([(1, "generate", EMPTY["generate"])])
     for wrong in ((1, "filter"), (2, "filter"), (3, "generate")):
         with pytest.raises(ValueError, match="not due"):
-            store.commit([(wrong[0], wrong[1], RESULTS[wrong[1]])])  # type: ignore[index]
+            store.commit([(wrong[0], wrong[1], RESULTS[wrong[1]])])
     with pytest.raises(TypeError, match="Filtered is no result of generate"):
         store.commit([(2, "generate", RESULTS["filter"])])
     assert due(store, "generate") == [2]
@@ -268,9 +270,10 @@ for n in range(1, 20001, 4):
     store.commit([(i, "filter", Filtered((Phrase("role", "r"),))) for i in four])
     print(n + 3, flush=True)
 """
-    with subprocess.Popen(
+    started = subprocess.Popen(
         [sys.executable, "-c", script, str(path)], stdout=subprocess.PIPE, text=True
-    ) as process:
+    )
+    with ended(started) as process:
         assert process.stdout is not None
         told = 0
         for line in process.stdout:
@@ -313,7 +316,7 @@ def test_ctrl_c_is_an_interrupt_and_leaves_the_store_usable(store: Store) -> Non
 
     with pytest.raises(KeyboardInterrupt):
         work()
-    timer.join()
+    timer.join(timeout=60)
     done = store.counts().phases["generate"].done
     assert done in {reached := next(numbers) - 1, reached - 1}
     store.commit([(done + 1, "generate", RESULTS["generate"])])

@@ -7,7 +7,7 @@ import json
 import pytest
 from filled import fill
 from questions import dialogue, run, write
-from scripted import ScriptedEngine, plain
+from scripted import run_scripted
 from tiny import CHATML, make
 
 from sysgen_local.core.errors import RecipeError
@@ -19,11 +19,12 @@ from sysgen_local.engine.llama import chat, chat_profile
 from sysgen_local.engine.llama.tokenizer import Tokenizer
 from sysgen_local.running import executor
 from sysgen_local.running.executor import Task
-from sysgen_local.running.pipeline import Pipeline
 from sysgen_local.store import Store
 from sysgen_local.store.evaluation import Evaluation
-from sysgen_local.workflows.plan import plan, progress_of
+from sysgen_local.workflows.plan import plan
 from sysgen_local.workflows.recipe import agree
+
+pytestmark = pytest.mark.e2e  # whole runs through the phases, each in a store of its own
 
 ASKING = ("generate", "verify", "respond", "check")
 
@@ -75,7 +76,7 @@ def store(tmp_path):
         store.ingest(Source("r", "r", "0"), [Conversation(turns, i) for i in (1, 2, 3)])
         tasks = plan(Settings(), store, PHASES)
         agree(tasks, store)
-        Pipeline(store, [t.stage for t in tasks], progress_of(store)).run(ScriptedEngine(plain))
+        run_scripted(store, tasks)
         yield store
 
 
@@ -107,7 +108,9 @@ def test_a_store_of_an_older_version_is_gone_on_with_and_notes_it_then(store, mo
 def forget(db, tables):
     """Makes the recipes in these tables what an older version wrote."""
     for table in tables:
-        for fingerprint, facts in db.all(f"SELECT fingerprint, facts FROM {table}"):
+        recipes = db.all(f"SELECT fingerprint, facts FROM {table}")
+        assert recipes, table
+        for fingerprint, facts in recipes:
             assert "chat" in facts
             db.do(
                 f"UPDATE {table} SET fingerprint = $1, facts = $2::MAP(VARCHAR, VARCHAR) "

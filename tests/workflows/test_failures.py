@@ -26,6 +26,8 @@ from sysgen_local.running.progress import Progress
 from sysgen_local.store import Store
 from sysgen_local.workflows.plan import progress_of
 
+pytestmark = pytest.mark.e2e  # whole runs through the phases, each in a store of its own
+
 ROWS = 24
 ODD = 7
 """The row with which something goes wrong."""
@@ -161,7 +163,7 @@ def test_the_commands_ask_again(tmp_path: Path):
 
     def sysgen(*words: str) -> subprocess.CompletedProcess:
         command = [sys.executable, "-m", "sysgen_local.cli.main", *words]
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, done.stderr
         return done
 

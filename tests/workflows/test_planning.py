@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
-from scripted import ScriptedEngine, plain
+from scripted import ScriptedEngine, plain, run_scripted
 
 from sysgen_local.core.errors import RecipeError, UsageError
 from sysgen_local.core.records import PHASES, TAGS, Conversation, Phase, Source, Turn
@@ -22,6 +23,8 @@ from sysgen_local.workflows.imported import import_phrases
 from sysgen_local.workflows.plan import plan, progress_of, run
 from sysgen_local.workflows.recipe import agree
 
+pytestmark = pytest.mark.e2e  # whole runs through the phases, each in a store of its own
+
 
 @pytest.fixture
 def store(tmp_path: Path):
@@ -34,17 +37,18 @@ def store(tmp_path: Path):
 def made_with(store: Store, settings: Settings) -> None:
     tasks = plan(settings, store, PHASES)
     agree(tasks, store)
-    Pipeline(store, [t.stage for t in tasks], progress_of(store)).run(ScriptedEngine(plain))
+    run_scripted(store, tasks)
 
 
 def test_what_is_not_given_is_what_the_file_was_made_with(store):
     made_with(store, Settings(seed=5, temperature=0.3, turns="first", min_p_good=0.25))
     again = plan(Settings(), store, PHASES)
     agree(again, store)  # no complaint
-    assert again[0].stage.seed == 5
-    assert again[0].stage.sampling.temperature == 0.3
-    assert again[2].stage.min_p_good == 0.25
-    assert again[3].stage.turns == "first"
+    stages: list[Any] = [task.stage for task in again]
+    assert stages[0].seed == 5
+    assert stages[0].sampling.temperature == 0.3
+    assert stages[2].min_p_good == 0.25
+    assert stages[3].turns == "first"
 
 
 @pytest.mark.parametrize(
@@ -137,12 +141,13 @@ def test_a_judge_is_asked_about_nothing_once_for_a_store(store):
     assert calibrated(store, settings, answers=False) == []
     assert calibrated(store, Settings(), answers=False) == []  # the store knows the set
     assert store.recipe("verify").facts["calibration"] == fact
+    verify: Any
     [verify] = [task.stage for task in plan(Settings(), store, ["verify"])]
     assert verify.calibration.fact == fact
     # Nor is it asked again once there are results.
-    Pipeline(store, [t.stage for t in plan(Settings(), store, PHASES)], progress_of(store)).run(
-        ScriptedEngine(plain)
-    )
+    Pipeline[Any, Any, Any](
+        store, [t.stage for t in plan(Settings(), store, PHASES)], progress_of(store)
+    ).run(ScriptedEngine(plain))
     assert store.counts().phases["verify"].done == 3
     assert calibrated(store, Settings(), answers=False) == []
     assert store.recipe("verify").facts["calibration"] == fact
@@ -183,7 +188,7 @@ def test_answers_are_checked_unless_the_store_has_unchecked_ones(store):
     assert phases(Settings(check=False)) == list(PHASES[:4])
     tasks = plan(Settings(check=False), store, PHASES)
     agree(tasks, store, check=False)
-    Pipeline(store, [t.stage for t in tasks], progress_of(store)).run(ScriptedEngine(plain))
+    run_scripted(store, tasks)
     assert store.counts().rows()["final"] == 3
     assert phases(Settings()) == list(PHASES[:4])  # it stays as it was
     assert phases(Settings(), "check") == ["check"]
@@ -230,7 +235,7 @@ def test_a_phase_done_again_with_other_options_is_what_a_plain_run_goes_on_with(
         again = plan(Settings(), store, PHASES)
         agree(again, store)
         assert store.recipe(phase).facts.get(fact) == value
-        Pipeline(store, [t.stage for t in again], progress_of(store)).run(ScriptedEngine(plain))
+        run_scripted(store, again)
         assert store.counts().pending == 0
     assert store.phases == PHASES
     assert store.recipe("check").facts["tries"] == (value if fact == "tries" else "3")

@@ -22,6 +22,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from processes import exit_code
 from scripted import ScriptedEngine, plain
 from test_sums import check
 
@@ -35,6 +36,7 @@ from sysgen_local.running import executor
 from sysgen_local.store import Store
 
 pytestmark = [
+    pytest.mark.e2e,  # whole commands, in forked processes
     pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork"),
     pytest.mark.filterwarnings("ignore:This process:DeprecationWarning"),
 ]
@@ -109,10 +111,8 @@ def answer(request: Request) -> Completion:
 
 
 class Scripted(ScriptedEngine):
-    description = "scripted"
-
     def __init__(self, left: list[int | None]) -> None:
-        super().__init__(lambda request: self.one(request))
+        super().__init__(self.one)
         self.left = left
 
     def one(self, request: Request) -> Completion:
@@ -135,7 +135,7 @@ def sysgen(folder: Path, *said: str, answers: int | None = None) -> tuple[int, s
             sys.stdout = open(os.devnull, "w")  # noqa: SIM115
             sys.stderr = open(log, "w")  # noqa: SIM115
             left = [answers]
-            executor.open_engine = lambda *_: Scripted(left)
+            setattr(executor, "open_engine", lambda *_: Scripted(left))  # noqa: B010
             sys.argv = ["sysgen", *said]
             main()
         except SystemExit as end:
@@ -147,8 +147,7 @@ def sysgen(folder: Path, *said: str, answers: int | None = None) -> tuple[int, s
         finally:
             sys.stderr.flush()
             os._exit(code)
-    _, status = os.waitpid(child, 0)
-    return os.waitstatus_to_exitcode(status), log.read_text()
+    return exit_code(child), log.read_text()
 
 
 def held(path: Path) -> dict[str, object]:

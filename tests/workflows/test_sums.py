@@ -16,6 +16,7 @@ import duckdb
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from processes import exit_code
 from scripted import ScriptedEngine, plain
 
 from sysgen_local.core.records import PHASES, TABLES
@@ -31,6 +32,8 @@ from sysgen_local.running.pipeline import Pipeline
 from sysgen_local.sources import find, read
 from sysgen_local.store import RowQuery, Store
 from sysgen_local.workflows.plan import progress_of
+
+pytestmark = pytest.mark.e2e  # whole runs through the phases, each in a store of its own
 
 ASKING = {
     "rewrite": "# system\n{{ system }}\n# user\n{{ instruction }}\nNow: {{ answer }}",
@@ -126,11 +129,13 @@ def in_a_process(*given) -> None:
     """Forked, because a kill takes a process."""
     child = os.fork()
     if not child:
+        code = 99
         try:
             work(*given)
+            code = 0
         finally:
-            os._exit(0)
-    os.waitpid(child, 0)
+            os._exit(code)
+    assert exit_code(child) in (0, -signal.SIGKILL)
 
 
 def check(path: Path, lines: int) -> dict[str, int]:
@@ -146,7 +151,7 @@ def check(path: Path, lines: int) -> dict[str, int]:
         [(read_,)] = all_of("SELECT coalesce(sum(records), 0) FROM sources")
         [(usable,)] = all_of("SELECT count(*) FROM conversations")
         rejects = dict(all_of("SELECT reason, count(*) FROM rejects GROUP BY ALL"))
-        dropped = Counter()
+        dropped: Counter[str] = Counter()
         coming = {row for (row,) in all_of('SELECT "row" FROM conversations')}
         pending = 0
         asked = all_of(

@@ -53,4 +53,5 @@ def test_the_files_of_an_input_and_a_file_named_twice(tmp_path):
     assert [line.split(": ")[1] for line in said[:3]] == ["50 rows"] * 3
     assert said[3] == "6 of 150 rows are tried, drawn with seed 0"
     head = draw_rows(inputs, 6, 0, Reading(limit=4))
+    assert [len(of.rows) for of in head] == [2, 2, 2]
     assert all(row.line <= 4 for of in head for row in of.rows)

@@ -49,7 +49,7 @@ CASES: list[tuple[str, tuple[str, ...], tuple[str, ...]]] = [
     ("Write a single paragraph.", (THREE,), (THREE + "\n\n" + THREE,)),
     (
         "Write in three paragraphs.",
-        ("\n\n".join((THREE, SHORT, THREE)),),
+        (f"{THREE}\n\n{SHORT}\n\n{THREE}",),
         (THREE, "\n\n".join([THREE] * 4)),
     ),
     (
@@ -226,6 +226,7 @@ def test_real_phrases() -> None:
 def test_nothing_raises_on_odd_text(phrase: str, answer: str) -> None:
     demands(phrase)
     for read in (demands("Answer in three sentences."), demands("Respond in JSON.")):
+        assert read
         for demand in read:
             assert demand.met(answer, phrase) in (True, False)
 

@@ -75,7 +75,7 @@ KNOWN_FAULTS = {"25 of the 40 beads are red, and 15 are blue."}
 
 
 @pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: f"{pair.original}-{pair.answer[:30]}")
-def test_pairs_labelled_by_hand(pair) -> None:  # type: ignore[no-untyped-def]
+def test_pairs_labelled_by_hand(pair) -> None:
     result = final_result(*ORIGINALS[pair.original])
     assert result is not None
     found = keeps_result(result, pair.answer)
@@ -95,6 +95,7 @@ def test_precision_and_recall_on_the_pairs() -> None:
     assert counts[True, True] / (counts[True, True] + counts[True, False]) >= 0.97
 
 
+@pytest.mark.e2e  # 400 solutions, each cut in many places, take seconds
 def test_worked_solutions_of_a_real_set() -> None:
     """GSM8K's own solutions keep their result without its mark; cut short, they do not."""
     if not GSM8K.exists():
