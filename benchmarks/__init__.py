@@ -1,6 +1,7 @@
-"""How fast a run is, side by side with what a user would otherwise do."""
+"""Speed of a run, compared with the other ways that a user has."""
 
 import os
 
 ENVIRONMENT = dict(os.environ)
-"""As it was before the engine's import changed how threads wait: the others run in this one."""
+"""The environment before the import of the engine, which changes how threads wait. The other
+contenders run in it."""

@@ -1,7 +1,7 @@
-"""`python -m benchmarks`: every contender does the same job on the same model; a table at the end.
+"""`python -m benchmarks`: every contender does the same job with the same model; prints a table.
 
-Contenders run one after the other, each in a process of its own, so many rounds; the table has
-the medians. Leave the machine alone meanwhile: a busy core costs all of them several times over.
+The contenders run one after the other, each in its own process, for several rounds. The table shows
+the medians. Do not use the machine meanwhile: a busy core makes all of them several times slower.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def main() -> None:
     if "d" in chosen and "c" not in chosen:
         parser.error("(d) is the limit for what (c) decoded: --only c,d")
     model = str(options.model or random_model())
-    results: dict[str, list[job.Result]] = {}
+    results: dict[str, list[job.JobResult]] = {}
     for round_ in range(options.runs):
         for name in (name for name in ALL if name in chosen and name != "overhead"):
             if name in MODULES:
@@ -61,24 +61,24 @@ def main() -> None:
     print(f"\nall runs: {options.out}", file=sys.stderr)
 
 
-def _contend(name: str, model: str, seed: int, options: argparse.Namespace) -> job.Result:
+def _contend(name: str, model: str, seed: int, options: argparse.Namespace) -> job.JobResult:
     rows = options.loop_rows if name == "a" else options.rows
     command = [sys.executable, "-m", MODULES[name], model, str(rows)]
     if name != "a":
         command.append(str(options.slots))
     command.append(str(seed))
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=ENVIRONMENT)
-    return job.Result(**json.loads(done.stdout.splitlines()[-1]))
+    return job.JobResult(**json.loads(done.stdout.splitlines()[-1]))
 
 
-def _median(results: list[job.Result]) -> job.Result:
-    """The one in the middle by rows an hour."""
+def _median(results: list[job.JobResult]) -> job.JobResult:
+    """The median result by rows per hour."""
     ordered = sorted(results, key=table.rate)
     return ordered[(len(ordered) - 1) // 2]
 
 
 def machine() -> str:
-    """CPU, cores, and the versions that matter."""
+    """CPU, number of cores, and the version of llama-cpp-python."""
     cpu = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
     if info.exists():

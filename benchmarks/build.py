@@ -1,6 +1,6 @@
-"""llama-server and llama-batched-bench of the very llama.cpp that is installed, from its sources.
+"""Builds llama-server and llama-batched-bench from the sources of the installed llama.cpp.
 
-They are built once, with CMake, into `benchmarks/cache/`; that takes about fifteen minutes.
+They are built once, with CMake, in `benchmarks/cache/`. That takes about fifteen minutes.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ TARGETS = ("llama-server", "llama-batched-bench")
 
 
 def tool(name: str) -> Path:
-    """The path of one of TARGETS, built if need be. Raises CalledProcessError, shown as it is."""
+    """The path of one of TARGETS. Builds it if it does not exist. Raises CalledProcessError."""
     number = version("llama-cpp-python")
     build = CACHE / f"llama.cpp-{number}"
     path = build / "bin" / name
@@ -29,16 +29,16 @@ def tool(name: str) -> Path:
 def _sources(number: str) -> Path:
     folder = CACHE / f"llama_cpp_python-{number}" / "vendor" / "llama.cpp"
     if not folder.exists():
-        wanted = f"llama-cpp-python=={number}"
+        requirement = f"llama-cpp-python=={number}"
         options = ["--no-deps", "--no-binary", "llama-cpp-python", "-d", str(CACHE)]
-        _run(sys.executable, "-m", "pip", "download", "-q", *options, wanted)
+        _run(sys.executable, "-m", "pip", "download", "-q", *options, requirement)
         with tarfile.open(CACHE / f"llama_cpp_python-{number}.tar.gz") as archive:
             archive.extractall(CACHE, filter="data")
     return folder
 
 
 def _build(sources: Path, build: Path) -> None:
-    # As llama-cpp-python builds its own: release, for this machine's CPU.
+    # The settings of llama-cpp-python: a release build for this machine's CPU.
     settings = ["CMAKE_BUILD_TYPE=Release", "LLAMA_CURL=OFF", "LLAMA_OPENSSL=OFF"]
     without = ["TESTS", "EXAMPLES", "UI", "APP"]
     settings += [f"LLAMA_BUILD_{part}=OFF" for part in without]

@@ -1,8 +1,8 @@
-"""What the original answer would be worth as a draft of the new one.
+"""Measures how useful the original answer would be as a draft of the new one (prompt lookup).
 
-Prompt lookup: after the last three tokens written, as they were found in the original answer or
-in the prompt, the next eight are proposed and checked in one step. Counted are the steps that
-would be saved, on a finished store; nothing is decoded.
+The last three written tokens are searched in the original answer and the prompt. If they are found,
+the next eight tokens are the draft, which is verified in one step. The script counts the steps that
+this would save for a finished store. It decodes nothing.
 
 python -m benchmarks.drafts SYSGEN.duckdb [GGUF]
 """
@@ -13,23 +13,23 @@ import sys
 from pathlib import Path
 
 from sysgen_local.core.resources import resource
-from sysgen_local.engine.llama.tokenizer import Piece, Vocab
-from sysgen_local.engine.llama.weights import head
-from sysgen_local.store import Choice, Store
+from sysgen_local.engine.llama.tokenizer import PromptPart, Tokenizer
+from sysgen_local.engine.llama.weights import load_vocab_only
+from sysgen_local.store import RowQuery, Store
 
-SEEN, PROPOSED = 3, 8
+LOOKUP, PROPOSED = 3, 8
 
 
 def steps(source: list[int], answer: list[int]) -> tuple[int, int]:
-    """(steps with drafts, tokens proposed in vain) for an answer."""
+    """(steps with drafts, rejected draft tokens) for an answer."""
     text = list(source)
     places: dict[tuple[int, ...], int] = {}
-    for i in range(SEEN, len(text)):
-        places[tuple(text[i - SEEN : i])] = i
+    for i in range(LOOKUP, len(text)):
+        places[tuple(text[i - LOOKUP : i])] = i
     at = count = vain = 0
     while at < len(answer):
         draft: list[int] = []
-        if (place := places.get(tuple(text[-SEEN:]))) is not None:
+        if (place := places.get(tuple(text[-LOOKUP:]))) is not None:
             draft = text[place : place + PROPOSED]
         accepted = 0
         for proposed, real in zip(draft, answer[at:], strict=False):
@@ -39,7 +39,7 @@ def steps(source: list[int], answer: list[int]) -> tuple[int, int]:
         vain += len(draft) - accepted
         for token in answer[at : at + accepted + 1]:
             text.append(token)
-            places.setdefault(tuple(text[-SEEN - 1 : -1]), len(text) - 1)
+            places.setdefault(tuple(text[-LOOKUP - 1 : -1]), len(text) - 1)
         at += accepted + 1
         count += 1
     return count, vain
@@ -47,16 +47,16 @@ def steps(source: list[int], answer: list[int]) -> tuple[int, int]:
 
 def main(path: Path, model: Path) -> None:
     written = taken = wasted = 0
-    with head(model) as loaded, Store.open(path, read_only=True) as store:
-        vocab = Vocab(loaded)
-        for row in store.find(Choice("final", limit=None)):
+    with load_vocab_only(model) as loaded, Store.open(path, read_only=True) as store:
+        tokenizer = Tokenizer(loaded)
+        for row in store.find(RowQuery("final", limit=None)):
             assert row.responded is not None
             pairs = zip(row.conversation.turns, row.responded.turns, strict=True)
             before: list[int] = []
             for old, new in pairs:
-                old_tokens = vocab.encode([Piece(old.content)]).tokens
+                old_tokens = tokenizer.encode([PromptPart(old.content)]).tokens
                 if old.role == "assistant":
-                    answer = vocab.encode([Piece(new.content)]).tokens
+                    answer = tokenizer.encode([PromptPart(new.content)]).tokens
                     count, vain = steps(before + old_tokens, answer)
                     written, taken, wasted = written + len(answer), taken + count, wasted + vain
                 before += old_tokens

@@ -1,4 +1,4 @@
-"""How soon the first row is finished: of a run of 1,000 rows, and of a run of one.
+"""Time until the first row is finished, in a run of 1,000 rows and in a run of one row.
 
 python -m benchmarks.first [MODEL] [RUNS]
 """
@@ -19,7 +19,7 @@ from sysgen_local.report.status import read_status
 
 
 def seconds(model: str, number: int) -> float:
-    """From the command to the first finished row, loading the model included."""
+    """Seconds from the command to the first finished row, including loading the model."""
     with tempfile.TemporaryDirectory() as folder:
         rows, db = Path(folder, "rows.jsonl"), Path(folder, "sysgen.duckdb")
         rows.write_text("".join(json.dumps(row) + "\n" for row in job.rows(number)))

@@ -1,6 +1,6 @@
-"""The job that every contender does: the same rows, the same stages, the same prompts.
+"""The job of every contender: the same rows, the same stages, the same prompts.
 
-A stage is a generator that asks for completions; here it is driven by whatever can answer them.
+A stage is a generator of requests. Here, each contender answers the requests in its own way.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from sysgen_local.phases.filter import Filter
 from sysgen_local.phases.generate import Generate
 from sysgen_local.phases.respond import Respond
 from sysgen_local.phases.verify import Verify
-from sysgen_local.prompts.prompt_set import PromptSet
-from sysgen_local.running.stage import Stage
+from sysgen_local.prompts import PromptSet
+from sysgen_local.running.stage import AnyStage
 from sysgen_local.sources import find, read
 
 T = TypeVar("T")
 Job = Generator[Request, Completion, T]
 
 CONTEXT = 2560
-"""Tokens a slot, for every contender."""
+"""Tokens of each slot, for every contender."""
 
 SAMPLING = Sampling(temperature=0.7, top_p=0.95)
 MAX_ANSWER = 512
@@ -38,10 +38,10 @@ VERDICT = 'root ::= "good" | "bad" | "none"'
 
 
 @dataclass(slots=True)
-class Result:
-    """What a contender did. Tokens are those it was asked with and those it wrote, as its own
-    tokenizer counts them; seconds are wall time without loading the model. `phases` is name ->
-    requests, tokens in, tokens out."""
+class JobResult:
+    """The measurements of a contender. Tokens are those of its prompts and answers, counted by its
+    own tokenizer; seconds are wall time without loading the model. `phases` is name -> [requests,
+    tokens in, tokens out]."""
 
     name: str
     rows: int = 0
@@ -56,7 +56,7 @@ class Result:
     more: dict[str, Any] = field(default_factory=dict)
 
     def print(self) -> None:
-        """As the one line of JSON that a contender's process ends with."""
+        """Prints it as one line of JSON, the last output of a contender's process."""
         own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         self.peak_bytes = max(self.peak_bytes, own)
         print(json.dumps(asdict(self)), flush=True)
@@ -74,7 +74,7 @@ def threads() -> int:
 
 
 def rows(number: int) -> list[dict[str, str]]:
-    """Rows of 100 to 400 tokens, made of the examples: several questions and answers in one."""
+    """Rows of 100 to 400 tokens, made from the examples: each has several questions and answers."""
     [source] = find([str(data("examples/questions.jsonl"))])
     pairs = [
         tuple(turn.content for turn in record.turns)
@@ -94,7 +94,7 @@ def row_of(number: int, entry: dict[str, str]) -> Row:
     return Row(number, Conversation(turns, number))
 
 
-def stages(seed: int) -> list[Stage]:
+def stages(seed: int) -> list[AnyStage]:
     prompts = PromptSet.load("default")
     return [
         Generate(prompts, SAMPLING, seed),
@@ -105,7 +105,7 @@ def stages(seed: int) -> list[Stage]:
 
 
 def job(row: Row, seed: int) -> Job[Row]:
-    """What has to be answered for a row, one after the other; the row as it ends."""
+    """The requests of a row, one after the other. Returns the row with its results."""
     for stage in stages(seed):
         row = yield from step(stage, row)
         if getattr(row, TABLES[stage.phase]).dropped is not None:
@@ -113,8 +113,8 @@ def job(row: Row, seed: int) -> Job[Row]:
     return row
 
 
-def step(stage: Stage, row: Row) -> Job[Row]:
-    """One stage of it."""
+def step(stage: AnyStage, row: Row) -> Job[Row]:
+    """The requests of one stage."""
     work = stage.work(row)
     answers: list[Completion] | None = None
     while True:
@@ -134,7 +134,8 @@ def is_final(row: Row) -> bool:
 def written(
     request: Request, text: str, finish: str, tokens_in: int, tokens_out: int
 ) -> Completion:
-    """A completion by a contender that writes its verdicts, and so has no probabilities."""
+    """A completion of a contender that writes its verdicts as text, so they have no
+    probabilities."""
     labels = request.constraint.labels if isinstance(request.constraint, Choice) else ()
     return Completion(
         id=request.id,
@@ -147,12 +148,12 @@ def written(
 
 
 def messages(request: Request) -> list[dict[str, str]]:
-    """As an OpenAI-like interface takes them."""
+    """The messages in OpenAI's form."""
     return [{"role": m.role, "content": m.text} for m in request.messages]
 
 
 def feed(engine: Engine, jobs: Iterable[Job[T]]) -> list[T]:
-    """Drives jobs through an engine, as many at a time as it has slots; results as they end."""
+    """Runs jobs on an engine. Returns their results in the order in which they end."""
     waiting = iter(jobs)
     ready: deque[tuple[Request, Job[T]]] = deque()
     running: dict[str, Job[T]] = {}

@@ -1,9 +1,9 @@
-"""A run that is killed and interrupted at random moments, against one that runs through.
+"""Compares a run that is killed and interrupted at random moments with one that is not.
 
     python -m benchmarks.kills [--kills 50] [--interrupts 20] [--input FILE] [--times 8] [--seed 0]
 
-Both runs take the built-in model over the same rows. The two outputs must be the same file, byte by
-byte, and `stats` must add up to the input after every kill. It exits with 1 where that is not so.
+Both runs use the built-in model and the same rows. The two output files must be identical, and the
+numbers of `stats` must add up to the input after every kill. The exit code is 1 if they do not.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ def start(folder: Path, name: str) -> subprocess.Popen[bytes]:
 def through(folder: Path, name: str) -> float:
     began = time.monotonic()
     process = start(folder, name)
-    _, said = process.communicate()
+    _, stderr = process.communicate()
     if process.returncode:
-        raise SystemExit(f"the run ended with {process.returncode}: {said.decode()}")
+        raise SystemExit(f"the run ended with {process.returncode}: {stderr.decode()}")
     return time.monotonic() - began
 
 
@@ -46,10 +46,10 @@ def broken_off(folder: Path, name: str, sent: signal.Signals, after: float) -> b
         process.wait(after)
     except subprocess.TimeoutExpired:
         process.send_signal(sent)
-    _, said = process.communicate()
+    _, stderr = process.communicate()
     expected = {signal.SIGKILL: -signal.SIGKILL, signal.SIGINT: 130}[sent]
     if process.returncode not in (0, expected):
-        raise SystemExit(f"after {sent.name}: {process.returncode}: {said.decode()}")
+        raise SystemExit(f"after {sent.name}: {process.returncode}: {stderr.decode()}")
     return process.returncode != 0
 
 
@@ -69,21 +69,21 @@ def main() -> int:
     options.add_argument("--input", type=Path, default=Path("examples/questions.jsonl"))
     options.add_argument("--times", type=int, default=8, help="how often the rows are repeated")
     options.add_argument("--seed", type=int, default=0)
-    asked = options.parse_args()
-    chance = random.Random(asked.seed)
+    arguments = options.parse_args()
+    chance = random.Random(arguments.seed)
     with tempfile.TemporaryDirectory() as folder_:
         folder = Path(folder_)
-        text = asked.input.read_bytes() * asked.times
+        text = arguments.input.read_bytes() * arguments.times
         (folder / "rows.jsonl").write_bytes(text)
         rows = text.count(b"\n")
         seconds = through(folder, "whole")
-        signals = [signal.SIGKILL] * asked.kills + [signal.SIGINT] * asked.interrupts
+        signals = [signal.SIGKILL] * arguments.kills + [signal.SIGINT] * arguments.interrupts
         chance.shuffle(signals)
         hit = {signal.SIGKILL: 0, signal.SIGINT: 0}
         wrong = 0
         for sent in signals:
-            # On average such a run gets a little further than its start, so that most still find
-            # something to do.
+            # On average such a run gets a little further than its start, so most of the runs
+            # still have rows to do.
             after = chance.uniform(0, 2 + 2 * seconds / len(signals))
             hit[sent] += broken_off(folder, "broken", sent, after)
             wrong += not adds_up(folder / "broken.duckdb", rows)

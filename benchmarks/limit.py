@@ -1,7 +1,7 @@
-"""(d) The limit: what llama-batched-bench needs for as many tokens, with no job around them.
+"""(d) The limit: the time of llama-batched-bench for the same number of tokens, without a job.
 
-It reports two rates for a shape: prompts (PP) read and tokens written (TG) by so many sequences
-at once. The job's tokens at those rates are the time below which no engine on this llama.cpp gets.
+It reports two rates for a shape: prompt tokens (PP) and written tokens (TG) per second, for several
+sequences at once. No engine on this llama.cpp can do the job's tokens faster than at these rates.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ def rates(model: str, slots: int, prompt: int, answer: int, flash: str) -> tuple
     return float(measured["speed_pp"]), float(measured["speed_tg"])
 
 
-def measure(model: str, slots: int, ours: job.Result) -> job.Result:
-    """The time for the prompts and the answers that `ours` decoded, at this machine's limit.
+def measure(model: str, slots: int, ours: job.JobResult) -> job.JobResult:
+    """The time for the prompt and answer tokens of `ours`, at this machine's limit.
 
-    The shape is that of ours: an average written token has `prompt` tokens before its answer. Of
-    flash attention and plain kernels the faster counts. Tokens that a grammar forced are read
-    like a prompt, and so are counted with the prompts.
+    The shape is that of `ours`: an average written token has `prompt` tokens before its answer. The
+    faster of flash attention and plain kernels counts. Tokens forced by a grammar are decoded like
+    a prompt, so they count as prompt tokens.
     """
     assert ours.decoded_tokens is not None
     forced = ours.more["forced_tokens"]
@@ -41,7 +41,7 @@ def measure(model: str, slots: int, ours: job.Result) -> job.Result:
     found = {flash: rates(model, slots, **shape, flash=flash) for flash in ("on", "off")}
     seconds = {flash: prompts / read + answers / write for flash, (read, write) in found.items()}
     best = min(seconds, key=seconds.__getitem__)
-    return job.Result(
+    return job.JobResult(
         "d",
         rows=ours.rows,
         final=ours.final,

@@ -1,7 +1,7 @@
-"""A run as long as the paper's: 806,796 rows through its four phases, the model scripted.
+"""A run as long as the paper's: 806,796 rows through its four phases, with a scripted model.
 
-Shows what the pipeline and the store cost a row, that this does not grow with the number of rows,
-how much memory it takes, how large the file becomes and how soon it is open again.
+It measures the time of pipeline and store for each row (which does not grow with the number of
+rows), the memory, the size of the file, and the time to open it again.
 
 python -m benchmarks.long [--check] [ROWS ...]     with --check, the answers are checked too
 """
@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from sysgen_local.core.records import Conversation, Source, Turn
 from sysgen_local.engine.request import Choice, Completion, Json, Request
@@ -23,9 +24,8 @@ from sysgen_local.phases.filter import Filter
 from sysgen_local.phases.generate import Generate
 from sysgen_local.phases.respond import Respond
 from sysgen_local.phases.verify import Verify
-from sysgen_local.prompts.prompt_set import PromptSet
+from sysgen_local.prompts import PromptSet
 from sysgen_local.running.pipeline import Pipeline
-from sysgen_local.running.stage import Stage
 from sysgen_local.store import Store
 from sysgen_local.workflows.plan import progress_of
 
@@ -48,8 +48,8 @@ GOOD = {"good": 0.9, "bad": 0.08, "none": 0.02}
 YES = {"yes": 0.9, "no": 0.1}
 
 
-class Scripted:
-    """Answers at once; counts the seconds that its answers take, which are not the pipeline's."""
+class ScriptedEngine:
+    """An engine that answers immediately with fixed texts."""
 
     description = "scripted"
 
@@ -85,7 +85,7 @@ def measure(number: int, folder: Path, check: bool) -> None:
     path = folder / f"{number}.duckdb"
     prompts = PromptSet.load("compact")
     respond = Respond(prompts)
-    stages: list[Stage] = [Generate(prompts), Filter(), Verify(prompts), respond]
+    stages: list[Any] = [Generate(prompts), Filter(), Verify(prompts), respond]
     started = time.perf_counter()
     with Store.open(path) as store:
         store.ingest(Source("rows", "rows", "0" * 64), conversations(number))
@@ -93,7 +93,7 @@ def measure(number: int, folder: Path, check: bool) -> None:
             store.set_recipe("check", "0" * 64, {})
             stages.append(CheckAnswers(prompts, respond))
         read = time.perf_counter()
-        Pipeline(store, stages, progress_of(store)).run(Scripted())
+        Pipeline(store, stages, progress_of(store)).run(ScriptedEngine())
         done = time.perf_counter()
     opened = time.perf_counter()
     with Store.open(path) as store:
@@ -115,7 +115,7 @@ def main(numbers: list[int], more: list[str]) -> None:
     phases = "all phases" if more else "four phases"
     print(f"| rows | read, a row | {phases}, a row | peak memory | file | opened again |")
     print("|---|---|---|---|---|---|", flush=True)
-    for number in numbers:  # each in a process of its own, for its own peak of memory
+    for number in numbers:  # each in its own process, to measure its own peak memory
         command = [sys.executable, "-m", __spec__.name, "--one", str(number), *more]
         subprocess.run(command, check=True)
 

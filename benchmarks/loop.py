@@ -1,4 +1,4 @@
-"""(a) The job as a user would write it: `Llama.create_chat_completion`, one call after another.
+"""(a) The job as a user would write it: one call of `Llama.create_chat_completion` after another.
 
 python -m benchmarks.loop MODEL ROWS SEED
 """
@@ -14,13 +14,13 @@ from llama_cpp import Llama, llama_cpp
 from llama_cpp.llama_grammar import LlamaGrammar
 
 from benchmarks import job
-from sysgen_local.engine.llama.amx import leave_out_if_it_fails
+from sysgen_local.engine.llama.amx import disable_if_broken
 from sysgen_local.engine.request import Choice, Completion, Json, Request
 
 
 class Loop:
     def __init__(self, model: str) -> None:
-        leave_out_if_it_fails()
+        disable_if_broken()
         self._llama = Llama(
             model,
             n_ctx=job.CONTEXT,
@@ -72,7 +72,7 @@ class Loop:
 
 def main(model: str, number: int, seed: int) -> None:
     loop = Loop(model)
-    result = job.Result("a")
+    result = job.JobResult("a")
     started = time.perf_counter()
     for i, entry in enumerate(job.rows(number), 1):
         work = job.job(job.row_of(i, entry), seed)

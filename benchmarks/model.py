@@ -1,8 +1,9 @@
-"""A GGUF of Qwen2.5-0.5B's shape with random weights that costs what the real one costs.
+"""A GGUF with random weights in the shape of Qwen2.5-0.5B, which costs as much time as the real
+one.
 
-It still writes JSON and comes to an end: the layers do all their work but hardly change what they
-read, and the output layer is a table of which token may follow which. Vocabulary: the built-in
-model's, filled up to Qwen's 151,936 tokens.
+It can write JSON and end its answers: the layers do all their computation but hardly change their
+input, and the output layer is a table of the tokens that may follow each token. The vocabulary is
+that of the built-in model, extended to Qwen's 151,936 tokens.
 """
 
 from __future__ import annotations
@@ -18,21 +19,21 @@ from numpy.typing import NDArray
 
 from benchmarks.build import CACHE
 from sysgen_local.core.resources import resource
-from sysgen_local.engine.llama.tokenizer import Piece, Vocab
-from sysgen_local.engine.llama.weights import head
+from sysgen_local.engine.llama.tokenizer import PromptPart, Tokenizer
+from sysgen_local.engine.llama.weights import load_vocab_only
 
 WIDTH, LAYERS, HEADS, KV_HEADS, FEED, VOCABULARY, CONTEXT = 896, 24, 14, 2, 4864, 151_936, 32_768
 END = "<|im_end|>"
-SURE = 25.0
-"""Logit of a token that always follows; the other 150,000 have about 0."""
+CERTAIN = 25.0
+"""Logit of a token that always follows. The other 150,000 have about 0."""
 
-SELDOM = 1e-4
+RARE = 1e-4
 
 TAGS = ("role", "task", "style", "format", "content")
 
 
 def model() -> Path:
-    """Its path; the file (650 MB) is written at the first call."""
+    """The path of the model. The first call writes the file (650 MB)."""
     path = CACHE / "qwen2-0.5b-shape-q8_0.gguf"
     if not path.exists():
         CACHE.mkdir(exist_ok=True)
@@ -92,7 +93,7 @@ def _add(writer: gguf.GGUFWriter, name: str, values: NDArray[np.floating]) -> No
 
 
 def _add_vocabulary(writer: gguf.GGUFWriter) -> None:
-    """The built-in model's tokenizer; tokens beyond it are never made from text."""
+    """The built-in model's tokenizer with more tokens, which no text is encoded to."""
     source = gguf.GGUFReader(resource("builtin_model/builtin.gguf"))
     for name, field in source.fields.items():
         if name.startswith("tokenizer.") and name not in (
@@ -115,7 +116,7 @@ def _add_vocabulary(writer: gguf.GGUFWriter) -> None:
 
 
 def _tables(random: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Embeddings, and the output layer that reads from the last one which token comes next."""
+    """The embeddings, and the output layer, which gives the next token for each embedding."""
     follows = _bigrams()
     known = sorted(follows)
     assert len(known) <= WIDTH, "each needs a direction of its own"
@@ -125,28 +126,30 @@ def _tables(random: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[n
     for token, direction in zip(known, directions, strict=True):
         embeddings[token] = direction
         for successor, share in follows[token].items():
-            # The norm before the output layer makes the direction WIDTH ** 0.5 long.
-            output[successor] += (SURE + np.log(share)) * direction * WIDTH**-0.5
+            # The norm before the output layer gives the direction a length of WIDTH ** 0.5.
+            output[successor] += (CERTAIN + np.log(share)) * direction * WIDTH**-0.5
     return embeddings, output
 
 
 def _bigrams() -> dict[int, dict[int, float]]:
-    """token -> successor -> its share, from texts in two kinds of words that never meet."""
+    """token -> next token -> its share, from texts of two kinds that have no word in common."""
     counts: dict[int, dict[int, float]] = {}
-    with head(resource("builtin_model/builtin.gguf")) as builtin:
-        vocab = Vocab(builtin)
-        for weight, text in _texts(Random(0), Words(vocab)):
-            asked = Piece("<|im_start|>assistant\n", markup=True)
-            tokens = vocab.encode([asked, Piece(text), Piece(END, markup=True)]).tokens
-            start = len(vocab.encode([asked]).tokens) - 1
+    with load_vocab_only(resource("builtin_model/builtin.gguf")) as builtin:
+        tokenizer = Tokenizer(builtin)
+        for weight, text in _texts(Random(0), Words(tokenizer)):
+            asked = PromptPart("<|im_start|>assistant\n", markup=True)
+            tokens = tokenizer.encode(
+                [asked, PromptPart(text), PromptPart(END, markup=True)]
+            ).tokens
+            start = len(tokenizer.encode([asked]).tokens) - 1
             for token, successor in zip(tokens[start:], tokens[start + 1 :], strict=False):
                 row = counts.setdefault(token, {})
                 row[successor] = row.get(successor, 0) + weight
-        # A string begins like a phrase; like a tag only where the grammar lets nothing else pass.
-        for tag in (vocab.encode([Piece(tag)]).tokens[0] for tag in TAGS):
+        # A JSON string begins like a phrase; it begins like a tag only if the grammar requires it.
+        for tag in (tokenizer.encode([PromptPart(tag)]).tokens[0] for tag in TAGS):
             for row in counts.values():
                 if tag in row:
-                    row[tag] *= SELDOM
+                    row[tag] *= RARE
     return {
         token: {successor: n / sum(row.values()) for successor, n in row.items()}
         for token, row in counts.items()
@@ -154,10 +157,10 @@ def _bigrams() -> dict[int, dict[int, float]]:
 
 
 class Words:
-    """Words of one token each: those of phrases, and others, of answers."""
+    """Words of one token each: some for phrases, others for answers."""
 
-    def __init__(self, vocab: Vocab) -> None:
-        pieces = [piece.decode(errors="ignore") for piece in vocab.pieces]
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        pieces = [piece.decode(errors="ignore") for piece in tokenizer.token_bytes]
         lower = [p for p in pieces if re.fullmatch(" [a-z]{4,9}", p) and p[1:] not in TAGS]
         random = Random(1)
         chosen = random.sample(lower, 200)
@@ -167,7 +170,8 @@ class Words:
 
 
 def _texts(random: Random, words: Words) -> Iterator[tuple[float, str]]:
-    """(weight, text): answers, and lists of phrases, which nobody writes unless made to."""
+    """(weight, text): answers, and lists of phrases, which the model only writes under a
+    grammar."""
     for _ in range(400):
         sentences = [
             random.choice(words.openings) + "".join(random.sample(words.answers, 11)) + "."
@@ -179,7 +183,7 @@ def _texts(random: Random, words: Words) -> Iterator[tuple[float, str]]:
             f'{"".join(random.sample(words.phrases, random.randint(6, 9)))}"}}'
             for tag in TAGS
         ]
-        yield SELDOM, "[" + ",".join(phrases) + "]"
+        yield RARE, "[" + ",".join(phrases) + "]"
 
 
 if __name__ == "__main__":

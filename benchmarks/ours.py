@@ -1,5 +1,7 @@
-"""(c) The job by sysgen-local: the command `sysgen run`, from rows in a file to rows in a file, as
-the others do it: the paper's four phases, the answers written without the original ones in view.
+"""(c) The job by sysgen-local: the command `sysgen run`, from rows in a file to rows in a file.
+
+As for the other contenders, it has the paper's four phases, and prompts without the original
+answers.
 
 python -m benchmarks.ours MODEL ROWS SLOTS SEED [PROMPT_SET]
 """
@@ -17,23 +19,23 @@ from typing import Any
 from benchmarks import job
 from sysgen_local.cli.commands import cli
 from sysgen_local.engine.llama import engine as llama
-from sysgen_local.engine.llama.grammar import Matcher
+from sysgen_local.engine.llama.grammar import GrammarMatcher
 from sysgen_local.engine.request import Completion, Request
 from sysgen_local.store import Store
 
 
-class Watched(llama.LlamaEngine):
-    """The engine, with what the command line does not tell. Seconds are wall time."""
+class MeasuredEngine(llama.LlamaEngine):
+    """The engine with measurements that the command does not print. Seconds are wall time."""
 
-    last: Watched
-    result: job.Result
+    last: MeasuredEngine
+    result: job.JobResult
 
     def __init__(self, *given: Any) -> None:
         started = time.perf_counter()
         super().__init__(*given)
         self.load_seconds = time.perf_counter() - started
         self.engine_seconds = 0.0
-        Watched.last = self
+        MeasuredEngine.last = self
 
     def complete(self, requests: Iterable[Request | None]) -> Iterator[Completion]:
         started = time.perf_counter()
@@ -44,9 +46,9 @@ class Watched(llama.LlamaEngine):
 
 
 def main(model: str, number: int, slots: int, seed: int, prompts: str = "default") -> None:
-    llama.LlamaEngine = Watched  # type: ignore[assignment,misc]
+    llama.LlamaEngine = MeasuredEngine  # type: ignore[assignment,misc]
     forced = _count_forced()
-    result = Watched.result = job.Result("c")
+    result = MeasuredEngine.result = job.JobResult("c")
     with tempfile.TemporaryDirectory() as folder:
         path, db = Path(folder, "rows.jsonl"), Path(folder, "sysgen.duckdb")
         path.write_text("".join(json.dumps(row) + "\n" for row in job.rows(number)))
@@ -62,7 +64,7 @@ def main(model: str, number: int, slots: int, seed: int, prompts: str = "default
         assert code == 0, f"sysgen run ended with {code}"
         with Store.open(db, read_only=True) as store:
             counts = store.counts()
-    engine = Watched.last
+    engine = MeasuredEngine.last
     result.seconds = ended - started - engine.load_seconds
     result.rows, result.final = counts.input, counts.final
     result.decode_seconds = engine.decode_seconds
@@ -82,16 +84,17 @@ def main(model: str, number: int, slots: int, seed: int, prompts: str = "default
 
 
 def _count_forced() -> list[int]:
-    """Grows by how many tokens a grammar forced, each time: they are decoded like a prompt."""
+    """A list to which each call of the grammar adds its number of forced tokens, which are decoded
+    like a prompt."""
     counts: list[int] = []
-    real = Matcher.forced
+    real = GrammarMatcher.fast_forward
 
-    def forced(self: Matcher) -> list[int]:
+    def forced(self: GrammarMatcher) -> list[int]:
         tokens = real(self)
         counts.append(len(tokens))
         return tokens
 
-    Matcher.forced = forced  # type: ignore[method-assign]
+    GrammarMatcher.fast_forward = forced  # type: ignore[method-assign]
     return counts
 
 

@@ -1,9 +1,9 @@
-"""What the engine costs without a model: every step's logits are there at once.
+"""The time of the engine without a model: the logits of every step are there immediately.
 
-llama_decode does nothing and rows of logits come from a stock; all else is as in a run:
-scheduling, filling the batch, drawing tokens, checking grammars. A step's own cost and a row's
-are told apart by runs with 1 and with 16 slots. There is one thread and nothing to wait for, so
-it is the processor's time that counts, the least of several runs.
+llama_decode does nothing, and logits come from a prepared array; the rest is as in a run:
+scheduling, filling the batch, sampling, grammars. Runs with 1 and with 16 slots give the time of a
+step and of each row in it. There is only one thread, which never waits, so the processor time is
+measured; the smallest of several runs counts.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import llama_cpp
 import numpy as np
 
 from sysgen_local.engine.llama.engine import LlamaEngine
-from sysgen_local.engine.llama.plan import Options
+from sysgen_local.engine.options import Options
 from sysgen_local.engine.request import GREEDY, Json, Message, Request, Sampling, Segment
 from sysgen_local.phases.tags import SCHEMA
 
@@ -50,7 +50,7 @@ def measure(model: Path, runs: int = 5) -> dict[str, tuple[float, float]]:
 def _step(model: Path, slots: int, sampling: Sampling, constraint: Json | None) -> float:
     """Seconds a step in which all slots write."""
     engine = LlamaEngine(model, Options(slots=slots, context=1024, threads=1))
-    stock = _stock(engine.vocab.size)
+    stock = _stock(engine.tokenizer.size)
     real = llama_cpp.llama_decode, llama_cpp.llama_get_logits
     step = 0
 
@@ -70,7 +70,7 @@ def _step(model: Path, slots: int, sampling: Sampling, constraint: Json | None) 
 
     llama_cpp.llama_decode, llama_cpp.llama_get_logits = decode, get_logits
     try:
-        deque(engine.complete(requests(1, 2)))  # what is made once, the grammar above all
+        deque(engine.complete(requests(1, 2)))  # everything that is made once, mainly the grammar
         before = engine.steps
         started = time.process_time()
         deque(engine.complete(requests(slots, STEPS)))
@@ -81,7 +81,7 @@ def _step(model: Path, slots: int, sampling: Sampling, constraint: Json | None) 
 
 
 def _stock(vocabulary: int) -> np.ndarray[Any, np.dtype[np.float32]]:
-    """Rows of logits with a token that stands out, as a model's do."""
+    """Rows of logits in which one token is clearly the likeliest, as in those of a model."""
     random = np.random.default_rng(0)
     stock = random.normal(0, 2, (SLOTS + 7, vocabulary)).astype(np.float32)
     stock[np.arange(SLOTS + 7), random.integers(100, 4000, SLOTS + 7)] = 18

@@ -50,8 +50,8 @@ class Client:
         }
         match request.constraint:
             case Json(schema):
-                wanted = {"name": "phrases", "schema": json.loads(schema)}
-                body["response_format"] = {"type": "json_schema", "json_schema": wanted}
+                form = {"name": "phrases", "schema": json.loads(schema)}
+                body["response_format"] = {"type": "json_schema", "json_schema": form}
             case Choice():
                 body["grammar"] = job.VERDICT
         answer = await self._http.post("/v1/chat/completions", json=body)
@@ -66,8 +66,8 @@ class Client:
             usage["completion_tokens"],
         )
 
-    async def row(self, work: job.Job[Row], result: job.Result) -> None:
-        """A row at a time in each of the slots, so that its prompts find its earlier ones."""
+    async def row(self, work: job.Job[Row], result: job.JobResult) -> None:
+        """Does one row. Each slot works on one row at a time, so that its KV cache is reused."""
         async with self._room:
             completion: Completion | None = None
             try:
@@ -81,7 +81,7 @@ class Client:
 
 
 async def run(
-    server: subprocess.Popen[bytes], client: Client, number: int, seed: int, result: job.Result
+    server: subprocess.Popen[bytes], client: Client, number: int, seed: int, result: job.JobResult
 ) -> None:
     await client.ready(server)
     rows = [job.row_of(i, entry) for i, entry in enumerate(job.rows(number), 1)]
@@ -103,7 +103,7 @@ def main(model: str, number: int, slots: int, seed: int) -> None:
         env=ENVIRONMENT,
     )
     client = Client(f"http://127.0.0.1:{port}", in_flight=slots * 2)
-    result = job.Result("b")
+    result = job.JobResult("b")
     try:
         asyncio.run(run(server, client, number, seed, result))
         server.terminate()

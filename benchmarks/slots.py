@@ -1,7 +1,7 @@
-"""How many of 200 greedy answers change with the number of slots.
+"""Counts how many of 200 greedy answers change with the number of slots.
 
-With the same number none does, whatever else is in the batch (the tests hold that); between
-numbers llama.cpp may add up in another order.
+With the same number of slots no answer changes, whatever else is in the batch; the tests check
+that. With other numbers, llama.cpp may add floating-point numbers in another order.
 
 python -m benchmarks.slots [GGUF]
 """
@@ -14,14 +14,14 @@ from pathlib import Path
 from benchmarks import job
 from sysgen_local.core.resources import resource
 from sysgen_local.engine.llama.engine import LlamaEngine
-from sysgen_local.engine.llama.plan import Options
+from sysgen_local.engine.options import Options
 from sysgen_local.engine.request import Message, Request, Segment
 
 JOBS = 200
 
 
 def main(model: Path, tokens: int = 64) -> None:
-    asked = [
+    requests = [
         Request(
             f"{i}", "slots", (Message("user", (Segment(row["instruction"]),)),), max_tokens=tokens
         )
@@ -30,7 +30,7 @@ def main(model: Path, tokens: int = 64) -> None:
     answers: dict[int, dict[str, str]] = {}
     for slots in (1, 4, 8, 16, 32):
         engine = LlamaEngine(model, Options(slots=slots, context=1024))
-        answers[slots] = {c.id: c.text for c in engine.complete(asked)}
+        answers[slots] = {c.id: c.text for c in engine.complete(requests)}
         engine.close()
         differ = sum(answers[slots][i] != text for i, text in answers[1].items())
         print(f"{slots:3} slots: {differ} of {JOBS} differ from 1 slot")

@@ -1,8 +1,8 @@
-"""Results as Markdown: the contenders side by side, and each target beside what was reached."""
+"""The results as Markdown: the contenders side by side, and each target with the result."""
 
 from __future__ import annotations
 
-from benchmarks.job import Result
+from benchmarks.job import JobResult
 
 NAMES = {
     "a": "(a) `Llama` in a loop",
@@ -23,14 +23,14 @@ COLUMNS = (
     "peak memory",
 )
 STEP, ROW = 150, 20
-"""Microseconds that the engine may take for a step, and for each row in it."""
+"""Target: microseconds of the engine for a step, and for each row in it."""
 
 Overhead = dict[str, tuple[float, float]]
 
 
-def contenders(results: dict[str, Result], slots: int) -> str:
-    """Ratios are in rows an hour. Tokens in are those asked with, what was shared included; for
-    (d) they are those decoded."""
+def contenders(results: dict[str, JobResult], slots: int) -> str:
+    """The table of the contenders. Ratios are of rows per hour. Tokens in are all prompt tokens,
+    including shared ones; for (d) they are the decoded ones."""
     lines = [_line("", *COLUMNS), "|---" * (len(COLUMNS) + 1) + "|"]
     for name, result in results.items():
         cells = (
@@ -48,8 +48,8 @@ def contenders(results: dict[str, Result], slots: int) -> str:
     return "\n".join(lines)
 
 
-def targets(results: dict[str, Result], overhead: Overhead) -> str:
-    """A line for each target that these results can tell of."""
+def targets(results: dict[str, JobResult], overhead: Overhead) -> str:
+    """One line for each target that these results measure."""
     lines = [_line("target", "wanted", "reached", ""), "|---|---|---|---|"]
     ours = results.get("c")
     if ours:
@@ -62,31 +62,32 @@ def targets(results: dict[str, Result], overhead: Overhead) -> str:
             lines.append(_target("of what (d) allows", 0.95, ratio(ours, results["d"]), ".1%"))
     for kind, (step, row) in overhead.items():
         reached = f"{step:.0f} us a step + {row:.1f} us a row"
-        wanted = f"<= {STEP} us + {ROW} us"
+        target = f"<= {STEP} us + {ROW} us"
         good = step <= STEP and row <= ROW
-        lines.append(_line(f"overhead, {kind}", wanted, reached, _verdict(good)))
+        lines.append(_line(f"overhead, {kind}", target, reached, _verdict(good)))
     return "\n".join(lines)
 
 
-def rate(result: Result) -> float:
-    """Rows an hour."""
+def rate(result: JobResult) -> float:
+    """Rows per hour."""
     return result.rows / result.seconds * 3600
 
 
-def ratio(one: Result, other: Result) -> float:
+def ratio(one: JobResult, other: JobResult) -> float:
     return rate(one) / rate(other)
 
 
-def decode_share(result: Result) -> float:
-    """Of the engine's wall time where it is known, else of the job's."""
+def decode_share(result: JobResult) -> float:
+    """The share of llama_decode in the engine's wall time or, if that is not known, in the
+    job's."""
     assert result.decode_seconds is not None
     engine: float = result.more.get("engine_seconds", result.seconds)
     return result.decode_seconds / engine
 
 
 def _target(what: str, least: float, reached: float, form: str) -> str:
-    wanted = f">= {least:{form}}"
-    return _line(what, wanted, f"{reached:{form}}", _verdict(reached >= least))
+    target = f">= {least:{form}}"
+    return _line(what, target, f"{reached:{form}}", _verdict(reached >= least))
 
 
 def _verdict(good: bool) -> str:

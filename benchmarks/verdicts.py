@@ -1,8 +1,9 @@
-"""Three ways to a row's verdicts, their cost and how far they agree.
+"""Three ways to get the verdicts of a row: their cost, and how often they agree.
 
-separate: a prompt for each phrase, what a row's prompts share computed once (what a run does);
-continued: asked as further turns of the chat that generated the phrases;
-JSON: one prompt with all phrases, one constrained list of labels.
+separate: one prompt for each phrase; the common part of a row's prompts is computed once (as in a
+    run);
+continued: further turns of the chat that generated the phrases;
+JSON: one prompt with all phrases, one list of labels under a grammar.
 
 python -m benchmarks.verdicts [GGUF] [PROMPT_SET] [ROWS]
 """
@@ -19,19 +20,19 @@ from benchmarks import job
 from sysgen_local.core.records import LABELS, Row
 from sysgen_local.core.resources import resource
 from sysgen_local.engine.llama.engine import LlamaEngine
-from sysgen_local.engine.llama.plan import Options
+from sysgen_local.engine.options import Options
 from sysgen_local.engine.request import Choice, Json, Message, Request, Segment
 from sysgen_local.phases.filter import Filter
 from sysgen_local.phases.generate import Generate
 from sysgen_local.phases.verify import Verify
-from sysgen_local.prompts.prompt_set import PromptSet
-from sysgen_local.running.stage import Stage
+from sysgen_local.prompts import PromptSet
+from sysgen_local.running.stage import AnyStage
 
 Labels = list[str]
 Way = Callable[[PromptSet, Row], job.Job[Labels]]
 
 
-def stages(row: Row, *steps: Stage) -> job.Job[Row]:
+def stages(row: Row, *steps: AnyStage) -> job.Job[Row]:
     for stage in steps:
         row = yield from job.step(stage, row)
     return row
@@ -78,7 +79,7 @@ def _phrases(row: Row) -> list[dict[str, str]]:
 
 
 def whole(prompts: PromptSet, row: Row, way: Way | None) -> job.Job[tuple[int, Labels]]:
-    """Phrases, and verdicts on them in the same slot."""
+    """(number of the row, its labels): the phrases and their verdicts in one slot."""
     row = yield from stages(row, Generate(prompts), Filter())
     if way is None or not _phrases(row):
         return row.row, []
@@ -96,7 +97,7 @@ def main(model: Path, prompt_set: str = "compact", number: int = 48) -> None:
         return found, engine.decoded_tokens - tokens, time.perf_counter() - started
 
     for way in (*WAYS.values(), None):
-        run(way)  # prefixes are computed and kept
+        run(way)  # computes the shared prefixes, which are kept
     _, tokens_before, seconds_before = run(None)
     reference: dict[int, Labels] = {}
     for name, way in WAYS.items():

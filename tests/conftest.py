@@ -30,9 +30,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(scope="session")
 def builtin() -> Path:
-    from sysgen_local.engine.llama.amx import leave_out_if_it_fails
+    from sysgen_local.engine.llama.amx import disable_if_broken
 
-    leave_out_if_it_fails()  # some tests give the file to `llama_cpp.Llama`
+    disable_if_broken()  # some tests give the file to `llama_cpp.Llama`
     return resource("builtin_model/builtin.gguf")
 
 
@@ -48,7 +48,7 @@ def smollm2() -> Path:
 def engine(builtin: Path) -> Iterator[object]:
     """The built-in model in llama.cpp, four slots."""
     from sysgen_local.engine.llama.engine import LlamaEngine
-    from sysgen_local.engine.llama.plan import Options
+    from sysgen_local.engine.options import Options
 
     engine = LlamaEngine(builtin, Options(slots=4))
     yield engine
@@ -105,8 +105,8 @@ def server(builtin: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     port = _free_port()
     serve = (
         "from runpy import run_module; "
-        "from sysgen_local.engine.llama.amx import leave_out_if_it_fails; "
-        "leave_out_if_it_fails(); run_module('llama_cpp.server', run_name='__main__')"
+        "from sysgen_local.engine.llama.amx import disable_if_broken; "
+        "disable_if_broken(); run_module('llama_cpp.server', run_name='__main__')"
     )
     command = [sys.executable, "-W", "ignore", "-c", serve, "--model", builtin]
     command += ["--port", port, "--n_ctx", 1024, "--logits_all", True, "--n_threads", 1]

@@ -19,10 +19,10 @@ class ScriptedEngine:
         slots: int = 4,
         *,
         description: str = "scripted",
-        room: int | None = None,
+        slot_tokens: int | None = None,
     ) -> None:
         self.description = description
-        self.room = room
+        self.slot_tokens = slot_tokens
         self._answer = answer
         self._slots = slots
         self._cancelled = False

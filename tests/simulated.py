@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sysgen_local.core.records import Conversation, Row, Turn
-from sysgen_local.engine.llama.pace import ON_CPU, StepTimes
 from sysgen_local.engine.llama.scheduler import Scheduler
+from sysgen_local.engine.llama.step_costs import CPU_COSTS, StepCosts
 from sysgen_local.engine.request import Completion, Costs, Flight, Load, Request
 from sysgen_local.running.pipeline import Pipeline
 from sysgen_local.running.progress import Pass, Progress, size_of
@@ -32,14 +32,14 @@ class Clock:
 @dataclass(slots=True)
 class _Sequence:
     request: Request
-    waiting: int
+    pending_tokens: int
     read: int
     to_write: int
     started: float
     slot: int = 0
     written: int = 0
-    reading: bool = True
-    piecemeal: bool = False
+    is_prefilling: bool = True
+    one_token_per_step: bool = False
     finish: str | None = None
 
 
@@ -48,11 +48,13 @@ class SimulatedEngine:
 
     description = "simulated"
 
-    def __init__(self, clock: Clock, costs: Costs, slots: int = 16, usual: Costs = ON_CPU) -> None:
+    def __init__(
+        self, clock: Clock, costs: Costs, slots: int = 16, usual: Costs = CPU_COSTS
+    ) -> None:
         self.clock = clock
         self.costs = costs
         self.slots = slots
-        self.times = StepTimes(usual)
+        self.times = StepCosts(usual)
         self.scheduler: Any = Scheduler(512)
         self.watch = lambda: None
 
@@ -69,21 +71,21 @@ class SimulatedEngine:
             if not running:
                 return
             shares = self.scheduler.schedule()
-            read = sum(s.length for s in shares if s.sequence.reading)
-            written = sum(s.length for s in shares if not s.sequence.reading)
+            read = sum(s.length for s in shares if s.sequence.is_prefilling)
+            written = sum(s.length for s in shares if not s.sequence.is_prefilling)
             step = self.costs.fixed + self.costs.read * read + self.costs.written * written
             self.clock.now += step
             self.times.add(read, written, step)
             for sequence, length in shares:
-                sequence.waiting -= length
-                if not sequence.waiting:
-                    sequence.reading = False
+                sequence.pending_tokens -= length
+                if not sequence.pending_tokens:
+                    sequence.is_prefilling = False
                     sequence.written += sequence.to_write > 0
-                    sequence.waiting = 1
+                    sequence.pending_tokens = 1
                     if sequence.written >= sequence.to_write:
                         sequence.finish = "stop"
             self.watch()
-            for done in self.scheduler.retire():
+            for done in self.scheduler.remove_finished():
                 yield Completion(
                     done.request.id, "", "stop", done.read + 480, done.written,
                     self.clock.now - done.started, tokens_decoded=done.read,
@@ -91,11 +93,18 @@ class SimulatedEngine:
 
     def load(self) -> Load:
         flights = tuple(
-            Flight(s.request.id, s.read - s.waiting * s.reading, s.written)
+            Flight(s.request.id, s.read - s.pending_tokens * s.is_prefilling, s.written)
             for s in self.scheduler.running
         )
         times = self.times
-        return Load(times.steps, times.read, times.written, self.slots, flights, times.costs)
+        return Load(
+            times.steps,
+            times.prefill_tokens,
+            times.generated_tokens,
+            self.slots,
+            flights,
+            times.costs,
+        )
 
     def cancel(self) -> None: ...
 
@@ -135,13 +144,13 @@ class Stage:
         return {}
 
 
-class Item(Row):
+class SimulatedItem(Row):
     def after(self, phase, result):
         return self
 
 
 @dataclass
-class Board:
+class SimulatedQueue:
     rows: Sequence[Row]
     done: dict[str, dict[int, Done]] = field(default_factory=dict)
     phases: Sequence[str] = ()
@@ -153,9 +162,9 @@ class Board:
             if before and row.row not in self.done.get(phase, {}):
                 yield row
 
-    def of(self, rows: Sequence[Row]) -> Board:
-        """The same board with some of its rows."""
-        return Board(rows, self.done, self.phases)
+    def of(self, rows: Sequence[Row]) -> SimulatedQueue:
+        """The same queue with some of its rows."""
+        return SimulatedQueue(rows, self.done, self.phases)
 
     def _passed(self, phase: str, row: int) -> bool:
         found = self.done.get(phase, {}).get(row)
@@ -176,7 +185,7 @@ def rows(number: int, seed: int, *, answer: float = 600, spread: float = 0.7, tu
         for _ in range(drawn.randint(1, turns)):
             said.append(Turn("user", "q" * round(300 * math.exp(drawn.gauss(0, spread)))))
             said.append(Turn("assistant", "a" * round(answer * math.exp(drawn.gauss(0, spread)))))
-        made.append(Item(i, Conversation(tuple(said), i)))
+        made.append(SimulatedItem(i, Conversation(tuple(said), i)))
     return made
 
 
@@ -256,25 +265,25 @@ def run(
     engine=SimulatedEngine,
     costs: Costs = CPU,
     slots: int = 16,
-    board: Board | None = None,
-    usual: Costs = ON_CPU,
+    queue: SimulatedQueue | None = None,
+    usual: Costs = CPU_COSTS,
     every: float = 2.0,
 ) -> Told:
     """Runs the stages; `passes` are (number of stages, weight of their model) where there are
     several."""
     clock = Clock()
     names = tuple(stage.phase for stage in the_stages)
-    board = board or Board(the_rows, phases=names)
-    progress = Progress(board.phases, rows=len(the_rows), clock=clock)
-    for name in board.phases:
-        for result in board.done.get(name, {}).values():
+    queue = queue or SimulatedQueue(the_rows, phases=names)
+    progress = Progress(queue.phases, rows=len(the_rows), clock=clock)
+    for name in queue.phases:
+        for result in queue.done.get(name, {}).values():
             if result.dropped:
                 progress.phases[name].dropped[result.dropped] += 1
             else:
                 progress.phases[name].done += 1
-    for name in board.phases:
-        for row in board.due(name):
-            progress.forecast.wait(name, size_of(row))
+    for name in queue.phases:
+        for row in queue.due(name):
+            progress.forecast.add_waiting(name, size_of(row))
     groups = passes or [(len(the_stages), None)]
     at, grouped = 0, []
     for number, _ in groups:
@@ -288,14 +297,14 @@ def run(
 
     def watch() -> None:
         if not said or clock.now - said[-1][0] >= every:
-            said.append((clock.now, progress.left))
+            said.append((clock.now, progress.seconds_left))
 
     base = next((weight for _, weight in groups if weight), 1.0)
     for number, group in enumerate(grouped):
         dearer = (groups[number][1] or base) / base
         one = engine(clock, Costs(*(cost * dearer for cost in costs)), slots, usual)
         one.watch = watch
-        progress.passing(number, one)
-        Pipeline(board, group, progress).run(one)
-    said.append((clock.now, progress.left))
+        progress.begin_pass(number, one)
+        Pipeline(queue, group, progress).run(one)
+    said.append((clock.now, progress.seconds_left))
     return Told(clock.now, said, progress)

@@ -6,9 +6,9 @@ from pathlib import Path
 FLOORS = [
     {"core"},
     {"store", "sources", "models", "engine"},
-    {"export", "prompts"},
+    {"exporting", "prompts"},
     {"running"},
-    {"evaluate", "phases"},
+    {"evaluation", "phases"},
     {"review", "report"},
     {"workflows"},
     {"__init__"},

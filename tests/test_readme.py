@@ -22,6 +22,13 @@ def test_every_command_stands_in_it():
                 assert f"`{inner}`" in README or f"{name} {inner}" in README, f"{name} {inner}"
 
 
+def test_the_two_commands_are_one_line_each_and_said_alike_elsewhere():
+    found = dict(re.findall(r"<!-- (\w+) command -->\n```sh\n(.*)\n```", README))
+    assert found.keys() == {"run", "test"}
+    quick = Path(__file__).resolve().parent.parent / "docs" / "quickstart.md"
+    assert found["run"] in quick.read_text().splitlines()
+
+
 def leaves(commands):
     for command in commands.values():
         yield from leaves(command.commands) if isinstance(command, click.Group) else [command]

@@ -1,1 +1,1 @@
-"""Is the data worth training on: what a run's rows look like, in counts with their intervals."""
+"""Quality of the data of a run: shares and other figures with 95 % intervals."""

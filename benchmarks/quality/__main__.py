@@ -1,4 +1,4 @@
-"""`python -m benchmarks.quality`: is the data worth training on, in figures with 95 % intervals."""
+"""`python -m benchmarks.quality`: the quality of the data in figures with 95 % intervals."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from benchmarks.quality.run import Command
 from sysgen_local.core.errors import SysgenError, UsageError
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "quality"
-"""Real rows and labelled phrases, where a checkout has them beside it."""
+"""Folder with real rows and labelled phrases, if they are beside the checkout."""
 
 
 def main(words: Sequence[str]) -> int:
-    """The exit code; what was found is printed."""
+    """Prints the figures. Returns the exit code."""
     own, extra = list(words), []
     if "--" in own:
         at = own.index("--")
@@ -90,7 +90,7 @@ def _measure(options: argparse.Namespace, extra: tuple[str, ...]) -> None:
 def _fresh(
     command: Command, rows: Sequence[Path], seed: int, options: argparse.Namespace
 ) -> Measured:
-    """A run into a store of its own, which is kept where that was asked for."""
+    """Runs the rows into a new store and measures it. With --keep the store is kept."""
     with tempfile.TemporaryDirectory() as folder:
         db = Path(folder, "run.duckdb")
         if options.keep is not None:
@@ -113,8 +113,8 @@ def _rows(given: Sequence[Path] | None) -> list[Path]:
 
 
 def _labelled(given: Path | None, command: Command | None) -> list[verdicts.Labelled]:
-    """The labelled phrases that were asked for; the default ones if they are there and something
-    can judge them."""
+    """The labelled phrases of --phrases, or the default ones if they exist. Empty if there is no
+    model to judge them."""
     path = given or DATA / "phrases.jsonl"
     if command is None:
         return []
@@ -125,7 +125,7 @@ def _labelled(given: Path | None, command: Command | None) -> list[verdicts.Labe
 
 
 def _object(heads: Sequence[str], found: Sequence[Measured], judged: Tree | None) -> dict[str, Any]:
-    """All of it for `--json`."""
+    """All figures for `--json`."""
     return {
         "runs": [
             {"name": head, "made_with": one.made_with, **plain(one.figures)}

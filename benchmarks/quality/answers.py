@@ -1,4 +1,4 @@
-"""New answers: what they keep of the original, what they obey, and what the checks saw."""
+"""Figures of new answers: agreement with the original, following the system message, checks."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ TENTHS = tuple(f"{i / 10:.1f} to {(i + 1) / 10:.1f}" for i in range(10))
 
 
 def answers(rows: Sequence[Row], final: Collection[int], *, first_only: bool = False) -> Tree:
-    """`final`: the numbers of the finished rows. `first_only`: only first turns were answered
-    anew."""
+    """All figures of this module. `final`: the numbers of the finished rows. `first_only`: only the
+    first turn of each row has a new answer."""
     finished = [row for row in rows if row.row in final]
     return {
         "results": results(rows, final, first_only=first_only),
@@ -23,8 +23,8 @@ def answers(rows: Sequence[Row], final: Collection[int], *, first_only: bool = F
 
 
 def results(rows: Sequence[Row], final: Collection[int], *, first_only: bool = False) -> Tree:
-    """Rows whose original answer has a result that a rule can read; with several turns, all
-    results of a row must be kept."""
+    """Figures of rows whose original answer has a result that a rule can read. A row with several
+    results must keep all of them."""
     from sysgen_local.phases.checks.results import final_result, keeps_result
 
     became, kept = [], []
@@ -52,9 +52,8 @@ def results(rows: Sequence[Row], final: Collection[int], *, first_only: bool = F
 
 
 def countable(rows: Sequence[Row], *, first_only: bool = False) -> Tree:
-    """Phrases of finished rows' system messages that ask for something countable, each in every
-    turn that was answered anew."""
-    from sysgen_local.phases.evidence import phrases_of
+    """How often new answers meet the countable demands of phrases in the system message."""
+    from sysgen_local.phases.answer_checks import phrases_of
 
     by_kind: dict[str, list[bool]] = {}
     for row in rows:
@@ -68,16 +67,16 @@ def countable(rows: Sequence[Row], *, first_only: bool = False) -> Tree:
 
 
 def checks(rows: Sequence[Row]) -> Tree:
-    """What phase `check` noted, of all rows that it looked at; nothing where it did not run."""
+    """The results of phase `check` for all rows that reached it; None if it did not run."""
     looked = [row.checked for row in rows if row.checked]
     if not looked:
         return {"checks": None}
-    seen = [check for one in looked for check in one.checks]
-    kinds = sorted({(check.by, check.kind) for check in seen})
+    every = [check for one in looked for check in one.checks]
+    kinds = sorted({(check.by, check.kind) for check in every})
     agrees = {True: "yes", False: "no", None: "nothing to look at"}
     return {
         "checks": {
-            f"{kind}, by {by}": _check([c for c in seen if (c.by, c.kind) == (by, kind)])
+            f"{kind}, by {by}": _check([c for c in every if (c.by, c.kind) == (by, kind)])
             for by, kind in kinds
         },
         "agrees": shares(Counter(agrees[one.agrees] for one in looked), len(looked)),
@@ -88,7 +87,7 @@ def checks(rows: Sequence[Row]) -> Tree:
 
 
 def _check(found: Sequence[Check]) -> Tree:
-    """`p`: how many have a probability in each tenth; a rule's are 0 or 1."""
+    """`p` is a histogram of the probabilities in ten parts. A rule gives only 0 or 1."""
     tree: dict[str, Tree | Leaf] = {"held": Share.among(check.p >= 0.5 for check in found)}
     if any(check.by != "rule" for check in found):
         tenths = Counter(TENTHS[min(int(check.p * 10), 9)] for check in found)
@@ -101,7 +100,7 @@ def _not_taken(faults: Sequence[str]) -> Tree:
 
 
 def _turns(row: Row, first_only: bool) -> Iterator[tuple[int, str, str]]:
-    """Every turn that was to be answered anew: its place, what was asked, and the original."""
+    """(index, user's text, original answer) of every turn that gets a new answer."""
     turns = row.conversation.turns
     for at, turn in enumerate(turns):
         if turn.role == "assistant":

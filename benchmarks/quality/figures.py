@@ -1,7 +1,7 @@
-"""What is measured, as numbers: shares and estimates with 95 % intervals, in a tree by name.
+"""The figures: shares and estimates with 95 % intervals, in a tree of names.
 
-A share's interval is Wilson's. Others come from a bootstrap whose unit is the row, because the
-phrases of one row are not independent of each other.
+The interval of a share is Wilson's. The other intervals come from a bootstrap over rows, because
+the phrases of one row are not independent.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ _Z = statistics.NormalDist().inv_cdf((1 + LEVEL) / 2)
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """`count` of `of`. `part`: one of several that make up the whole, so that where it is not
-    named there is none of it."""
+    """`count` of `of`. `part`: the share is one of several that add up to the whole, so if it is
+    missing in a tree its count there is 0."""
 
     count: int
     of: int
@@ -31,17 +31,17 @@ class Share:
 
     @classmethod
     def among(cls, found: Iterable[bool]) -> Share:
-        """How many of these are true."""
+        """The share of true values."""
         values = list(found)
         return cls(sum(values), len(values))
 
     @property
     def value(self) -> float | None:
-        """The share; None of nothing."""
+        """The share; None if `of` is 0."""
         return self.count / self.of if self.of else None
 
     def interval(self) -> tuple[float, float] | None:
-        """Wilson's 95 % interval; None of nothing."""
+        """Wilson's 95 % interval; None if `of` is 0."""
         if self.value is None:
             return None
         p, of = self.value, self.of
@@ -56,7 +56,7 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A number that is no share, from `of` rows. No interval where there are fewer than two."""
+    """A number other than a share, from `of` rows. It has no interval with fewer than two rows."""
 
     value: float | None
     low: float | None
@@ -65,7 +65,7 @@ class Estimate:
 
 
 Leaf = Share | Estimate | int | float | str | None
-"""None: there was nothing to measure."""
+"""None: there was no data to measure."""
 
 Tree = Mapping[str, "Tree | Leaf"]
 
@@ -77,11 +77,11 @@ def bootstrap(
     biased: bool = False,
     seed: int = 0,
 ) -> Estimate:
-    """The statistic of these units, with an interval by resampling them.
+    """The statistic of these units with a 95 % bootstrap interval.
 
-    The interval is that of the resamples' percentiles. For a `biased` statistic, which few units
-    make too small or too large (an entropy, a distance), it is the basic bootstrap's: a resample
-    is off from the sample as the sample is off from the truth.
+    The interval is made of percentiles of the resamples. A `biased` statistic is too small or too
+    large for few units (an entropy, a distance). For it, the interval is that of the basic
+    bootstrap: a resample differs from the sample as the sample differs from the population.
     """
     import numpy as np
 
@@ -102,24 +102,24 @@ def bootstrap(
 
 
 def mean(values: Sequence[float]) -> Estimate:
-    """With the interval of a bootstrap over the values."""
+    """The mean with a bootstrap interval over the values."""
     return bootstrap(values, lambda some: sum(some) / len(some))
 
 
 def shares(counts: Mapping[str, int], of: int) -> dict[str, Share]:
-    """Every count as a part of the same whole, the largest first."""
+    """The counts as shares of the same whole, the largest first."""
     return {name: Share(n, of, part=True) for name, n in Counter(counts).most_common()}
 
 
 def number(leaf: Leaf) -> float | None:
-    """The leaf's value, where it is a number."""
+    """The value of the leaf if it is a number."""
     value = leaf.value if isinstance(leaf, Share | Estimate) else leaf
     return value if isinstance(value, int | float) else None
 
 
 def walk(trees: Sequence[Tree]) -> Iterator[tuple[tuple[str, ...], list[Leaf] | None]]:
-    """Every path of several trees alike, each with its leaves (None for a branch), in order. A
-    tree that lacks a leaf gives None for it; a branch without anything is a leaf."""
+    """All paths of several trees in order, each with the leaves of all trees (None for a branch). A
+    tree without that leaf gives None. An empty branch is a leaf."""
     names = dict.fromkeys(name for tree in trees for name in tree)
     for name in names:
         found = [tree.get(name) for tree in trees]
@@ -133,8 +133,8 @@ def walk(trees: Sequence[Tree]) -> Iterator[tuple[tuple[str, ...], list[Leaf] | 
 
 
 def median(leaves: Sequence[Leaf]) -> float | None:
-    """Of those that are numbers; None where none is. A part that a tree does not name is 0 there;
-    other leaves that are missing are left out."""
+    """The median of the leaves that are numbers; None if none is. A missing leaf is left out; if it
+    is a part (see `Share`), it is 0."""
     parts = any(isinstance(leaf, Share) and leaf.part for leaf in leaves)
     values = [0.0 if parts and leaf is None else number(leaf) for leaf in leaves]
     found = [value for value in values if value is not None]
@@ -142,7 +142,7 @@ def median(leaves: Sequence[Leaf]) -> float | None:
 
 
 def medians(trees: Sequence[Tree]) -> dict[str, Any]:
-    """A tree of the medians of every number."""
+    """The tree of the medians of all numbers."""
     result: dict[str, Any] = {}
     for path, leaves in walk(trees):
         *above, name = path
@@ -157,7 +157,7 @@ def medians(trees: Sequence[Tree]) -> dict[str, Any]:
 
 
 def plain(tree: Tree) -> dict[str, Any]:
-    """The tree as JSON has it."""
+    """The tree as data for JSON."""
     return {
         name: plain(value) if isinstance(value, Mapping) else _plain(value)
         for name, value in tree.items()

@@ -1,4 +1,4 @@
-"""Whether rows in other languages become final, with a system message in the row's language."""
+"""Figures of rows in other languages: how many are final, and in which language their texts are."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ MISSING = "not available"
 
 
 def languages(rows: Sequence[Row], final: Collection[int]) -> Tree:
-    """Of the rows in each language but English, and of those in English. Rows whose language
-    cannot be told are counted, no more."""
+    """Figures for each language except English, and for English. Rows in an unknown language are
+    only counted."""
     try:
         from sysgen_local.core.language import row_language
     except ModuleNotFoundError:

@@ -1,4 +1,4 @@
-"""Everything that is measured of a store."""
+"""Measures a store: all figures of this package."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from benchmarks.quality.verdicts import spread
 from benchmarks.quality.words import demonstrations
 from sysgen_local.core.errors import UsageError
 from sysgen_local.core.records import Phase
-from sysgen_local.prompts.prompt_set import PromptSet
+from sysgen_local.prompts import PromptSet
 from sysgen_local.store import Store
 from sysgen_local.store.counts import Counts
-from sysgen_local.store.rows import Choice
+from sysgen_local.store.rows import RowQuery
 
 Say = Callable[[str], None]
 
@@ -34,14 +34,15 @@ _NAMED: dict[Phase, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A store's figures, and what it was made with."""
+    """The figures of a store, and the model and settings that made it."""
 
     made_with: dict[str, str]
     figures: Tree
 
 
 def measure_copy(db: Path, prompts: str | None, say: Say) -> Measured:
-    """As `measure`, of a copy: opening a store of an older version would change the file."""
+    """Measures a copy of the store, because opening a store of an older version changes the
+    file."""
     if not db.is_file():
         raise UsageError(f"there is no store at {db}", hint="`sysgen run` makes one; see --db")
     with tempfile.TemporaryDirectory() as folder:
@@ -53,12 +54,12 @@ def measure_copy(db: Path, prompts: str | None, say: Say) -> Measured:
 
 
 def measure(db: Path, prompts: str | None, say: Say, *, seconds: float | None = None) -> Measured:
-    """`prompts`: the set whose demonstrations phrases are compared with, where it is not the one
-    that the store names. `seconds`: how long the run took."""
+    """Measures the store. `prompts`: the prompt set whose demonstrations the phrases are compared
+    with; None for the set that the store names. `seconds`: the duration of the run."""
     with Store.open(db) as store:
         counts = store.counts()
-        rows = store.find(Choice(limit=None))
-        final = {row.row for row in store.find(Choice("final", limit=None))}
+        rows = store.find(RowQuery(limit=None))
+        final = {row.row for row in store.find(RowQuery("final", limit=None))}
         respond = store.recipe("respond")
         first_only = respond is not None and respond.facts.get("turns") == "first"
         made_with = _made_with(store)
@@ -98,7 +99,7 @@ def _rows(counts: Counts, seconds: float | None) -> Tree:
 
 
 def _made_with(store: Store) -> dict[str, str]:
-    """Model, prompts and the like, as the recipes name them."""
+    """Model, prompts and other facts of the recipes."""
     found: dict[str, str] = {}
     for phase, names in _NAMED.items():
         if recipe := store.recipe(phase):
@@ -107,7 +108,7 @@ def _made_with(store: Store) -> dict[str, str]:
 
 
 def _prompts(store: Store, given: str | None, say: Say) -> PromptSet | None:
-    """The prompt set of the demonstrations; None, with a word, where it cannot be known."""
+    """The prompt set of the demonstrations; None, after a message, if it is not known."""
     recipe = store.recipe("generate")
     name = given or (recipe.facts.get("prompt_set") if recipe else None)
     if name is None:

@@ -1,4 +1,4 @@
-"""Phrases that came from elsewhere than the row, or say what another one says."""
+"""Figures of phrases: copies of demonstrations, and repetitions of other phrases."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from benchmarks.quality.words import (
     says_something,
 )
 from sysgen_local.core.records import Phrase, Row
-from sysgen_local.phases.words import normal
+from sysgen_local.phases.words import normalized
 
 SHOWN = 5
-"""Most frequent phrases that are named."""
+"""Number of the most frequent phrases that are listed."""
 
 
 def phrases(rows: Sequence[Row], shown: Demonstrations | None) -> Tree:
-    """As the model wrote them, as the filter left them, and those judged good."""
+    """Figures of the generated phrases, of the filtered ones, and of those judged good."""
     stages = {
         "generated": [(row, row.generated.phrases) for row in rows if row.generated],
         "filtered": [(row, row.filtered.phrases) for row in rows if row.filtered],
@@ -36,13 +36,13 @@ def phrases(rows: Sequence[Row], shown: Demonstrations | None) -> Tree:
 
 
 def good(row: Row) -> tuple[Phrase, ...]:
-    """The row's phrases that the judge called good."""
+    """The phrases of the row that were judged good."""
     verdicts = row.verified.verdicts if row.verified else ()
     return tuple(Phrase(v.tag, v.text) for v in verdicts if v.label == "good")
 
 
 def in_system(row: Row) -> tuple[Phrase, ...]:
-    """Those of them that stand in its system message."""
+    """The good phrases that are in its system message."""
     system = (row.verified.system if row.verified else None) or ""
     return tuple(phrase for phrase in good(row) if phrase.text in system)
 
@@ -52,7 +52,7 @@ def _stage(found: Sequence[tuple[Row, Sequence[Phrase]]], shown: Demonstrations 
     number = sum(map(len, texts))
     near = [near_duplicates(of) for of in texts]
     again = repeated(texts)
-    several = {normal(text) for text in again}
+    several = {normalized(text) for text in again}
     tree: dict[str, Tree | Share | int | None] = {
         "phrases": number,
         "four_words_of_a_demonstration": None,
@@ -60,7 +60,7 @@ def _stage(found: Sequence[tuple[Row, Sequence[Phrase]]], shown: Demonstrations 
         "or_of_its_conversation": None,
         "near_duplicates_within_a_row": Share(sum(near), number),
         "rows_with_near_duplicates": Share.among(n > 0 for n in near),
-        "text_in_several_rows": Share.among(normal(t) in several for of in texts for t in of),
+        "text_in_several_rows": Share.among(normalized(t) in several for of in texts for t in of),
         "most_frequent": {t: Share(n, len(texts)) for t, n in again.most_common(SHOWN)},
     }
     if shown is not None:
@@ -76,7 +76,7 @@ def _stage(found: Sequence[tuple[Row, Sequence[Phrase]]], shown: Demonstrations 
 def _with_own_texts(
     found: Sequence[tuple[Row, Sequence[Phrase]]],
 ) -> Iterator[tuple[str, list[str]]]:
-    """Every phrase with the texts of its row's conversation."""
+    """(phrase, texts of its row's conversation) for all phrases."""
     for row, of in found:
         own = [turn.content for turn in row.conversation.turns]
         for phrase in of:

@@ -1,4 +1,4 @@
-"""The figures as lines of text: one column a run and, of several, their median."""
+"""Prints the figures as text: one column for each run and, for several runs, their median."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ WIDTH = 30
 
 
 def lines(heads: Sequence[str], trees: Sequence[Tree]) -> list[str]:
-    """`heads`: what each tree is of."""
+    """The lines of the table. `heads` are the names of the trees."""
     several = len(trees) > 1
     cells = [*heads, "median"] if several else list(heads)
     result = [_line("", cells)] if several else []
@@ -20,7 +20,7 @@ def lines(heads: Sequence[str], trees: Sequence[Tree]) -> list[str]:
         if leaves is None:
             result += [""] * (len(path) == 1) + [label]
             continue
-        cells = [_said(leaf) for leaf in leaves]
+        cells = [_cell(leaf) for leaf in leaves]
         if several:
             cells.append(_median(leaves))
         result.append(_line(label, cells))
@@ -31,7 +31,7 @@ def _line(label: str, cells: Sequence[str]) -> str:
     return f"{label:{LABEL}} " + " ".join(f"{cell:{WIDTH}}" for cell in cells).rstrip()
 
 
-def _said(leaf: Leaf) -> str:
+def _cell(leaf: Leaf) -> str:
     match leaf:
         case None:
             return "-"

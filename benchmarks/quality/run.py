@@ -1,4 +1,4 @@
-"""The runs that are measured: the command `sysgen run`, in this process."""
+"""The runs to measure: the command `sysgen run` in this process."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from sysgen_local.core.errors import SysgenError
 
 
 class InterruptedRunError(SysgenError):
-    """Ctrl-C; nothing is measured of a run that was stopped."""
+    """Ctrl-C was pressed. A stopped run is not measured."""
 
     exit_code = 130
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """`extra`: options of `sysgen run` as they are."""
+    """The arguments of `sysgen run`. `extra` are further options, passed unchanged."""
 
     model: str
     prompts: str | None = None
@@ -26,14 +26,14 @@ class Command:
     extra: tuple[str, ...] = ()
 
     def over(self, rows: Sequence[Path], db: Path, seed: int) -> float:
-        """The whole job; how many seconds it took, loading the model included."""
+        """Does all phases. Returns the seconds, including loading the model."""
         limit = [] if self.limit is None else ["--limit", str(self.limit)]
         started = time.perf_counter()
         self._run(*map(str, rows), "--db", str(db), "--seed", str(seed), *limit)
         return time.perf_counter() - started
 
     def verify(self, db: Path) -> None:
-        """Phase 3 over the phrases that this store holds."""
+        """Does phase 3 for the phrases in this store."""
         self._run("--db", str(db), "--phase", "verify")
 
     def _run(self, *words: str) -> None:

@@ -1,4 +1,4 @@
-"""Tags and sets of tags a row, beside those of the paper's three generators."""
+"""Figures of tags and tag sets per row, compared with the paper's three generators."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ PAPER: dict[Tag, int] = {
     "role": 95, "content": 95, "task": 97, "action": 72, "style": 66, "background": 62, "tool": 10,
     "format": 58,
 }  # fmt: skip
-"""Per cent of rows with the tag after the filter: mean of the paper's three generators (its Table
-8), in the whole numbers that our targets were set against."""
+"""Percentage of rows with the tag after the filter: the mean of the paper's three generators (its
+table 8), rounded to the whole numbers of our targets."""
 
 Tags = frozenset[str]
 
 
 def tags(rows: Sequence[Sequence[Phrase]]) -> Tree:
-    """What the phrases of these rows say of their tags."""
+    """The figures of the tags of these rows' phrases."""
     sets = [frozenset(phrase.tag for phrase in row) for row in rows]
     counts = Counter(sets)
     most = max(counts, key=lambda one: (counts[one], _named(one)), default=None)
@@ -38,19 +38,18 @@ def tags(rows: Sequence[Sequence[Phrase]]) -> Tree:
 
 
 def entropy(values: Iterable[object]) -> float:
-    """In bits, of how often each value comes."""
+    """The entropy of the values' frequencies, in bits."""
     counts = Counter(values)
     of = counts.total()
     return sum(n / of * math.log2(of / n) for n in counts.values())
 
 
 def distance(sets: Sequence[Tags]) -> float:
-    """Mean over the tags: by how many points the share of rows with it differs from the
-    paper's."""
+    """The mean difference to the paper's shares of rows with each tag, in percentage points."""
     shares = {tag: 100 * sum(tag in one for one in sets) / len(sets) for tag in TAGS}
     return sum(abs(shares[tag] - PAPER[tag]) for tag in TAGS) / len(TAGS)
 
 
 def _named(one: Tags) -> str:
-    """In the canonical order of the tags."""
+    """The tags of the set as text, in canonical order."""
     return " ".join(tag for tag in TAGS if tag in one) or "none"

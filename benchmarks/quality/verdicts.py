@@ -1,4 +1,5 @@
-"""Verdicts: how they are spread over the tags, and how well they tell labelled phrases apart."""
+"""Figures of verdicts: their distribution over the tags, and their agreement with labelled
+phrases."""
 
 from __future__ import annotations
 
@@ -26,12 +27,12 @@ from sysgen_local.core.records import (
     Verdict,
     in_order,
 )
-from sysgen_local.evaluate.benchmarks.files import checked, entries
+from sysgen_local.evaluation.benchmarks.files import checked, entries
 from sysgen_local.store import Store
-from sysgen_local.store.rows import Choice
+from sysgen_local.store.rows import RowQuery
 
 FEWEST_GOOD = 5
-"""Good phrases that a tag must have to count for the least recall."""
+"""Minimum number of good phrases of a tag for the least recall."""
 
 _HINT = (
     'each line is {"row": "gsm8k:1", "instruction": ..., "answer": ..., "tag": "role", "text": '
@@ -40,7 +41,7 @@ _HINT = (
 
 
 def spread(rows: Sequence[Row]) -> Tree:
-    """What the judge said of the phrases of a run."""
+    """The distribution of the verdicts of a run."""
     found = [v for row in rows if row.verified for v in row.verified.verdicts]
     return {
         name: {
@@ -53,7 +54,7 @@ def spread(rows: Sequence[Row]) -> Tree:
 
 
 class Labelled(BaseModel):
-    """A phrase that people judged, and the row it was written for."""
+    """A phrase that people labelled, and the row that it was written for."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -67,20 +68,20 @@ class Labelled(BaseModel):
 
     @property
     def group(self) -> tuple[str, str]:
-        """Phrases of one row by one writer are judged together, as they were written."""
+        """The phrases of one row by one writer are judged together, as they were written."""
         return self.row, self.made_by
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A labelled phrase with the verdict on it; None where its row could not be judged."""
+    """A labelled phrase with its verdict; None if its row could not be judged."""
 
     phrase: Labelled
     verdict: Verdict | None
 
 
 def read(path: Path) -> list[Labelled]:
-    """Raises UsageError that names file, line and field."""
+    """The labelled phrases of a file. Raises UsageError with file, line and field."""
     found = [checked(Labelled, entry, hint=_HINT) for entry in entries(path)]
     if not found:
         raise UsageError(f"{path} holds no phrases", hint=_HINT)
@@ -88,8 +89,8 @@ def read(path: Path) -> list[Labelled]:
 
 
 def judge(phrases: Sequence[Labelled], db: Path, verify: Callable[[Path], None]) -> list[Judged]:
-    """The phrases with their verdicts. `db` is a store to make, whose rows' phrases are these;
-    `verify` does phase 3 over it."""
+    """The phrases with their verdicts. `db` is the path of a new store, which gets these phrases;
+    `verify` does phase 3 for it."""
     groups: dict[tuple[str, str], list[Labelled]] = {}
     for phrase in phrases:
         groups.setdefault(phrase.group, []).append(phrase)
@@ -107,10 +108,10 @@ def judge(phrases: Sequence[Labelled], db: Path, verify: Callable[[Path], None])
     verify(db)
     judged = []
     with Store.open(db) as store:
-        for row in store.find(Choice(limit=None)):
+        for row in store.find(RowQuery(limit=None)):
             verdicts = row.verified.verdicts if row.verified else ()
-            said = {(v.tag, v.text): v for v in verdicts}
-            judged += [Judged(p, said.get((p.tag, p.text))) for p in rows[row.row]]
+            by_phrase = {(v.tag, v.text): v for v in verdicts}
+            judged += [Judged(p, by_phrase.get((p.tag, p.text))) for p in rows[row.row]]
     return judged
 
 
@@ -120,7 +121,7 @@ def _conversation(phrases: Sequence[Labelled]) -> Conversation:
 
 
 def measured(judged: Sequence[Judged]) -> Tree:
-    """How far verdicts and labels agree: of all, by tag, and by who wrote the phrases."""
+    """The agreement of verdicts and labels: for all phrases, by tag, and by writer."""
     known = [one for one in judged if one.verdict is not None]
     by_tag = {tag: of for tag in TAGS if (of := [j for j in known if j.phrase.tag == tag])}
     makers = dict.fromkeys(j.phrase.made_by for j in known)
@@ -133,7 +134,9 @@ def measured(judged: Sequence[Judged]) -> Tree:
         "least_recall_of_good": None if least is None else enough[least],
         "which_is_that_of": least,
         "verdicts_on": {
-            label: shares(_said(known, label), sum(j.phrase.label == label for j in known))
+            label: shares(
+                _verdict_counts(known, label), sum(j.phrase.label == label for j in known)
+            )
             for label in LABELS
         },
         "by_tag": {tag: _agreement(of) for tag, of in by_tag.items()},
@@ -159,8 +162,8 @@ def _agreement(judged: Sequence[Judged]) -> Tree:
 
 
 def auc(scored: Sequence[tuple[float, bool]]) -> float | None:
-    """The probability that a positive one has the larger score than another; a tie counts half.
-    None where there are not both kinds."""
+    """The area under the ROC curve of (score, is positive): the probability that a positive one has
+    a larger score than a negative one. A tie counts half. None unless there are both kinds."""
     positive = [score for score, truth in scored if truth]
     others = sorted(score for score, truth in scored if not truth)
     if not positive or not others:
@@ -170,7 +173,7 @@ def auc(scored: Sequence[tuple[float, bool]]) -> float | None:
 
 
 def recall_of_good(judged: Sequence[Judged]) -> Share:
-    """Of the phrases labelled good, those that the verdict keeps."""
+    """The share of phrases labelled good whose verdict is good."""
     return Share.among(_label(one) == "good" for one in judged if one.phrase.label == "good")
 
 
@@ -178,7 +181,7 @@ def _label(one: Judged) -> Label | None:
     return one.verdict.label if one.verdict else None
 
 
-def _said(judged: Sequence[Judged], label: Label) -> Mapping[str, int]:
-    """Verdict -> phrases with this label."""
-    said = [_label(one) for one in judged if one.phrase.label == label]
-    return {verdict: said.count(verdict) for verdict in LABELS}
+def _verdict_counts(judged: Sequence[Judged], label: Label) -> Mapping[str, int]:
+    """Verdict -> number of phrases with this label."""
+    labels = [_label(one) for one in judged if one.phrase.label == label]
+    return {verdict: labels.count(verdict) for verdict in LABELS}

@@ -1,4 +1,4 @@
-"""Texts compared word by word: what is lifted from a demonstration, what says the same twice."""
+"""Compares texts word by word: copies of demonstrations, near-duplicates, repeated phrases."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from pathlib import Path
 from typing import Any
 
 from sysgen_local.core.resources import resource
-from sysgen_local.phases.words import normal
-from sysgen_local.prompts.prompt_set import PromptSet
+from sysgen_local.phases.words import normalized
+from sysgen_local.prompts import PromptSet
 
 Grams = frozenset[str]
 
 WORDS = 4
-"""So many words in a row are taken for lifted."""
+"""Length of a word n-gram that counts as copied."""
 
 CHARACTERS = 8
-"""The same for scripts without spaces, whose words have two characters or so."""
+"""Length of a character n-gram in scripts without spaces, whose words have about two characters."""
 
 NEAR = 0.6
-"""Jaccard similarity of content words from which on two phrases say the same."""
+"""Minimum Jaccard similarity of the content words of near-duplicates."""
 
 _UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]+")
 _HEADING = re.compile(r"^# (system|user|assistant)[ \t]*$", re.MULTILINE)
@@ -40,16 +40,16 @@ _FUNCTION_WORDS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Demonstrations:
-    """Grams of a prompt set's demonstrations: of their phrases, and of the conversations that
-    those were written for."""
+    """The n-grams of a prompt set's demonstrations: of the phrases, and of the conversations that
+    they were written for."""
 
     phrases: Grams
     conversations: Grams
 
 
 def demonstrations(prompts: PromptSet) -> Demonstrations:
-    """Those for phase 1. The conversations are the user messages without a variable in every file
-    of the set whose name, or whose folder's, begins with `generate`."""
+    """The demonstrations for phase 1. The conversations are the user messages without a variable in
+    every file of the set whose name, or whose folder's name, begins with `generate`."""
     folder = Path(prompts.name)
     folder = folder if folder.is_dir() else resource("prompts") / prompts.name
     conversations: list[str] = []
@@ -64,8 +64,8 @@ def demonstrations(prompts: PromptSet) -> Demonstrations:
 
 @lru_cache(maxsize=1024)
 def grams(text: str) -> Grams:
-    """Every four words in a row, and every eight characters of a script without spaces."""
-    plain = normal(text)
+    """All n-grams of four words, and of eight characters in scripts without spaces."""
+    plain = normalized(text)
     words = _UNSPACED.sub(" ", plain).split()
     found = {" ".join(words[i : i + WORDS]) for i in range(len(words) - WORDS + 1)}
     for run in _UNSPACED.findall(plain):
@@ -78,23 +78,21 @@ def _all(texts: Iterable[str]) -> Grams:
 
 
 def lifted(phrase: str, demonstrated: Grams, own: Iterable[str]) -> Grams:
-    """What the phrase shares with a demonstration, four words in a row, that none of the row's
-    own texts has."""
+    """The n-grams that the phrase shares with a demonstration and not with the row's own texts."""
     shared = grams(phrase) & demonstrated
     return shared - _all(own) if shared else shared
 
 
 def says_something(gram: str) -> bool:
-    """Whether it has two content words or more: "you may use a" and "as to a child" begin and end
-    phrases of all kinds. Without spaces between words nothing is told."""
+    """Whether it has at least two content words. "you may use a" and "as to a child" are in phrases
+    of all kinds. Always True for a script without spaces."""
     return sum(word not in _FUNCTION_WORDS for word in gram.split()) > 1 or " " not in gram
 
 
 @lru_cache(maxsize=4096)
 def content_words(text: str) -> frozenset[str]:
-    """The stems of all words but function words; pairs of characters of a script without
-    spaces."""
-    plain = normal(text)
+    """The stems of all content words; in scripts without spaces, pairs of characters."""
+    plain = normalized(text)
     words = [w for w in _UNSPACED.sub(" ", plain).split() if w not in _FUNCTION_WORDS]
     pairs = (run[i : i + 2] for run in _UNSPACED.findall(plain) for i in range(len(run) - 1))
     return frozenset({_stem(word) for word in words} | set(pairs))
@@ -113,23 +111,25 @@ def _stemmer() -> Any:
 
 
 def near(one: str, other: str) -> bool:
-    """Whether two phrases have nearly the same content words."""
-    mine, its = content_words(one), content_words(other)
-    return bool(mine | its) and len(mine & its) >= NEAR * len(mine | its)
+    """Whether two phrases are near-duplicates by their content words."""
+    first, second = content_words(one), content_words(other)
+    return bool(first | second) and len(first & second) >= NEAR * len(first | second)
 
 
 def near_duplicates(phrases: Sequence[str]) -> int:
-    """Of a row's phrases, how many are near one before them."""
+    """How many of a row's phrases are near-duplicates of an earlier one."""
     return sum(
         any(near(phrase, before) for before in phrases[:i]) for i, phrase in enumerate(phrases)
     )
 
 
 def repeated(rows: Iterable[Iterable[str]]) -> Counter[str]:
-    """Phrase -> rows it stands in, of those that stand in several. Case and punctuation aside;
-    spelled as it came first."""
+    """Phrase -> number of rows, for phrases in several rows. Case and punctuation are ignored; the
+    spelling is that of the first one."""
     spelled: dict[str, str] = {}
     found: Counter[str] = Counter()
     for row in rows:
-        found.update(dict.fromkeys(spelled.setdefault(normal(text), text) for text in row).keys())
+        found.update(
+            dict.fromkeys(spelled.setdefault(normalized(text), text) for text in row).keys()
+        )
     return Counter({text: n for text, n in found.items() if n > 1})

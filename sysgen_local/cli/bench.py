@@ -45,11 +45,8 @@ def _numbers(context: click.Context, parameter: click.Parameter, value: str) -> 
 def bench(
     model: str,
     slots: list[int],
-    gpu_layers: int | None,
-    threads: int | None,
-    batch: int | None,
-    flash: bool | None,
     as_json: bool,
+    **given: Any,
 ) -> int:
     """Measure how fast a model reads and writes here, and what rows an hour to expect.
 
@@ -62,13 +59,14 @@ def bench(
       sysgen bench --model qwen2.5-7b --slots 8,16,32
       sysgen bench --model qwen2.5-7b --slots 16 --flash --batch 1024
     """
-    from sysgen_local.models import check, resolve
-    from sysgen_local.running.executor import machine
+    from sysgen_local.engine.options import Options
+    from sysgen_local.models import check, resolve_file
     from sysgen_local.workflows import throughput as measuring
+    from sysgen_local.workflows.options import Given
 
-    path = resolve(model).path
+    path = resolve_file(model).path
     check(path)
-    options = machine(gpu_layers=gpu_layers, threads=threads, batch=batch, flash=flash)
+    options = Given(given).take(Options)
     found: list[dict[str, Any]] = []
     if not as_json:
         click.echo("slots   reads tokens/s   writes tokens/s   rows/h")

@@ -12,7 +12,7 @@ import click
 from sysgen_local.core import terminal
 
 if TYPE_CHECKING:
-    from sysgen_local.models.catalogue import Entry
+    from sysgen_local.models.catalogue import CatalogueEntry
 
 _AMX = [
     "This build's code for AMX failed when tried, so AMX is left out. A newer compiler (GCC 14) "
@@ -74,7 +74,7 @@ def doctor() -> None:
     for name, where in _packaged():
         table.add_row(name, escape(where))
     console.print(table, soft_wrap=True)
-    for line in _advice(offload) + (_AMX if amx.fails() else []):
+    for line in _advice(offload) + (_AMX if amx.is_broken() else []):
         console.print(line, soft_wrap=True, highlight=False)
 
 
@@ -83,7 +83,7 @@ def _packaged() -> list[tuple[str, str]]:
     from sysgen_local.core.errors import UsageError
     from sysgen_local.models import load_catalogue, package
 
-    def where(entry: Entry) -> str:
+    def where(entry: CatalogueEntry) -> str:
         try:
             return str(package.find(entry))
         except UsageError as error:

@@ -12,9 +12,10 @@ import click
 
 from sysgen_local.cli import options as opt
 from sysgen_local.core import terminal
+from sysgen_local.engine.options import Options
 
 if TYPE_CHECKING:
-    from sysgen_local.evaluate.benchmarks.benchmark import Benchmark
+    from sysgen_local.evaluation.benchmarks.benchmark import BenchmarkName
     from sysgen_local.workflows.benchmark import Setting
 
 DATABASE = click.option(
@@ -116,7 +117,6 @@ def evaluate() -> None:
 @opt.options(MODELS, ASKING, [JUDGE_PROMPT, LIMIT], opt.MACHINE, SHOWING, database=DATABASE)
 @click.option("--structure", type=opt.PATH, help="Score verdicts made elsewhere: what was judged.")
 @click.option("--verdicts", type=opt.PATH, help="... and what was said of each criterion.")
-@opt.taking_machine
 def sysbench(
     dialogues: Path | None,
     structure: Path | None,
@@ -138,12 +138,11 @@ def sysbench(
       sysgen evaluate sysbench dialogues.json --model mine.gguf --history gold --json
       sysgen evaluate sysbench --structure structure.jsonl --verdicts verdicts.jsonl --json
     """
-    from sysgen_local.evaluate.benchmarks.benchmark import load
     from sysgen_local.report.benchmarks import sysbench_table
 
     if dialogues is None:
-        from sysgen_local.evaluate.benchmarks.sysbench import score
-        from sysgen_local.evaluate.benchmarks.verdicts import read_verdicts
+        from sysgen_local.evaluation.benchmarks.sysbench import score
+        from sysgen_local.evaluation.benchmarks.verdicts import read_verdicts
 
         if structure is None or verdicts is None:
             raise click.UsageError("name DIALOGUES, or both --structure and --verdicts")
@@ -151,7 +150,7 @@ def sysbench(
     else:
         if structure or verdicts:
             raise click.UsageError("--structure and --verdicts go without DIALOGUES")
-        found = _examine(load("sysbench", dialogues, limit=limit), **given)
+        found = _examine("sysbench", dialogues, limit=limit, **given)
         if found is None:
             return 130
         scores = found
@@ -165,7 +164,6 @@ def sysbench(
     MODELS, ASKING, [JUDGE_PROMPT, SEES, SOURCES, LIMIT], opt.MACHINE, SHOWING, database=DATABASE
 )
 @click.option("--replies", type=opt.PATH, help="Score judge's replies that were made elsewhere.")
-@opt.taking_machine
 def multifacet(
     instances: Path | None,
     replies: Path | None,
@@ -188,17 +186,16 @@ def multifacet(
       sysgen evaluate multifacet bench.jsonl --model mine.gguf --system-in user
       sysgen evaluate multifacet bench.jsonl --replies replies.json --json
     """
-    from sysgen_local.evaluate.benchmarks.benchmark import load
-    from sysgen_local.evaluate.benchmarks.instances import read_sources
+    from sysgen_local.evaluation.benchmarks.instances import read_sources
     from sysgen_local.report.benchmarks import multifacet_table
 
-    table = read_sources(sources) if sources else None
     if replies is not None:
+        table = read_sources(sources) if sources else None
         scores = _replies(replies, instances, table)
     elif instances is None:
         raise click.UsageError("name INSTANCES, or --replies")
     else:
-        found = _examine(load("multifacet", instances, limit=limit, table=table), **given)
+        found = _examine("multifacet", instances, limit=limit, sources=sources, **given)
         if found is None:
             return 130
         scores = found
@@ -209,8 +206,8 @@ def multifacet(
 def _replies(path: Path, instances: Path | None, table: Mapping[str, str] | None) -> dict[str, Any]:
     from dataclasses import asdict
 
-    from sysgen_local.evaluate.benchmarks.instances import read_instances, read_replies
-    from sysgen_local.evaluate.benchmarks.multifacet import score
+    from sysgen_local.evaluation.benchmarks.instances import read_instances, read_replies
+    from sysgen_local.evaluation.benchmarks.multifacet import score
 
     found = read_replies(path, read_instances(instances) if instances else None)
     return {
@@ -240,46 +237,32 @@ def setting(
 
 
 def _examine(
-    benchmark: Benchmark,
+    benchmark: BenchmarkName,
+    questions: Path,
     *,
     model: str | None,
-    judge: str | None,
     db: Path,
-    machine: dict[str, Any],
-    retry_failed: bool,
     quiet: bool,
     **given: Any,
 ) -> dict[str, Any] | None:
     """The benchmark's scores; None where the run was interrupted."""
     from sysgen_local.report.live import view_for
-    from sysgen_local.report.status import StatusFile
-    from sysgen_local.running import executor
-    from sysgen_local.store.evaluation import Evaluation
-    from sysgen_local.workflows.benchmark import BenchmarkRun, run_benchmark
+    from sysgen_local.workflows.benchmark import evaluate as run
 
     if model is None:
         raise click.UsageError("--model is missing: which model is to be evaluated?")
     view = view_for(sys.stderr, quiet=quiet)
-    with Evaluation.open(db) as store:
-        outcome = run_benchmark(
-            BenchmarkRun(benchmark, model, judge or model, setting(**given)),
-            store,
-            [StatusFile(db), view],
-            executor.machine(**machine),
-            retry_failed=retry_failed,
-            announce=view.say,
-        )
-    if outcome is None:
+    scores = run(benchmark, questions, model=model, db=db, views=[view], say=view.say, **given)
+    if scores is None:
         click.echo("interrupted: the same command takes it up again", err=True)
         return None
-    scores = benchmark.score(outcome.cases)
     warn(scores)
     return scores
 
 
 def warn(scores: Mapping[str, Any]) -> None:
     """Says what the numbers leave out."""
-    from sysgen_local.evaluate.benchmarks.benchmark import unjudged
+    from sysgen_local.evaluation.benchmarks.benchmark import unjudged
 
     of = scores["questions"]
     ways = []
@@ -320,7 +303,7 @@ def _tell(scores: dict[str, Any], as_json: bool, table: Any) -> None:
 @click.option("-o", "--output", type=opt.PATH, help="Write all of it as JSON.")
 @click.option("--json", "as_json", is_flag=True, help="Print all of it as JSON.")
 @opt.options(opt.MACHINE, database=None)
-@opt.taking_machine
+@opt.taking(machine=Options)
 def harness(
     tasks: tuple[str, ...],
     model: str,
@@ -330,7 +313,7 @@ def harness(
     chat: bool,
     output: Path | None,
     as_json: bool,
-    machine: dict[str, Any],
+    machine: Options,
 ) -> None:
     """Unseen benchmarks: tasks of lm-evaluation-harness, to see that nothing else got worse.
 
@@ -342,22 +325,16 @@ def harness(
       sysgen evaluate harness sysgen_opposites --include examples/harness --model builtin
       sysgen evaluate harness leaderboard_mmlu_pro --model mine.gguf --limit 200 -o after.json
     """
-    from sysgen_local.core.errors import UsageError
+    from sysgen_local.core.extras import needs
     from sysgen_local.core.files import write
-    from sysgen_local.models import check, resolve
-    from sysgen_local.running import executor
+    from sysgen_local.models import check, resolve_file
 
-    try:
+    with needs("harness", "lm-evaluation-harness"):
         from sysgen_local.workflows import harness as runner
-    except ImportError as error:
-        raise UsageError(
-            f"the harness is not installed: {error}",
-            hint="pip install 'sysgen-local[harness]'",
-        ) from error
-    found = resolve(model)
+    found = resolve_file(model)
     check(found.path)
     results = runner.evaluate(
-        found.path, tasks, executor.machine(**machine), include=include, fewshot=fewshot,
+        found.path, tasks, machine, include=include, fewshot=fewshot,
         limit=limit, chat=chat,
     )  # fmt: skip
     text = json.dumps({"model": found.name, **results}, ensure_ascii=False, indent=1, default=str)

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +12,7 @@ from click.core import ParameterSource
 from sysgen_local.cli import options as opt
 
 if TYPE_CHECKING:
-    from sysgen_local.export import Exported
-    from sysgen_local.store import Store
+    pass
 
 
 class _Splits(click.ParamType[dict[str, float]]):
@@ -138,7 +134,7 @@ EXPORTING = [
     "raw, their own text (at most 4,000 characters). --where is over source, line, dataset, "
     "license, reason, detail, raw then.",
 )
-def export(output: Path, db: Path, card: bool, rejects: bool, **wanted: Any) -> None:
+def export(output: Path, db: Path, card: bool, rejects: bool, **given: Any) -> None:
     """Write the finished rows, in the order of the input, and a card that says what they are.
 
     \b
@@ -151,23 +147,21 @@ def export(output: Path, db: Path, card: bool, rejects: bool, **wanted: Any) -> 
       sysgen export -o gemma.jsonl --fold-system --where "turns = 1"
       sysgen export -o rejects.jsonl --rejects --where "reason = 'bad_json'"
     """
-    from sysgen_local.core.files import write
-    from sysgen_local.export import STDOUT
+    from sysgen_local.exporting import STDOUT
     from sysgen_local.store import Store
+    from sysgen_local.workflows.export import export as write
 
     if rejects:
         _alone("rejects", "output", "db", "where")
-        _export_rejects(output, db, wanted["where"])
+        _export_rejects(output, db, given["where"])
         return
     with Store.open(db, create=False, read_only=True) as store:
-        written, text = _export(store, output, click.echo, **wanted)
-    for of in written:
+        done = write(store, output, card=card, say=_say, **_options(**given))
+    for of in done.files:
         to = "standard output" if of.path == STDOUT else of.path
         click.echo(f"{of.rows:,} rows written to {to}", err=True)
-    if card and output != STDOUT:
-        beside = output.with_suffix(".card.md")
-        write(beside, text)
-        click.echo(f"its card: {beside}", err=True)
+    if done.card_path:
+        click.echo(f"its card: {done.card_path}", err=True)
 
 
 @click.command()
@@ -175,7 +169,7 @@ def export(output: Path, db: Path, card: bool, rejects: bool, **wanted: Any) -> 
 @opt.options(EXPORTING)
 @click.option("--upload", is_flag=True, help="Do it; without this, only say what would be done.")
 @click.option("--public", is_flag=True, help="A new repository is public.  [default: private]")
-def push(repo: str, db: Path, upload: bool, public: bool, **wanted: Any) -> None:
+def push(repo: str, db: Path, upload: bool, public: bool, **given: Any) -> None:
     """Put the finished rows and their card on a Hugging Face hub, as a dataset.
 
     Says only what it would do unless --upload is given. `hf auth login` before.
@@ -185,17 +179,19 @@ def push(repo: str, db: Path, upload: bool, public: bool, **wanted: Any) -> None
       sysgen push me/my-data
       sysgen push me/my-data --split train=0.95,test=0.05 --license-policy permissive --upload
     """
-    from sysgen_local.export import hub
+    from sysgen_local.exporting import hub
     from sysgen_local.store import Store
+    from sysgen_local.workflows.export import export as write
 
-    hub.check(repo)
+    hub.check_repo(repo)
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder, "data.parquet")
         with Store.open(db, create=False, read_only=True) as store:
-            written, text = _export(store, output, click.echo, name=repo.split("/")[-1], **wanted)
-        Path(folder, "README.md").write_text(text, encoding="utf-8")
+            name = repo.split("/")[-1]
+            done = write(store, output, card=False, name=name, say=_say, **_options(**given))
+        Path(folder, "README.md").write_text(done.card, encoding="utf-8")
         for file in sorted(Path(folder).iterdir()):
-            rows = next((f", {of.rows:,} rows" for of in written if of.path == file), "")
+            rows = next((f", {of.rows:,} rows" for of in done.files if of.path == file), "")
             click.echo(f"{file.name}: {file.stat().st_size:,} bytes{rows}", err=True)
         if not upload:
             click.echo(f"would go to the dataset {repo}; --upload does it", err=True)
@@ -203,111 +199,18 @@ def push(repo: str, db: Path, upload: bool, public: bool, **wanted: Any) -> None
         click.echo(f"uploaded: {hub.upload(repo, Path(folder), private=not public)}", err=True)
 
 
-def _export(
-    store: Store,
-    output: Path,
-    say: Callable[..., None],
-    *,
-    form: Any,
-    variant: Any,
-    fold_system: bool,
-    splits: dict[str, float] | None,
-    sources: Sequence[str],
-    where: str | None,
-    checks: bool,
-    origin: bool,
-    reasoning: str,
-    min_p_good: float,
-    dedupe: bool,
-    exclude: Sequence[Path],
-    license_policy: str,
-    name: str | None = None,
-) -> tuple[list[Exported], str]:
-    """Writes the files; they and the text of the card."""
-    from sysgen_local.export import Wish, can_tell, card, check, generators, left_out, permit
-    from sysgen_local.export import export as write
-    from sysgen_local.store import OUTSIDE, Selection
-
-    check(output)
-    if sources:
-        store.narrow(store.sources(sources))
-    if checks:
-        can_tell(store, form, variant)
-    stats = store.stats()
-    share = (0.0, min(1.0, sum(splits.values()))) if splits else (0.0, 1.0)
-    selection = Selection(where, min_p_good, share=share)
-    leaving = partial(store.instructions, form, variant, selection)
-    asked = partial(store.questions, form, variant, selection)
-    without, notes = _left_out(leaving, asked, dedupe, exclude)
-    selection = replace(selection, without=without)
-    lineage = store.lineage(form, selection)
-    if license_policy == "permissive":
-        permit(lineage, generators(stats))
-    for note in notes:
-        say(note, err=True)
-    keep = reasoning == "keep"
-    wish = Wish(form, variant, fold_system, where, min_p_good, without, checks, origin, keep)
-    written = write(store, output, wish, splits=splits)
-    if skipped := sum(of.skipped for of in written):
-        notes.append(f"{skipped:,} rows have no place in {form}: {OUTSIDE[form]}")
-        say(notes[-1], err=True)
-    for of in written:
-        if of.late:
-            say(f"{of.path}: {_late(of.late)}", err=True)
-    if thoughts := left_out(store, wish, selection):
-        notes.append(thoughts.says)
-        say(str(thoughts), err=True)
-    if variant == "full" and (stale := stats["reviews"]["stale"]):
-        note = f"{stale:,} rows were answered before a person edited their system message"
-        say(f"{note} (`sysgen respond --edited` answers them anew)", err=True)
-        notes.append(note)
-    if sources:
-        notes.append(f"only rows of {', '.join(sources)}")
-    if where:
-        notes.append(f"only rows that meet {where}")
-    if min_p_good:
-        notes.append(f"only rows all of whose phrases have a p(good) of at least {min_p_good}")
-    return written, card(
-        stats,
-        written,
-        lineage,
-        name=name or output.stem,
-        layout=form,
-        variant=variant,
-        notes=notes,
-    )
+def _options(*, form: Any, license_policy: str, reasoning: str, **same: Any) -> dict[str, Any]:
+    """The options of the command line as those of the workflow."""
+    return {
+        "format": form,
+        "reasoning": reasoning == "keep",
+        "permissive_only": license_policy == "permissive",
+        **same,
+    }
 
 
-def _late(columns: Sequence[str]) -> str:
-    return (
-        f"the first 10 MB have nothing in {' and '.join(columns)}, and some readers learn a "
-        "column's type from there: name the types (`load_dataset(..., features=...)`), or write "
-        ".parquet"
-    )
-
-
-def _left_out(
-    leaving: Callable[[], Iterable[tuple[int, str]]],
-    asked: Callable[[], Iterable[tuple[int, str]]],
-    dedupe: bool,
-    exclude: Sequence[Path],
-) -> tuple[tuple[int, ...], list[str]]:
-    """Of the rows that are to leave, those to leave out, ascending, and a sentence for each
-    reason. `leaving` gives the first instruction of each, `asked` every user turn."""
-    from sysgen_local.export import dedup as near
-
-    out: set[int] = set()
-    notes = []
-    for path in exclude:
-        found = near.contaminated(asked(), near.prompts_of(path))
-        notes.append(f"{len(found):,} rows left out that resemble a prompt of {path.name}")
-        out.update(found)
-    if dedupe:
-        rows = ((row, text) for row, text in leaving() if row not in out)
-        found = near.duplicates(rows)
-        notes.append(f"{len(found):,} near-duplicates of earlier rows left out")
-        out.update(found)
-    return tuple(sorted(out)), notes
+def _say(line: str) -> None:
+    click.echo(line, err=True)
 
 
 def _alone(flag: str, *others: str) -> None:
@@ -327,7 +230,7 @@ def _alone(flag: str, *others: str) -> None:
 
 
 def _export_rejects(output: Path, db: Path, where: str | None) -> None:
-    from sysgen_local.export import write_rejects
+    from sysgen_local.exporting import write_rejects
     from sysgen_local.store import Store
 
     with Store.open(db, create=False, read_only=True) as store:

@@ -126,8 +126,8 @@ def show(
       sysgen show --rejected --where "reason = 'bad_json'"
     """
     from sysgen_local.core.errors import UsageError
-    from sysgen_local.report.story import story
-    from sysgen_local.store import Choice, Store
+    from sysgen_local.report.row_view import row_view
+    from sysgen_local.store import RowQuery, Store
 
     asked = sample or dropped or phase or tag or where or rejected
     if (row is None) == (not asked):
@@ -144,7 +144,7 @@ def show(
             found = [one] if (one := store.row(row)) else []
         else:
             found = store.find(
-                Choice(
+                RowQuery(
                     state="dropped" if dropped or phase else None,
                     phase=phase,
                     tag=tag,
@@ -162,14 +162,14 @@ def show(
             origin = store.origin(one.row)
             assert origin is not None
             review, stale = store.reviewed(one.row), store.stale(one.row)
-            for part in story(one, origin, review, phases=phases, stale=stale):
+            for part in row_view(one, origin, review, phases=phases, stale=stale):
                 console.print(part)
     if not found:
         click.echo(f"no such row among the {usable:,} of {db}", err=True)
 
 
 def _show_rejected(db: Path, where: str | None, sample: int | None, seed: int) -> None:
-    from sysgen_local.report.story import rejected
+    from sysgen_local.report.row_view import reject_view
     from sysgen_local.store import Store
 
     with Store.open(db, create=False, read_only=True) as store:
@@ -177,7 +177,7 @@ def _show_rejected(db: Path, where: str | None, sample: int | None, seed: int) -
         total = store.count_rejects(where=where)
     console = terminal.console()
     for path, reject in found:
-        for part in rejected(path, reject):
+        for part in reject_view(path, reject):
             console.print(part)
     such = " that meet --where" if where else ""
     click.echo(f"{len(found):,} of {total:,} rejected rows of {db}{such}", err=True)
@@ -187,7 +187,7 @@ def _show_rejected(db: Path, where: str | None, sample: int | None, seed: int) -
 
 def _state(db: Path, sources: Sequence[str] = ()) -> dict[str, Any]:
     """From the store, or from the side file of the run that holds it."""
-    from sysgen_local.evaluate.preference import summary
+    from sysgen_local.evaluation.preference import summary
     from sysgen_local.report.status import read_status
     from sysgen_local.store import LockedError, Store
 

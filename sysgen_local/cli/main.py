@@ -46,6 +46,7 @@ def main() -> None:
 
         terminal.prepare()
         from sysgen_local.cli.commands import cli
+        from sysgen_local.cli.hints import explained
         from sysgen_local.core.errors import SysgenError
 
         code = cli.main(standalone_mode=False)
@@ -61,7 +62,7 @@ def main() -> None:
             error.show()
             sys.exit(error.exit_code)
         if isinstance(error, SysgenError):
-            click.echo(terminal.shown(f"sysgen: {error}"), err=True)
+            click.echo(terminal.shown(f"sysgen: {explained(error)}"), err=True)
             sys.exit(error.exit_code)
         raise
     sys.exit(code if isinstance(code, int) else 0)

@@ -12,8 +12,8 @@ import click
 from sysgen_local.core import terminal
 
 if TYPE_CHECKING:
-    from sysgen_local.engine.llama.speech import Speech
-    from sysgen_local.models.catalogue import Entry
+    from sysgen_local.engine.llama.chat_profile import ChatProfile
+    from sysgen_local.models.catalogue import CatalogueEntry
     from sysgen_local.models.hub import OnProgress
 
 
@@ -126,13 +126,14 @@ def check(model: str) -> None:
     """
     from sysgen_local import models as library
     from sysgen_local.core.records import LABELS
-    from sysgen_local.engine.llama import speech, weights
-    from sysgen_local.evaluate.preference import LETTERS, RATINGS
+    from sysgen_local.engine.llama import chat_profile, weights
+    from sysgen_local.evaluation.preference import LETTERS, RATINGS
 
-    report = library.check(library.resolve(model).path)
+    report = library.check(library.resolve_file(model).path)
     labels = (LABELS, ("yes", "no"), LETTERS.labels, RATINGS.labels)
-    spoken = speech.look(report.path, labels)  # llama.cpp knows architecture and vocabulary
-    weights.require_room(report.path)
+    # llama.cpp knows architecture and vocabulary.
+    spoken = chat_profile.read_profile(report.path, labels)
+    weights.require_memory(report.path)
     click.echo(f"file          {report.path}")
     click.echo(f"size          {report.size:,} bytes, whole ({report.tensors} tensors)")
     click.echo(f"model         {report.name}")
@@ -156,34 +157,34 @@ def path(name: str) -> None:
 
     Example: llama-server -m "$(sysgen models path qwen2.5-7b)"
     """
-    from sysgen_local.models import resolve
+    from sysgen_local.models import resolve_file
 
-    click.echo(resolve(name).path)
+    click.echo(resolve_file(name).path)
 
 
-def _spoken(speech: Speech) -> Iterator[str]:
+def _spoken(chat: ChatProfile) -> Iterator[str]:
     """How the model is spoken to, line by line."""
-    where = "in its own role" if speech.has_system else "in the user turn: it has no role"
+    where = "in its own role" if chat.has_system else "in the user turn: it has no role"
     yield f"system        {where}"
-    if speech.switches:
-        said = ", ".join(f"{name}={value}" for name, value in speech.switches.items())
-        less = set(speech.switches) <= {"reasoning_effort"}  # which only asks for less of it
+    if chat.template_kwargs:
+        said = ", ".join(f"{name}={value}" for name, value in chat.template_kwargs.items())
+        less = set(chat.template_kwargs) <= {"reasoning_effort"}  # which only asks for less of it
         yield f"thinking      {'kept low' if less else 'switched off'} by {said}"
-    elif speech.thinks:
+    elif chat.closes_thinking:
         yield "thinking      no switch: the thought that the template begins is ended there"
-    if speech.generation:
+    if chat.has_generation_tags:
         yield "marks         {% generation %}, for training: nothing is written for them"
-    yield f"answers begin behind {speech.opening!r}"
-    yield f"answers end   with {', '.join(speech.ends) or 'nothing that is known'}"
-    if speech.learnt:
-        yield f"              {speech.learnt} by the chat template: the file names another end"
+    yield f"answers begin behind {chat.generation_prompt!r}"
+    yield f"answers end   with {', '.join(chat.answer_ends) or 'nothing that is known'}"
+    if chat.template_end:
+        yield f"              {chat.template_end} by the chat template: the file names another end"
     for by_first, how in ((True, "their first token"), (False, "their whole sequences")):
-        named = ["/".join(labels) for labels, first in speech.labels.items() if first == by_first]
+        named = ["/".join(labels) for labels, first in chat.labels.items() if first == by_first]
         if named:
             yield f"labels        {', '.join(named)} by {how}"
 
 
-def _package(entry: Entry) -> str | None:
+def _package(entry: CatalogueEntry) -> str | None:
     """The package that a model comes as, and its version or the way to it."""
     from sysgen_local.models import installed
 

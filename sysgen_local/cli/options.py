@@ -11,8 +11,6 @@ from typing import Any, TypeVar
 
 import click
 
-from sysgen_local.core.settings import Settings
-
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -35,12 +33,6 @@ FOLDER = _Path(path_type=Path, file_okay=False, exists=True)
 """A folder that is there."""
 PHASE = click.Choice(["generate", "filter", "verify", "respond", "check"])
 TAG = click.Choice(["role", "content", "task", "action", "style", "background", "tool", "format"])
-
-DEMONSTRATION = (
-    "model: builtin, a small demonstration model without knowledge "
-    "(--model NAME for a real one; `sysgen models list`)"
-)
-"""Said where no model was named."""
 
 database = click.option(
     "--db",
@@ -249,23 +241,19 @@ def options(
     return decorate
 
 
-def taking_machine(command: Command) -> Command:
-    """Gathers the options of `MACHINE` into the one argument, for `passes.machine`."""
+def taking(**kinds: type) -> Callable[[Command], Command]:
+    """Gathers the options that are fields of a dataclass into one argument of that class:
+    `taking(machine=Options)`. What was not given keeps the class's default."""
 
-    @wraps(command)
-    def gather(**given: Any) -> Any:
-        names = ("slots", "context", "gpu_layers", "threads", "batch", "flash")
-        return command(machine={name: given.pop(name) for name in names}, **given)
+    def decorate(command: Command) -> Command:
+        @wraps(command)
+        def gather(**given: Any) -> Any:
+            gathered = {}
+            for name, kind in kinds.items():
+                mine = {f.name: given.pop(f.name) for f in fields(kind) if f.name in given}
+                gathered[name] = kind(**{of: v for of, v in mine.items() if v is not None})
+            return command(**gathered, **given)
 
-    return gather  # type: ignore[return-value]
+        return gather  # type: ignore[return-value]
 
-
-def taking_settings(command: Command) -> Command:
-    """Gathers the keyword arguments that are fields of `Settings` into the one argument."""
-
-    @wraps(command)
-    def gather(**given: Any) -> Any:
-        mine = {f.name: given.pop(f.name) for f in fields(Settings) if f.name in given}
-        return command(settings=Settings(**mine), **given)
-
-    return gather  # type: ignore[return-value]
+    return decorate

@@ -34,8 +34,8 @@ def report(
     """
     from sysgen_local.core.errors import UsageError
     from sysgen_local.core.files import write
-    from sysgen_local.evaluate.preference import summary
-    from sysgen_local.export import licences
+    from sysgen_local.evaluation.preference import summary
+    from sysgen_local.exporting import licences
     from sysgen_local.report.page import page
     from sysgen_local.store import Store
 

@@ -14,8 +14,8 @@ import click
 from sysgen_local.cli import options as opt
 
 if TYPE_CHECKING:
-    from sysgen_local.review.door import Door
-    from sysgen_local.review.server import Server
+    from sysgen_local.review.redirect_file import RedirectFile
+    from sysgen_local.review.server import ReviewServer
 
 
 @click.command()
@@ -45,23 +45,23 @@ def review(
       sysgen review --no-open --port 8765    # elsewhere: ssh -L 8765:127.0.0.1:8765 HOST
     """
     from sysgen_local.core.errors import UsageError
-    from sysgen_local.review.door import Door
-    from sysgen_local.review.server import Server
+    from sysgen_local.review.redirect_file import RedirectFile
+    from sysgen_local.review.server import ReviewServer
     from sysgen_local.review.session import Session
-    from sysgen_local.store import Choice, Store
+    from sysgen_local.store import RowQuery, Store
 
     with Store.open(db, create=False) as store:
-        choice = Choice("final", where=where, limit=sample, seed=seed if sample else None)
-        session = Session(store, choice)
+        query = RowQuery("final", where=where, limit=sample, seed=seed if sample else None)
+        session = Session(store, query)
         total = len(session.rows)
         if not total:
             raise UsageError(
                 f"{db} has no finished row to review{' that meets --where' if where else ''}",
                 hint=f"`sysgen stats --db {db}` shows where its rows stand",
             )
-        with Server(session, title=f"Review of {db.stem}", port=port) as server:
-            door = Door(db.with_name(f"{db.name}.review.html"), server.address)
-            _until_stopped(server, door if show and _has_screen() else None)
+        with ReviewServer(session, title=f"Review of {db.stem}", port=port) as server:
+            redirect = RedirectFile(db.with_name(f"{db.name}.review.html"), server.address)
+            _until_stopped(server, redirect if show and _has_screen() else None)
         session.close()
     decided = session.decided()
     click.echo(
@@ -71,8 +71,8 @@ def review(
     )
 
 
-def _until_stopped(server: Server, door: Door | None) -> None:
-    """Ctrl-C or SIGTERM is how this is meant to end, so it is no interruption. With a door, a
+def _until_stopped(server: ReviewServer, redirect: RedirectFile | None) -> None:
+    """Ctrl-C or SIGTERM is how this is meant to end, so it is no interruption. With a redirect, a
     browser opens the page."""
 
     def stop(*_: object) -> None:
@@ -82,12 +82,12 @@ def _until_stopped(server: Server, door: Door | None) -> None:
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         click.echo(f"{server.address}   (Ctrl-C ends it)")
-        if door is not None:
-            threading.Thread(target=door.open, daemon=True).start()
+        if redirect is not None:
+            threading.Thread(target=redirect.open, daemon=True).start()
         server.serve_forever(poll_interval=0.1)
     finally:
-        if door is not None:
-            door.close()
+        if redirect is not None:
+            redirect.close()
         for number, handler in before.items():
             signal.signal(number, handler)
 

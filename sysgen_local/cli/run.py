@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from sysgen_local.cli import options as opt
-from sysgen_local.cli.reading import skips, taken
 from sysgen_local.core.records import PHASES, Phase
-from sysgen_local.core.settings import Settings
+from sysgen_local.core.settings import Reading
 
 if TYPE_CHECKING:
-    from sysgen_local.store import Store
+    from sysgen_local.store import GrownError, Losses
 
 INPUT = click.argument("inputs", nargs=-1, metavar="[INPUT]...")
 OUTPUT = "Write finished rows: .jsonl or .parquet, or - for JSONL on standard output."
@@ -30,8 +29,6 @@ OUTPUT = "Write finished rows: .jsonl or .parquet, or - for JSONL on standard ou
     opt.MODEL, opt.READING, opt.EXISTING_SYSTEM, opt.SAMPLING, opt.VERIFYING, opt.ANSWERING,
     opt.LANGUAGE, opt.SHOWING, opt.CHECKING, opt.MACHINE, opt.WORKING,
 )  # fmt: skip
-@opt.taking_machine
-@opt.taking_settings
 def run(phase: Phase | None, **given: Any) -> int:
     """The whole job: read INPUT, do all phases, write the dataset.
 
@@ -55,8 +52,6 @@ def run(phase: Phase | None, **given: Any) -> int:
     opt.MODEL[::2], opt.READING, opt.EXISTING_SYSTEM, opt.SAMPLING, opt.LANGUAGE, opt.MACHINE,
     opt.WORKING,
 )  # fmt: skip
-@opt.taking_machine
-@opt.taking_settings
 def generate(**given: Any) -> int:
     """Phase 1 alone: the model writes phrases under eight tags.
 
@@ -84,8 +79,6 @@ def filter_(**given: Any) -> int:
 @click.command()
 @INPUT
 @opt.options(opt.MODEL, opt.READING, opt.VERIFYING, opt.MACHINE, opt.WORKING)
-@opt.taking_machine
-@opt.taking_settings
 def verify(**given: Any) -> int:
     """Phase 3 alone: each phrase is judged good, bad or none; S is composed of the good ones.
 
@@ -110,8 +103,6 @@ def verify(**given: Any) -> int:
     opt.MODEL[::2], opt.READING, opt.SAMPLING, opt.ANSWERING, opt.SHOWING, opt.MACHINE,
     opt.WORKING,
 )  # fmt: skip
-@opt.taking_machine
-@opt.taking_settings
 def respond(edited: bool, **given: Any) -> int:
     """Phase 4 alone: the rows are answered anew under their system messages.
 
@@ -132,8 +123,6 @@ def respond(edited: bool, **given: Any) -> int:
     opt.MODEL[::2], opt.READING, opt.SAMPLING, opt.ANSWERING, opt.SHOWING, opt.CHECKING,
     opt.MACHINE, opt.WORKING,
 )  # fmt: skip
-@opt.taking_machine
-@opt.taking_settings
 def check(**given: Any) -> int:
     """Phase 5 alone: new answers must keep what the original had right, and obey.
 
@@ -153,7 +142,8 @@ def check(**given: Any) -> int:
 @click.argument("tags", type=opt.ANY_PATH)
 @INPUT
 @opt.options(opt.READING)
-def import_tags(tags: Path, db: Path, inputs: tuple[str, ...], **reading: Any) -> int:
+@opt.taking(reading=Reading)
+def import_tags(tags: Path, db: Path, inputs: tuple[str, ...], reading: Reading) -> int:
     """Bring in phrases that were written elsewhere, as phase 1's result.
 
     TAGS is JSONL: {"row": 1, "text": "<<Role>> You are a chef. <<Format>> Use a list."}, where
@@ -165,10 +155,11 @@ def import_tags(tags: Path, db: Path, inputs: tuple[str, ...], **reading: Any) -
       sysgen import-tags phrases.jsonl rows.jsonl --db rows.duckdb
     """
     from sysgen_local.store import Store
+    from sysgen_local.workflows.dataset import ingest
     from sysgen_local.workflows.imported import import_phrases
 
     with Store.open(db) as store:
-        taken(store, inputs, say=lambda line: None, **reading)
+        ingest(store, inputs, reading)
         done, skipped = import_phrases(store, tags)
     click.echo(f"{done:,} rows with phrases from {tags}; {skipped:,} had theirs already", err=True)
     return 0
@@ -178,104 +169,56 @@ def _work(
     *,
     inputs: tuple[str, ...],
     db: Path,
-    phases: Sequence[Phase],
-    mapping: str | None,
-    license: str | None,  # noqa: A002 - the option's name
-    split: str | None,
-    encoding: str | None,
-    limit: int | None,
-    strict: bool,
     appended: bool,
     redo: Phase | None,
     yes: bool,
-    retry_failed: bool,
     quiet: bool,
     json_log: bool = False,
-    settings: Settings | None = None,
     output: Path | None = None,
     edited: bool = False,
-    machine: dict[str, Any] | None = None,
+    **given: Any,
 ) -> int:
-    from sysgen_local.export import STDOUT, Wish, check, export, left_out
+    from sysgen_local.exporting import STDOUT, ExportOptions, omitted_reasoning
     from sysgen_local.report.live import note, view_for
-    from sysgen_local.report.status import StatusFile
-    from sysgen_local.running import executor
     from sysgen_local.store import Selection, Store
-    from sysgen_local.workflows import plan as job
-    from sysgen_local.workflows import recipe as recipes
+    from sysgen_local.workflows import dataset
 
     view = view_for(sys.stderr, quiet=quiet, json_log=json_log)
-    settings = settings or Settings()
-    machine = machine or {}
-    if output is not None:
-        check(output)  # now rather than after hours of work
     with Store.open(db, create=bool(inputs)) as store:
-        tasks = job.plan(settings, store, phases, redo, context=machine.pop("context", None))
-        if settings.model is None and any(t.model and t.model.name == "builtin" for t in tasks):
-            view.say(opt.DEMONSTRATION)
-        for line in job.lacking(tasks):
-            view.say(line)
-        recipes.recipes(tasks, store, redo=redo, check=settings.check)  # before anything is read
-        sources = taken(
-            store,
-            inputs,
-            mapping=mapping,
-            license=license,
-            split=split,
-            encoding=encoding,
-            limit=limit,
-            strict=strict,
-            skip_system=skips(settings),
-            appended=True if appended else None,
-            say=view.say,
-        )
-        job.need_rows(store)
-        wanted = recipes.recipes(tasks, store, redo=redo, check=settings.check)
-        if redo:
-            executor.need(tasks)
-            # Nothing is left that could refuse the command: only now is anything deleted.
-            if not _may_delete(store, redo, yes):
-                click.echo("nothing was deleted", err=True)
-                return 1
-        store.prepare(wanted, redo=redo)
-        if retry_failed:
-            failures = store.forget_failed(phases)
-            view.say(f"{failures:,} rows that failed are tried again")
-        if edited:
-            view.say(f"{store.reopen():,} rows with an edited system message are answered anew")
-        run_number = store.start_run(
-            command=" ".join(sys.argv[1:]),
-            model=next((t.model.name for t in tasks if t.model), None),
-            seed=settings.seed,
-        )
-        finished = False
         try:
-            views = [StatusFile(db), view]
-            options = executor.machine(**machine)
-            finished = job.run(tasks, store, views, options, announce=view.say)
-        finally:
-            store.end_run(run_number, "done" if finished else "interrupted")
-        counts = store.counts()
-        advice = store.advice()
-        if sources:
-            store.narrow(sources)
-        written = export(store, output)[0].rows if output else None
-        command = f"sysgen export --db {db} -o FILE"
-        thoughts = left_out(store, Wish(), Selection(), command) if written else None
-        others = counts.final - store.counts().final
-    click.echo(
-        f"{counts.input:,} rows: {counts.final:,} final, {counts.dropped:,} dropped, "
-        f"{counts.rejected:,} rejected, {counts.pending:,} pending  ({db})",
-        err=True,
-    )
-    if written is not None:
+            done = dataset.run(
+                store,
+                inputs,
+                redo=redo,
+                edited=edited,
+                output=output,
+                views=[view],
+                say=view.say,
+                confirm=lambda losses: redo is None or _may_delete(redo, yes, losses),
+                confirm_appended=_may_read_on,
+                command=" ".join(sys.argv[1:]),
+                appended=True if appended else None,
+                skip_system=_skips(given),
+                **given,
+            )
+        except dataset.DeclinedError as error:
+            click.echo(error.message, err=True)
+            return 1
+        thoughts = None
+        if done.written and done.written.rows:
+            way = f"sysgen export --db {db} -o FILE"
+            with store.narrowed(done.sources):
+                thoughts = omitted_reasoning(store, ExportOptions(), Selection(), way)
+    counts = done.counts
+    click.echo(f"{counts}  ({db})", err=True)
+    if done.written is not None:
         to = "standard output" if output == STDOUT else output
-        click.echo(f"{written:,} rows written to {to}", err=True)
+        click.echo(f"{done.written.rows:,} rows written to {to}", err=True)
         if thoughts:
             click.echo(str(thoughts), err=True)
-        if others:
+        if done.others:
             click.echo(
-                f"{db} holds {others:,} more final rows, of inputs that were not named "
+                f"{db} holds {done.others:,} more final rows, of inputs that were not named "
                 f"(`sysgen export --db {db} -o FILE` writes all)",
                 err=True,
             )
@@ -286,13 +229,29 @@ def _work(
             "--retry-failed asks them again",
             err=True,
         )
-    for finding in advice:
+    for finding in done.advice:
         view.say(note(finding.says))
-    if not finished:
+    if not done.finished:
         again = f"`sysgen run --db {db}`" if redo or edited else "the same command"
         click.echo(f"interrupted: {again} takes it up again", err=True)
         return 130
     return 0
+
+
+def _skips(given: Mapping[str, Any]) -> bool | None:
+    """Whether rows that have a system message are rejected; None in a command that has no option
+    for it, and so takes a file as it was read."""
+    if "existing_system" not in given:
+        return None
+    return bool(given["existing_system"] == "skip")
+
+
+def _may_read_on(grown: GrownError) -> bool:
+    """Asks on a terminal."""
+    if not sys.stdin.isatty():
+        return False
+    click.echo(grown.message, err=True)
+    return click.confirm("Read the new ones?", default=True, err=True)
 
 
 _RESULTS: dict[Phase, str] = {
@@ -304,11 +263,8 @@ _RESULTS: dict[Phase, str] = {
 }
 
 
-def _may_delete(store: Store, phase: Phase, yes: bool) -> bool:
+def _may_delete(phase: Phase, yes: bool, losses: Losses) -> bool:
     """Says what goes and what stays; asks on a terminal, unless that was said by --yes."""
-    losses = store.losses(phase)
-    if not losses:
-        return True
     counted = {_RESULTS[of]: rows for of, rows in losses.results.items()}
     counted |= {"judgements": losses.judged, "comparisons": losses.measured}
     gone = ", ".join(f"{n:,} {what}" for what, n in counted.items() if n)

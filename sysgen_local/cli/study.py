@@ -11,6 +11,7 @@ import click
 from sysgen_local.cli import evaluate as ev
 from sysgen_local.cli import options as opt
 from sysgen_local.core import terminal
+from sysgen_local.engine.options import Options
 
 
 @click.command()
@@ -26,7 +27,7 @@ from sysgen_local.core import terminal
     [ev.SHOWING[1]],
     database=ev.DATABASE,
 )
-@opt.taking_machine
+@opt.taking(machine=Options)
 def study(
     models: tuple[str, ...],
     sysbench: Path | None,
@@ -36,7 +37,7 @@ def study(
     db: Path,
     sources: Path | None,
     limit: int | None,
-    machine: dict[str, Any],
+    machine: Options,
     retry_failed: bool,
     quiet: bool,
     **given: Any,
@@ -56,11 +57,10 @@ def study(
     """
     from sysgen_local.core.errors import UsageError
     from sysgen_local.core.files import write
-    from sysgen_local.evaluate.benchmarks.benchmark import Benchmark, load
-    from sysgen_local.evaluate.benchmarks.instances import read_sources
+    from sysgen_local.evaluation.benchmarks.benchmark import Benchmark, load
+    from sysgen_local.evaluation.benchmarks.instances import read_sources
     from sysgen_local.report.live import view_for
     from sysgen_local.report.status import StatusFile
-    from sysgen_local.running import executor
     from sysgen_local.store.evaluation import Evaluation
     from sysgen_local.workflows import study as studies
 
@@ -84,7 +84,7 @@ def study(
             ev.setting(**given),
             store,
             lambda: [StatusFile(db), view_for(sys.stderr, quiet=quiet)],
-            executor.machine(**machine),
+            machine,
             retry_failed=retry_failed,
             announce=view.say,
         )

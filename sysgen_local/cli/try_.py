@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from sysgen_local.cli import options as opt
 from sysgen_local.core import terminal
-from sysgen_local.core.settings import Settings
+from sysgen_local.core.settings import Reading, Settings
+from sysgen_local.engine.options import Options
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -53,8 +55,7 @@ MOST = 1000
     opt.MODEL[1:2], opt.READING, opt.EXISTING_SYSTEM, opt.SAMPLING, opt.VERIFYING, opt.ANSWERING,
     opt.LANGUAGE, opt.SHOWING, opt.CHECKING, opt.MACHINE, database=None,
 )  # fmt: skip
-@opt.taking_machine
-@opt.taking_settings
+@opt.taking(machine=Options, reading=Reading, settings=Settings)
 def try_(
     inputs: tuple[str, ...],
     rows: int,
@@ -63,14 +64,9 @@ def try_(
     width: int | None,
     as_json: bool,
     quiet: bool,
-    mapping: str | None,
-    license: str | None,  # noqa: A002 - the option's name
-    split: str | None,
-    encoding: str | None,
-    limit: int | None,
-    strict: bool,
+    reading: Reading,
     settings: Settings,
-    machine: dict[str, Any],
+    machine: Options,
 ) -> int:
     """The journey of a few rows, before a long run.
 
@@ -87,40 +83,38 @@ def try_(
       sysgen try rows.jsonl --model qwen2.5-7b --prompts default --prompts my-prompts/
       sysgen try rows.jsonl --json | jq -r .system
     """
-    from sysgen_local.report.beside import Journeys, summary
+    from sysgen_local.report.comparison import RowComparison, summary
     from sysgen_local.report.waiting import waiting_for
-    from sysgen_local.running import executor
     from sysgen_local.workflows import tryout
+    from sysgen_local.workflows.dataset import DEMONSTRATION
 
     out = terminal.console(width=width, highlight=False)
     err = terminal.console(stderr=True, highlight=False)
     columns = tryout.combinations(settings, models, prompt_sets)
     say = waiting_for(out, err, "", quiet=quiet).say
     if not models and any(column.model == "builtin" for column in columns):
-        say(opt.DEMONSTRATION)
+        say(DEMONSTRATION)
     drawn = tryout.draw_rows(
         inputs,
         rows,
         settings.seed or 0,
-        tryout.Reading(
-            mapping, license, split, encoding, limit, strict, settings.existing_system == "skip"
-        ),
+        replace(reading, skip_system=settings.existing_system == "skip"),
         say,
     )
     labels = [column.label for column in columns]
-    journeys = Journeys(out, labels, beside=width is not None or out.is_terminal)
+    comparison = RowComparison(out, labels, beside=width is not None or out.is_terminal)
 
     def show(column: Combination, row: Row, origin: Origin) -> None:
         if as_json:
             _print(out, tryout.as_dict(column, row, origin))
         else:
-            journeys.add(column.label, row, origin)
+            comparison.add(column.label, row, origin)
 
     done = tryout.run(
         columns,
         drawn,
         lambda column: [waiting_for(out, err, column.label, quiet=quiet)],
-        executor.machine(**machine),
+        machine,
         on_row=show,
         announce=say,
     )

@@ -1,7 +1,7 @@
-"""Sentences about poor data, each with what to try.
+"""Findings about poor data, each a sentence that says what to try.
 
-A share is a finding only where it is past its limit beyond doubt: the lower end of its 95 %
-interval (Wilson 1927) is, and FEWEST rows were seen.
+A share is a finding only where there is little doubt: at least FEWEST rows were counted, and the
+lower end of the share's 95 % interval (Wilson 1927) is above the limit.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from sysgen_local.core.evidence import Evidence
+from sysgen_local.core.quality import QualityCounts
 from sysgen_local.core.records import LABELS, TAGS
 
 FEWEST = 50
-"""Rows below which nothing is said."""
+"""Below this number of rows there are no findings."""
 
 ENDLESS = 8
-"""Where so many first answers were all cut off, the model does not know how to end: that is said
-early, before a night is lost to it."""
+"""Where this many first answers were all cut off, the model does not end its answers. This finding
+comes early, so that the user can stop the run."""
 
 LIMITS = {
     "same_tags": 0.4,
@@ -31,23 +31,23 @@ LIMITS = {
     "tries": 0.5,
     "dropped": 0.1,
 }
-"""Finding -> the share of rows or phrases beyond which it is one."""
+"""Finding -> the share of rows or phrases above which there is that finding."""
 
 OFTEN = {"tool": 0.4, "background": 0.95, "style": 0.95, "format": 0.95, "action": 0.95}
-"""Tag -> the share of rows beyond which it stands where it does not fit. The paper's generators
-have a tool in 2 to 16 % of their rows, the others in half to seven eighths; nearly every row has
-a role, content and a task."""
+"""Tag -> the share of rows above which the tag is used where it does not fit. In the paper, the
+generators have a tool in 2 to 16 % of their rows, and the other tags here in half to seven eighths
+of them. Nearly every row has a role, content and a task, so these have no limit."""
 
 FLAT = 0.03
-"""A standard deviation of p(good) that tells nothing apart."""
+"""A standard deviation of p(good) below which the verdict does not tell phrases apart."""
 
 SMALL = 1_000_000_000
-"""Parameters below which a model is too small for the method, ..."""
+"""Below this number of parameters a model is too small for the method."""
 NOT_LARGE = 4_000_000_000
-"""... and below which it is what several findings together come from."""
+"""Below this number, several findings together are put down to the model's size."""
 
 SEVERAL = 3
-"""So many findings of those that a small model shows are one more finding."""
+"""This many findings that are typical of a small model are one more finding."""
 
 _PROMPTS = "try another model or prompt set on a few rows (`sysgen try`)"
 _LARGER = "try a larger model (`sysgen models list`)"
@@ -69,34 +69,34 @@ _WAYS = {
     "disobeys": "new answers do not follow their system messages: try more --tries, or "
     f"{_LARGER[4:]}",
 }
-"""Reason for which rows are dropped -> what is the matter, and what to try."""
+"""Reason of a drop -> what is wrong, and what to try."""
 
 _UNFINISHED = f"their phrases were not finished: {_LARGER}"
 
 
 class Finding(NamedTuple):
-    """`name` is for programs; `says` is one sentence with counts and what to try. `small`: this is
-    what models show that are too small for the method."""
+    """`name` is for programs. `says` is one sentence with counts and what to try. `small`: the
+    finding is typical of a model that is too small for the method."""
 
     name: str
     says: str
     small: bool = False
 
 
-def findings(seen: Evidence) -> list[Finding]:
-    """What is poor, the most general first; nothing of the built-in demonstration model."""
-    if seen.demonstration:
+def findings(counts: QualityCounts) -> list[Finding]:
+    """All findings, the most general first. There are none for the built-in model."""
+    if counts.demonstration:
         return []
     found = [
-        *_endless(seen), *_tags(seen), *_phrases(seen), *_verdicts(seen), *_languages(seen),
-        *_answers(seen), *_dropped(seen),
+        *_endless(counts), *_tags(counts), *_phrases(counts), *_verdicts(counts),
+        *_languages(counts), *_answers(counts), *_dropped(counts),
     ]  # fmt: skip
-    return [*_size(seen, found), *found]
+    return [*_size(counts, found), *found]
 
 
-def _endless(seen: Evidence) -> Iterator[Finding]:
-    whole = seen.through["respond"]
-    cut = seen.dropped["respond", "cut_off"]
+def _endless(counts: QualityCounts) -> Iterator[Finding]:
+    whole = counts.rows_done["respond"]
+    cut = counts.dropped["respond", "cut_off"]
     if cut == whole and ENDLESS <= whole < FEWEST:
         yield Finding(
             "endless",
@@ -107,22 +107,22 @@ def _endless(seen: Evidence) -> Iterator[Finding]:
 
 
 def past(part: int, whole: int, limit: float, fewest: int = FEWEST) -> bool:
-    """Whether a share is beyond the limit beyond doubt."""
+    """Whether the share is above the limit with little doubt: see the module."""
     return whole >= fewest and lower(part, whole) > limit
 
 
 def lower(part: int, whole: int) -> float:
-    """The lower end of the 95 % interval of a share."""
+    """The lower end of the 95 % interval of the share `part / whole` (Wilson 1927)."""
     z = 1.96
     share, spread = part / whole, z * z / whole
     centre = share + spread / 2
     return (centre - z * math.sqrt((share * (1 - share) + spread / 4) / whole)) / (1 + spread)
 
 
-def _size(seen: Evidence, found: list[Finding]) -> Iterator[Finding]:
-    if max(seen.through.values(), default=0) < FEWEST:
+def _size(counts: QualityCounts, found: list[Finding]) -> Iterator[Finding]:
+    if max(counts.rows_done.values(), default=0) < FEWEST:
         return
-    size = seen.parameters
+    size = counts.parameters
     if size is not None and size < SMALL:
         yield Finding(
             "small_model",
@@ -141,11 +141,11 @@ def _size(seen: Evidence, found: list[Finding]) -> Iterator[Finding]:
         )
 
 
-def _tags(seen: Evidence) -> Iterator[Finding]:
-    rows = seen.judged
+def _tags(counts: QualityCounts) -> Iterator[Finding]:
+    rows = counts.judged
     if not rows:
         return
-    tags, most = max(seen.tags.items(), key=lambda of: of[1])
+    tags, most = max(counts.tags.items(), key=lambda of: of[1])
     if past(most, rows, LIMITS["same_tags"]) and tags:
         yield Finding(
             "same_tags",
@@ -154,7 +154,7 @@ def _tags(seen: Evidence) -> Iterator[Finding]:
             small=True,
         )
     for tag, limit in OFTEN.items():
-        part = sum(n for of, n in seen.tags.items() if tag in of)
+        part = sum(n for of, n in counts.tags.items() if tag in of)
         if past(part, rows, limit):
             yield Finding(
                 f"often_{tag}",
@@ -164,34 +164,36 @@ def _tags(seen: Evidence) -> Iterator[Finding]:
             )
 
 
-def _phrases(seen: Evidence) -> Iterator[Finding]:
-    lifted = seen.removed["lifted"]
-    if seen.through["filter"] >= FEWEST and past(lifted, seen.phrases, LIMITS["lifted"]):
+def _phrases(counts: QualityCounts) -> Iterator[Finding]:
+    lifted = counts.removed["lifted"]
+    if counts.rows_done["filter"] >= FEWEST and past(lifted, counts.phrases, LIMITS["lifted"]):
         yield Finding(
             "lifted",
-            f"{lifted:,} of {seen.phrases:,} phrases were lifted from the prompt's demonstrations "
-            f"(and removed): the model copies these; {_PROMPTS}",
+            f"{lifted:,} of {counts.phrases:,} phrases were lifted from the prompt's "
+            f"demonstrations (and removed): the model copies these; {_PROMPTS}",
             small=True,
         )
-    text, rows = max(seen.said.items(), key=lambda of: of[1], default=("", 0))
-    if past(rows, seen.judged, LIMITS["same_phrase"]):
+    text, rows = max(counts.good_phrases.items(), key=lambda of: of[1], default=("", 0))
+    if past(rows, counts.judged, LIMITS["same_phrase"]):
         yield Finding(
             "same_phrase",
-            f"In {rows:,} of {seen.judged:,} rows stands the same phrase, “{_short(text)}”; "
+            f"In {rows:,} of {counts.judged:,} rows stands the same phrase, “{_short(text)}”; "
             f"{_PROMPTS}",
             small=True,
         )
 
 
-def _verdicts(seen: Evidence) -> Iterator[Finding]:
-    phrases = seen.labels.total()
-    if seen.judged < FEWEST or not phrases:
+def _verdicts(counts: QualityCounts) -> Iterator[Finding]:
+    phrases = counts.labels.total()
+    if counts.judged < FEWEST or not phrases:
         return
     way = "try a larger --judge (`sysgen verify --redo verify --judge NAME`)"
-    by_label = {name: sum(n for (_, of), n in seen.labels.items() if of == name) for name in LABELS}
+    by_label = {
+        name: sum(n for (_, of), n in counts.labels.items() if of == name) for name in LABELS
+    }
     label, most = max(by_label.items(), key=lambda of: of[1])
-    mean = seen.good / phrases
-    deviation = math.sqrt(max(0.0, seen.good_squared / phrases - mean * mean))
+    mean = counts.good / phrases
+    deviation = math.sqrt(max(0.0, counts.good_squared / phrases - mean * mean))
     if past(most, phrases, LIMITS["same_verdict"]):
         yield Finding(
             "same_verdict",
@@ -207,7 +209,7 @@ def _verdicts(seen: Evidence) -> Iterator[Finding]:
             small=True,
         )
     for tag in TAGS:
-        good, bad, none = (seen.labels[tag, label] for label in LABELS)
+        good, bad, none = (counts.labels[tag, label] for label in LABELS)
         if past(bad + none, good + bad + none, LIMITS["tag_removed"]):
             yield Finding(
                 f"removed_{tag}",
@@ -218,37 +220,38 @@ def _verdicts(seen: Evidence) -> Iterator[Finding]:
             )
 
 
-def _languages(seen: Evidence) -> Iterator[Finding]:
+def _languages(counts: QualityCounts) -> Iterator[Finding]:
     way = "try a model that speaks the language of the rows, or --language"
-    if past(seen.strange, seen.through["filter"], LIMITS["wrong_script"]):
+    filtered = counts.rows_done["filter"]
+    if past(counts.wrong_script, filtered, LIMITS["wrong_script"]):
         yield Finding(
             "wrong_script",
-            f"In {seen.strange:,} of {seen.through['filter']:,} rows phrases were removed because "
-            f"they are written in a script that the row does not use; {way}",
+            f"In {counts.wrong_script:,} of {filtered:,} rows phrases were removed because they "
+            f"are written in a script that the row does not use; {way}",
         )
-    if past(seen.foreign, seen.spoken, LIMITS["other_language"]):
-        wanted = "the row" if seen.language is None else f"asked for ({seen.language})"
+    if past(counts.language_differs, counts.language_known, LIMITS["other_language"]):
+        wanted = "the row" if counts.language is None else f"asked for ({counts.language})"
         yield Finding(
             "other_language",
-            f"In {seen.foreign:,} of {seen.spoken:,} rows the system message is in another "
-            f"language than {wanted}; {way}",
+            f"In {counts.language_differs:,} of {counts.language_known:,} rows the system message "
+            f"is in another language than {wanted}; {way}",
         )
 
 
-def _answers(seen: Evidence) -> Iterator[Finding]:
-    checked = seen.through["check"]
-    if past(seen.again, checked, LIMITS["tries"]):
+def _answers(counts: QualityCounts) -> Iterator[Finding]:
+    checked = counts.rows_done["check"]
+    if past(counts.rewritten, checked, LIMITS["tries"]):
         yield Finding(
             "tries",
-            f"In {seen.again:,} of {checked:,} rows the first new answer contradicts the original "
-            f"or does not follow its system message, which costs time; {_LARGER}",
+            f"In {counts.rewritten:,} of {checked:,} rows the first new answer contradicts the "
+            f"original or does not follow its system message, which costs time; {_LARGER}",
             small=True,
         )
 
 
-def _dropped(seen: Evidence) -> Iterator[Finding]:
-    for (phase, reason), rows in seen.dropped.most_common():
-        whole = seen.through[phase]
+def _dropped(counts: QualityCounts) -> Iterator[Finding]:
+    for (phase, reason), rows in counts.dropped.most_common():
+        whole = counts.rows_done[phase]
         if past(rows, whole, LIMITS["dropped"]):
             way = _WAYS.get(reason, "`sysgen show --dropped` shows some of them")
             if (phase, reason) == ("generate", "cut_off"):

@@ -28,3 +28,28 @@ class UsageError(SysgenError):
 
 class RecipeError(UsageError):
     """The store was made with another model, prompt set, sampling or grammar."""
+
+
+class MemoryShortError(SysgenError):
+    """What was asked for needs more memory than there is: fewer slots or a smaller context may
+    do."""
+
+
+class ModelFileError(UsageError):
+    """llama.cpp cannot load this file."""
+
+
+class DamagedModelError(SysgenError):
+    """The weights of a model file are damaged."""
+
+
+class ModelTooLargeError(SysgenError):
+    """The weights alone need more memory than is free."""
+
+
+class ServerBusyError(SysgenError):
+    """A server lets through no more requests for now."""
+
+
+class ServerSlowError(SysgenError):
+    """A server did not answer in time."""

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all: written beside their place, and then moved there."""
+"""Writes files atomically: to a temporary file in the same folder, which is then renamed."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from sysgen_local.core.errors import SysgenError
 
 @contextmanager
 def whole(path: Path) -> Iterator[Path]:
-    """Where to write what shall stand at `path`. Raises SysgenError where that fails; what stood
-    there before stays then."""
+    """Yields the path of a temporary file, which replaces `path` at the end of the `with` block.
+    Raises SysgenError where writing fails; then the file at `path` stays as it was."""
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         yield part
@@ -24,11 +24,11 @@ def whole(path: Path) -> Iterator[Path]:
             hint="see whether the disk is full, or write to another folder",
         ) from error
     finally:
-        with suppress(OSError):  # where nothing can be written, nothing can be removed
+        with suppress(OSError):  # on a file system without write access
             part.unlink()
 
 
 def write(path: Path, text: str) -> None:
-    """The text as the whole of the file. Raises as `whole`."""
+    """Replaces the content of the file by the text. Raises as `whole`."""
     with whole(path) as part:
         part.write_text(text, encoding="utf-8")

@@ -1,8 +1,7 @@
-"""What language a text is in, as an ISO 639-1 code. Knows nothing of models and phases.
+"""Identifies the language of a text, as an ISO 639-1 code.
 
-The script decides where only one language of `NAMES` is written in it; py3langid decides between
-the others. Code, formulas and addresses are left out first. The same text always gives the same
-answer.
+Where a script is used for one language of `NAMES` only, the script decides; else py3langid does.
+Code, formulas and addresses are removed first. The result is deterministic.
 """
 
 from __future__ import annotations
@@ -34,17 +33,18 @@ NAMES: dict[str, str] = {
     "ta": "Tamil", "te": "Telugu", "th": "Thai", "tl": "Tagalog", "tr": "Turkish",
     "uk": "Ukrainian", "ur": "Urdu", "uz": "Uzbek", "vi": "Vietnamese", "zh": "Chinese",
 }  # fmt: skip
-"""Code -> English name. More than can be told from a text: Latin, Maltese and Bosnian are names
-only, for short texts and code are taken for them too easily."""
+"""Code -> English name. Latin, Maltese and Bosnian have names, but are not identified in texts:
+short texts and code would too often be taken for them."""
 
 
 def name_of(code: str) -> str:
-    """The language's English name; the code itself where the table has none. `pt-BR` is `pt`."""
+    """The language's English name; the code itself where it is not known. `pt-BR` counts as
+    `pt`."""
     return NAMES.get(code.strip().lower().replace("_", "-").split("-")[0], code)
 
 
 def script_for(code: str) -> str | None:
-    """The script that a language is written in; None where it is not known."""
+    """The script of a language; None where it is not known."""
     if code in ("zh", "ja"):
         return "CJK"
     for script, one in _ONLY.items():
@@ -54,16 +54,17 @@ def script_for(code: str) -> str | None:
 
 
 def language_of(text: str) -> str | None:
-    """The language, or None where it cannot be told: too short, only code, numbers or formulas."""
-    return _told(prose(text), _SURE)
+    """The language; None where it cannot be identified: the text is too short, or only code,
+    numbers or formulas."""
+    return _identify(prose(text), _SURE)
 
 
 def row_language(conversation: Conversation) -> str | None:
-    """The language in which the user speaks; of several turns the most frequent.
+    """The language of the user's turns; the most frequent one of several turns.
 
-    Of a turn in two languages it is that of the instruction, which is outside of quotation marks
-    and code: "Translate 'Guten Morgen' into English" is English. Where the user's words do not
-    tell, the answers do.
+    For a turn in two languages it is that of the instruction, which is outside of quotation marks
+    and code: "Translate 'Guten Morgen' into English" is English. Where the user's turns do not show
+    it, the language of the answers is used. None where neither shows it.
     """
     turns = conversation.turns
     answer = language_of("\n".join(t.content for t in turns if t.role == "assistant")[:_LONGEST])
@@ -80,28 +81,28 @@ def prose(text: str) -> str:
 
 
 def _instruction(text: str, answer: str | None) -> str | None:
-    """The language of what the user wants done, in one turn."""
+    """The language of the instruction in one user turn."""
     plain = prose(text)
     unquoted = _QUOTED.sub(" ", plain)
     blocks = [block for block in _BLOCKS.split(unquoted) if block.strip()]
     for block in blocks:
         if verb := _TRANSLATE.search(block):
-            # What is to be translated may stand there without quotation marks.
+            # The text to translate may be there without quotation marks.
             script = script_of(verb[0][0])
             own = "".join(c if not c.isalpha() or script_of(c) == script else " " for c in block)
-            if code := _told(own, _LIKELY):
+            if code := _identify(own, _LIKELY):
                 return code
-    told = [(code, block) for block in blocks if (code := _told(block, _SURE))]
-    if len({code for code, _ in told}) > 1:
-        first, last = told[0], told[-1]
+    known = [(code, block) for block in blocks if (code := _identify(block, _SURE))]
+    if len({code for code, _ in known}) > 1:
+        first, last = known[0], known[-1]
         announces = first[1].rstrip().endswith((":", "："))
         return answer if answer == last[0] and not announces else first[0]
-    return _told(unquoted, _SURE) or _told(plain, _SURE)
+    return _identify(unquoted, _SURE) or _identify(plain, _SURE)
 
 
 @lru_cache(maxsize=4096)
-def _told(text: str, least: float) -> str | None:
-    """The language of plain words, if it is at least so likely."""
+def _identify(text: str, least: float) -> str | None:
+    """The language of plain text, if its probability is at least `least`; else None."""
     letters = Counter(c for c in text if c.isalpha())
     scripts = weighed(script_counts(text))
     if not scripts:
@@ -121,14 +122,14 @@ def _told(text: str, least: float) -> str | None:
     own = [c for c in letters if script_of(c) == script]
     if not codes or sum(letters[c] for c in own) < _FEWEST:
         return None
-    strange = set("".join(own).lower())
+    letters_used = set("".join(own).lower())
     ranked = _identifier().rank(" ".join(text.split()))
     if sum(p for _, p in ranked[:3]) < least:
         return None
     found = {
         code: p * _PRIORS.get(code, 1.0)
         for code, p in ranked
-        if code in codes and not strange & _FOREIGN.get(code, _NONE)
+        if code in codes and not letters_used & _FOREIGN.get(code, _NONE)
     }
     code = max(found, key=lambda code: found[code], default="")
     p = found[code] / sum(found.values()) if code else 0.0
@@ -137,8 +138,8 @@ def _told(text: str, least: float) -> str | None:
 
 @cache
 def _identifier() -> Any:
-    """py3langid's model, limited to the languages that can be told. It takes 0.4 s to load, and
-    py3langid unpacks it into a temporary file. Raises SysgenError where that cannot be written."""
+    """py3langid's model, restricted to the languages of `_BETWEEN`. It takes 0.4 s to load, and
+    py3langid unpacks it to a temporary file. Raises SysgenError where that cannot be written."""
     from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
     load: Any = LanguageIdentifier.from_model_file  # it is not typed
@@ -155,11 +156,11 @@ def _identifier() -> Any:
 
 
 def _is_code(line: str) -> bool:
-    """Whether a line is code or a formula: a statement, or more signs and names than words."""
+    """Whether a line is code or a formula: a statement, or more symbols and names than words."""
     if _STATEMENT.search(line):
         return True
     if not line.isascii() and sum(c.isalpha() and not c.isascii() for c in line) * 4 > len(line):
-        return False  # in a script that code is not written in; it may set no spaces
+        return False  # code is not written in that script, and it may have no spaces
     parts = line.split()
     words = sum(bool(_WORD.fullmatch(part)) for part in parts)
     other = sum(bool(_SIGNS.search(part)) for part in parts)
@@ -168,14 +169,14 @@ def _is_code(line: str) -> bool:
 
 _SURE = 0.4
 _LIKELY = 0.15
-"""Least probabilities. Code and formulas that are left in a text come to 0.25 at most."""
+"""Minimum probabilities. Code and formulas that remain in a text get 0.25 at most."""
 _FEWEST = 4
-"""Letters that a language can be told from, where the script does not decide."""
+"""The fewest letters for which py3langid is asked."""
 _LONGEST = 4000
-"""Characters of a turn that are looked at."""
+"""The most characters of a turn that are used."""
 
 _FORMULAS = frozenset({"LATIN", "GREEK", "CYRILLIC"})
-"""Scripts whose single letters are names in formulas."""
+"""Scripts whose single letters are variables in formulas."""
 _LETTERS = re.compile(r"[^\W\d_]+")
 
 _ONLY = {
@@ -184,7 +185,7 @@ _ONLY = {
     "SINHALA": "si", "KHMER": "km", "LAO": "lo", "MYANMAR": "my", "GEORGIAN": "ka",
     "ARMENIAN": "hy", "ETHIOPIC": "am",
 }  # fmt: skip
-"""Script -> the one language of `NAMES` in it, or by far the most frequent."""
+"""Script -> the only language of `NAMES` in that script, or by far the most frequent one."""
 
 _BETWEEN = {
     "LATIN": frozenset(
@@ -195,12 +196,13 @@ _BETWEEN = {
     "ARABIC": frozenset("ar fa ur".split()),
     "DEVANAGARI": frozenset("hi mr ne".split()),
 }
-"""Script -> the languages that the model chooses between."""
+"""Script -> the languages that py3langid chooses from."""
 
 _PRIORS = {"cs": 1.5, "en": 1.5, "ru": 2.0, "uk": 1.2} | dict.fromkeys(
     "af be ca cy eo eu ga gl is kk mk ms ne sq sw tl uz".split(), 0.5
 )
-"""How much more or less frequent a language is than the model, which takes all alike, supposes."""
+"""Factors for the probability of a language. py3langid assumes that all languages are equally
+frequent."""
 _FOREIGN: dict[str, frozenset[str]] = {
     "ru": frozenset("іїєґўјљњћђџѓќѕәғқңөұүһ"),
     "uk": frozenset("ыэъёўјљњћђџѓќѕәғқңөұүһ"),
@@ -213,7 +215,7 @@ _FOREIGN: dict[str, frozenset[str]] = {
     "ar": frozenset("پچژگٹڈڑےںھہ"),
     "fa": frozenset("ٹڈڑےںھہ"),
 }
-"""Letters that a language does not have."""
+"""Language -> letters that it does not have."""
 _NONE: frozenset[str] = frozenset()
 
 _NO_PROSE = (

@@ -1,9 +1,10 @@
-"""The nouns of the pipeline. Plain frozen data; knows nothing of files, SQL or models.
+"""The records of the pipeline: immutable data without file access, SQL or models.
 
-What there is much of is a named tuple: a frozen dataclass takes five times as long to make.
+Records that are made in large numbers are named tuples, because it takes five times as long to make
+a frozen dataclass.
 
-A `Row` is one conversation and what every phase made of it so far. A phase's result carries
-`dropped`: None while the row goes on, otherwise the reason why it ends there.
+A `Row` is one conversation with the results of the phases so far. In each result, `dropped` is None
+where the row goes on to the next phase, and otherwise the reason why the phase dropped the row.
 """
 
 from __future__ import annotations
@@ -14,23 +15,24 @@ from typing import Any, Literal, NamedTuple, get_args
 
 Tag = Literal["role", "content", "task", "action", "style", "background", "tool", "format"]
 TAGS: tuple[Tag, ...] = get_args(Tag)
-"""The eight functionalities in their canonical order (SysGen, section 3)."""
+"""The eight functionality tags in their canonical order (SysGen, section 3)."""
 
 Label = Literal["good", "bad", "none"]
 LABELS: tuple[Label, ...] = get_args(Label)
-"""What phase 3 may say of a phrase."""
+"""The verdicts of phase 3 on a phrase."""
 
 Role = Literal["user", "assistant", "function_call", "observation"]
 ROLES: tuple[Role, ...] = get_args(Role)
 
 
 class Turn(NamedTuple):
-    """One turn. `function_call` and `observation` turns are context: never written anew.
+    """One turn. `function_call` (tool call) and `observation` (tool result) turns are never
+    generated again.
 
-    The content of a `function_call` is {"id", "name", "arguments"} as JSON, or a list of these
-    (text that is no such JSON stays as it came); `words` is what was said beside the calls.
-    `thought` is the reasoning of an assistant's turn. Of an `observation`, `call` is the id of the
-    call that it answers, and `name` the tool's name. All are "" where there is none.
+    The content of a `function_call` is JSON, {"id", "name", "arguments"} or a list of these; text
+    that is no such JSON stays as it was. `words` is the text beside the calls. `thought` is the
+    reasoning of an assistant's turn. In an `observation`, `call` is the id of its call, and `name`
+    is the tool's name. Each is "" where there is none.
     """
 
     role: Role
@@ -42,13 +44,12 @@ class Turn(NamedTuple):
 
     @property
     def text(self) -> str:
-        """All that was said aloud: the words beside calls, and the content."""
+        """The visible text of the turn: the words beside calls, and the content."""
         return f"{self.words}\n{self.content}" if self.words else self.content
 
 
 class Repair(NamedTuple):
-    """What was mended in a conversation that was not in order. `text` is what was moved or left
-    out."""
+    """One repair of a conversation whose turns were not in order. `text` was moved or removed."""
 
     kind: str
     text: str
@@ -62,16 +63,16 @@ REPAIRS: dict[str, str] = {
     "system_last": "had a system message behind the last turn, which was left out",
     "unanswered": "ended with a user turn without an answer, which was left out",
 }
-"""Kind of repair -> what it says of a row."""
+"""Kind of repair -> its description for the user."""
 
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """A usable input row: turns that begin with the user and end with the assistant.
+    """A usable input row. Its turns begin with the user and end with the assistant.
 
-    `line` is the line in the file (JSONL, CSV) or the record's number (JSON array, Parquet),
-    from 1. `system` is the system message the dataset came with, `tools` its tool definitions.
-    `result` is the bare final result of a row that has one beside its answer.
+    `line` is the line in the file (JSONL, CSV) or the number of the record (JSON array, Parquet),
+    from 1. `system` is the row's own system message, `tools` its tool definitions as JSON. `result`
+    is the bare final result of a row that has one beside its answer.
     """
 
     turns: tuple[Turn, ...]
@@ -84,8 +85,8 @@ class Conversation:
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """An input row that cannot be used: where it stands and why. `raw` is its text as the file has
-    it, or as JSON where the file is no text; "" where it is not known."""
+    """An input row that cannot be used: its line and the reason. `raw` is its text in the file, or
+    JSON where the file is binary; "" where it is not known."""
 
     line: int
     reason: str
@@ -95,8 +96,9 @@ class Reject:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One input file. `path` is what the user would recognise; `file` is what is opened. `split` is
-    the one to read where the file has several, `encoding` that of its text where not UTF-8."""
+    """One input file. `path` is its name for the user, `file` the path that is opened. `mapping` is
+    that of --map. `split` is the split to read where the file has several. `encoding` is the
+    encoding of its text; None for UTF-8."""
 
     path: str
     file: str
@@ -109,22 +111,23 @@ class Source:
 
 
 class Phrase(NamedTuple):
-    """Part of a system message under one functionality tag. The filter has yet to trust `tag`."""
+    """Part of a system message, with its functionality tag. Before the filter, `tag` may be any
+    text that the model wrote."""
 
     tag: str
     text: str
 
 
 def in_order(phrases: Iterable[Phrase]) -> tuple[Phrase, ...]:
-    """The phrases in the canonical order of their tags; within a tag their own order stays.
+    """The phrases in the canonical order of their tags. Phrases of one tag keep their order.
 
-    Raises ValueError for a tag that is none of the eight.
+    Raises ValueError for a tag that is not one of the eight.
     """
     return tuple(sorted(phrases, key=lambda phrase: TAGS.index(phrase.tag)))
 
 
 class Removed(NamedTuple):
-    """A phrase the filter took out, and why."""
+    """A phrase that the filter removed, and the reason."""
 
     tag: str
     text: str
@@ -132,7 +135,8 @@ class Removed(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """What the judge said of one phrase; the three probabilities sum to 1."""
+    """The verdict on one phrase: its label, and the probabilities of the three labels. These sum to
+    1."""
 
     tag: str
     text: str
@@ -143,7 +147,8 @@ class Verdict(NamedTuple):
 
 
 class Cost(NamedTuple):
-    """What the model work for one row and phase took."""
+    """The cost of one row in one phase: tokens of the model's tokenizer, and seconds of model
+    time."""
 
     tokens_in: int = 0
     tokens_out: int = 0
@@ -154,13 +159,13 @@ NOTHING = Cost()
 
 
 FAILURES = ("failed", "refused", "too_long", "not_json")
-"""Reasons of a row that was dropped because something went wrong with a request, not because of
-what was answered: such a row can be asked again. `why` of a result says what went wrong."""
+"""Reasons of a row that was dropped because a request failed, and not because of its answer. Such a
+row can be tried again. `why` of the result describes the error."""
 
 
 @dataclass(frozen=True, slots=True)
 class Generated:
-    """Phase 1: the phrases as the model wrote them; `raw` is kept where they did not parse."""
+    """Phase 1: the phrases that the model wrote. `raw` is the text where it could not be parsed."""
 
     phrases: tuple[Phrase, ...] = ()
     dropped: str | None = None
@@ -171,7 +176,7 @@ class Generated:
 
 @dataclass(frozen=True, slots=True)
 class Filtered:
-    """Phase 2: clean phrases in canonical order, and those removed."""
+    """Phase 2: the remaining phrases in canonical order, and the removed ones."""
 
     phrases: tuple[Phrase, ...] = ()
     removed: tuple[Removed, ...] = ()
@@ -181,7 +186,7 @@ class Filtered:
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """Phase 3: a verdict for every phrase, and the system message composed of the good ones."""
+    """Phase 3: a verdict on every phrase, and the system message made of the good phrases."""
 
     verdicts: tuple[Verdict, ...] = ()
     system: str | None = None
@@ -192,7 +197,7 @@ class Verified:
 
 @dataclass(frozen=True, slots=True)
 class Responded:
-    """Phase 4: the conversation with its assistant turns written anew."""
+    """Phase 4: the conversation with new answers in its assistant turns."""
 
     turns: tuple[Turn, ...] = ()
     dropped: str | None = None
@@ -201,12 +206,13 @@ class Responded:
 
 
 class Check(NamedTuple):
-    """One thing that was looked at in a new answer.
+    """One check of a new answer.
 
-    `turn` counts the assistant's turns from 1. `kind`: result, code, tool_claim, echo or phrase (by
-    rule); follows (by the model); agrees (by the model, or by rule where the answer stands in the
-    original). `text` is what was looked for: the original's result, or the phrase. `p` is the
-    probability that it holds; a rule gives 0 or 1. `detail` says what was understood or found.
+    `turn` is the number of the assistant's turn, from 1. `kind`: result, code, tool_claim, echo or
+    phrase (checked by rule); follows (by the model); agrees (by the model, or by rule where the
+    original contains the answer). `text` is what was checked for: the original's result, or the
+    phrase. `by` is rule or model. `p` is the probability that the check passes; a rule gives 0 or
+    1. `detail` says what was found.
     """
 
     turn: int
@@ -226,13 +232,13 @@ KINDS: dict[str, str] = {
     "phrase": "does what a phrase asks, by rule",
     "follows": "does what a phrase asks, says the model",
 }
-"""Kind of check -> what it says of an answer that passes."""
+"""Kind of check -> its description for the user, of an answer that passes."""
 
 
 class Attempt(NamedTuple):
-    """A new answer that was not taken. `shown`: whether the original answer was in its prompt.
-    `agrees` and `obeys` as in `Checked` (None where nothing could be looked at); `fault` is why it
-    failed, "" where it passed and another was better."""
+    """A new answer that was not chosen. `shown`: whether the original answer was in its prompt.
+    `agrees` and `obeys` are as in `Checked` (None where nothing could be checked). `fault` is why
+    it failed; "" where it passed, but another answer was better."""
 
     turn: int
     content: str
@@ -244,14 +250,13 @@ class Attempt(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """Phase 5: whether the new answers keep what the original ones had right and do as they are
-    told.
+    """Phase 5: whether the new answers agree with the original ones and follow the system message.
 
-    `turns` is the conversation with the best answers; empty where those of phase 4 stayed.
-    `checks` are those of the answers that were taken. `agrees`: whether they keep the results and
-    claims of the original (None: nothing could be looked at); `obeys`: the mean probability that a
-    phrase is followed, by turn the least (None likewise). `tries`: answers that were looked at,
-    in the turn that took most.
+    `turns` is the conversation with the best answers; empty where the answers of phase 4 were kept.
+    `checks` are the checks of the chosen answers. `agrees`: whether these keep the results and
+    claims of the original (None: nothing could be checked). `obeys`: the mean probability that a
+    phrase is followed; of several turns the lowest (None: as above). `tries`: the number of answers
+    that were checked, in the turn with the most.
     """
 
     turns: tuple[Turn, ...] = ()
@@ -275,11 +280,12 @@ TABLES: dict[Phase, str] = {
     "respond": "responded",
     "check": "checked",
 }
-"""Phase -> the store's table for it, which is also the field of `Row`."""
+"""Phase -> its table in the store, which is also its field in `Row`."""
 
 
 class Row(NamedTuple):
-    """A conversation on its way. `row` is its number in the store, from 1, and never changes."""
+    """A conversation with the results so far. `row` is its number in the store, from 1; it never
+    changes."""
 
     row: int
     conversation: Conversation
@@ -291,12 +297,13 @@ class Row(NamedTuple):
 
     @property
     def answers(self) -> tuple[Turn, ...]:
-        """The conversation with its new answers: those that the checks chose, else phase 4's."""
+        """The conversation with the answers that the checks chose, else with those of phase 4;
+        empty before phase 4."""
         if self.checked is not None and self.checked.turns:
             return self.checked.turns
         return self.responded.turns if self.responded is not None else ()
 
     def after(self, phase: Phase, result: Result) -> Row:
-        """The same row, one phase further."""
+        """The row with the result of one more phase."""
         changed: dict[str, Any] = {TABLES[phase]: result}
         return self._replace(**changed)

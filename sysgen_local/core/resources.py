@@ -1,4 +1,4 @@
-"""Where the data that ships with the package lies: in the wheel, or beside it in a checkout."""
+"""Paths of the data files of the package, in an installed wheel or in a checkout."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 
 
 def resource(name: str) -> Path:
-    """Path of `models.toml`, `prompts`, `examples/...` or `builtin_model/builtin.gguf`."""
+    """The path of `models.toml`, `prompts`, `examples/...` or `builtin_model/builtin.gguf`."""
     packaged = _PACKAGE / "data" / name
     return packaged if packaged.exists() else _PACKAGE.parent / name

@@ -1,6 +1,6 @@
-"""Scripts that a text is written in. Knows nothing of languages.
+"""Finds the scripts of a text.
 
-A script is named by the first word of its letters' Unicode names: LATIN, CYRILLIC, ARABIC, ...
+The name of a script is the first word of its letters' Unicode names: LATIN, CYRILLIC, ARABIC, ...
 Han characters and kana are counted together as CJK.
 """
 
@@ -12,7 +12,7 @@ from collections import Counter
 from functools import lru_cache
 
 UNSPACED = frozenset({"CJK", "THAI", "LAO", "KHMER", "MYANMAR"})
-"""Scripts that set no spaces between words."""
+"""Scripts without spaces between words."""
 
 
 LETTERS = {
@@ -25,11 +25,11 @@ LETTERS = {
     "LAO": r"\u0e81-\u0ec6", "MYANMAR": r"\u1000-\u102a", "GEORGIAN": r"\u10d0-\u10fa",
     "ARMENIAN": r"\u0531-\u0587", "ETHIOPIC": r"\u1200-\u135a",
 }  # fmt: skip
-"""Script -> letters that begin words in it, as a regular expression's class has them."""
+"""Script -> the letters that words in it begin with, as ranges for a regular expression."""
 
 
 def script_counts(text: str) -> Counter[str]:
-    """Letters of each script."""
+    """Script -> number of letters in the text."""
     if text.isascii():
         letters = len(text.translate(_NO_LETTERS))
         return Counter({"LATIN": letters} if letters else {})
@@ -41,7 +41,7 @@ def script_counts(text: str) -> Counter[str]:
 
 
 def script_shares(text: str) -> frozenset[str]:
-    """Scripts with a tenth or more of the letters."""
+    """Scripts with at least a tenth of the letters in the first 4,000 characters."""
     if text.isascii():
         return _LATIN if _LETTER.search(text) else frozenset()
     counts = script_counts(text[:4000])
@@ -50,24 +50,24 @@ def script_shares(text: str) -> frozenset[str]:
 
 @lru_cache(maxsize=65536)
 def script_of(letter: str) -> str:
-    """The script as the first word of the letter's Unicode name; CJK scripts taken together
-    would hide Japanese from Chinese, but not either from Latin, which is what matters."""
+    """The script of a letter. Japanese and Chinese are both CJK. That is enough to tell either from
+    Latin, which is what it is used for."""
     name = unicodedata.name(letter, "UNKNOWN").split(" ")[0]
     return _SAME.get(name, name)
 
 
 def weighed(counts: Counter[str]) -> Counter[str]:
-    """Letters of each script, as many as an alphabet would take for the same text."""
+    """Script -> number of letters that an alphabet would need for the same text."""
     return Counter({script: n * _WEIGHTS.get(script, 1) for script, n in counts.items()})
 
 
 _LATIN = frozenset({"LATIN"})
 _LETTER = re.compile(r"[A-Za-z]")
-# Most texts are ASCII, for which a table does the same many times as fast.
+# Most texts are ASCII, and for these a translation table is much faster.
 _NO_LETTERS = {i: None for i in range(128) if not chr(i).isalpha()}
 _SAME = {
     "HIRAGANA": "CJK", "KATAKANA": "CJK", "KATAKANA-HIRAGANA": "CJK", "IDEOGRAPHIC": "CJK",
     "HALFWIDTH": "CJK", "FULLWIDTH": "LATIN",
 }  # fmt: skip
 _WEIGHTS = {"CJK": 3, "HANGUL": 2}
-"""What a letter stands for where it is a syllable or a word."""
+"""The number of alphabet letters that one letter counts for, where it is a syllable or a word."""

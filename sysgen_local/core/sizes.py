@@ -1,4 +1,4 @@
-"""How long the texts of rows are."""
+"""Text lengths of rows, for the forecast of a run's time."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from operator import sub
 from typing import NamedTuple
 
 LONGEST = 5000
-"""Bytes of an old answer beyond which a new one is expected to be no longer."""
+"""A new answer is expected to be no longer than this many bytes, however long the old one is."""
 
 
 class Size(NamedTuple):
-    """Texts of some rows: bytes of what the user and the assistant say, and how many answers.
-    `usable` are the answers again, none with more than LONGEST bytes: new ones are bounded."""
+    """Sums over some rows. `rows`: their number. `asked`: bytes of the user's turns and of calls
+    and results. `answered`: bytes of the answers. `answers`: number of answers. `usable`: bytes of
+    the answers, each counted with at most LONGEST bytes."""
 
     rows: float = 0.0
     asked: float = 0.0
@@ -20,10 +21,13 @@ class Size(NamedTuple):
     usable: float = 0.0
 
     def plus(self, other: Size) -> Size:
+        """The sum, field by field."""
         return Size(*(a + b for a, b in zip(self, other, strict=True)))
 
     def minus(self, other: Size) -> Size:
+        """The difference, field by field."""
         return Size(*map(sub, self, other))
 
     def times(self, factor: float) -> Size:
+        """Each field multiplied by `factor`."""
         return Size(*(a * factor for a in self))

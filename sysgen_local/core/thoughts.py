@@ -1,8 +1,8 @@
-"""How families of models mark a thought, and the answer behind it.
+"""Separates thoughts (reasoning text) from answers, by the tags of model families.
 
-A thought is no part of an answer, whoever left it in: a model that thinks although it was told not
-to, or a server that does not take thoughts out. Where control tokens were decoded to nothing, a
-family is known by the words between them.
+A reply may have a thought in it where a model thinks although that was disabled, or where a server
+does not remove thoughts. Where control tokens were decoded to empty text, a family is recognized by
+the words between them.
 """
 
 from __future__ import annotations
@@ -12,51 +12,51 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 
-class Thought(NamedTuple):
-    """What opens a thought and what ends it, as literal text. Behind `end` the answer begins."""
+class ThoughtTags(NamedTuple):
+    """The text that begins a thought and the text that ends it. The answer follows `end`."""
 
     begin: str
     end: str
 
 
 FAMILIES = (
-    Thought("<think>", "</think>"),  # Qwen, DeepSeek, GLM, MiniMax, Nemotron, SmolLM, Kimi K2
-    Thought("<mm:think>", "</mm:think>"),  # MiniMax M3
-    Thought("<seed:think>", "</seed:think>"),  # Seed-OSS
-    Thought("<thinking>", "</thinking>"),
-    Thought("<thought>", "</thought>"),
-    Thought("<reasoning>", "</reasoning>"),
-    Thought("[THINK]", "[/THINK]"),  # Magistral, Ministral
-    Thought("<|START_THINKING|>", "<|END_THINKING|>"),  # Command
-    Thought("<|begin_of_thought|>", "<|end_of_thought|>"),
-    Thought("<|inner_prefix|>", "<|inner_suffix|>"),  # Apertus
-    Thought("<|channel>thought", "<channel|>"),  # Gemma 4
-    Thought("<|open|>think<|sep|>", "<|close|>think<|sep|>"),  # Kimi K3
-    Thought("<|channel|>analysis<|message|>", "<|channel|>final<|message|>"),  # gpt-oss
-    Thought("<|think|>", "<|end|>"),  # Solar
-    Thought("assistant to=self<|message|>", "assistant to=user<|message|>"),
-    Thought("to=self<|message|>", "assistant to=user<|message|>"),
-    Thought("Here are my reasoning steps:", "[BEGIN FINAL RESPONSE]"),  # Apriel
-    Thought("Here is my thought process:", "Here is my response:"),  # Granite 3.2
+    ThoughtTags("<think>", "</think>"),  # Qwen, DeepSeek, GLM, MiniMax, Nemotron, SmolLM, Kimi K2
+    ThoughtTags("<mm:think>", "</mm:think>"),  # MiniMax M3
+    ThoughtTags("<seed:think>", "</seed:think>"),  # Seed-OSS
+    ThoughtTags("<thinking>", "</thinking>"),
+    ThoughtTags("<thought>", "</thought>"),
+    ThoughtTags("<reasoning>", "</reasoning>"),
+    ThoughtTags("[THINK]", "[/THINK]"),  # Magistral, Ministral
+    ThoughtTags("<|START_THINKING|>", "<|END_THINKING|>"),  # Command
+    ThoughtTags("<|begin_of_thought|>", "<|end_of_thought|>"),
+    ThoughtTags("<|inner_prefix|>", "<|inner_suffix|>"),  # Apertus
+    ThoughtTags("<|channel>thought", "<channel|>"),  # Gemma 4
+    ThoughtTags("<|open|>think<|sep|>", "<|close|>think<|sep|>"),  # Kimi K3
+    ThoughtTags("<|channel|>analysis<|message|>", "<|channel|>final<|message|>"),  # gpt-oss
+    ThoughtTags("<|think|>", "<|end|>"),  # Solar
+    ThoughtTags("assistant to=self<|message|>", "assistant to=user<|message|>"),
+    ThoughtTags("to=self<|message|>", "assistant to=user<|message|>"),
+    ThoughtTags("Here are my reasoning steps:", "[BEGIN FINAL RESPONSE]"),  # Apriel
+    ThoughtTags("Here is my thought process:", "Here is my response:"),  # Granite 3.2
 )
 
 _BLANK = " \t\r\n"
 
 _NAMED = re.compile(r"<([\w:.-]*(?:think|thought|reason)[\w:.-]*)>|\[([A-Z_]*THINK[A-Z_]*)\]")
-"""Tags of families that are not listed: their end is the same tag with a slash."""
+"""Tags of families that are not listed. The end tag is the same tag with a slash."""
 
-_TALKED_OF = ("</", "[/", "Here")
-"""How ends begin that a text may speak of without one being there."""
+_MENTIONED = ("</", "[/", "Here")
+"""Beginnings of end tags that an answer may mention as text."""
 
 _TURN = re.compile(r"\A(?:<\|start\|>|<\|begin\|>)(?:assistant(?=<))?")
-"""A turn's beginning, where a model writes it anew."""
+"""The beginning of a turn, which a model may repeat."""
 
 _CHANNEL = r"\A\s*(?:analysis|commentary)"
 _HARMONY = re.compile(
     _CHANNEL + r"(?![\s:;,.!?/)_-]|['’]s\b).*?assistantfinal", re.DOTALL | re.IGNORECASE
 )
-"""gpt-oss with its control tokens decoded to nothing. No blank parts a channel from its text, as in
-a sentence or under a heading."""
+"""A reply of gpt-oss with control tokens decoded to empty text. There is no blank between the name
+of a channel and its text, other than in a sentence or after a heading."""
 
 _HARMONY_OPEN = re.compile(
     r"\A\s*analysis(?:"
@@ -70,15 +70,15 @@ _HARMONY_OPEN = re.compile(
     r"|\A\s*analysis(?=[^\W_]).*?assistant(?:analysis|commentary)(?!\w)",
     re.DOTALL | re.IGNORECASE,
 )
-"""The same without a final channel: it has no answer. Only how the thought begins, or a second
-channel, tells it from a name such as `analysisResult`."""
+"""The same without a final channel, so without an answer. The first words of the thought, or a
+second channel, distinguish it from a name such as `analysisResult`."""
 
 _WRAPPED = re.compile(
     r"\A\s*(?:(?:<\|start\|>|<\|begin\|>)?assistant)?"
     r"(?:<\|START_RESPONSE\|>|<\|begin_of_solution\|>|<\|content\|>|<\|open\|>response<\|sep\|>"
     r"|<response>)"
 )
-"""What some families put between a thought and the answer."""
+"""Text of some families between a thought and the answer."""
 
 _WRAPS = re.compile(
     r"(?:<\|END_RESPONSE\|>|<\|end_of_solution\|>|<\|close\|>response<\|sep\|>.*|</response>"
@@ -87,18 +87,18 @@ _WRAPS = re.compile(
 )
 
 
-class Spoken(NamedTuple):
-    """A text without its thoughts. `thought` is what was thought, without its marks; `open`: it
-    never ended (then it has its mark), so that there is no answer."""
+class ParsedReply(NamedTuple):
+    """A reply split into answer and thought. `thought` is without its tags. `open`: the thought did
+    not end (then it has its begin tag), so there is no answer."""
 
     answer: str
     thought: str = ""
     open: bool = False
 
 
-def spoken(text: str) -> Spoken:
-    """The answer in what a model wrote. A text that only speaks of thoughts stays as it is: a
-    thought stands at the beginning, or ends on a line of its own."""
+def parse_reply(text: str) -> ParsedReply:
+    """Splits a model's reply into answer and thought. A thought is at the beginning, or its end tag
+    is on a line of its own. A text that only mentions tags stays as it is."""
     rest = text
     thoughts: list[str] = []
     while True:
@@ -107,18 +107,18 @@ def spoken(text: str) -> Spoken:
             break
         thought, after = found
         if after is None:
-            return Spoken("", _joined([*thoughts, thought]), open=True)
+            return ParsedReply("", _joined([*thoughts, thought]), open=True)
         thoughts.append(_inside(thought))
         rest = after
     head, tail = _WRAPPED.match(rest), _WRAPS.search(rest)
     if not thoughts:
-        # Plain tags around a whole answer may be what was asked for.
+        # Plain tags around a whole answer may have been asked for.
         head = head if head and "<|" in head[0] else None
         tail = tail if tail and not tail[0].startswith("</") else None
         if not head and not tail:
-            return Spoken(text)
+            return ParsedReply(text)
     rest = rest[head.end() if head else 0 : tail.start() if tail else len(rest)]
-    return Spoken(rest.strip(), _joined(thoughts))
+    return ParsedReply(rest.strip(), _joined(thoughts))
 
 
 def _joined(thoughts: Sequence[str]) -> str:
@@ -142,7 +142,8 @@ def _inside(thought: str) -> str:
 
 
 def _first(text: str) -> tuple[str, str | None] | None:
-    """The thought that a text begins with, and what stands behind it (None: it never ends)."""
+    """(thought at the beginning of a text, text after it); None where it begins with none. The text
+    after it is None where the thought does not end."""
     if found := _HARMONY.match(text):
         return found[0], text[found.end() :]
     if _HARMONY_OPEN.match(text):
@@ -163,19 +164,20 @@ def _cut(text: str, end: str) -> tuple[str, str | None]:
 
 
 def _ended_only(text: str) -> tuple[str, str | None] | None:
-    """A thought whose beginning stood in the prompt: its end alone tells."""
+    """As `_first`, for a thought whose begin tag was in the prompt, so only its end tag is
+    there."""
     for begin, end in FAMILIES:
         head, ended, after = text.partition(end)
         if not ended or begin in head or end == "<|end|>":
             continue
         alone = head.endswith("\n") or after.startswith("\n") or not head.strip()
-        if alone or not end.startswith(_TALKED_OF):
+        if alone or not end.startswith(_MENTIONED):
             return head + ended, after
     return None
 
 
 def ending(prompt: str) -> str | None:
-    """What ends the thought that the end of a prompt has opened; None where none is open."""
+    """The end tag of the thought that is open at the end of a prompt; None where none is open."""
     last, end = -1, None
     for family in FAMILIES:
         begun = prompt.rfind(family.begin)
@@ -188,19 +190,19 @@ def ending(prompt: str) -> str | None:
 
 
 def holds_thought(markup: str) -> bool:
-    """Whether any mark of a thought stands in this markup."""
-    return any(mark in markup for family in FAMILIES for mark in _marks(family)) or bool(
+    """Whether the markup has a tag of a thought."""
+    return any(mark in markup for family in FAMILIES for mark in _tags_of(family)) or bool(
         re.search(r"</?[\w:.-]*(?:think|thought|reason)[\w:.-]*>", markup)
     )
 
 
 def holds_ended_thought(markup: str) -> bool:
-    """Whether a thought begins and ends in this markup, or only ends in it."""
+    """Whether a thought ends in this markup."""
     return holds_thought(markup) and ending(markup) is None
 
 
-def _marks(family: Thought) -> tuple[str, ...]:
-    # "<|end|>" ends whatever, not only thoughts; a final channel is an answer's beginning.
+def _tags_of(family: ThoughtTags) -> tuple[str, ...]:
+    # "<|end|>" ends other texts too, and a final channel begins an answer.
     return (family.begin,) if "<|" in family.end[:2] and "THINK" not in family.end else family
 
 

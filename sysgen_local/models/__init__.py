@@ -1,42 +1,48 @@
-"""Models by name: what `models.toml` knows, how a GGUF comes here, and whether it is sound.
+"""Models: the catalogue `models.toml`, the download of GGUF files, and their check.
 
-A name, `NAME:QUANT` or a path becomes a GGUF on this machine (`resolve`): in the Hugging Face
-cache, at a path, or in an installed Python package. Weights are never
-loaded here; the engine does that.
+`resolve` turns a name, `NAME:QUANT` or a path into a GGUF file on this machine: in the Hugging Face
+cache, at a path, or in an installed Python package. An address becomes a server. This package never
+loads weights; the engine does that.
 """
 
 from __future__ import annotations
 
-from sysgen_local.models.catalogue import Catalogue, Entry, File, Sampling, load_catalogue
-from sysgen_local.models.gguf_file import Report, check, fingerprint
+from sysgen_local.models.catalogue import (
+    Catalogue,
+    CatalogueEntry,
+    File,
+    RecommendedSampling,
+    load_catalogue,
+)
+from sysgen_local.models.gguf_file import GgufInfo, check, fingerprint
 from sysgen_local.models.hub import local_path
 from sysgen_local.models.package import installed
 from sysgen_local.models.resolve import (
     Model,
     ResolvedModel,
-    Server,
     identity,
-    locate,
+    place,
     pull,
     resolve,
+    resolve_file,
 )
 
 __all__ = [
     "Catalogue",
-    "Entry",
+    "CatalogueEntry",
     "File",
+    "GgufInfo",
     "Model",
-    "Report",
+    "RecommendedSampling",
     "ResolvedModel",
-    "Sampling",
-    "Server",
     "check",
     "fingerprint",
     "identity",
     "installed",
     "load_catalogue",
     "local_path",
-    "locate",
+    "place",
     "pull",
     "resolve",
+    "resolve_file",
 ]

@@ -1,4 +1,5 @@
-"""Addresses on the Hugging Face hub, as other programs take them for a model."""
+"""Addresses of models on the Hugging Face hub. Other programs accept them; here they are refused,
+with a hint at what to name instead."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sysgen_local.core.errors import UsageError
-from sysgen_local.models.catalogue import Catalogue, Entry
+from sysgen_local.models.catalogue import Catalogue, CatalogueEntry
 
 _WEB = r"(?:https?://)?(?:www\.)?(?:huggingface\.co|hf\.co)/(?:models/)?"
 _PART = r"[A-Za-z0-9][\w.-]*"
@@ -19,8 +20,8 @@ _ADDRESS = re.compile(
 
 
 class Address(NamedTuple):
-    """OWNER/NAME, and what is named in it. `plain`: without hf:// or a host, so that it may as well
-    be a path."""
+    """An address: OWNER/NAME, and the file or the quantisation in it. `plain`: it has no hf:// and
+    no host, so it may also be a path."""
 
     repo: str
     file: str | None
@@ -29,7 +30,7 @@ class Address(NamedTuple):
 
 
 def address(name: str) -> Address | None:
-    """The name as an address; None where it is none."""
+    """The name as an address; None where it is no address."""
     found = _ADDRESS.fullmatch(name.strip())
     if found is None:
         return None
@@ -39,10 +40,10 @@ def address(name: str) -> Address | None:
 
 
 def refuse(name: str, at: Address, catalogue: Catalogue) -> UsageError:
-    """What to say of an address in place of a model."""
+    """The error for an address in place of a model, with a hint."""
     if at.repo.startswith(("datasets/", "spaces/")):
         return UsageError(f"{name} is no model", hint="`sysgen models list` shows those known")
-    hint = _way(at, catalogue)
+    hint = _hint(at, catalogue)
     if at.plain:
         return UsageError(f"there is no file {name}", hint=f"if that is a repository: {hint}")
     return UsageError(
@@ -52,7 +53,7 @@ def refuse(name: str, at: Address, catalogue: Catalogue) -> UsageError:
     )
 
 
-def _way(at: Address, catalogue: Catalogue) -> str:
+def _hint(at: Address, catalogue: Catalogue) -> str:
     known = next((e for e in catalogue.entries.values() if _is(e, at)), None)
     if known is not None:
         quant = (at.quant or "").lower()
@@ -65,8 +66,8 @@ def _way(at: Address, catalogue: Catalogue) -> str:
     )
 
 
-def _is(entry: Entry, at: Address) -> bool:
-    """Whether the entry comes from there, or is a GGUF of what is there."""
+def _is(entry: CatalogueEntry, at: Address) -> bool:
+    """Whether the entry is from this repository, or is a GGUF of the model in it."""
     if entry.repo is None:
         return False
     if entry.repo.lower() == at.repo.lower():

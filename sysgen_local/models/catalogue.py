@@ -1,7 +1,7 @@
-"""`models.toml`: the shipped list and the user's own, validated and merged.
+"""Reads `models.toml`, the shipped one and the user's, validates and merges them.
 
-Knows nothing of the network or of GGUF. Whatever is wrong in a file is a `UsageError` that
-names the file and the key.
+It does not use the network or read GGUF files. Each error in a file is a `UsageError` that names
+the file and the key.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Sampling(_Table):
-    """What the vendor recommends; None where it recommends nothing."""
+class RecommendedSampling(_Table):
+    """The sampling parameters that the vendor recommends; None where there is no recommendation."""
 
     temperature: Annotated[float, Field(ge=0, le=5)] | None = None
     top_p: Annotated[float, Field(gt=0, le=1)] | None = None
@@ -70,16 +70,18 @@ def _inside_a_package(name: str) -> str:
 
 
 class File(_Table):
-    """One quantisation: a file of the repository, its size in gigabytes (10^9), its hash."""
+    """One quantisation: a file in the repository, its size in gigabytes (10^9 bytes), and its
+    SHA-256."""
 
     file: Annotated[str, AfterValidator(_one_whole_gguf)]
     gb: Annotated[float, Field(gt=0)] | None = None
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
 
 
-class Entry(_Table):
-    """One model. It has `repo` and `files` (by quantisation), or a `path`, or `package` and `file`:
-    the name of a Python distribution and the path or glob of a file that it installs."""
+class CatalogueEntry(_Table):
+    """One model. It has `repo` and `files` (by quantisation), or `path`, or `package` and `file`.
+    The last two are the name of a Python distribution and the path or glob of a file in it.
+    `context` is in tokens."""
 
     name: str
     title: str = ""
@@ -95,7 +97,7 @@ class Entry(_Table):
     context: Annotated[int, Field(gt=0)] | None = None
     system_role: bool = True
     thinking: bool = False
-    sampling: Sampling = Sampling()
+    sampling: RecommendedSampling = RecommendedSampling()
     prompts: Literal["default", "compact"] = "default"
     checked: bool = False
 
@@ -118,7 +120,7 @@ class Entry(_Table):
         return table
 
     @model_validator(mode="after")
-    def _has_a_file(self) -> Entry:
+    def _has_a_file(self) -> CatalogueEntry:
         if [self.repo, self.path, self.package].count(None) != 2:
             raise ValueError("give either repo and files, or path, or package and file")
         if self.package is not None and self.file is None:
@@ -134,7 +136,8 @@ class Entry(_Table):
         return self
 
     def quant(self, quant: str | None = None) -> str | None:
-        """The quantisation meant by `quant` (None: the default). UsageError where it has none."""
+        """The name of the quantisation `quant` (None: the default) in `files`; None for a model
+        with one file only. Raises UsageError where there is no such quantisation."""
         if self.repo is None and quant is None:
             return None
         wanted = (quant or self.default).lower()
@@ -146,12 +149,13 @@ class Entry(_Table):
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """All entries by name, in the order of the files."""
+    """All entries by name, in the order in which the files list them."""
 
-    entries: dict[str, Entry]
+    entries: dict[str, CatalogueEntry]
 
-    def find(self, name: str) -> tuple[Entry, str | None]:
-        """`NAME` or `NAME:QUANT` -> the entry and its quantisation. UsageError if unknown."""
+    def find(self, name: str) -> tuple[CatalogueEntry, str | None]:
+        """(entry, quantisation) for `NAME` or `NAME:QUANT`. Raises UsageError where it is
+        unknown."""
         base, _, quant = name.partition(":")
         entry = self.entries.get(base) or self.entries.get(base.lower())
         if entry is None:
@@ -170,11 +174,11 @@ class Catalogue:
 
 
 def load_catalogue(extra: Path | None = None) -> Catalogue:
-    """The shipped list, with the user's entries added and the user's keys winning.
+    """The shipped catalogue with the user's entries. The user's keys override the shipped ones.
 
-    The user's file is `extra`, else what SYSGEN_MODELS names, else
-    `$XDG_CONFIG_HOME/sysgen/models.toml` (`~/.config/...`) where there is one.
-    Raises UsageError for a file that cannot be read or used, naming it and the key.
+    The user's file is `extra`, else the file that SYSGEN_MODELS names, else
+    `$XDG_CONFIG_HOME/sysgen/models.toml` (`~/.config/...`) where there is one. Raises UsageError
+    for a file that cannot be read or is not valid; it names the file and the key.
     """
     shipped = resource("models.toml")
     tables = _tables(shipped)
@@ -195,7 +199,7 @@ def _user_file() -> Path | None:
 
 
 def _tables(file: Path) -> dict[str, dict[str, Any]]:
-    """`[models."NAME"]` of one file, with every `path` made absolute."""
+    """The tables `[models."NAME"]` of one file, by name, with each `path` made absolute."""
     try:
         with file.open("rb") as stream:
             document = tomllib.load(stream)
@@ -219,7 +223,8 @@ def _tables(file: Path) -> dict[str, dict[str, Any]]:
 
 
 def _merged(known: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
-    """Key by key; a new place to get the file from replaces the old one altogether."""
+    """The entry merged key by key. Where `own` has another place for the file (path, repo or
+    package), it replaces all keys about the old place."""
     if own.keys() & {"path", "repo", "package"}:
         gone = ("path", "repo", "revision", "files", "default", "package", "file")
         known = {key: value for key, value in known.items() if key not in gone}
@@ -230,19 +235,19 @@ def _merged(known: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _entry(name: str, table: dict[str, Any], file: Path) -> Entry:
+def _entry(name: str, table: dict[str, Any], file: Path) -> CatalogueEntry:
     if not re.fullmatch(r"[\w.-]+", name):
         raise UsageError(f'{file}: models."{name}": a name has letters, digits, ., - and _ only')
     try:
-        return Entry.model_validate({**table, "name": name})
+        return CatalogueEntry.model_validate({**table, "name": name})
     except ValidationError as error:
-        # A key that is misspelt is one that is missing, too: the first says more.
+        # A misspelt key causes two errors, an unknown key and a missing one. The first is clearer.
         first = min(error.errors(), key=lambda of: of["type"] != "extra_forbidden")
         where = ".".join([f'models."{name}"', *map(str, first["loc"])])
-        raise UsageError(f"{file}: {where}: {_said(first)}", hint=_hint(first)) from error
+        raise UsageError(f"{file}: {where}: {_message(first)}", hint=_hint(first)) from error
 
 
-def _said(problem: Any) -> str:
+def _message(problem: Any) -> str:
     if problem["type"] == "extra_forbidden":
         return "there is no such key"
     message = str(problem["msg"]).removeprefix("Value error, ")
@@ -252,8 +257,8 @@ def _said(problem: Any) -> str:
 def _hint(problem: Any) -> str | None:
     if problem["type"] != "extra_forbidden":
         return None
-    parent = {2: File if "files" in problem["loc"] else Sampling, 3: File}.get(
-        len(problem["loc"]), Entry
+    parent = {2: File if "files" in problem["loc"] else RecommendedSampling, 3: File}.get(
+        len(problem["loc"]), CatalogueEntry
     )
     keys = [key for key in parent.model_fields if key != "name"]
     near = difflib.get_close_matches(str(problem["loc"][-1]), keys, n=1)

@@ -1,4 +1,4 @@
-"""A GGUF on disk: its identity, and what its header says. Never loads the weights."""
+"""GGUF files: fingerprint, checks, and the header. It never loads the weights."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ _LENGTH = struct.Struct("<Q")
 
 
 def fingerprint(path: Path) -> str:
-    """Identity of a GGUF in 64 hex digits, without reading all of it.
+    """The identity of a GGUF file as 64 hex digits, without reading all of it.
 
-    SHA-256 over the size (8 bytes, little endian), the first MiB, the last MiB, and 64 evenly
-    spaced blocks of 64 KiB between them; over the size and the whole file where it is smaller
-    than 8 MiB. The first MiB holds names and hyperparameters and the samples reach every
-    region of the weights, so two models or two quantisations differ; a single changed byte
-    in the weights may go unseen (`models pull` compares the full hash).
+    It is a SHA-256 over the size (8 bytes, little endian), the first MiB, the last MiB, and 64
+    evenly spaced blocks of 64 KiB between them. For a file smaller than 8 MiB it is over the size
+    and the whole file. The first MiB has names and hyperparameters, and the blocks are from all
+    regions of the weights, so two models or two quantisations differ. A single changed byte in the
+    weights may not be detected (`models pull` compares the full hash).
     """
     size = path.stat().st_size
     digest = hashlib.sha256(size.to_bytes(8, "little"))
@@ -48,7 +48,7 @@ def fingerprint(path: Path) -> str:
 
 
 def require_gguf(path: Path) -> None:
-    """UsageError unless `path` is a readable file that begins like a GGUF."""
+    """Raises UsageError unless `path` is a readable file that begins with GGUF's magic bytes."""
     if path.is_dir():
         raise UsageError(f"{path} is a folder, not a GGUF file", hint=_inside(path))
     try:
@@ -71,7 +71,7 @@ def _magic(path: Path) -> bytes:
         return file.read(4)
 
 
-# As they lie on hubs: m.gguf-split-a, m.gguf.part1of2, m.gguf.aa, m.gguf.001, m.part2.gguf
+# Names of pieces on hubs: m.gguf-split-a, m.gguf.part1of2, m.gguf.aa, m.gguf.001, m.part2.gguf
 _PIECE = re.compile(
     r"(?P<whole>.+\.gguf)[._-]?(split[._-]?|part[._-]?)?([a-z]{1,2}|\d+)([._-]?of[._-]?\d+)?"
     r"|(?P<stem>.+?)[._-](part[._-]?\d+([._-]?of[._-]?\d+)?|\d+[._-]of[._-]\d+)\.gguf",
@@ -80,8 +80,8 @@ _PIECE = re.compile(
 
 
 def _refuse_piece(path: Path) -> None:
-    """UsageError where a file that is no whole GGUF has the name of a piece of one that was cut
-    up without regard to what is in it."""
+    """Raises UsageError where the name of a broken file is that of a piece of a GGUF file that was
+    cut at arbitrary bytes."""
     found = _PIECE.fullmatch(path.name)
     if found is None:
         return
@@ -93,7 +93,7 @@ def _refuse_piece(path: Path) -> None:
         and (other["whole"] or f"{other['stem']}.gguf") == whole
     )  # fmt: skip
     if found["stem"] and all(_magic(path.with_name(name)) == MAGIC for name in beside):
-        return  # parts of a model that was split as llama.cpp does it
+        return  # parts that llama.cpp's own split made
     pieces = " ".join(map(shlex.quote, beside))
     into = whole if whole not in beside else f"whole-{whole}"
     raise UsageError(
@@ -104,7 +104,7 @@ def _refuse_piece(path: Path) -> None:
 
 
 def _inside(folder: Path) -> str:
-    """What to name in place of a folder."""
+    """The hint for a folder: which file in it to name."""
     files = [p for p in sorted(folder.glob("*.gguf")) if not _LATER_PART.search(p.name)]
     if files:
         more = f", or another of the {len(files)} in it" if len(files) > 1 else ""
@@ -121,8 +121,8 @@ _LATER_PART = re.compile(r"-(?!00001)\d{5}-of-\d{5}\.gguf$")
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
-    """What the header of a sound GGUF says. Sizes in bytes, context in tokens."""
+class GgufInfo:
+    """Data from the header of a GGUF file. `size` is in bytes, `context` in tokens."""
 
     path: Path
     size: int
@@ -137,11 +137,11 @@ class Report:
     license: str | None
 
 
-def check(path: Path) -> Report:
-    """Reads the header and compares the tensors' places with the file's size.
+def check(path: Path) -> GgufInfo:
+    """Reads the header and compares the offsets of the tensors with the file's size.
 
-    Raises UsageError where it is no GGUF, not a chat model, or no language model at all, and
-    SysgenError where it is cut short or damaged; each says the way out.
+    Raises UsageError where the file is no GGUF, no chat model, or no language model, and
+    SysgenError where it is cut short or damaged. Each error has a hint.
     """
     require_gguf(path)
     size = path.stat().st_size
@@ -175,14 +175,14 @@ def check(path: Path) -> Report:
             hint="take the instruct (chat) version of the model, or a newer GGUF of it",
         )
     tokens = header.get_field("tokenizer.ggml.tokens")
-    return Report(
+    return GgufInfo(
         path=path,
         size=size,
         name=str(value("general.name") or path.stem),
         architecture=arch,
         parameters=sum(int(tensor.n_elements) for tensor in header.tensors),
         quantisation=_quantisation(value("general.file_type")),
-        context=_whole(value(f"{arch}.context_length")),
+        context=_integer(value(f"{arch}.context_length")),
         vocabulary=0 if tokens is None else int(tokens.parts[-1][0]),
         tensors=len(header.tensors),
         thinking="enable_thinking" in str(template),
@@ -191,8 +191,14 @@ def check(path: Path) -> Report:
 
 
 def _header(path: Path, size: int) -> Any:
-    """The `gguf` package's reader, made to stop where the file ends and to step over arrays:
-    taking a vocabulary of 150,000 tokens apart would cost it ten seconds."""
+    """The header, read with the `gguf` package's reader.
+
+    Two of the reader's private methods are overridden. `_get` reads past the end of a file that is
+    cut short, and here it raises EOFError. `_get_field_parts` makes an object for each item of an
+    array, which takes 10 s for a vocabulary of 150,000 tokens, and here arrays are skipped. The
+    overrides can go when the reader checks the file's size and skips arrays itself; a faster reader
+    was proposed in https://github.com/ggml-org/llama.cpp/pull/10159.
+    """
     import numpy as np
     from gguf import GGUFReader, GGUFValueType
 
@@ -243,7 +249,8 @@ def _embeds(arch: str, value: Any) -> bool:
 
 
 def _require_siblings(path: Path, count: object) -> None:
-    """A split GGUF is loaded by its first part, and needs the others beside it."""
+    """Raises UsageError unless `path` is the first part of a split GGUF, with all parts beside it.
+    `count` is the number of parts; nothing is checked where it is below 2 or no number."""
     if not isinstance(count, int) or count < 2:
         return
     stem = path.name.rsplit("-", 3)[0]
@@ -258,7 +265,7 @@ def _require_siblings(path: Path, count: object) -> None:
         raise UsageError(f"{path} is not the first of its {count} parts", hint=f"name {parts[0]}")
 
 
-def _whole(value: object) -> int | None:
+def _integer(value: object) -> int | None:
     return value if isinstance(value, int) else None
 
 

@@ -1,8 +1,15 @@
-"""GGUFs in the Hugging Face cache: found without network, fetched so that they can be trusted.
+"""GGUF files in the Hugging Face cache: finds them without network, downloads and verifies them.
 
-huggingface_hub does the talking and owns the cache; HF_ENDPOINT, HF_HOME, HF_HUB_OFFLINE and
-the user's token mean what they always mean. What is added: a transfer that broke, even with
-the process, goes on where it stopped, and nothing enters the cache before its hash is right.
+huggingface_hub makes the requests and manages the cache, so HF_ENDPOINT, HF_HOME, HF_HUB_OFFLINE
+and the user's token have their usual meaning. Two things are added. A download that was interrupted
+resumes where it stopped, also in a new process. And a file enters the cache only after its SHA-256
+was verified.
+
+`hf_hub_download` alone is not enough: it downloads to a temporary file
+with a random name, so a new process starts from zero
+(https://github.com/huggingface/huggingface_hub/issues/4196). Until that is fixed, `fetch` writes
+the blob itself, with `http_get` and `WeakFileLock`, which upstream does not document. Then
+`hf_hub_download` with a check of the hash replaces both.
 """
 
 from __future__ import annotations
@@ -19,15 +26,16 @@ from typing import Any
 
 from sysgen_local.core.errors import SysgenError, UsageError
 from sysgen_local.models import package
-from sysgen_local.models.catalogue import Entry
+from sysgen_local.models.catalogue import CatalogueEntry
 
 _ELSEWHERE = "make room, or let HF_HOME name a folder on a larger disk"
 OnProgress = Callable[[int, int], None]
-"""Told (bytes here, bytes in all) after every chunk."""
+"""Called with (bytes so far, bytes in total) after every chunk."""
 
 
-def local_path(entry: Entry, quant: str | None = None) -> Path | None:
-    """Where the GGUF lies on this machine; None if it does not. Asks no network."""
+def local_path(entry: CatalogueEntry, quant: str | None = None) -> Path | None:
+    """The path of the GGUF on this machine; None where it is not here. It does not use the
+    network."""
     if entry.path is not None:
         return entry.path if entry.path.is_file() else None
     if entry.package is not None:
@@ -42,14 +50,13 @@ def local_path(entry: Entry, quant: str | None = None) -> Path | None:
     return Path(found) if isinstance(found, str) else None
 
 
-def fetch(entry: Entry, quant: str, on_progress: OnProgress | None = None) -> Path:
+def fetch(entry: CatalogueEntry, quant: str, on_progress: OnProgress | None = None) -> Path:
     """Downloads one GGUF into the cache and returns its path.
 
-    Raises SysgenError (network, disk, damage) or UsageError (no such file, no access), each
-    with what to do next.
+    Raises SysgenError (network, disk, damage) or UsageError (no such file, no access), each with a
+    hint.
     """
     from huggingface_hub import constants, get_hf_file_metadata, hf_hub_download, hf_hub_url
-    from huggingface_hub.file_download import repo_folder_name
     from huggingface_hub.utils import WeakFileLock  # type: ignore[attr-defined]
 
     repo, file = str(entry.repo), entry.files[quant]
@@ -59,13 +66,11 @@ def fetch(entry: Entry, quant: str, on_progress: OnProgress | None = None) -> Pa
         remote = get_hf_file_metadata(url)
         if not remote.etag or not remote.size:
             raise SysgenError(f"{constants.ENDPOINT} does not say how large {what} is")
-        cache, folder = (
-            Path(constants.HF_HUB_CACHE),
-            repo_folder_name(repo_id=repo, repo_type="model"),
-        )
+        # The layout of the cache: https://huggingface.co/docs/huggingface_hub/guides/manage-cache
+        cache, folder = Path(constants.HF_HUB_CACHE), f"models--{repo.replace('/', '--')}"
         blob = cache / folder / "blobs" / remote.etag
         part = blob.with_name(f"{remote.etag}.sysgen-part")
-        lock = cache / ".locks" / folder / f"{remote.etag}.lock"  # the hub's own place for it
+        lock = cache / ".locks" / folder / f"{remote.etag}.lock"  # where huggingface_hub has it
         for file_here in (blob, lock):
             file_here.parent.mkdir(parents=True, exist_ok=True)
         with WeakFileLock(lock):
@@ -73,7 +78,7 @@ def fetch(entry: Entry, quant: str, on_progress: OnProgress | None = None) -> Pa
                 _transfer(url, part, remote.size, on_progress)
                 _verify(part, remote.etag, file.sha256, what)
                 os.replace(part, blob)
-        # The blob is there: this only enters it into the cache's index.
+        # The blob is complete, so this only adds its link under `snapshots`.
         return Path(hf_hub_download(repo, file.file, revision=entry.revision))
     except SysgenError:
         raise
@@ -82,13 +87,13 @@ def fetch(entry: Entry, quant: str, on_progress: OnProgress | None = None) -> Pa
 
 
 def discard(path: Path) -> None:
-    """Takes a file out of the cache, so that it is fetched anew."""
+    """Deletes a file from the cache, so that it is downloaded again."""
     path.resolve().unlink(missing_ok=True)
     path.unlink(missing_ok=True)
 
 
-class _Part(BufferedWriter):
-    """The growing file; says how far it is."""
+class _PartialFile(BufferedWriter):
+    """The partial file. It reports progress at each write."""
 
     def __init__(self, path: Path, total: int, on_progress: OnProgress | None) -> None:
         super().__init__(FileIO(path, "ab"))
@@ -102,6 +107,8 @@ class _Part(BufferedWriter):
 
 
 def _transfer(url: str, part: Path, size: int, on_progress: OnProgress | None) -> None:
+    """Downloads `url` to the partial file, from where that ends. `size` is the complete size in
+    bytes. Raises SysgenError where the disk has too little room."""
     from huggingface_hub.file_download import http_get
     from huggingface_hub.utils import (  # type: ignore[attr-defined]
         build_hf_headers,
@@ -122,7 +129,7 @@ def _transfer(url: str, part: Path, size: int, on_progress: OnProgress | None) -
         )
     disable_progress_bars("huggingface_hub.http_get")
     try:
-        with _Part(part, size, on_progress) as file:
+        with _PartialFile(part, size, on_progress) as file:
             if on_progress is not None:
                 on_progress(here, size)
             http_get(url, file, resume_size=here, headers=build_hf_headers(), expected_size=size)
@@ -131,7 +138,8 @@ def _transfer(url: str, part: Path, size: int, on_progress: OnProgress | None) -
 
 
 def _verify(part: Path, etag: str, pinned: str | None, what: str) -> None:
-    """The hub names a large file by its SHA-256; one that differs is thrown away."""
+    """Compares the file's SHA-256 with the hub's, which is the ETag of large files, and with the
+    one in `models.toml`. A file that differs is deleted."""
     stated = etag if re.fullmatch(r"[0-9a-f]{64}", etag) else None
     if stated is None and pinned is None:
         return
@@ -152,7 +160,8 @@ def _verify(part: Path, etag: str, pinned: str | None, what: str) -> None:
 
 
 def _explained(error: Exception, what: str, endpoint: str) -> Exception:
-    """The hub's error in one sentence; an unknown error as it is."""
+    """The error of huggingface_hub as an error with one sentence and a hint. An unknown error is
+    returned as it is."""
     from huggingface_hub import errors
 
     again = "pull it again: it goes on where it stopped"
@@ -184,6 +193,7 @@ def _explained(error: Exception, what: str, endpoint: str) -> Exception:
                 hint="log in with `hf auth login`, or check your token",
             )
         return SysgenError(f"{endpoint} answered {status} for {what}", hint=again)
+    # The HTTP client of huggingface_hub is httpx in version 1 and httpx2 in version 2.
     if isinstance(error, errors.HTTPError):  # type: ignore[attr-defined]
         return SysgenError(
             f"the connection to {endpoint} failed while fetching {what}: {error}", hint=again

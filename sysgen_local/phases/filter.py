@@ -1,6 +1,6 @@
-"""Phase 2: phrases are cleaned and put in canonical order, no model asked (section 3.2).
+"""Phase 2: filters the phrases and puts them in canonical order (SysGen, section 3.2).
 
-Row -> the phrases that may stay, in order, and every one removed with its reason.
+It asks no model. The result has the kept phrases in order, and each removed phrase with its reason.
 """
 
 from __future__ import annotations
@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from sysgen_local.core.records import Conversation, Filtered, Phase, Phrase, Removed, Row, in_order
 from sysgen_local.phases import rules
 from sysgen_local.phases.lifted import fingerprint
-from sysgen_local.phases.near import Said
-from sysgen_local.running.stage import Work
+from sysgen_local.phases.near_duplicates import ComparablePhrase
+from sysgen_local.phases.reasons import PhraseRule, RepeatedPhrase
+from sysgen_local.running.stage import STAGE_FAILED, Work
 
-REASONS = {name: text for name, (_, text) in rules.RULES.items()} | {
+REASONS: dict[PhraseRule | RepeatedPhrase, str] = {
+    **{name: text for name, (_, text) in rules.RULES.items()},
     "duplicate": "another phrase says the same",
     "near_duplicate": "another phrase says nearly the same",
 }
@@ -22,22 +24,22 @@ REASONS = {name: text for name, (_, text) in rules.RULES.items()} | {
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """`keep_system`: a row that comes with a system message needs no phrases. `demonstrations`:
-    the phrases that the prompt of phase 1 shows; none may be lifted from there."""
+    """The stage. With `keep_system`, a row with a system message of its own needs no phrases.
+    `demonstrations` are the phrases in the prompt of phase 1; a copy of one is removed."""
 
     keep_system: bool = False
     demonstrations: tuple[str, ...] = ()
     phase: Phase = "filter"
 
-    def work(self, row: Row) -> Work:
+    def work(self, row: Row) -> Work[Filtered]:
         assert row.generated is not None
         if self.keep_system and row.conversation.system:
             return Filtered()
         return clean(row.conversation, row.generated.phrases, self.demonstrations)
-        yield []  # makes this a generator, as every stage's work is; nothing is asked
+        yield []  # makes this a generator, as the work of every stage; it has no requests
 
     def failed(self, why: str) -> Filtered:
-        return Filtered(dropped="failed", why=why)
+        return Filtered(dropped=STAGE_FAILED, why=why)
 
     def facts(self) -> dict[str, str]:
         facts = {"rules": rules.VERSION}
@@ -51,18 +53,20 @@ class Filter:
 def clean(
     conversation: Conversation, phrases: Sequence[Phrase], demonstrations: tuple[str, ...] = ()
 ) -> Filtered:
-    """Pure. Kept and removed phrases together are those that came in; the order within a tag is
-    that of the model. `dropped` is `no_phrases` where nothing stays."""
-    texts = rules.Texts(conversation, demonstrations)
+    """Filters the phrases of one row. Each phrase is either kept or removed; within a tag the
+    order stays. `dropped` is `no_phrases` if nothing is kept. A pure function."""
+    texts = rules.RowTexts(conversation, demonstrations)
     phrases = [Phrase(phrase.tag.strip().casefold(), phrase.text.strip()) for phrase in phrases]
-    reasons = [rules.reason(rules.Case(phrase, texts)) for phrase in phrases]
-    said = {i: Said(phrase) for i, phrase in enumerate(phrases) if reasons[i] is None}
-    kept: list[Said] = []
-    # The one that stays comes first, so that each need only be compared with those kept.
-    for i in sorted(said, key=lambda i: said[i].place):
-        reasons[i] = _again(said[i], kept)
+    reasons: list[PhraseRule | RepeatedPhrase | None] = [
+        rules.reason(rules.PhraseInRow(phrase, texts)) for phrase in phrases
+    ]
+    left = {i: ComparablePhrase(phrase) for i, phrase in enumerate(phrases) if reasons[i] is None}
+    kept: list[ComparablePhrase] = []
+    # The phrase to keep comes first, so each is compared only with those kept so far.
+    for i in sorted(left, key=lambda i: left[i].rank):
+        reasons[i] = _repeats(left[i], kept)
         if reasons[i] is None:
-            kept.append(said[i])
+            kept.append(left[i])
     removed = [
         Removed(phrase.tag, phrase.text, reason)
         for phrase, reason in zip(phrases, reasons, strict=True)
@@ -72,7 +76,7 @@ def clean(
     return Filtered(in_order(stays), tuple(removed), None if stays else "no_phrases")
 
 
-def _again(said: Said, kept: Sequence[Said]) -> str | None:
-    if any(said.normal == other.normal for other in kept):
+def _repeats(phrase: ComparablePhrase, kept: Sequence[ComparablePhrase]) -> RepeatedPhrase | None:
+    if any(phrase.normalized == other.normalized for other in kept):
         return "duplicate"
-    return "near_duplicate" if any(said.repeats(other) for other in kept) else None
+    return "near_duplicate" if any(phrase.repeats(other) for other in kept) else None

@@ -1,7 +1,6 @@
-"""Whether a phrase was lifted from a prompt's demonstrations.
+"""Finds phrases that a model copied ("lifted") from the demonstrations in its prompt.
 
-A small model that does not know what to write repeats what it was shown. Knows nothing of prompt
-files.
+Small models do that when they have no phrase of their own.
 """
 
 from __future__ import annotations
@@ -11,40 +10,40 @@ import json
 from collections.abc import Iterable
 from functools import lru_cache
 
-from sysgen_local.phases.words import content_characters, is_content, normal, singular, unspaced
+from sysgen_local.phases.words import content_characters, is_content, normalized, singular, unspaced
 
 WORDS = 4
-"""So many words in a row are lifted, ..."""
+"""Length of a word n-gram that counts as copied."""
 CHARACTERS = 8
-"""... so many characters where a script sets no spaces."""
+"""Length of a character n-gram that counts as copied, in scripts without spaces."""
 
 
 def fingerprint(demonstrations: tuple[str, ...]) -> str:
-    """Changes whenever the demonstrations' texts do."""
+    """SHA-256 of the demonstrations' texts."""
     return hashlib.sha256(json.dumps(demonstrations).encode()).hexdigest()
 
 
 def is_lifted(text: str, demonstrations: tuple[str, ...], row: Iterable[str]) -> bool:
-    """Whether the text shares a stretch with a demonstration that no text of the row has.
+    """Whether the text shares an n-gram with a demonstration that no text of the row has.
 
-    Stretches that say nothing of their own do not count: "You are an experienced" and "You may
-    use a" begin many phrases, whatever was shown.
+    Only n-grams with content words count: "You are an experienced" and "You may use a" begin many
+    phrases, with or without demonstrations.
     """
-    grams = _shown(demonstrations)
-    stretches = [gram for gram in _stretches(text) if gram in grams]
-    if not stretches:
+    demonstrated = _demonstrated(demonstrations)
+    shared = [ngram for ngram in _ngrams(text) if ngram in demonstrated]
+    if not shared:
         return False
     own = [_comparable(of) for of in row]
-    return any(not any(gram in of for of in own) for gram in stretches)
+    return any(not any(ngram in of for of in own) for ngram in shared)
 
 
-def _stretches(text: str) -> list[str]:
-    """All stretches of a text that say something, as they stand in `_comparable` of it."""
+def _ngrams(text: str) -> list[str]:
+    """All n-grams of a text that have content, in the spelling of `_comparable`."""
     if unspaced(text):
-        whole = normal(text).replace(" ", "")
+        whole = normalized(text).replace(" ", "")
         pieces = (whole[i : i + CHARACTERS] for i in range(len(whole) - CHARACTERS + 1))
         return [piece for piece in pieces if content_characters(piece) >= 3]
-    words = normal(text).split()
+    words = normalized(text).split()
     return [
         f" {' '.join(map(singular, words[i : i + WORDS]))} "
         for i in range(len(words) - WORDS + 1)
@@ -53,14 +52,15 @@ def _stretches(text: str) -> list[str]:
 
 
 @lru_cache(maxsize=8)
-def _shown(demonstrations: tuple[str, ...]) -> frozenset[str]:
-    return frozenset(gram for text in demonstrations for gram in _stretches(text))
+def _demonstrated(demonstrations: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(ngram for text in demonstrations for ngram in _ngrams(text))
 
 
 @lru_cache(maxsize=4)
 def _comparable(text: str) -> str:
-    whole = normal(text)
+    """The text in which n-grams are searched: normalised, words without plural endings."""
+    whole = normalized(text)
     if unspaced(text):
-        # A row may be in two scripts, so that it must be found with spaces too.
+        # A row may be in two scripts, so the text with spaces is needed too.
         return f" {' '.join(map(singular, whole.split()))} \n{whole.replace(' ', '')}"
     return f" {' '.join(map(singular, whole.split()))} "

@@ -1,8 +1,8 @@
-"""Phase 4: the assistant's turns are written anew under the system message (section 3.4).
+"""Phase 4: the model writes new answers under the system message (SysGen, section 3.4).
 
-Row -> one request a turn, each seeing the answers before it -> the new conversation. An answer
-that is no answer (cut off, empty, looping, full of chat markup) drops the row. The original
-answer can be shown to the model, with the system message repeated behind it.
+Each assistant turn is one request; its prompt has the new answers before it. An output that cannot
+be used (cut off, empty, looping, full of chat markup) drops the row. The prompt can show the
+original answer, with the system message repeated behind it.
 """
 
 from __future__ import annotations
@@ -14,19 +14,27 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from sysgen_local.core.records import Phase, Responded, Row, Turn
-from sysgen_local.core.settings import Shown, Turns
-from sysgen_local.core.thoughts import spoken
+from sysgen_local.core.settings import ShowAnswer, Turns
+from sysgen_local.core.thoughts import parse_reply
 from sysgen_local.engine.request import GREEDY, Completion, Message, Request, Sampling, Segment
-from sysgen_local.phases.evidence import exact
-from sysgen_local.prompts.prompt_set import PromptSet
-from sysgen_local.running.stage import Work, cost_of, seed_of, unanswered
+from sysgen_local.phases.answer_checks import has_exact_result
+from sysgen_local.phases.reasons import AnswerFault
+from sysgen_local.prompts import PromptSet
+from sysgen_local.running.stage import (
+    STAGE_FAILED,
+    EngineReason,
+    Work,
+    cost_of,
+    seed_of,
+    unanswered,
+)
 
 ANEW = Sampling(temperature=0.7, top_p=0.95)
-"""For answering again where the first answer was greedy: it would come out the same."""
+"""Sampling for a second answer if the first one was greedy: greedy would repeat it."""
 
 _WORKINGS = re.compile(r"<<[^<>\n]{1,80}>>")
-"""A calculator's notes in the answers of GSM8K and sets made of it: no one should learn to write
-them, so a model that sees such an answer does not see them."""
+"""Calculator annotations in the answers of GSM8K and of datasets made from it. They are removed
+from an original answer in a prompt, because a model must not learn to write them."""
 
 _ENDS = str.maketrans("!?\n", "...")
 _SAID = re.compile(r"[^\W_]")
@@ -40,16 +48,20 @@ _MARKUP = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Respond:
+    """The stage. `turns`: which assistant turns get a new answer, all or only the first. `shown`:
+    for which answers the prompt shows the original one. `keep_truncated`: an answer that reached
+    `max_tokens` is kept."""
+
     prompts: PromptSet
     sampling: Sampling = GREEDY
     seed: int = 0
     max_tokens: int = 1024
     turns: Turns = "all"
     keep_truncated: bool = False
-    shown: Shown = "never"
+    shown: ShowAnswer = "never"
     phase: Phase = "respond"
 
-    def work(self, row: Row) -> Work:
+    def work(self, row: Row) -> Work[Responded]:
         assert row.verified is not None
         assert row.verified.system is not None
         turns: list[Turn] = []
@@ -59,12 +71,12 @@ class Respond:
                 shown = self.shows(turn, turns)
                 [completion] = yield [self.request(row, turns, len(spent), shown=shown)]
                 if shown and completion.finish == "too_long":
-                    # The original in view is what does not fit: the row can do without.
+                    # It does not fit with the original answer: try the prompt without it.
                     [completion] = yield [self.request(row, turns, len(spent), shown=False)]
                 spent.append(completion)
                 answer, reason = self.read(completion)
                 if reason:
-                    # What was written is kept: `show` tells what went wrong.
+                    # The output is kept, so that `sysgen show` can print it.
                     why = completion.text if unanswered(completion) else None
                     return Responded(
                         (*turns, Turn("assistant", answer)), reason, cost_of(spent), why
@@ -74,13 +86,13 @@ class Respond:
         return Responded(tuple(turns), cost=cost_of(spent))
 
     def shows(self, original: Turn, before: Sequence[Turn]) -> bool:
-        """Whether the first answer in place of `original` is written with that one in view."""
+        """Whether the first prompt for this turn shows the original answer."""
         if self.shown == "never" or not self.prompts.has("rewrite") or before[-1].role != "user":
             return False
-        return self.shown == "always" or exact(before[-1].content, original.content)
+        return self.shown == "always" or has_exact_result(before[-1].content, original.content)
 
     def failed(self, why: str) -> Responded:
-        return Responded(dropped="failed", why=why)
+        return Responded(dropped=STAGE_FAILED, why=why)
 
     def facts(self) -> dict[str, str]:
         return {
@@ -107,9 +119,9 @@ class Respond:
         phase: Phase = "respond",
         anew: bool = False,
     ) -> Request:
-        """Asks for the answer to the turns `before`; with the original one in view where `shown`.
-        `part` tells the requests of a row and phase apart, and gives each its own seed. `anew`:
-        the turn was answered before, and the answer is to be another one."""
+        """The request for an answer to the turns `before`. `shown`: the prompt shows the original
+        answer. `part` is the number of the request within row and phase; its id and seed depend on
+        it. `anew`: the turn was answered before, so another answer is wanted."""
         assert row.verified is not None
         system = row.verified.system
         if shown:
@@ -132,17 +144,17 @@ class Respond:
             seed=seed_of(self.seed, row.row, phase, part),
         )
 
-    def read(self, completion: Completion) -> tuple[str, str | None]:
-        """The answer that a completion holds, and why it is none (None where it is one)."""
+    def read(self, completion: Completion) -> tuple[str, EngineReason | AnswerFault | None]:
+        """(the answer in a completion, the reason if it cannot be used or None)."""
         if ended := unanswered(completion):
             return completion.text, ended[0]
-        answer, thought, _ = spoken(completion.text)
+        answer, thought, _ = parse_reply(completion.text)
         answer = answer.strip()
         fault = self._fault(completion, answer)
-        # Of a thought that led to nothing, something is to be seen; of no answer it is a part.
+        # Without an answer, the reasoning is kept for `sysgen show`. It is never part of an answer.
         return answer or (thought.strip() if fault else ""), fault
 
-    def _fault(self, completion: Completion, answer: str) -> str | None:
+    def _fault(self, completion: Completion, answer: str) -> AnswerFault | None:
         if looping(answer):
             return "looping"
         if completion.finish == "length" and not self.keep_truncated:
@@ -154,18 +166,18 @@ class Respond:
 
 
 def looping(text: str, *, most: int = 40) -> bool:
-    """Whether the text goes round in circles.
+    """Whether the text repeats itself as a stuck model does.
 
-    Some stretch of up to `most` words comes again without a break, five times and twenty words
-    together; or one sentence of four words or more makes up half of it, three times or more.
-    No table, list or poem does either.
+    Either up to `most` words are repeated without a break, at least five times and over at least
+    twenty words; or one sentence of four words or more comes at least three times and makes up
+    half of the text. Tables, lists and poems do neither.
     """
     words = [word for word in text.split() if word[0].isalnum() or _SAID.search(word)]
     if _one_sentence(text, len(words)):
         return True
     if len(words) < 4 and len(text) > 100:
-        words = [c for c in text if c.isalnum()]  # a script without spaces, or one endless word
-    return _goes_round(words, most)
+        words = [c for c in text if c.isalnum()]  # a script without spaces, or one very long word
+    return _has_loop(words, most)
 
 
 def _one_sentence(text: str, words: int) -> bool:
@@ -176,16 +188,16 @@ def _one_sentence(text: str, words: int) -> bool:
     for sentence, times in Counter(sentences).most_common():
         if times < 3:
             break
-        said = sentence.split()
-        if sum(any(map(str.isalpha, word)) for word in said) >= 4:
-            return times * len(said) * 2 >= words
+        own = sentence.split()
+        if sum(any(map(str.isalpha, word)) for word in own) >= 4:
+            return times * len(own) * 2 >= words
     return False
 
 
-def _goes_round(words: list[str], most: int) -> bool:
+def _has_loop(words: list[str], most: int) -> bool:
     most = min(most, len(words) // 5)
-    # A stretch that counts has _SHORTEST words or more that were said a period before, so one of
-    # those stands at a multiple of it: only from there one has to look.
+    # A loop has at least _SHORTEST words that equal the word one period before. One of them is at
+    # a multiple of _SHORTEST, so only these positions must be checked.
     for at in range(_SHORTEST, len(words), _SHORTEST):
         word, start = words[at], max(0, at - most)
         for _ in range(words[start:at].count(word)):
@@ -197,7 +209,7 @@ def _goes_round(words: list[str], most: int) -> bool:
 
 
 def _needed(period: int) -> int:
-    """Words that were said a period before: of five times round, and of twenty words at least."""
+    """How many words must equal the word one period before: five repetitions, at least 20 words."""
     return max(4 * period, 20 - period)
 
 
@@ -205,7 +217,7 @@ _SHORTEST = min(map(_needed, range(1, 41)))
 
 
 def _again(words: list[str], at: int, period: int) -> int:
-    """How many words around `at`, without a break, were said a period before."""
+    """How many words around `at`, without a break, equal the word one period before."""
     low, high = at, at + 1
     while low > period and words[low - 1] == words[low - 1 - period]:
         low -= 1
@@ -215,6 +227,7 @@ def _again(words: list[str], at: int, period: int) -> int:
 
 
 def _message(turn: Turn) -> Message:
-    """A function call is something the assistant said; what came back is told it."""
+    """The turn as a chat message. A function call has the role assistant, its result the role
+    user."""
     role = "assistant" if turn.role in ("assistant", "function_call") else "user"
     return Message(role, (Segment(turn.text, trusted=False),))

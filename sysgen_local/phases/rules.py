@@ -1,7 +1,7 @@
-"""The filter's rules: each says of one phrase whether it must go.
+"""The rules of the filter: each decides whether one phrase must be removed.
 
-A rule is a small pure function of a `Case`; the list at the end is their order, the first that
-applies gives the reason. Knows nothing of rows' fates.
+A rule is a small pure function of a `PhraseInRow`. `RULES` lists them in their order; the first
+rule that applies gives the reason.
 """
 
 from __future__ import annotations
@@ -16,17 +16,18 @@ from sysgen_local.core.records import TAGS, Conversation, Phrase
 from sysgen_local.core.scripts import script_counts, script_shares, weighed
 from sysgen_local.phases import wording
 from sysgen_local.phases.lifted import is_lifted
+from sysgen_local.phases.reasons import PhraseRule
 from sysgen_local.phases.tags import LONGEST
 from sysgen_local.phases.turns import exchanges, is_of_later_turns
-from sysgen_local.phases.words import normal, unspaced
+from sysgen_local.phases.words import normalized, unspaced
 
 VERSION = "3"
-"""Part of the recipe: raised whenever a rule decides otherwise than before."""
+"""Part of the recipe. It is raised when a rule changes its decisions."""
 
 
-class Texts:
-    """A row's own texts, worked out once for all its phrases, and the phrases that the prompt
-    showed."""
+class RowTexts:
+    """The texts of a row, computed once for all its phrases, and the phrases of the prompt's
+    demonstrations."""
 
     def __init__(self, conversation: Conversation, demonstrations: tuple[str, ...] = ()) -> None:
         self.demonstrations = demonstrations
@@ -41,18 +42,18 @@ class Texts:
 
     @cached_property
     def question_norm(self) -> str:
-        return normal(self.question)
+        return normalized(self.question)
 
     @cached_property
     def answer_norm(self) -> str:
-        return normal(self.answer)
+        return normalized(self.answer)
 
     @cached_property
     def result(self) -> str | None:
-        """The final result of an answer that has one: behind `####`, in a box, "answer is X"."""
+        """The final result if the answer marks it: behind `####`, in a box, "answer is X"."""
         lowered = self.answer.lower()
         if not any(sign in lowered for sign in ("####", "boxed", "answer is")):
-            return None  # as nearly always, and sooner known
+            return None  # the usual case, and a fast test
         found = _RESULT.findall(self.answer)
         results = [next(filter(None, groups)).strip(" .$") for groups in found]
         return results[-1] if results and len(results[-1]) > 1 else None
@@ -63,78 +64,79 @@ class Texts:
         return script_shares(self.question) | script_shares(self.answer)
 
 
-class Case:
-    """A phrase, and the texts of its row."""
+class PhraseInRow:
+    """A phrase with the texts of its row."""
 
-    __slots__ = ("normal", "phrase", "plain", "text", "texts")
+    __slots__ = ("normalized", "phrase", "plain", "text", "texts")
 
-    def __init__(self, phrase: Phrase, texts: Texts) -> None:
+    def __init__(self, phrase: Phrase, texts: RowTexts) -> None:
         self.phrase = phrase
         self.texts = texts
         self.text = phrase.text
-        self.normal = normal(phrase.text)
+        self.normalized = normalized(phrase.text)
         self.plain = _PLAIN.fullmatch(phrase.text) is not None
 
 
-def unknown_tag(case: Case) -> bool:
-    return case.phrase.tag not in TAGS
+def unknown_tag(candidate: PhraseInRow) -> bool:
+    return candidate.phrase.tag not in TAGS
 
 
-def empty(case: Case) -> bool:
-    return wording.says_nothing(case.normal)
+def empty(candidate: PhraseInRow) -> bool:
+    return wording.says_nothing(candidate.normalized)
 
 
-def control_tokens(case: Case) -> bool:
-    if case.plain:
+def control_tokens(candidate: PhraseInRow) -> bool:
+    if candidate.plain:
         return False
-    if _CONTROL.search(case.text):
+    if _CONTROL.search(candidate.text):
         return True
-    return not case.text.isprintable() and any(
-        unicodedata.category(c) in ("Cc", "Cf", "Cs", "Co") and c not in "\n\t" for c in case.text
+    return not candidate.text.isprintable() and any(
+        unicodedata.category(c) in ("Cc", "Cf", "Cs", "Co") and c not in "\n\t"
+        for c in candidate.text
     )
 
 
-def tag_in_text(case: Case) -> bool:
-    return not case.plain and bool(_TAG_IN_TEXT.search(case.text))
+def tag_in_text(candidate: PhraseInRow) -> bool:
+    return not candidate.plain and bool(_TAG_IN_TEXT.search(candidate.text))
 
 
-def markup(case: Case) -> bool:
-    return not case.plain and bool(_MARKUP.search(case.text))
+def markup(candidate: PhraseInRow) -> bool:
+    return not candidate.plain and bool(_MARKUP.search(candidate.text))
 
 
-def placeholder(case: Case) -> bool:
-    return bool((_PLAIN_PLACEHOLDER if case.plain else _PLACEHOLDER).search(case.text))
+def placeholder(candidate: PhraseInRow) -> bool:
+    return bool((_PLAIN_PLACEHOLDER if candidate.plain else _PLACEHOLDER).search(candidate.text))
 
 
-def too_long(case: Case) -> bool:
-    return len(case.text) > LONGEST
+def too_long(candidate: PhraseInRow) -> bool:
+    return len(candidate.text) > LONGEST
 
 
-def too_short(case: Case) -> bool:
-    """Fewer than two words; a script without spaces needs four characters."""
-    if unspaced(case.text):
-        return len(case.text.strip()) < 4
-    return len(case.text.split()) < 2 or len(case.text.strip()) < 5
+def too_short(candidate: PhraseInRow) -> bool:
+    """It has fewer than two words; in a script without spaces, fewer than four characters."""
+    if unspaced(candidate.text):
+        return len(candidate.text.strip()) < 4
+    return len(candidate.text.split()) < 2 or len(candidate.text.strip()) < 5
 
 
-def repetition(case: Case) -> bool:
-    """A word or phrase over and over: what a model writes when it is stuck."""
-    words = case.normal.split()
+def repetition(candidate: PhraseInRow) -> bool:
+    """It repeats a word or a group of words, as a stuck model does."""
+    words = candidate.normalized.split()
     again = len(words) - len(set(words))
-    if again >= 3 and _says_again(words):
+    if again >= 3 and _has_repeated_group(words):
         return True
     longest = max(map(len, words), default=0)
     if longest > 40:
         return True
-    # In a plain text, only words that come again or a long one can hide what either finds.
-    if case.plain and again < 3 and longest < 8:
+    # In plain text, the patterns can only match if words repeat or a word is long.
+    if candidate.plain and again < 3 and longest < 8:
         return False
-    stuck = _RUN if case.plain and again < 3 and longest < 12 else _STUCK
-    return bool(stuck.search(case.text))
+    stuck = _RUN if candidate.plain and again < 3 and longest < 12 else _STUCK
+    return bool(stuck.search(candidate.text))
 
 
-def _says_again(words: list[str]) -> bool:
-    """Whether a stretch comes again at once and again, or four words in a row thrice."""
+def _has_repeated_group(words: list[str]) -> bool:
+    """Whether a group of words comes three times in a row, or four words come three times."""
     for period in (1, 2, 3, 4, 5, 6):
         run = 0
         for word, before in zip(words[period:], words, strict=False):
@@ -145,13 +147,13 @@ def _says_again(words: list[str]) -> bool:
     return max(grams.values(), default=0) >= 3
 
 
-def wrong_script(case: Case) -> bool:
-    """Written mainly in a script that neither question nor answer uses. Names and terms of another
-    script may stand in a phrase of the row's own."""
-    scripts = case.texts.scripts
-    if case.text.isascii() and "LATIN" in scripts:
+def wrong_script(candidate: PhraseInRow) -> bool:
+    """It is mainly in a script that neither question nor answer uses. Names and terms in another
+    script are allowed."""
+    scripts = candidate.texts.scripts
+    if candidate.text.isascii() and "LATIN" in scripts:
         return False
-    counts = script_counts(case.text)
+    counts = script_counts(candidate.text)
     if not counts or not scripts:
         return False
     main, number = counts.most_common(1)[0]
@@ -161,61 +163,68 @@ def wrong_script(case: Case) -> bool:
     return sum(weights[script] for script in scripts) * 3 < weights.total()
 
 
-def addresses_user(case: Case) -> bool:
-    """Speaks to the user or answers him. His own question may stand where it says what is to be
-    done."""
-    if wording.addresses_user(case.text):
+def addresses_user(candidate: PhraseInRow) -> bool:
+    """It speaks to the user or answers the user. The user's own question is allowed in a phrase for
+    task or content."""
+    if wording.addresses_user(candidate.text):
         return True
-    if not wording.is_question(case.text):
+    if not wording.is_question(candidate.text):
         return False
-    return case.phrase.tag not in ("task", "content") or case.normal not in case.texts.question_norm
-
-
-def unfinished(case: Case) -> bool:
-    return wording.unfinished(case.text)
-
-
-def lifted(case: Case) -> bool:
-    """Shares a stretch with a phrase that the prompt showed, and the row does not."""
-    texts = case.texts
-    return bool(texts.demonstrations) and is_lifted(
-        case.text, texts.demonstrations, (texts.question, texts.answer)
+    return (
+        candidate.phrase.tag not in ("task", "content")
+        or candidate.normalized not in candidate.texts.question_norm
     )
 
 
-def copies_question(case: Case) -> bool:
-    """The user's own words, at length. A short instruction may stand in its task or content
-    phrase, for there it says what is to be done; twelve words are a copy."""
-    return _copies(case, case.texts.question_norm, case.phrase.tag in ("task", "content"))
+def unfinished(candidate: PhraseInRow) -> bool:
+    return wording.unfinished(candidate.text)
 
 
-def copies_answer(case: Case) -> bool:
-    return _copies(case, case.texts.answer_norm, False)
+def lifted(candidate: PhraseInRow) -> bool:
+    """It shares an n-gram with a demonstration that the row does not have."""
+    texts = candidate.texts
+    return bool(texts.demonstrations) and is_lifted(
+        candidate.text, texts.demonstrations, (texts.question, texts.answer)
+    )
 
 
-def leaks_answer(case: Case) -> bool:
-    """Holds the answer's final result, or eight words of it in a row that the user never said."""
-    text = case.normal
-    result = case.texts.result
-    told = normal(result) if result else ""
-    if told and told not in case.texts.question_norm and f" {told} " in f" {text} ":
+def copies_question(candidate: PhraseInRow) -> bool:
+    """It copies many of the user's words. In a phrase for task or content, up to twelve words are
+    allowed, because they describe the task."""
+    return _copies(
+        candidate, candidate.texts.question_norm, candidate.phrase.tag in ("task", "content")
+    )
+
+
+def copies_answer(candidate: PhraseInRow) -> bool:
+    return _copies(candidate, candidate.texts.answer_norm, False)
+
+
+def leaks_answer(candidate: PhraseInRow) -> bool:
+    """It has the answer's final result, or eight words of it in a row that are not in the
+    question."""
+    text = candidate.normalized
+    result = candidate.texts.result
+    final = normalized(result) if result else ""
+    if final and final not in candidate.texts.question_norm and f" {final} " in f" {text} ":
         return True
     words = text.split()
     if len(words) < 8:
         return False
-    answer, question = case.texts.answer_norm, case.texts.question_norm
+    answer, question = candidate.texts.answer_norm, candidate.texts.question_norm
     grams = (" ".join(words[i : i + 8]) for i in range(len(words) - 7))
     return any(gram in answer and gram not in question for gram in grams)
 
 
-def later_turn(case: Case) -> bool:
-    """How to speak and in which form is not told by a topic."""
-    if case.phrase.tag in ("style", "format"):
+def later_turn(candidate: PhraseInRow) -> bool:
+    """It is about a later turn only. Phrases for style and format have no topic, so they
+    stay."""
+    if candidate.phrase.tag in ("style", "format"):
         return False
-    return is_of_later_turns(case.text, case.texts.exchanges)
+    return is_of_later_turns(candidate.text, candidate.texts.exchanges)
 
 
-RULES: dict[str, tuple[Callable[[Case], bool], str]] = {
+RULES: dict[PhraseRule, tuple[Callable[[PhraseInRow], bool], str]] = {
     "unknown_tag": (unknown_tag, "its tag is none of the eight"),
     "empty": (empty, "it says nothing"),
     "control_tokens": (control_tokens, "it holds control tokens or invisible characters"),
@@ -234,22 +243,21 @@ RULES: dict[str, tuple[Callable[[Case], bool], str]] = {
     "later_turn": (later_turn, "it is about a later turn alone, and stands before all of them"),
     "lifted": (lifted, "it was lifted from the prompt's demonstrations"),
 }
-"""Reason -> the rule, and what it says to a reader. `duplicate` and `near_duplicate` are the
-filter's own."""
+"""Reason -> (rule, description). The reasons `duplicate` and `near_duplicate` are in `filter`."""
 
 _IN_ORDER = tuple((name, applies) for name, (applies, _) in RULES.items())
 
 
-def reason(case: Case) -> str | None:
-    """Why the phrase must go; None if it may stay."""
+def reason(candidate: PhraseInRow) -> PhraseRule | None:
+    """Why the phrase must be removed; None if it can stay."""
     for name, applies in _IN_ORDER:
-        if applies(case):
+        if applies(candidate):
             return name
     return None
 
 
-def _copies(case: Case, source: str, tolerant: bool) -> bool:
-    text = case.normal
+def _copies(candidate: PhraseInRow, source: str, tolerant: bool) -> bool:
+    text = candidate.normalized
     if not text or text not in source:
         return False
     words = text.count(" ") + 1
@@ -259,8 +267,8 @@ def _copies(case: Case, source: str, tolerant: bool) -> bool:
 
 
 _PLAIN = re.compile(r"[A-Za-z0-9]+(?:(?:[,.'!?;-] ?| )[A-Za-z0-9]+)*[.!?]?")
-"""Words with a sign or a space between them, as most phrases are: no markup, control token or tag
-can be in them, so that most rules need not look."""
+"""Words with one punctuation mark or space between them, as most phrases are. Such a text has no
+markup, control token or tag, so most rules need not search it."""
 _STAND_IN = r"\bX{3,}\b|\bXYZ (?:Corp|Inc|company)\b|\blorem ipsum\b"
 _PLAIN_PLACEHOLDER = re.compile(_STAND_IN, re.IGNORECASE)
 _RUN = re.compile(r"(.)\1{7}", re.DOTALL)

@@ -1,6 +1,6 @@
-"""Phrases as models write them: compact JSON under a grammar, or the paper's tagged text.
+"""Parses phrases in the form that models write: compact JSON, or the paper's tagged text.
 
-The same pydantic models check what comes in and make the JSON schema that constrains sampling.
+The pydantic models validate the output and give the JSON schema for the grammar.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError
 from sysgen_local.core.records import Phrase, Tag
 
 LONGEST = 300
-"""Characters a phrase may have."""
+"""Maximum number of characters of a phrase."""
 
 
 class _Phrase(BaseModel):
@@ -24,15 +24,15 @@ class _Phrase(BaseModel):
 
 
 class PhraseList(RootModel[Annotated[list[_Phrase], Field(min_length=1, max_length=12)]]):
-    """What phase 1 may write: 1 to 12 phrases."""
+    """The output of phase 1: 1 to 12 phrases."""
 
 
 SCHEMA: dict[str, Any] = PhraseList.model_json_schema()
 
 
 def schema_in(letters: str) -> dict[str, Any]:
-    """The schema for phrases that begin with one of these letters (a regular expression's class):
-    a model that begins in a script goes on in it."""
+    """The schema for phrases that begin with one of these letters (the inside of a character class
+    of a regular expression). A model that begins in a script continues in it."""
     schema = PhraseList.model_json_schema()
     text = schema["$defs"]["_Phrase"]["properties"]["text"]
     del text["maxLength"]
@@ -44,7 +44,7 @@ _TAG = re.compile(r"<<\s*(/?)\s*([A-Za-z][A-Za-z _-]{0,30}?)\s*>>:?")
 
 
 def parse_json(text: str) -> tuple[Phrase, ...]:
-    """Phrases from the JSON list that the grammar allows; ValueError for anything else."""
+    """The phrases of a JSON list as the grammar allows it. Raises ValueError for other text."""
     try:
         phrases = PhraseList.model_validate_json(text).root
     except ValidationError as error:
@@ -53,10 +53,10 @@ def parse_json(text: str) -> tuple[Phrase, ...]:
 
 
 def parse_tagged(text: str) -> tuple[Phrase, ...]:
-    """Phrases from the paper's form, `<<Role>> You are a chef. <<Format>> Use a list.`
+    """The phrases of the paper's form: `<<Role>> You are a chef. <<Format>> Use a list.`
 
-    Tolerant of case, a colon behind the tag and closing tags. Tags that the method does not know
-    are kept for the filter to record; text before the first tag becomes a phrase without a tag.
+    Upper and lower case, a colon behind the tag and closing tags are accepted. Unknown tags stay,
+    and the filter records them. Text before the first tag becomes a phrase without a tag.
     """
     phrases = []
     tag = ""
@@ -70,7 +70,8 @@ def parse_tagged(text: str) -> tuple[Phrase, ...]:
 
 
 def parse_any(text: str) -> tuple[Phrase, ...]:
-    """JSON where it is JSON (tags need not be known ones), else the tagged form."""
+    """The phrases of a JSON list (unknown tags are accepted); for other text, of the tagged
+    form."""
     try:
         return tuple(
             Phrase(p.tag.strip().casefold(), p.text.strip()) for p in _Loose.validate_json(text)

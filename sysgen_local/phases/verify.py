@@ -1,11 +1,11 @@
-"""Phase 3: every phrase is judged good, bad or none against its tag (section 3.3).
+"""Phase 3: the model judges each phrase good, bad or none for its tag (SysGen, section 3.3).
 
-Row -> one choice per phrase, its probabilities read off the logits -> verdicts, and the system
-message composed of the good phrases. Their order is the filter's: the canonical one.
+Each phrase is one request whose label probabilities are read from the logits. The result has the
+verdicts, and the system message: the good phrases in the filter's (canonical) order.
 
-A model leans towards one label whatever it is shown. So it is first asked about nothing at all:
-requests without content, and phrases that would suit any request. What it answers there is taken
-off its verdicts, by tag (Zhao et al., 2021, "Calibrate Before Use").
+A model prefers one label for any input. To calibrate it, it is first asked content-free questions:
+requests without content, and phrases that would suit any request. Its answers are subtracted from
+its verdicts, by tag (Zhao et al., 2021, "Calibrate Before Use").
 """
 
 from __future__ import annotations
@@ -29,32 +29,33 @@ from sysgen_local.core.records import (
 )
 from sysgen_local.engine.request import Choice, Completion, Engine, Request
 from sysgen_local.phases.generate import exchanges
-from sysgen_local.prompts.prompt_set import PromptSet
-from sysgen_local.running.stage import Work, cost_of, unanswered
+from sysgen_local.prompts import PromptSet
+from sysgen_local.running.stage import STAGE_FAILED, Work, cost_of, unanswered
 
 _CHOICE = Choice(LABELS)
 
 SHARE = 0.6
-"""So much of the log-odds of good for nothing is taken off. With all of it the phrases that suit
-any request, which content-free ones are, would be judged bad: see `benchmarks/README.md`."""
+"""The share of the content-free log-odds of good that is subtracted. With all of it, phrases that
+suit any request (as the content-free ones do) would be judged bad: see `benchmarks/README.md`."""
 
 
 @dataclass(slots=True)
 class Calibration:
-    """Log-odds of good for nothing, by tag; empty until asked for."""
+    """The log-odds of good for content-free questions, by tag. Empty until they were asked."""
 
     log_odds: dict[str, float] = field(default_factory=dict)
 
     def read(self, fact: str) -> None:
-        """Takes what `fact` gave, from a recipe."""
+        """Reads the value of `fact` from a recipe."""
         self.log_odds |= json.loads(fact)
 
     @property
     def fact(self) -> str:
+        """The log-odds as JSON, for the recipe."""
         return json.dumps(self.log_odds)
 
     def applied(self, verdict: Verdict) -> Verdict:
-        """The verdict without what the model says to nothing; its label is the likeliest then."""
+        """The calibrated verdict. Its label is the one that is likeliest then."""
         offset = SHARE * self.log_odds.get(verdict.tag, 0.0)
         if not offset:
             return verdict
@@ -68,8 +69,8 @@ class Calibration:
 
 @dataclass(frozen=True, slots=True)
 class Verify:
-    """`min_p_good`: a good phrase stays only with at least this probability. `keep_system`: a
-    system message that a row comes with is taken as it is, not judged."""
+    """The stage. `min_p_good` is the minimum probability of a good phrase that is kept. With
+    `keep_system`, a row's own system message is used and not judged."""
 
     prompts: PromptSet
     min_p_good: float = 0.0
@@ -77,7 +78,7 @@ class Verify:
     calibration: Calibration = field(default_factory=Calibration)
     phase: Phase = "verify"
 
-    def work(self, row: Row) -> Work:
+    def work(self, row: Row) -> Work[Verified]:
         assert row.filtered is not None
         if self.keep_system and row.conversation.system:
             return Verified(system=row.conversation.system)
@@ -85,7 +86,7 @@ class Verify:
         turns = exchanges(row.conversation)
         completions: list[Completion] = []
         for i, phrase in enumerate(phrases):
-            # One by one: each goes on in the slot that still holds the row's requests.
+            # One request at a time: each reuses the KV cache of the slot with the row's requests.
             [completion] = yield [self._request(f"{row.row}:{self.phase}:{i}", turns, phrase)]
             completions.append(completion)
             if ended := unanswered(completion):
@@ -101,28 +102,32 @@ class Verify:
         return Verified(verdicts, system=" ".join(kept), cost=cost)
 
     def failed(self, why: str) -> Verified:
-        return Verified(dropped="failed", why=why)
+        return Verified(dropped=STAGE_FAILED, why=why)
 
     def facts(self) -> dict[str, str]:
-        nothing = self.prompts.nothing
+        content_free = self.prompts.content_free
         return {
             "prompts": self.prompts.fingerprint(self.phase),
             "min_p_good": str(self.min_p_good),
             **({"existing_system": "keep"} if self.keep_system else {}),
-            **({"nothing": nothing.model_dump_json(), "share": str(SHARE)} if nothing else {}),
+            **(
+                {"nothing": content_free.model_dump_json(), "share": str(SHARE)}
+                if content_free
+                else {}
+            ),
         }
 
     def calibrate(self, engine: Engine, note: Callable[[str], None]) -> None:
-        """Asks the model about nothing, where the prompt set says how and it was not asked before;
-        `note` takes the outcome, for the recipe."""
-        nothing = self.prompts.nothing
-        if nothing is None or self.calibration.log_odds:
+        """Asks the content-free questions if the prompt set has them and there is no result yet.
+        `note` is called with the result, for the recipe."""
+        content_free = self.prompts.content_free
+        if content_free is None or self.calibration.log_odds:
             return
         asked: dict[str, Tag] = {}
         requests = []
         for tag in TAGS:
-            for phrase in nothing.phrases.get(tag, []):
-                for request in nothing.requests:
+            for phrase in content_free.phrases.get(tag, []):
+                for request in content_free.requests:
                     name = f"nothing:{len(asked)}"
                     asked[name] = tag
                     turns = [{"instruction": request, "answer": ""}]
@@ -132,8 +137,8 @@ class Verify:
             if completion.probabilities is not None:
                 found[asked[completion.id]].append(_log_odds(completion.probabilities["good"]))
         if sum(map(len, found.values())) < len(asked):
-            return  # cancelled, or too long for a slot: asked again by the next run
-        # Rounded, so that what the recipe holds is what was used: a resumed run reads it there.
+            return  # cancelled, or too long for a slot: the next run asks again
+        # Rounded to the value in the recipe, because a resumed run reads it from there.
         self.calibration.log_odds |= {tag: round(sum(of) / len(of), 2) for tag, of in found.items()}
         note(self.calibration.fact)
 

@@ -1,7 +1,7 @@
-"""What a phrase's wording gives away: it says nothing, speaks to the user, or breaks off.
+"""Tests of a phrase's wording: it has no content, speaks to the user, or is unfinished.
 
-Patterns are cautious: a phrase that may be meant as an instruction stays. Most know English;
-punctuation is judged in every script. Knows nothing of rows.
+The patterns are cautious: a phrase that may be an instruction passes. Most patterns are for
+English; punctuation is tested in every script.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 
 
 def says_nothing(normal: str) -> bool:
-    """Whether a normalised text says that there is nothing to say: "No tools are needed."
+    """Whether a normalised text has no content, such as "No tools are needed."
 
     "Do not use tools." and "No bullet points." are instructions.
     """
@@ -18,7 +18,8 @@ def says_nothing(normal: str) -> bool:
 
 
 def addresses_user(text: str) -> bool:
-    """Whether the text speaks to the user or answers him, instead of instructing the assistant."""
+    """Whether the text speaks to the user or answers the user, and does not instruct the
+    assistant."""
     plain = _QUOTED.sub(" ", text)
     if " me to" in plain and _ASKED_OF_ME.search(plain):
         return True
@@ -26,14 +27,14 @@ def addresses_user(text: str) -> bool:
 
 
 def is_question(text: str) -> bool:
-    """Whether the text is a question and nothing else."""
+    """Whether the whole text is a question."""
     return _QUESTION.fullmatch(text.strip()) is not None
 
 
 def unfinished(text: str) -> bool:
     """Whether the text ends in the middle of a sentence."""
     end = text.rstrip()
-    tail = end[-24:]  # what is longer than any pattern for an end
+    tail = end[-24:]  # longer than any of the patterns for an end
     if _OPEN_END.search(tail):
         return True
     if end.endswith((":", "：")):
@@ -47,7 +48,7 @@ def unfinished(text: str) -> bool:
         return True
     if not _STRANDED.search(tail):
         return False
-    # "the language it is written in", "how to log in": what belongs to it stands before.
+    # "the language it is written in", "how to log in": the object stands before the preposition.
     words = end.lower().split()[:-1]
     return not (words[-1:] and words[-1] in _PHRASAL) and not _CLAUSE & set(words[2:])
 

@@ -1,7 +1,4 @@
-"""Words of a text for comparing: normalised, in short forms, and those that carry its content.
-
-Knows nothing of phrases, tags and rows.
-"""
+"""Prepares the words of a text for comparing: normalised text, word forms, content words."""
 
 from __future__ import annotations
 
@@ -12,38 +9,38 @@ from sysgen_local.core.scripts import UNSPACED, script_shares
 
 
 @lru_cache(maxsize=64)
-def normal(text: str) -> str:
-    """For comparing: compatibility forms, case and punctuation aside."""
+def normalized(text: str) -> str:
+    """The text in NFKC and lower case, without punctuation, with single spaces."""
     if text.isascii():
         return " ".join(text.lower().translate(_PUNCTUATION).split())
     folded = unicodedata.normalize("NFKC", text).casefold()
-    # Vowel signs and accents are no letters to Python, but they part no word.
+    # Python does not count vowel signs and accents as letters, but they do not separate words.
     apart = {ord(c): " " for c in set(folded) if not (c.isalnum() or c == "_" or _is_mark(c))}
     return " ".join(folded.translate(apart).split())
 
 
 def unspaced(text: str) -> bool:
-    """Whether the text is in a script that sets no spaces between words."""
+    """Whether the text is in a script without spaces between words."""
     return not text.isascii() and bool(script_shares(text) & UNSPACED)
 
 
 def singular(word: str) -> str:
-    """The word without a plural's ending, so that "divisions" is "division"."""
+    """The word without the ending of the plural: "divisions" becomes "division"."""
     return word[:-1] if len(word) > 3 and word[-1] == "s" and word[-2] != "s" else word
 
 
 def is_content(word: str) -> bool:
-    """Whether a normalised word says something of its own, and is not part of every phrase."""
+    """Whether a normalised word is a content word: not a function word, and not in most phrases."""
     return word not in _FORM
 
 
 def content_characters(text: str) -> int:
-    """The same for a stretch of a script without spaces: its characters that say something."""
+    """How many characters of a text in a script without spaces are content."""
     return sum(c not in _FORM_CHARACTERS for c in text)
 
 
 def alike(one: str, other: str) -> bool:
-    """Whether two normalised words are forms of one: "explain" and "explanation"."""
+    """Whether two normalised words are forms of one word: "explain" and "explanation"."""
     if one == other:
         return True
     if one[:3] != other[:3]:
@@ -60,11 +57,11 @@ def _is_mark(c: str) -> bool:
 
 
 _ASCII = [chr(i) for i in range(128)]
-# Most texts are ASCII, for which a table does the same many times as fast.
+# Most texts are ASCII. For them this table is many times as fast.
 _PUNCTUATION = {ord(c): " " for c in _ASCII if not (c.isalnum() or c == "_")}
 _ENDINGS = frozenset("s es d ed r er ers ing ings ly al ally n ity able ful ive".split())
 _FORM = frozenset(
-    # English: what joins words, and what nearly every phrase says
+    # English: function words, and words in nearly every phrase
     "a an the this that these those it its they them their he she his her i me my we our you your "
     "yours who whom whose which what where when why how there here and or but nor so as if then "
     "than because while of in on at by for from to into with without within about over under "

@@ -1,4 +1,4 @@
-"""Benchmark scores as tables: for a terminal, for Markdown, and for the report page."""
+"""Tables of benchmark scores for a terminal, Markdown and the report page."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def sysbench_table(scores: Mapping[str, Any]) -> RenderableType:
-    """CSR by type, ISR and SSR by group, and the rounds; in per cent, as the paper prints them."""
+    """CSR by type, ISR and SSR by group, and the rounds, in per cent as in the paper."""
     from rich.console import Group
     from rich.table import Table as RichTable
 
@@ -55,7 +55,7 @@ def percent(share: float | None) -> str:
 
 
 def multifacet_table(scores: Mapping[str, Any]) -> RenderableType:
-    """The averages by benchmark and over all; what the official code would make of them."""
+    """The averages by benchmark and overall, with notes where the official code differs."""
     from rich.table import Table as RichTable
 
     table = RichTable(
@@ -89,8 +89,8 @@ def study_tables(
     comparisons: Sequence[Comparison],
     notes: Sequence[str] = (),
 ) -> list[Table]:
-    """The models beside each other, a line each as in the paper; and what each differs from the
-    first by, with its 95 % interval. `scores` is label -> metric -> number."""
+    """One line for each model, as in the paper, and the differences to the first model with 95 %
+    intervals. `scores` is label -> metric -> number."""
     metrics = list(dict.fromkeys(metric for of in scores.values() for metric in of))
     rows = [
         (label, *(_number(benchmark, of.get(metric)) for metric in metrics))
@@ -133,7 +133,7 @@ def _difference(benchmark: str, c: Comparison | None) -> str:
 
 
 def _number(benchmark: str, value: float | None, *, sign: bool = False) -> str:
-    """Two decimals of a score, one of a per cent, as the papers print them."""
+    """A score with two decimals, a percentage with one, as in the papers."""
     if value is None:
         return "-"
     scaled, digits = (value, 2) if benchmark == "multifacet" else (100 * value, 1)
@@ -141,12 +141,12 @@ def _number(benchmark: str, value: float | None, *, sign: bool = False) -> str:
 
 
 def section(store: Evaluation) -> list[Table]:
-    """What a file of evaluations holds, for the report page: every study's tables, then every
-    scored marking by itself."""
+    """The tables of an evaluation file for the report page: those of every study, then every scored
+    grading run."""
     tables = []
     studies: dict[tuple[str, int], list[Comparison]] = {}
     for c in store.comparisons():
-        studies.setdefault((c.benchmark, c.before_marking), []).append(c)
+        studies.setdefault((c.benchmark, c.before_run), []).append(c)
     for (benchmark, _), found in studies.items():
         scores: dict[str, dict[str, float | None]] = {}
         for c in found:
@@ -154,14 +154,14 @@ def section(store: Evaluation) -> list[Table]:
             scores.setdefault(c.after_label, {})[c.metric] = c.after
         tables += study_tables(benchmark, scores, found)
     for name in _TITLES:
-        markings = [m for m in store.scored() if m["benchmark"] == name]
-        if markings:
-            tables.append(_markings(name, markings))
+        runs = [m for m in store.scored() if m["benchmark"] == name]
+        if runs:
+            tables.append(_grading_runs(name, runs))
     return tables
 
 
 def harness_table(results: Mapping[str, Any]) -> Table:
-    """The harness's metrics, a line each, with their standard errors."""
+    """One line for each metric of the harness, with its standard error."""
     rows = []
     for task, of in results["results"].items():
         for name, value in of.items():
@@ -181,10 +181,10 @@ _SHOWN = {
 }
 
 
-def _markings(benchmark: str, markings: Sequence[Mapping[str, Any]]) -> Table:
+def _grading_runs(benchmark: str, runs: Sequence[Mapping[str, Any]]) -> Table:
     shown = _SHOWN[benchmark]
     rows = []
-    for m in markings:
+    for m in runs:
         of, scores = m["answering"], m["scores"]
         counts = [f"{int(scores[f'questions.{key}']):,}" for key in ("judged", "all")]
         rows.append((

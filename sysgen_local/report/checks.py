@@ -1,4 +1,4 @@
-"""The table of what was checked in new answers, for terminal and page."""
+"""The table of the checks of new answers, for terminal and page."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from sysgen_local.core.records import KINDS
 from sysgen_local.report.grid import Table
 
 Checks = Mapping[str, Any]
-"""What `Store.stats` gives as `checks`."""
+"""The key `checks` of the result of `Store.stats`."""
 
 
-def checked(found: Checks, other: Checks | None = None) -> Table:
-    """How often each kind of check was made of the answers that were taken, and held. Of `other`
-    the shares that held."""
+def checks_table(found: Checks, other: Checks | None = None) -> Table:
+    """How often each kind of check was made for the kept answers, and how often it passed. For
+    `other`, the shares that passed."""
     columns = ["an answer", "looked at", "held", "share"]
     rows = []
     for kind, of in found["kinds"].items():
@@ -29,8 +29,8 @@ def checked(found: Checks, other: Checks | None = None) -> Table:
 def _notes(found: Checks) -> Iterator[str]:
     agrees = found["agrees"]
     names = {"yes": "yes", "no": "no", "nothing to look at": "not_checkable"}
-    said = ", ".join(f"{words} {agrees[name]:,}" for words, name in names.items())
-    yield f"rows that keep what the original had right: {said}"
+    counts = ", ".join(f"{words} {agrees[name]:,}" for words, name in names.items())
+    yield f"rows that keep what the original had right: {counts}"
     if found["obeys"] is not None:
         yield f"rows do what they were told with a probability of {found['obeys']:.2f} in the mean"
     if found["tries"]:

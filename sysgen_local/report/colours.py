@@ -1,4 +1,4 @@
-"""One colour a functionality, wherever phrases are shown."""
+"""The colour of each functionality, wherever phrases are shown."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ COLOURS: dict[Tag, str] = {
     "tool": "bright_cyan",
     "format": "bright_green",
 }
-"""In a terminal, as rich has it."""
+"""In a terminal: names of colours in rich."""
 
 HEX: dict[Tag, str] = {
     "role": "#0f80b8",
@@ -26,9 +26,9 @@ HEX: dict[Tag, str] = {
     "tool": "#078877",
     "format": "#588518",
 }
-"""On a page: all of luminance 0.19, and so readable on white (4.4:1) and on black (4.8:1)."""
+"""On a page. All have a luminance of 0.19, so the contrast is 4.4:1 on white and 4.8:1 on black."""
 
 
 def colour(tag: str) -> str:
-    """The colour's name as rich has it."""
+    """The name of the tag's colour in rich."""
     return next((c for t, c in COLOURS.items() if t == tag), "default")

@@ -1,4 +1,4 @@
-"""Tables: those of the terminal, all alike, and those that a page and Markdown show as well."""
+"""Tables of plain cells that can be shown in a terminal, in Markdown and on a page."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Plain cells, so that a terminal, Markdown and a page can each draw them."""
+    """A table of text cells. A terminal, Markdown and a page can show it."""
 
     title: str
     columns: tuple[str, ...]
@@ -20,16 +20,16 @@ class Table:
     notes: tuple[str, ...] = field(default=())
 
     def rich(self) -> RichTable:
-        """For a terminal."""
+        """The table for a terminal."""
         first, *others = self.columns
         table = new_table(self.title, first, *(f">{name}" for name in others))
         for row in self.rows:
-            table.add_row(*map(plain, row))
+            table.add_row(*map(literal, row))
         table.caption = "\n".join(self.notes) or None
         return table
 
     def markdown(self) -> str:
-        """As Markdown takes it; a bar in a name is escaped."""
+        """The table in Markdown. A vertical bar in a cell is escaped."""
         lines = [self.columns, tuple("--:" if i else ":--" for i in range(len(self.columns)))]
         lines += self.rows
         drawn = ["| " + " | ".join(c.replace("|", "\\|") for c in line) + " |" for line in lines]
@@ -38,7 +38,8 @@ class Table:
 
 
 def new_table(title: str, *columns: str) -> RichTable:
-    """Columns whose names begin with > are numbers."""
+    """An empty table for a terminal. A column whose name begins with > is right-aligned
+    (numbers)."""
     from rich.table import Table as RichTable
 
     table = RichTable(title=title, title_justify="left", caption_justify="left")
@@ -48,8 +49,8 @@ def new_table(title: str, *columns: str) -> RichTable:
     return table
 
 
-def plain(text: str) -> Text:
-    """Without rich's markup: it came with the data."""
+def literal(text: str) -> Text:
+    """Text of a dataset, in which rich must not interpret markup."""
     from rich.text import Text
 
     return Text(text)

@@ -1,7 +1,8 @@
-"""Pages that hold all they show: style, script and data inside, and a policy that forbids the rest.
+"""Writes self-contained HTML pages: style, script and data are inside, and a policy blocks the
+rest.
 
-Everything that comes from a dataset goes in as text: through Jinja's escaping, or as JSON that the
-page's script puts into text nodes.
+All text of a dataset is escaped by Jinja, or it is JSON that the page's script puts into text
+nodes.
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ _HERE = Path(__file__).parent
 
 
 def html(folder: Path, *, data: object, connect: str = "'none'", **values: Any) -> str:
-    """The page.html of a folder, in the frame of base.html, with its page.js and page.css.
+    """The page.html of a folder, inside base.html, with its page.js and page.css.
 
-    `data` is what the script finds as JSON, `connect` whom it may ask (a CSP source).
+    `data` is the JSON for the script. `connect` is the CSP source that the script may connect to.
     """
     from jinja2 import Environment, FileSystemLoader
     from markupsafe import Markup
@@ -44,6 +45,6 @@ def _text(path: Path) -> str:
 
 
 def _json(value: object) -> str:
-    """JSON that cannot end the script element it stands in."""
+    """JSON that cannot end the script element around it."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")

@@ -1,4 +1,4 @@
-"""Tables of what was measured of new answers, and of what judges said of them."""
+"""Tables of the measured similarity of new answers, and of the verdicts of judges."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ Means = Mapping[str, Mapping[str, tuple[float, int]]]
 ORDER = ("rouge1", "rouge2", "rougeL", "gleu", "length_ratio")
 
 
-def compared(means: Means, *, beside_paper: bool = False) -> list[Table]:
-    """The paper's table 1 for this file. `means` is what `Store.stats` gives as `measures`;
-    figures but the ratio are in per cent, as the paper has them."""
+def similarity_tables(means: Means, *, beside_paper: bool = False) -> list[Table]:
+    """The paper's table 1 for this file. `means` is the key `measures` of `Store.stats`. All
+    figures except the ratio are in per cent, as in the paper."""
     if not means:
         return []
     metrics = [m for m in ORDER if m in means[""]]
@@ -39,8 +39,8 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def judged(found: Sequence[Mapping[str, Any]]) -> list[Table]:
-    """A table for each judge of `evaluate.judge.summary`."""
+def judge_tables(found: Sequence[Mapping[str, Any]]) -> list[Table]:
+    """A table for each judge in the result of `evaluate.preference.summary`."""
     return [
         Table(
             f"judged by {judge['judge']} (prompts: {judge['prompt_set']})",
@@ -55,13 +55,13 @@ def judged(found: Sequence[Mapping[str, Any]]) -> list[Table]:
 def _lines(datasets: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
     names = [name for name in datasets if name]
     for name in [*names, *([""] if len(names) > 1 else [])]:
-        said, rated = datasets[name]["preference"], datasets[name]["alignment"]
+        pairs, rated = datasets[name]["preference"], datasets[name]["alignment"]
         yield (
             name or "all",
-            _share(said["rate"]),
-            _range(said["low"], said["high"]),
-            *(f"{said[of]:,}" for of in ("wins", "losses", "ties")),
-            _share(said["first"]),
+            _share(pairs["rate"]),
+            _range(pairs["low"], pairs["high"]),
+            *(f"{pairs[of]:,}" for of in ("wins", "losses", "ties")),
+            _share(pairs["first"]),
             f"{_share(rated['share'])} of {rated['rows']}" if rated["rows"] else "",
             f"{rated['mean']:.2f}" if rated["rows"] else "",
         )

@@ -1,6 +1,7 @@
-"""How a run shows itself: drawn in place on a terminal, a plain line every ten seconds elsewhere.
+"""Shows a run: redrawn in place on a terminal, one line every ten seconds elsewhere.
 
-Above all a funnel, a line a phase; then the pace, the time left, the last finished row.
+The terminal has a table with one line for each phase, the speed, the time left, and the last
+finished row.
 """
 
 from __future__ import annotations
@@ -20,21 +21,21 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
 NARROW = 72
-"""Columns below which the bars are left out."""
+"""Width in columns below which the bars are left out."""
 
 
 MOST = 3
-"""Findings that are drawn; all of them come at the end."""
+"""Maximum number of findings that are shown during a run. The end of a run shows all."""
 
 
-class Teller(View, Protocol):
-    """A view that can also be given a line to say, before or while it shows something."""
+class MessageView(View, Protocol):
+    """A view that can also print single messages."""
 
     def say(self, line: str) -> None: ...
 
 
-def view_for(stream: IO[str], *, quiet: bool = False, json_log: bool = False) -> Teller:
-    """The view that suits the stream and what was asked for."""
+def view_for(stream: IO[str], *, quiet: bool = False, json_log: bool = False) -> MessageView:
+    """The view for this stream and these options."""
     if json_log:
         return JsonLines(stream)
     if quiet:
@@ -44,7 +45,7 @@ def view_for(stream: IO[str], *, quiet: bool = False, json_log: bool = False) ->
 
 
 class Silent:
-    """Says and shows nothing."""
+    """Prints nothing."""
 
     every = 3600.0
 
@@ -56,7 +57,7 @@ class Silent:
 
 
 class Plain:
-    """One line every ten seconds; advice once, when there is reason for it."""
+    """One line every ten seconds, and each piece of advice once."""
 
     every = 10.0
 
@@ -86,7 +87,7 @@ class Plain:
 
 
 class JsonLines(Plain):
-    """The same for programs: one JSON object a line, as in the side file, and nothing else."""
+    """For programs: every ten seconds one JSON object, as in the side file, and nothing else."""
 
     def say(self, line: str) -> None: ...
 
@@ -95,7 +96,7 @@ class JsonLines(Plain):
 
 
 class Live:
-    """Redrawn in place four times a second, from the first answer on."""
+    """Redrawn in place four times a second, after the first answer."""
 
     every = 0.25
 
@@ -124,7 +125,7 @@ class Live:
 
 
 def view(progress: Progress, width: int) -> RenderableType:
-    """The whole state on so many columns."""
+    """The whole state in this width (columns)."""
     from rich.console import Group
     from rich.text import Text
 
@@ -173,7 +174,7 @@ def _last(progress: Progress) -> RenderableType:
 
 
 def speed(progress: Progress) -> list[str]:
-    """Rows an hour, tokens a second, time left: of this run alone."""
+    """Rows per hour, tokens per second and time left, of this run only."""
     seconds = max(progress.seconds, 1e-6)
     parts = [
         f"{progress.finished_here:,} rows in {clock(seconds)}",
@@ -181,18 +182,18 @@ def speed(progress: Progress) -> list[str]:
         f"{progress.cost.tokens_in / seconds:,.0f} tok/s in",
         f"{progress.cost.tokens_out / seconds:,.0f} out",
     ]
-    if (left := progress.left) is not None:
+    if (left := progress.seconds_left) is not None:
         parts.append(f"{clock(left)} left")
     return parts
 
 
 def note(sentence: str) -> str:
-    """Advice as a line."""
+    """A piece of advice as one line."""
     return f"note: {sentence}"
 
 
 def memory() -> str:
-    """What this process holds of the machine's memory."""
+    """How much of the machine's memory this process uses."""
     own = psutil.Process().memory_info().rss
     return f"{own / 2**30:.1f} of {psutil.virtual_memory().total / 2**30:.0f} GiB memory"
 

@@ -9,7 +9,7 @@ function card(row) {
   const made = element("details");
   const head = element("summary", "", ...marks(row), " " + row.row + ". " + brief(row.old[0][1]) + " ", element("span", "where", row.at));
   made.append(head);
-  made.addEventListener("toggle", () => { if (made.open && made.children.length === 1) made.append(journey(row)); });
+  made.addEventListener("toggle", () => { if (made.open && made.children.length === 1) made.append(rowView(row)); });
   return made;
 }
 

@@ -1,4 +1,5 @@
-"""`sysgen report`: one page that holds all it shows. It asks nothing of any network."""
+"""`sysgen report`: one HTML page that contains everything it shows. It loads nothing from a
+network."""
 
 from __future__ import annotations
 
@@ -9,18 +10,18 @@ from typing import Any
 from sysgen_local import __version__
 from sysgen_local.core.records import TAGS
 from sysgen_local.report import plots
-from sysgen_local.report.checks import checked
-from sysgen_local.report.entry import entry
+from sysgen_local.report.checks import checks_table
 from sysgen_local.report.grid import Table
 from sysgen_local.report.html import html
-from sysgen_local.report.judgements import compared, judged
-from sysgen_local.store import Choice, Store
+from sysgen_local.report.judgements import judge_tables, similarity_tables
+from sysgen_local.report.page_row import page_row
+from sysgen_local.store import RowQuery, Store
 
 SAMPLE = 400
-"""Rows that can be looked through, at most: more would make the page slow to open."""
+"""Maximum number of rows on the page. More would make it slow to open."""
 
 TEXT = 4000
-"""Characters of one text that are shown, at most."""
+"""Maximum number of characters that are shown of one text."""
 
 
 def page(
@@ -31,13 +32,13 @@ def page(
     judgements: Sequence[Mapping[str, Any]] = (),
     benchmarks: Sequence[Table] = (),
 ) -> str:
-    """The whole page as HTML. `licences` is (of what, licence, what it asks); `judgements` what
-    judges said of new answers; `benchmarks` what models were found to be worth."""
+    """The whole page as HTML. `licences` is (dataset or model, licence, what it requires);
+    `judgements` are the results of judges; `benchmarks` are the tables of benchmark scores."""
     from markupsafe import Markup
 
     stats = store.stats()
     usable = stats["rows"]["input"] - stats["rows"]["rejected"]
-    rows = list(_entries(store, Choice(limit=SAMPLE, seed=0 if usable > SAMPLE else None)))
+    rows = list(_entries(store, RowQuery(limit=SAMPLE, seed=0 if usable > SAMPLE else None)))
     drawn = {
         "Rows left after each phase": plots.funnel(stats),
         "Good phrases by tag, per dataset": plots.tags(store.tags_by_dataset()),
@@ -54,10 +55,10 @@ def page(
         stats=stats,
         usable=usable,
         plots={name: Markup(svg) for name, svg in drawn.items()},
-        checks=checked(checks) if checks else None,
+        checks=checks_table(checks) if checks else None,
         check_plots={name: Markup(svg) for name, svg in _drawn(checks)} if checks else {},
         licences=licences,
-        judgements=[*compared(stats["measures"]), *judged(judgements)],
+        judgements=[*similarity_tables(stats["measures"]), *judge_tables(judgements)],
         benchmarks=benchmarks,
         tags=TAGS,
         shown=len(rows),
@@ -65,7 +66,7 @@ def page(
 
 
 def _drawn(checks: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Plots of what there is to plot."""
+    """(title, SVG) of the plots that have data."""
     if any(checks["p_agrees"]):
         yield (
             "Does it agree with the original, says the model",
@@ -80,11 +81,11 @@ def _drawn(checks: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "Answers a row took", plots.tries(checks["tries"])
 
 
-def _entries(store: Store, choice: Choice) -> Iterator[dict[str, Any]]:
+def _entries(store: Store, query: RowQuery) -> Iterator[dict[str, Any]]:
     phases = store.phases
-    stale = {number for number, _ in store.queue(Choice(where="stale", limit=None))}
-    for row in store.find(choice):
+    stale = {number for number, _ in store.queue(RowQuery(where="stale", limit=None))}
+    for row in store.find(query):
         origin = store.origin(row.row)
         assert origin is not None
         review = store.reviewed(row.row)
-        yield entry(row, origin, review, phases=phases, stale=row.row in stale, longest=TEXT)
+        yield page_row(row, origin, review, phases=phases, stale=row.row in stale, longest=TEXT)

@@ -1,4 +1,4 @@
-"""The SysGen paper's own figures (arXiv 2502.11330, tables 1, 2, 8, 9), to stand beside ours."""
+"""The figures of the SysGen paper (arXiv 2502.11330, tables 1, 2, 8, 9) for comparison."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SURVIVED: dict[str, tuple[int, ...]] = {
     "filter": (602_750, 806_602, 774_613),
     "respond": (586_831, 775_830, 773_878),
 }
-"""Phase -> rows that were left after it, model by model (table 2)."""
+"""Phase -> rows left after it, for each model (table 2)."""
 
 TAGGED: dict[Tag, tuple[int, ...]] = {
     "role": (576, 754, 746),
@@ -25,7 +25,7 @@ TAGGED: dict[Tag, tuple[int, ...]] = {
     "tool": (10, 132, 91),
     "format": (328, 402, 539),
 }
-"""Tag -> thousands found, model by model (table 8)."""
+"""Tag -> thousands of rows with it, for each model (table 8)."""
 
 DATASETS: dict[str, tuple[int, int, int]] = {
     "Capybara": (41_301, 300, 1_423),
@@ -34,7 +34,7 @@ DATASETS: dict[str, tuple[int, int, int]] = {
     "Magicoder": (111_183, 653, 1_552),
     "MetaMath": (395_000, 214, 498),
 }
-"""Dataset -> rows, mean characters of query and of answer (table 9)."""
+"""Dataset -> (rows, mean characters of the query, of the answer) (table 9)."""
 
 COMPARED: dict[str, dict[str, float]] = {
     "LLaMA-3.1-8B": {"rouge1": 33.3, "rouge2": 15.6, "rougeL": 23.1, "gleu": 28.2,
@@ -43,4 +43,5 @@ COMPARED: dict[str, dict[str, float]] = {
                     "length_ratio": 1.55},
     "Phi-4": {"rouge1": 51.9, "rouge2": 32.3, "rougeL": 41.1, "gleu": 37.2, "length_ratio": 1.89},
 }  # fmt: skip
-"""Table 1: new answers against old ones, in per cent but for the ratio."""
+"""Model -> measure -> value of new answers against old ones (table 1); in per cent except the
+ratio."""

@@ -1,6 +1,6 @@
-"""The report's plots: Vega-Lite specifications, drawn to SVG when the page is written.
+"""The report's plots: Vega-Lite specifications, drawn as SVG when the page is written.
 
-So the page needs no plotting code of its own: it opens at once, and nothing in it is a program.
+So the page needs no code for plots: it opens quickly, and the plots contain no scripts.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from sysgen_local.core.extras import needs
 from sysgen_local.core.records import TAGS
 from sysgen_local.report.colours import HEX
 
@@ -26,7 +27,7 @@ WIDTH, HEIGHT, LINE = 420, 220, 14
 
 
 def funnel(stats: Mapping[str, Any]) -> str:
-    """Rows that are left after each phase."""
+    """How many rows are left after each phase."""
     rows = stats["rows"]
     steps = [("input", rows["input"]), ("usable", rows["input"] - rows["rejected"])]
     steps += [(phase, of["kept"]) for phase, of in stats["phases"].items()]
@@ -46,7 +47,7 @@ def funnel(stats: Mapping[str, Any]) -> str:
 
 
 def tags(shares: Sequence[tuple[str, str, float]]) -> str:
-    """Share of each dataset's rows that have a good phrase under each tag."""
+    """The share of each dataset's rows with a good phrase under each tag."""
     found = {(dataset, tag): share for dataset, tag, share in shares}
     datasets = tuple(dict.fromkeys(dataset for dataset, _, _ in shares))
     values = [
@@ -82,7 +83,7 @@ def tags(shares: Sequence[tuple[str, str, float]]) -> str:
 
 
 def verdicts(stats: Mapping[str, Any]) -> str:
-    """How sure the judge was that a phrase is good."""
+    """The distribution of the judge's probabilities of good."""
     values = [
         {"tag": tag, "p": i / 10 + 0.05, "phrases": n}
         for tag, of in stats["verdicts"].items()
@@ -104,7 +105,7 @@ def verdicts(stats: Mapping[str, Any]) -> str:
 
 
 def tenths(numbers: Sequence[int], title: str, what: str) -> str:
-    """How many there are in each tenth of [0, 1]."""
+    """A histogram over ten equal parts of [0, 1]. `numbers` has the ten counts."""
     values = [{"p": i / 10 + 0.05, "n": n} for i, n in enumerate(numbers)]
     return _draw(
         values,
@@ -118,7 +119,7 @@ def tenths(numbers: Sequence[int], title: str, what: str) -> str:
 
 
 def tries(counts: Mapping[str, int]) -> str:
-    """Rows by the number of answers they took."""
+    """How many rows took how many answers."""
     values = [{"tries": int(number), "rows": rows} for number, rows in counts.items()]
     return _draw(
         values,
@@ -132,7 +133,7 @@ def tries(counts: Mapping[str, int]) -> str:
 
 
 def lengths(ratios: Sequence[tuple[float, int]]) -> str:
-    """How long new answers are, beside the old ones."""
+    """The distribution of the length of new answers divided by that of old ones."""
     values = [{"from": low, "to": low + 0.1, "rows": rows} for low, rows in ratios]
     return _draw(
         values,
@@ -152,7 +153,7 @@ def lengths(ratios: Sequence[tuple[float, int]]) -> str:
 
 
 def pace(points: Sequence[tuple[float, int, int]]) -> str:
-    """Rows finished by the time that was worked."""
+    """The number of finished rows over the hours of work."""
     long = any(hours > 1 for hours, _, _ in points)
     values = [{"time": hours * (1 if long else 60), "rows": rows} for hours, rows, _ in points]
     return _draw(
@@ -170,7 +171,8 @@ def pace(points: Sequence[tuple[float, int, int]]) -> str:
 
 
 def _draw(values: list[dict[str, Any]], **spec: Any) -> str:
-    import vl_convert
+    with needs("report", "drawing plots"):
+        import vl_convert
 
     whole = {
         "$schema": "https://vega.github.io/schema/vega-lite/v5.json",

@@ -1,6 +1,6 @@
 "use strict";
-// How a row is shown, on every page. Text only ever becomes a text node: nothing in a row is
-// markup here.
+// Shows a row, on every page. Text is only put into text nodes, so nothing in a row is interpreted
+// as markup.
 const data = JSON.parse(document.getElementById("data").textContent);
 const byId = (id) => document.getElementById(id);
 
@@ -23,7 +23,7 @@ function tagged(name, className, tag, text) {
   return made;
 }
 
-// The system message with each of its phrases, [tag, text], underlined in the tag's colour.
+// The system message with each of its phrases, [tag, text], underlined in the colour of its tag.
 function painted(system, phrases) {
   const whole = element("span");
   let from = 0;
@@ -53,12 +53,12 @@ function systems(row) {
   const good = row.phrases.filter((phrase) => phrase[2] === "good");
   if (row.old_system) found.push(said("system message it came with", row.old_system));
   if (row.system) found.push(said("system message" + (row.edited ? " as the model wrote it" : ""), painted(row.system, good), row.edited ? "past" : "system"));
-  if (row.edited) found.push(said("system message as a person would have it", painted(row.edited_system, row.edited), "system"));
+  if (row.edited) found.push(said("system message edited by a person", painted(row.edited_system, row.edited), "system"));
   if (row.stale) found.push(said("note", "The new answer was written for another system message, not for this one."));
   return found;
 }
 
-// Old and new answers side by side, after the first instruction; after each what was checked of it.
+// The turns after the first instruction, old and new answers side by side, each with its checks.
 function answers(row) {
   const found = [];
   let turn = 0;
@@ -71,7 +71,7 @@ function answers(row) {
   return found;
 }
 
-// What was looked at in the answer of one turn, and the answers that were not taken there.
+// The checks of the answer of one turn, and the answers that were not taken.
 function checks(row, turn) {
   const found = [];
   const table = element("table", "", element("tr", "", ...["check", "looked for", "by", "p", "found"].map((name) => element("th", "", name))));
@@ -87,7 +87,7 @@ function checks(row, turn) {
   return found;
 }
 
-function journey(row) {
+function rowView(row) {
   const whole = element("div");
   whole.append(said(row.old[0][0], row.old[0][1]));
   if (row.phrases.length || row.removed.length) whole.append(element("div", "scroll", verdicts(row)));
@@ -95,7 +95,7 @@ function journey(row) {
   return whole;
 }
 
-// What became of the row, and what a person decided of it.
+// The state of the row, and the decision of a person.
 function marks(row) {
   const found = [element("span", "state " + row.state, row.why || row.state)];
   if (row.checked) found.push(" ", element("span", "state", row.checked));

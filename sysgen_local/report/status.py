@@ -1,7 +1,6 @@
-"""The side file of a running job: DuckDB lets nobody else read a file that is being written.
+"""The side file of a running job. While a run writes a DuckDB file, no other process can read it.
 
-`<db>.status.json` is replaced atomically about once a second while a run goes on, and removed
-when it ends.
+`<db>.status.json` is replaced atomically about once a second during a run and removed at its end.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ class StatusFile:
         self._path = side_file(database)
 
     def show(self, progress: Progress) -> None:
-        with suppress(SysgenError):  # the run goes on where nobody can be told of it
+        with suppress(SysgenError):  # the run continues even if the file cannot be written
             write(self._path, json.dumps(state(progress)))
 
     def close(self, progress: Progress) -> None:
@@ -39,7 +38,7 @@ def side_file(database: Path) -> Path:
 
 
 def read_status(database: Path) -> dict[str, Any] | None:
-    """What the running job last wrote; None where there is none."""
+    """The last state of the running job; None if there is none."""
     try:
         state = json.loads(side_file(database).read_text())
     except (OSError, ValueError):
@@ -48,7 +47,7 @@ def read_status(database: Path) -> dict[str, Any] | None:
 
 
 def state(progress: Progress) -> dict[str, Any]:
-    """The progress as plain data. Seconds are of this run; `at` is seconds since 1970."""
+    """The progress as plain data. Seconds are those of this run; `at` is in seconds since 1970."""
     seconds = progress.seconds
     return {
         "pid": os.getpid(),
@@ -71,7 +70,7 @@ def state(progress: Progress) -> dict[str, Any]:
         },
         "advice": [{"name": of.name, "says": of.says} for of in progress.advice],
         "seconds": seconds,
-        "seconds_left": progress.left,
+        "seconds_left": progress.seconds_left,
         "tokens_in": progress.cost.tokens_in,
         "tokens_out": progress.cost.tokens_out,
         "finished_in_this_run": progress.finished_here,

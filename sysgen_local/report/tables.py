@@ -1,9 +1,7 @@
-"""What `sysgen stats` prints: the paper's three tables for a file, and its distributions.
+"""The tables of `sysgen stats`: the SysGen paper's tables 2, 8 and 9 for a file, and distributions.
 
-Tables 2, 8 and 9 are those of the SysGen paper.
-
-Takes what `Store.stats` gives (or the side file of a live run, which has less), and optionally
-another file's, whose shares are set beside.
+The input is the result of `Store.stats`, or the side file of a running job, which has less. A
+second file can be shown beside it, in shares.
 """
 
 from __future__ import annotations
@@ -13,20 +11,20 @@ from typing import TYPE_CHECKING, Any
 
 from sysgen_local.core.records import REPAIRS
 from sysgen_local.report import paper
-from sysgen_local.report.checks import checked
+from sysgen_local.report.checks import checks_table
 from sysgen_local.report.colours import colour
-from sysgen_local.report.grid import new_table, plain
-from sysgen_local.report.judgements import compared, judged
+from sysgen_local.report.grid import literal, new_table
+from sysgen_local.report.judgements import judge_tables, similarity_tables
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-State = Mapping[str, Any]
+Stats = Mapping[str, Any]
 BARS = " ▁▂▃▄▅▆▇█"
 
 
-def tables(state: State, other: State | None = None, *, beside_paper: bool = False) -> list[Table]:
-    """All that there is something to say of. `other` is set beside in shares, not numbers."""
+def tables(state: Stats, other: Stats | None = None, *, beside_paper: bool = False) -> list[Table]:
+    """All tables that have data. `other` is another file, shown in shares."""
     found = [_rows(state, other), _phases(state, other, beside_paper)]
     if state["rows"]["rejected"] or state["rows"]["dropped"]:
         found.append(_reasons(state))
@@ -40,16 +38,16 @@ def tables(state: State, other: State | None = None, *, beside_paper: bool = Fal
         found.append(_verdicts(state, other))
     if state.get("checks") and "check" in state["phases"]:
         theirs = other["checks"] if other and "check" in other["phases"] else None
-        found.append(checked(state["checks"], theirs).rich())
+        found.append(checks_table(state["checks"], theirs).rich())
     if state.get("advice"):
         found.insert(1, _advice(state))
     if state.get("lengths") and state["rows"]["final"]:
         found.append(_lengths(state, other))
     if state.get("measures"):
-        measured = compared(state["measures"], beside_paper=beside_paper)
+        measured = similarity_tables(state["measures"], beside_paper=beside_paper)
         found += [table.rich() for table in measured]
     if state.get("judgements"):
-        found += [table.rich() for table in judged(state["judgements"])]
+        found += [table.rich() for table in judge_tables(state["judgements"])]
     if state.get("datasets"):
         found += [_sources(state), _datasets(state)]
     if beside_paper:
@@ -59,7 +57,7 @@ def tables(state: State, other: State | None = None, *, beside_paper: bool = Fal
     return found
 
 
-def _rows(state: State, other: State | None) -> Table:
+def _rows(state: Stats, other: Stats | None) -> Table:
     table = new_table("rows", *(f">{name}" for name in state["rows"]))
     table.add_row(*(f"{n:,}" for n in state["rows"].values()))
     if other:
@@ -80,15 +78,15 @@ def _rows(state: State, other: State | None) -> Table:
     return table
 
 
-def _advice(state: State) -> Table:
+def _advice(state: Stats) -> Table:
     table = new_table("what is poor, and what to try", "")
     table.show_header = False
     for of in state["advice"]:
-        table.add_row(plain(of["says"]))
+        table.add_row(literal(of["says"]))
     return table
 
 
-def _phases(state: State, other: State | None, beside_paper: bool) -> Table:
+def _phases(state: Stats, other: Stats | None, beside_paper: bool) -> Table:
     usable = state["rows"]["input"] - state["rows"]["rejected"]
     columns = ["phase", ">went on", ">dropped", ">of all"]
     if beside_paper:
@@ -104,13 +102,13 @@ def _phases(state: State, other: State | None, beside_paper: bool) -> Table:
             cells += [_share(n, paper.ROWS) for n in survived] or [""] * len(paper.MODELS)
         if other:
             whole = other["rows"]["input"] - other["rows"]["rejected"]
-            there = other["phases"].get(phase)  # its answers may not be checked
+            there = other["phases"].get(phase)  # the other file may have no checks
             cells.append(_share(there["kept"], whole) if there else "")
         table.add_row(*cells)
     return table
 
 
-def _reasons(state: State) -> Table:
+def _reasons(state: Stats) -> Table:
     table = new_table("why rows were left out", "where", "reason", ">rows")
     for reason, n in state.get("rejects", {}).items():
         table.add_row("input (rejected)", reason, f"{n:,}")
@@ -120,14 +118,14 @@ def _reasons(state: State) -> Table:
     return table
 
 
-def _repairs(state: State) -> Table:
+def _repairs(state: Stats) -> Table:
     table = new_table("conversations that were mended as they were read", ">rows", "they")
     for kind, n in state["repairs"].items():
         table.add_row(f"{n:,}", REPAIRS.get(kind, kind))
     return table
 
 
-def _tags(state: State, other: State | None, beside_paper: bool) -> Table:
+def _tags(state: Stats, other: Stats | None, beside_paper: bool) -> Table:
     steps = list(next(iter(state["tags"].values())))
     columns = ["tag", *(f">{step}" for step in steps), ">of all"]
     if beside_paper:
@@ -149,7 +147,7 @@ def _tags(state: State, other: State | None, beside_paper: bool) -> Table:
     return table
 
 
-def _removed(state: State, other: State | None) -> Table:
+def _removed(state: Stats, other: Stats | None) -> Table:
     columns = ["reason", ">phrases", ">of removed"]
     table = new_table("phrases the filter removed", *columns, *([">other"] if other else []))
     there = other.get("removed", {}) if other else {}
@@ -161,7 +159,7 @@ def _removed(state: State, other: State | None) -> Table:
     return table
 
 
-def _verdicts(state: State, other: State | None) -> Table:
+def _verdicts(state: Stats, other: Stats | None) -> Table:
     columns = ["tag", ">good", ">bad", ">none", "p(good), 0 to 1"]
     table = new_table("verdicts on phrases", *columns, *([">good, other"] if other else []))
     for tag, of in state["verdicts"].items():
@@ -179,7 +177,7 @@ def _verdicts(state: State, other: State | None) -> Table:
     return table
 
 
-def _lengths(state: State, other: State | None) -> Table:
+def _lengths(state: Stats, other: Stats | None) -> Table:
     columns = [">mean", ">10 %", ">50 %", ">90 %"]
     table = new_table(
         "characters, of final rows", "what", *columns, *([">mean, other"] if other else [])
@@ -196,15 +194,15 @@ def _lengths(state: State, other: State | None) -> Table:
     return table
 
 
-def _sources(state: State) -> Table:
+def _sources(state: Stats) -> Table:
     sums = ("input", "final", "dropped", "rejected", "pending")
     table = new_table("rows by dataset", "dataset", *(f">{name}" for name in sums))
     for name, of in state["datasets"].items():
-        table.add_row(plain(name), *(f"{of[key]:,}" for key in sums))
+        table.add_row(literal(name), *(f"{of[key]:,}" for key in sums))
     return table
 
 
-def _datasets(state: State) -> Table:
+def _datasets(state: Stats) -> Table:
     table = new_table(
         "datasets (table 9)", "dataset", "licence", ">query", ">answer",
         ">several turns", ">with system",
@@ -212,7 +210,7 @@ def _datasets(state: State) -> Table:
     for name, of in state["datasets"].items():
         means = [_whole(of[key] or 0) for key in ("mean_instruction", "mean_answer")]
         others = [f"{of[key]:,}" for key in ("multi_turn", "with_system")]
-        table.add_row(plain(name), plain(of["license"] or "?"), *means, *others)
+        table.add_row(literal(name), literal(of["license"] or "?"), *means, *others)
     table.caption = "query and answer: mean characters, as they came"
     return table
 
@@ -224,10 +222,10 @@ def _papers_datasets() -> Table:
     return table
 
 
-def _rejects(state: State) -> Table:
+def _rejects(state: Stats) -> Table:
     table = new_table("the first rejects", "file", ">line", "reason", "detail")
     for of in state["first_rejects"]:
-        table.add_row(plain(of["path"]), str(of["line"]), of["reason"], plain(of["detail"]))
+        table.add_row(literal(of["path"]), str(of["line"]), of["reason"], literal(of["detail"]))
     return table
 
 

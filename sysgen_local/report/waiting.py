@@ -1,10 +1,10 @@
-"""One line that lives while rows are in work, below what is printed meanwhile."""
+"""A status line that is redrawn while rows are in work, below the printed rows."""
 
 from __future__ import annotations
 
 from typing import IO, TYPE_CHECKING
 
-from sysgen_local.report.live import Plain, Silent, Teller, clock
+from sysgen_local.report.live import MessageView, Plain, Silent, clock
 from sysgen_local.running.progress import Progress
 
 if TYPE_CHECKING:
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from rich.live import Live
 
 
-def waiting_for(out: Console, err: Console, label: str, *, quiet: bool) -> Teller:
-    """The line is drawn on the terminal to which rows are printed, else on that of the errors;
-    without a terminal there is a plain line every ten seconds."""
+def waiting_for(out: Console, err: Console, label: str, *, quiet: bool) -> MessageView:
+    """The status line on the terminal of stdout, or else of stderr. Without a terminal, a plain
+    line every ten seconds."""
     if quiet:
         return Silent()
     terminal = next((console for console in (out, err) if console.is_terminal), None)
@@ -22,7 +22,7 @@ def waiting_for(out: Console, err: Console, label: str, *, quiet: bool) -> Telle
 
 
 class Lines(Plain):
-    """A plain line every ten seconds, and one at the end."""
+    """A plain line every ten seconds and at the end."""
 
     def __init__(self, stream: IO[str], label: str) -> None:
         super().__init__(stream)
@@ -33,7 +33,7 @@ class Lines(Plain):
 
 
 class Waiting:
-    """Redrawn in place four times a second; nothing stays of it."""
+    """A line that is redrawn four times a second and removed at the end."""
 
     every = 0.25
 
@@ -62,7 +62,7 @@ class Waiting:
 
 
 def state(progress: Progress, label: str) -> str:
-    """Where the rows are, in one line."""
+    """The progress of the rows in one line."""
     through = progress.final + progress.dropped
     running = [f"{of.running} in {name}" for name, of in progress.phases.items() if of.running]
     parts = [f"{label}: {through} of {progress.rows}", *running, clock(progress.seconds)]

@@ -1,1 +1,1 @@
-"""Going through finished rows by hand: a page on this machine, and what is decided on it."""
+"""Reviews finished rows by hand on a local web page, and stores the decisions."""

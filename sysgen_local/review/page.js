@@ -1,10 +1,10 @@
-// The row that is shown; every change of it is the server's answer.
+// The row on the page. The server sends it after every change.
 let row = null;
 let busy = false;
 const token = new URLSearchParams(location.search).get("token");
 
-// The row that the server answers with is shown. While one answer is awaited nothing else is asked:
-// a key that is pressed too early must not decide a row that nobody has seen.
+// Sends a request and shows the row in the answer. Only one request is sent at a time: a key that
+// is pressed too early must not decide a row that is not on the page yet.
 async function ask(path, body) {
   if (busy) return null;
   busy = true;
@@ -13,7 +13,7 @@ async function ask(path, body) {
   let answer = { error: "The review has ended in the terminal; `sysgen review` takes it up again. What you decided is kept." };
   try {
     answer = await (await fetch(path, request)).json();
-  } catch { /* nobody is there: the answer above tells it */ }
+  } catch { /* the server has ended: the error above is shown */ }
   busy = false;
   problem(answer?.error || "");
   if (!answer || answer.error) return null;
@@ -32,8 +32,8 @@ function show(answer) {
   leave();
   const head = element("p", "", element("b", "", "row " + row.row), " ", ...marks(row), " ", element("span", "where", row.at));
   const whole = [head];
-  if (row.earlier && !row.decision) whole.push(said("note", "You " + row.earlier + " this row before it was answered anew; the answer is new."));
-  byId("row").replaceChildren(...whole, journey(row));
+  if (row.earlier && !row.decision) whole.push(said("note", "You " + row.earlier + " this row before it got a new answer."));
+  byId("row").replaceChildren(...whole, rowView(row));
   byId("done").max = row.rows;
   byId("done").value = row.decided;
   byId("progress").textContent = row.decided + " of " + row.rows + " decided · number " + (row.position + 1);
@@ -50,7 +50,7 @@ async function decide(decision) {
   if (answer) await go(answer.next);
 }
 
-// Editing: a line for each phrase; those the judge took out wait without a tick.
+// Editing: one line for each phrase. Phrases that the judge removed have no tick.
 
 const ticked = () => [...byId("lines").children].filter((line) => line.querySelector("input").checked)
   .map((line) => [line.querySelector("select").value, line.querySelector("textarea").value.trim()]).filter(([, text]) => text);
@@ -77,7 +77,7 @@ function addLine([tag, text, kept]) {
   return area;
 }
 
-// [tag, text, kept] of every phrase as the model and its judge would have them.
+// [tag, text, kept] of every phrase as the model and its judge left them.
 function own() {
   const judged = row.phrases.map(([tag, text, label]) => [tag, text, label === "good" && row.system.includes(text)]);
   return judged.length ? judged : [[data.tags[0], row.system, true]];
@@ -136,7 +136,7 @@ document.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) save();
     return;
   }
-  // A held key must not decide row after row; Ctrl-R is the browser's.
+  // A key that is held down must not decide several rows. Ctrl-R belongs to the browser.
   if (row === null || event.repeat || event.ctrlKey || event.metaKey || event.altKey || byId("help").open) return;
   const doing = doings[keys[event.key]];
   if (!doing) return;

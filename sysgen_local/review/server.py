@@ -1,12 +1,12 @@
-"""A session behind a page, for one person on this machine.
+"""The web server of a review session, for one person on this machine.
 
-It listens on the loopback address alone and answers only who knows the token, which is in the
-page's address and made anew each time. Against other pages in the same browser: the Host must be
-ours (DNS rebinding), a write needs the token in a header that no other page may send, and nothing
-here may stand in a frame.
+It listens only on the loopback address and answers only requests with the access token. The token
+is new for each server and is part of the page's address. Against other pages in the same browser:
+the Host must be the server's own (DNS rebinding), a request for data or a write needs the token in
+a header, which another page may not send, and the page cannot be shown in a frame.
 
-GET /?token=T: the page. With `Authorization: Bearer T`: GET /rows/POSITION, POST /rows/POSITION
-(a `Wish`), POST /undo; all answer with the row as JSON (`Session.view`).
+GET /?token=T: the page. With `Authorization: Bearer T`: GET /rows/POSITION, POST /rows/POSITION (a
+`RowDecision`), POST /undo. These return the row as JSON (`Session.view`).
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from pydantic import ValidationError
 from sysgen_local.core.errors import SysgenError, UsageError
 from sysgen_local.core.records import TAGS
 from sysgen_local.report.html import html
-from sysgen_local.review.session import Session, Wish
+from sysgen_local.review.session import RowDecision, Session
 
 LARGEST = 1 << 20
-"""Bytes that a request's body may have."""
+"""Maximum number of bytes of a request's body."""
 
 _HEADERS = {
     "Cache-Control": "no-store",
@@ -41,13 +41,13 @@ _HEADERS = {
 }
 
 
-class Server(ThreadingHTTPServer):
-    """Listens from the start; `serve_forever` answers, `shutdown` ends that."""
+class ReviewServer(ThreadingHTTPServer):
+    """It listens when it is made; `serve_forever` answers requests until `shutdown`."""
 
     daemon_threads = True
 
     def __init__(self, session: Session, *, title: str, port: int = 0) -> None:
-        """`port` 0 takes a free one. Raises UsageError where the port cannot be had."""
+        """`port` 0 takes a free port. Raises UsageError if the port is not available."""
         self.session = session
         self.token = secrets.token_urlsafe(24)
         data = {"start": session.start(), "tags": TAGS}
@@ -61,38 +61,38 @@ class Server(ThreadingHTTPServer):
             ) from error
 
     def server_bind(self) -> None:
-        """Without the name lookup of the base class, which would ask the network."""
+        """Binds without the name lookup of the base class, which may use the network."""
         TCPServer.server_bind(self)
         self.server_name = "127.0.0.1"
         self.server_port = self.socket.getsockname()[1]
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A browser that hangs up in the middle is no error."""
+        """Ignores a browser that closes the connection early."""
         if not isinstance(sys.exception(), (ConnectionError, TimeoutError)):
             super().handle_error(request, client_address)
 
     @property
     def address(self) -> str:
-        """Where the page is, with the token."""
+        """The address of the page, with the access token."""
         return f"http://127.0.0.1:{self.server_port}/?token={self.token}"
 
 
 class _Handler(BaseHTTPRequestHandler):
-    server: Server
+    server: ReviewServer
     timeout = 30
 
     def do_GET(self) -> None:
         url = urlsplit(self.path)
         if url.path == "/":
-            if self._known(parse_qs(url.query).get("token", [""])[0]):
+            if self._is_authorized(parse_qs(url.query).get("token", [""])[0]):
                 self._send(HTTPStatus.OK, self.server.page, "text/html")
-        elif self._known(self._bearer()):
+        elif self._is_authorized(self._bearer()):
             self._answer(lambda: self.server.session.view(self._position(url.path)))
 
     def do_POST(self) -> None:
         path = urlsplit(self.path).path
         length = self.headers.get("Content-Length", "")
-        if not self._known(self._bearer()):
+        if not self._is_authorized(self._bearer()):
             return
         if not length.isdecimal():
             self._refuse(HTTPStatus.LENGTH_REQUIRED, "a body is needed")
@@ -105,11 +105,13 @@ class _Handler(BaseHTTPRequestHandler):
                 self._answer(session.undo)
             else:
                 self._answer(
-                    lambda: session.decide(self._position(path), Wish.model_validate_json(body))
+                    lambda: session.decide(
+                        self._position(path), RowDecision.model_validate_json(body)
+                    )
                 )
 
-    def _known(self, token: str) -> bool:
-        """Whether the request comes from our page; if not, it is refused."""
+    def _is_authorized(self, token: str) -> bool:
+        """Whether the request comes from the review page. If not, sends the refusal."""
         port = self.server.server_port
         hosts = {f"127.0.0.1:{port}", f"localhost:{port}"}
         origin = self.headers.get("Origin")
@@ -127,7 +129,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     @staticmethod
     def _position(path: str) -> int:
-        """POSITION of /rows/POSITION; IndexError for another path."""
+        """POSITION of /rows/POSITION. Raises IndexError for another path."""
         match path.split("/"):
             case ["", "rows", number] if number.isdecimal() and len(number) < 16:
                 return int(number)
@@ -164,4 +166,4 @@ class _Handler(BaseHTTPRequestHandler):
         return "sysgen"
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base's name
-        """Nothing: the address holds the token."""
+        """Logs nothing, because the address has the token."""

@@ -1,7 +1,7 @@
-"""What one sitting goes through, what was decided in it, and the way back. Knows no HTTP.
+"""A review session: the rows to review, the decisions, and undo. It does not use HTTP.
 
-Rows are named by their position in the queue, from 0. Safe to call from several threads: one at
-a time gets to the store.
+A row is named by its position in the queue, from 0. The methods can be called from several threads;
+a lock lets only one of them use the store at a time.
 """
 
 from __future__ import annotations
@@ -16,34 +16,38 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from sysgen_local.core.errors import SysgenError
 from sysgen_local.core.records import Phrase, Row, Tag, in_order
-from sysgen_local.report.entry import entry
-from sysgen_local.store import Choice, Review, Store
+from sysgen_local.report.page_row import page_row
+from sysgen_local.store import Review, RowQuery, Store
 
 
-class _Phrase(BaseModel):
+class _EditedPhrase(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     tag: Tag
     text: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4000)]
 
 
-class Wish(BaseModel):
-    """What a person decides of a row. `phrases`: left out, they stay as they are; null, they
-    become the model's again; a list, they are these."""
+class RowDecision(BaseModel):
+    """A person's decision about a row.
+
+    `phrases` is missing: they stay as they are. It is null: the model's phrases are restored. It is
+    a list: they are replaced.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
     decision: Literal["accepted", "rejected"]
-    phrases: Annotated[list[_Phrase], Field(min_length=1, max_length=40)] | None = None
+    phrases: Annotated[list[_EditedPhrase], Field(min_length=1, max_length=40)] | None = None
 
 
 class Session:
-    """The finished rows that are chosen. Raises UsageError where its condition is no SQL."""
+    """A session over the chosen finished rows. Raises UsageError if the condition is not valid
+    SQL."""
 
-    def __init__(self, store: Store, choice: Choice) -> None:
+    def __init__(self, store: Store, query: RowQuery) -> None:
         self._store = store
         self._lock = Lock()
-        queue = store.queue(choice)
+        queue = store.queue(query)
         self.rows = [row for row, _ in queue]
         self._decided = [decision for _, decision in queue]
         self._phases = store.phases
@@ -51,38 +55,39 @@ class Session:
         self.made = 0
 
     def decided(self) -> Counter[str]:
-        """Decision -> rows of the queue, decided now or before."""
+        """Decision -> number of rows in the queue that have it, from this session or an earlier
+        one."""
         return Counter(decision for decision in self._decided if decision)
 
     def start(self) -> int:
-        """The first position that nobody decided of; 0 where all are decided."""
+        """The first position without a decision; 0 if all have one."""
         return self._next(-1) or 0
 
     def view(self, position: int) -> dict[str, Any]:
-        """The row there with all that happened to it, and how far the sitting is.
+        """The row at this position with the results of all phases, and the progress of the session.
 
-        Raises IndexError where the queue has no such position.
+        Raises IndexError if the queue has no such position.
         """
         with self._lock:
             return self._view(position)
 
-    def decide(self, position: int, wish: Wish) -> dict[str, Any]:
-        """Put the wish into the store; the row as it stands then. Raises IndexError likewise."""
+    def decide(self, position: int, decision: RowDecision) -> dict[str, Any]:
+        """Stores the decision and returns the row as it is then. Raises IndexError as `view`."""
         with self._lock:
             row = self._row(position)
             before = self._store.reviewed(row.row)
             holds = before is not None and not before.outdated
             phrases: Sequence[Phrase] | None = before.phrases if before and holds else None
-            if "phrases" in wish.model_fields_set:
-                phrases = _edited(row, wish)
-            self._store.review(row.row, wish.decision, phrases)
+            if "phrases" in decision.model_fields_set:
+                phrases = _edited(row, decision)
+            self._store.review(row.row, decision.decision, phrases)
             self._done.append((position, before, self._decided[position]))
-            self._decided[position] = wish.decision
+            self._decided[position] = decision.decision
             self.made += 1
             return self._view(position)
 
     def undo(self) -> dict[str, Any] | None:
-        """Take the last decision of this sitting back; its row, or None where there is none."""
+        """Undoes the last decision of this session. Returns its row, or None if there is none."""
         with self._lock:
             if not self._done:
                 return None
@@ -100,7 +105,7 @@ class Session:
             return self._view(position)
 
     def close(self) -> None:
-        """Wait for what is being written; after this every call raises SysgenError."""
+        """Waits for a running write. After this, every call raises SysgenError."""
         with self._lock:
             self.rows = []
 
@@ -120,7 +125,7 @@ class Session:
         review = self._store.reviewed(row.row)
         stale = self._store.stale(row.row)
         return {
-            **entry(row, origin, review, phases=self._phases, stale=stale),
+            **page_row(row, origin, review, phases=self._phases, stale=stale),
             "position": position,
             "decision": self._decided[position],
             "earlier": review.decision if review else None,
@@ -131,16 +136,16 @@ class Session:
         }
 
     def _next(self, position: int) -> int | None:
-        """The next position that nobody decided of, from the start again after the last one."""
+        """The next position without a decision. After the last one it continues from the start."""
         order = chain(range(position + 1, len(self._decided)), range(position))
         return next((i for i in order if self._decided[i] is None), None)
 
 
-def _edited(row: Row, wish: Wish) -> list[Phrase] | None:
-    """The wish's phrases; None where they are the model's own."""
-    if wish.phrases is None:
+def _edited(row: Row, decision: RowDecision) -> list[Phrase] | None:
+    """The phrases of the decision; None if they are the model's own."""
+    if decision.phrases is None:
         return None
-    phrases = [Phrase(p.tag, p.text) for p in wish.phrases]
+    phrases = [Phrase(p.tag, p.text) for p in decision.phrases]
     assert row.verified is not None
     judged = {Phrase(v.tag, v.text) for v in row.verified.verdicts}
     same = " ".join(p.text for p in in_order(phrases)) == row.verified.system

@@ -8,22 +8,23 @@ from __future__ import annotations
 import hashlib
 import json
 import signal
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from sysgen_local.core.server import Server
+from sysgen_local.engine.factory import open_engine, require
+from sysgen_local.engine.options import Options
 from sysgen_local.engine.request import Engine
-from sysgen_local.models import Model, Server
+from sysgen_local.models import Model, place
 from sysgen_local.running.pipeline import Pipeline
-from sysgen_local.running.progress import Pass, Progress, View, shown
-from sysgen_local.running.stage import Board, Stage
-
-if TYPE_CHECKING:
-    from sysgen_local.engine.llama.plan import Options
+from sysgen_local.running.progress import Pass, Progress, View, showing
+from sysgen_local.running.stage import AnyStage, AnyWorkQueue
 
 NAMES = ("model", "model_license", "judge", "prompt_set", "calibration", "model_parameters")
 """Facts that only name what another fact identifies, as a path does, or follow from the others:
@@ -37,7 +38,7 @@ LATER = ("chat",)
 class Task:
     """A stage, the model it asks (None: it asks none) and the facts its results depend on."""
 
-    stage: Stage
+    stage: AnyStage
     model: Model | None
     facts: dict[str, str]
     prepare: Callable[[Engine, Any], None] | None = None
@@ -65,7 +66,7 @@ class Task:
 
 def run(
     tasks: Sequence[Task],
-    board: Board,
+    board: AnyWorkQueue,
     progress: Progress,
     views: Sequence[View],
     options: Options,
@@ -84,19 +85,19 @@ def run(
     progress.passes = [
         Pass(tuple(task.stage.phase for task in its), _weight(loaded[0])) for loaded, its in passes
     ]
-    with shown(progress, views):
+    with showing(progress, views):
         for number, ((model, context), its) in enumerate(passes):
             stages = [task.stage for task in its]
             if not any(progress.waiting(stage.phase) for stage in stages):
                 continue
             if model is None:
-                progress.passing(number, None)
+                progress.begin_pass(number, None)
                 Pipeline(board, stages, progress).run(None)
             else:
                 prepare: list[Callable[[Engine], None]] = [
                     partial(_prepared, task.prepare, board) for task in its if task.prepare
                 ]
-                prepare.append(partial(progress.passing, number))
+                prepare.append(partial(progress.begin_pass, number))
                 mine = replace(options, no_room=True, context=context or options.context)
                 pipeline = partial(Pipeline, board, stages, progress)
                 if not _run_on(model, mine, pipeline, prepare, announce):
@@ -104,89 +105,21 @@ def run(
         return True
 
 
-def open_engine(
-    model: Model, options: Options, say: Callable[[str], None] = lambda line: None
-) -> Engine:
-    """Loads the model, or finds its server; `say` is told when that is waited for. Raises
-    UsageError or SysgenError for one that cannot be used."""
-    if isinstance(model, Server):
-        from sysgen_local.engine.openai.engine import ServerEngine
-
-        return ServerEngine(model.url, model.model, slots=options.slots, say=say)
-    from sysgen_local.engine.llama.engine import LlamaEngine
-
-    return LlamaEngine(model.path, options)
-
-
-def need(tasks: Sequence[Task]) -> None:
+def require_models(tasks: Sequence[Task]) -> None:
     """Raises as `open_engine` does for a model of these tasks that llama.cpp does not take or whose
     weights do not fit into memory, without loading any."""
-    from sysgen_local.engine.llama import weights
-
     for model in {str(task.model): task.model for task in tasks if task.model}.values():
-        if isinstance(model, Server):
-            open_engine(model, machine()).close()
-        else:
-            weights.require_room(model.path)
-            with weights.head(model.path):
-                pass
+        require(place(model))
 
 
-def named(model: Model) -> Model:
-    """A server whose model was left open, with the one that it lists first: another model at the
-    same address is another model. Raises as `open_engine`."""
-    if not isinstance(model, Server) or model.model is not None:
-        return model
-    from sysgen_local.engine.openai.engine import ServerEngine
-
-    engine = ServerEngine(model.url)
-    engine.close()
-    return Server(model.url, engine.model)
-
-
-def spoken_to(model: Model) -> dict[str, str]:
-    """What a recipe says of how this model is spoken to; imports llama.cpp for a GGUF. A server
-    makes its prompts itself, and is only asked not to think, which older versions did not do.
-    Raises UsageError as `open_engine`."""
-    if isinstance(model, Server):
-        return {"thinking": "off"}
-    from sysgen_local.engine.llama import speech
-
-    return {"chat": speech.fact(model.path)}
-
-
-def machine(
-    *,
-    slots: int | None = None,
-    context: int | None = None,
-    gpu_layers: int | None = None,
-    threads: int | None = None,
-    batch: int | None = None,
-    flash: bool | None = None,
-    longest: int | None = None,
-) -> Options:
-    """The engine's options; imports llama.cpp. `longest`: tokens of the longest job, about."""
-    from sysgen_local.engine.llama.plan import BATCH, Options
-
-    return Options(
-        slots=slots,
-        context=context,
-        longest=longest,
-        batch=batch or BATCH,
-        flash=flash,
-        gpu_layers=gpu_layers,
-        threads=threads,
-    )
-
-
-def _prepared(prepare: Callable[[Engine, Any], None], board: Board, engine: Engine) -> None:
+def _prepared(prepare: Callable[[Engine, Any], None], board: AnyWorkQueue, engine: Engine) -> None:
     prepare(engine, board)
 
 
 def _run_on(
     model: Model,
     options: Options,
-    pipeline: Callable[[], Pipeline],
+    pipeline: Callable[[], Pipeline[Any, Any, Any]],
     prepare: Sequence[Callable[[Engine], None]],
     announce: Callable[[str], None],
 ) -> bool:
@@ -195,10 +128,10 @@ def _run_on(
     room = left = 0
     with _interruptible() as interruption:
         while True:
-            engine = interruption.engine = open_engine(model, options, announce)
+            engine = interruption.engine = open_engine(place(model), options, announce)
             work = pipeline()
             try:
-                before, room = room, getattr(engine, "room", 0)
+                before, room = room, getattr(engine, "slot_tokens", 0)
                 if before < room or not before:
                     announce(engine.description)
                     for ask in prepare:
@@ -264,8 +197,12 @@ class _Interruption:
 
 @contextmanager
 def _interruptible() -> Iterator[_Interruption]:
-    """While this lasts, signals go to what it yields."""
+    """While this lasts, signals go to what it yields. Python lets only the main thread say so:
+    in another one they go where they went."""
     interruption = _Interruption()
+    if threading.current_thread() is not threading.main_thread():
+        yield interruption
+        return
     before = {s: signal.signal(s, interruption) for s in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield interruption

@@ -1,8 +1,9 @@
-"""Ctrl-C and SIGTERM: the first asks for an end in good order, the second ends at once.
+"""Handles Ctrl-C and SIGTERM: the first signal ends the run in good order, the second one
+immediately.
 
-Python calls a signal's handler in the main thread, between two of its own instructions. While that
-thread loads a model or decodes a batch there are none, for minutes. So a thread of its own is told
-by the system of each signal that comes, and ends the process where the main thread does not.
+Python calls a signal handler in the main thread, between two of its own instructions. While that
+thread loads a model or decodes a batch, this can take minutes. So another thread gets each signal
+from the system, and ends the process if the main thread does not.
 """
 
 from __future__ import annotations
@@ -20,18 +21,18 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 EXIT = 130
 
 GRACE = 0.5
-"""Seconds that the main thread has after a second signal to end by itself."""
+"""Seconds after a second signal in which the main thread can end by itself."""
 
 _REDO = any(word.split("=")[0] == "--redo" for word in sys.argv)
-"""Whether the same command would delete what was done so far."""
+"""Whether running the same command again would delete the results so far."""
 
 _AGAIN = "`sysgen run` with the same --db" if _REDO else "the same command"
-_SAID = f"\ninterrupted; {_AGAIN} takes it up again\n"
+_MESSAGE = f"\ninterrupted; {_AGAIN} takes it up again\n"
 _saying = threading.Lock()
 
 
 def watch() -> None:
-    """From here on a second signal ends the process. To be called once, in the main thread."""
+    """Makes a second signal end the process. To be called once, in the main thread."""
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
@@ -39,20 +40,20 @@ def watch() -> None:
 
 
 def say() -> None:
-    """Once: that it was interrupted, and how to go on."""
+    """Prints once that the run was interrupted and how to continue it."""
     if _saying.acquire(blocking=False) and _can_write():  # never released
         with suppress(OSError):
-            os.write(2, _SAID.encode())
+            os.write(2, _MESSAGE.encode())
 
 
 def leave() -> NoReturn:
-    """Ends the process, whatever is under way in it."""
+    """Ends the process immediately."""
     say()
     os._exit(EXIT)
 
 
 def _can_write() -> bool:
-    """Whether stderr takes a line now: a pipe that nobody reads would hold up the end."""
+    """Whether stderr accepts a line now. A full pipe that nobody reads would block the process."""
     try:
         return bool(select.select([], [2], [], 0)[1])
     except (OSError, ValueError):  # Windows, or closed

@@ -1,12 +1,13 @@
 """Runs stages: due rows -> requests -> completions -> committed rows. The only loop over an engine.
 
-Depth first: the engine is always fed from the most downstream stage that has work, so finished
-rows appear at once, the batch holds jobs of several stages, and no stage waits for another. A
-row's results are committed as it moves, at once where the model is slower than the disk: a killed
-run loses the rows in flight.
+The order is depth first: the next request always comes from the last stage that has one. So the
+first rows are finished early, a batch holds requests of several stages, and no stage waits until
+another has done all rows. Results are committed while a row moves; with a real model, each result
+is committed immediately. A killed run loses only the rows that are in work.
 
-No row ends a run: what breaks over one is that row's failure. Where the first rows of a phase all
-fail the fault is no row's, and nothing is recorded of them.
+One row cannot end a run: an exception in its work is recorded as that row's failure. If the first
+rows of a phase all fail, the cause is not in the rows: the run ends and nothing is recorded of
+them.
 """
 
 from __future__ import annotations
@@ -16,33 +17,42 @@ import time
 from collections import defaultdict, deque
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Generic, TypeVar
 
 from sysgen_local.core.errors import SysgenError
 from sysgen_local.engine.request import Completion, Engine, Request
 from sysgen_local.running.progress import Progress
-from sysgen_local.running.stage import Board, Item, Outcome, Stage, Work
+from sysgen_local.running.stage import STAGE_FAILED, Stage, StageResult, Work, WorkItem, WorkQueue
+
+PhaseT = TypeVar("PhaseT", bound=str)
+ItemT = TypeVar("ItemT", bound=WorkItem)
+ResultT = TypeVar("ResultT", bound=StageResult)
 
 COMMIT_SHARE = 20
-"""A commit is paid for by this many times the time it takes: so commits take a twentieth of the
-time at most, and only results that come faster than that pays for wait for one another."""
+"""After a commit, the next one waits for this many times the seconds that it took. So commits take
+at most a twentieth of the time, and results are collected only where they come faster."""
 
 COMMIT_SAVED = 10.0
-"""Seconds that may be saved up for commits: behind a real model every result is written at once,
-also where many come together after a pause."""
+"""Seconds of waiting that can be saved up while no result comes. So a real model's results are
+written immediately, also if many come together after a pause."""
 
 COMMIT_RESULTS = 2048
+"""Results that are collected at most before a commit."""
 
-FAILED = ("failed", "judge_failed")
-"""Why a row is dropped that something broke over."""
+FAILED = (STAGE_FAILED, f"judge_{STAGE_FAILED}")
+"""Reasons of a row whose work raised an exception (`judge_failed`: the judge of a benchmark)."""
 
 DOUBTFUL = 16
-"""Where so many rows fail before any of that phase gets through, all would."""
+"""If this many rows of a phase fail before one succeeds, the run ends with an error."""
 
 
 @contextmanager
-def _seldom_collected() -> Iterator[None]:
-    """Rows, requests and completions hold no cycles, so that looking for them after every 700 new
-    objects, as Python does, is a sixth of the pipeline's time for nothing."""
+def _rare_garbage_collection() -> Iterator[None]:
+    """Raises the thresholds of the garbage collector while this lasts.
+
+    Rows, requests and completions have no reference cycles. With Python's default (a collection
+    after every 700 new objects) the collector takes a sixth of the pipeline's time.
+    """
     before = gc.get_threshold()
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
@@ -53,16 +63,16 @@ def _seldom_collected() -> Iterator[None]:
         gc.unfreeze()
 
 
-class Job:
-    """A row at one stage: its generator, and what it still waits for."""
+class Job(Generic[ItemT, ResultT]):
+    """One item at one stage: its generator, and the requests without an answer so far."""
 
-    __slots__ = ("_answers", "_order", "_waiting", "left", "row", "stage", "work")
+    __slots__ = ("_answers", "_order", "_waiting", "postponed", "row", "stage", "work")
 
-    def __init__(self, row: Item, stage: int, work: Work) -> None:
+    def __init__(self, row: ItemT, stage: int, work: Work[ResultT]) -> None:
         self.row = row
         self.stage = stage
         self.work = work
-        self.left = False  # as it is, for a later run
+        self.postponed = False  # to a later run
 
     def expect(self, requests: Sequence[Request]) -> None:
         self._order = [request.id for request in requests]
@@ -70,34 +80,39 @@ class Job:
         self._answers: dict[str, Completion] = {}
 
     def answer(self, completion: Completion) -> list[Completion] | None:
-        """All completions in the order of their requests, once the last one is there."""
+        """All completions in the order of their requests; None until the last one has come."""
         self._waiting.discard(completion.id)
         self._answers[completion.id] = completion
         return None if self._waiting else [self._answers[i] for i in self._order]
 
 
-class Pipeline:
-    """Drives `stages` (consecutive ones) over every row of `board` that is due.
+class Pipeline(Generic[PhaseT, ItemT, ResultT]):
+    """Runs consecutive `stages` over all items of `queue` that are due.
 
-    `no_room`: rows that were left as they are, because the engine has too little memory for them.
+    `no_room` counts the items that stay due because the engine has too little memory for them.
     """
 
-    def __init__(self, board: Board, stages: Sequence[Stage], progress: Progress) -> None:
-        self._board = board
+    def __init__(
+        self,
+        queue: WorkQueue[PhaseT, ItemT, ResultT],
+        stages: Sequence[Stage[PhaseT, ItemT, ResultT]],
+        progress: Progress,
+    ) -> None:
+        self._queue = queue
         self._stages = stages
         self._progress = progress
-        self._ready: list[deque[tuple[Request, Job]]] = [deque() for _ in stages]
-        self._running: dict[str, Job] = {}
-        self._results: list[tuple[int, str, Outcome]] = []
+        self._ready: list[deque[tuple[Request, Job[ItemT, ResultT]]]] = [deque() for _ in stages]
+        self._running: dict[str, Job[ItemT, ResultT]] = {}
+        self._results: list[tuple[int, PhaseT, ResultT]] = []
         self._paid = 0.0
         self.no_room = 0
-        self._works: set[str] = set()
-        self._doubtful: defaultdict[str, list[tuple[int, str, Outcome]]] = defaultdict(list)
+        self._working: set[PhaseT] = set()
+        self._doubtful: defaultdict[PhaseT, list[tuple[int, PhaseT, ResultT]]] = defaultdict(list)
 
-    @_seldom_collected()
+    @_rare_garbage_collection()
     def run(self, engine: Engine | None) -> None:
-        """Until nothing is due, or until the engine is cancelled. Stages that ask no model
-        need no engine."""
+        """Runs until nothing is due or the engine is cancelled. `engine` may be None if no stage
+        asks a model. Raises SysgenError if the first rows of a phase all fail."""
         requests = self._requests()
         self._paid = time.monotonic()
         try:
@@ -107,7 +122,7 @@ class Pipeline:
             if engine is None:
                 for request in requests:
                     raise AssertionError(f"no engine for {request}")
-            if not self._running:  # not cancelled: what failed was asked to its end
+            if not self._running:  # not cancelled: the failed rows are complete
                 for phase in list(self._doubtful):
                     self._results += self._doubtful.pop(phase)
         finally:
@@ -115,19 +130,19 @@ class Pipeline:
             self._commit()
 
     def _requests(self) -> Generator[Request | None, None, None]:
-        """What the engine should do next; None while all that is left waits for answers."""
+        """The requests in their order; None while all remaining work waits for completions."""
         due = self._due()
         while True:
             if ready := next((q for q in reversed(self._ready) if q), None):
                 request, job = ready.popleft()
-                if job.left:
+                if job.postponed:
                     continue
                 self._running[request.id] = job
-                self._progress.asked(job.row, self._stages[job.stage].phase, request.id)
+                self._progress.request_sent(job.row, self._stages[job.stage].phase, request.id)
                 yield request
             elif entry := next(due, None):
                 row, index = entry
-                self._progress.begin(row, self._stages[index].phase)
+                self._progress.begin_row(row, self._stages[index].phase)
                 self._start(row, index)
             elif self._running:
                 self._commit_if_due()
@@ -135,37 +150,38 @@ class Pipeline:
             else:
                 return
 
-    def _due(self) -> Iterator[tuple[Item, int]]:
-        """Rows that wait in the store, the furthest first. A row that comes due while the run
-        goes on is passed on in memory and not met here again: its phase's pages are behind."""
+    def _due(self) -> Iterator[tuple[ItemT, int]]:
+        """(item, stage) of the items that wait in the queue, the last stage first. An item that
+        becomes due during the run is handed on in memory. It does not come again here, because
+        the items of its next stage have been read by then."""
         for index in reversed(range(len(self._stages))):
-            for row in self._board.due(self._stages[index].phase):
+            for row in self._queue.due(self._stages[index].phase):
                 yield row, index
 
-    def _start(self, row: Item, index: int) -> None:
+    def _start(self, row: ItemT, index: int) -> None:
         self._advance(Job(row, index, self._stages[index].work(row)), None)
 
     def _receive(self, completion: Completion) -> None:
         job = self._running.pop(completion.id)
-        self._progress.answered(self._stages[job.stage].phase, completion)
-        if job.left:
+        self._progress.request_done(self._stages[job.stage].phase, completion)
+        if job.postponed:
             return
         if completion.finish == "no_room":
-            self._leave(job)
+            self._postpone(job)
             return
         answers = job.answer(completion)
         if answers is not None:
             self._advance(job, answers)
 
-    def _leave(self, job: Job) -> None:
-        """The row waits for this stage as before."""
-        job.left = True
+    def _postpone(self, job: Job[ItemT, ResultT]) -> None:
+        """Leaves the item due at this stage, for a later run."""
+        job.postponed = True
         job.work.close()
-        self._progress.left_waiting(job.row, self._stages[job.stage].phase)
+        self._progress.postpone_row(job.row, self._stages[job.stage].phase)
         self.no_room += 1
 
-    def _advance(self, job: Job, answers: list[Completion] | None) -> None:
-        """Lets the row's generator go on: to further requests, or to the next stage."""
+    def _advance(self, job: Job[ItemT, ResultT], answers: list[Completion] | None) -> None:
+        """Continues the item's generator, to its next requests or to the next stage."""
         try:
             requests = job.work.send(answers) if answers is not None else next(job.work)
             while not requests:
@@ -182,20 +198,20 @@ class Pipeline:
         job.expect(requests)
         self._ready[job.stage].extend((request, job) for request in requests)
 
-    def _finish(self, job: Job, result: Outcome) -> None:
+    def _finish(self, job: Job[ItemT, ResultT], result: ResultT) -> None:
         phase = self._stages[job.stage].phase
         row = job.row.after(phase, result)
         self._keep(row.row, phase, result)
         goes_on = result.dropped is None and job.stage + 1 < len(self._stages)
-        self._progress.count(row, phase, result, goes_on=goes_on)
+        self._progress.finish_row(row, phase, result, goes_on=goes_on)
         if goes_on:
             self._start(row, job.stage + 1)
         self._commit_if_due()
 
-    def _keep(self, row: int, phase: str, result: Outcome) -> None:
-        """Notes a result; failures only once it is known that not every row fails. Raises
-        SysgenError where they all do."""
-        if result.dropped in FAILED and phase not in self._works:
+    def _keep(self, row: int, phase: PhaseT, result: ResultT) -> None:
+        """Keeps a result for the next commit. Failures are held back until one row of the phase
+        succeeds. Raises SysgenError if `DOUBTFUL` rows fail before that."""
+        if result.dropped in FAILED and phase not in self._working:
             doubtful = self._doubtful[phase]
             doubtful.append((row, phase, result))
             if len(doubtful) >= DOUBTFUL:
@@ -206,7 +222,7 @@ class Pipeline:
                     "takes it up again",
                 )
             return
-        self._works.add(phase)
+        self._working.add(phase)
         self._results += [*self._doubtful.pop(phase, ()), (row, phase, result)]
 
     def _commit_if_due(self) -> None:
@@ -217,7 +233,7 @@ class Pipeline:
     def _commit(self) -> None:
         if self._results:
             started = time.monotonic()
-            self._board.commit(self._results)
+            self._queue.commit(self._results)
             self._results = []
             took = time.monotonic() - started
             self._paid = max(self._paid, started - COMMIT_SAVED) + COMMIT_SHARE * took

@@ -1,8 +1,8 @@
-"""What a run has done so far, as numbers, and who shows them.
+"""The progress of a run as numbers, and the views that show it.
 
-The pipeline counts. Views (a terminal's, plain lines, the side file that `sysgen status` reads
-while the database is locked) look at the numbers when it is time for them, in a thread of their
-own: a run that waits for a slow model still shows that it lives.
+The pipeline counts. Each view (a terminal, plain lines, the side file that `sysgen status` reads
+while the database is locked) reads the numbers regularly in its own thread, so it is updated also
+while the model is slow.
 """
 
 from __future__ import annotations
@@ -17,26 +17,27 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from sysgen_local.core.advice import ENDLESS, FEWEST, Finding, findings
-from sysgen_local.core.evidence import Evidence
+from sysgen_local.core.quality import QualityCounts
 from sysgen_local.core.records import Cost, Row
 from sysgen_local.core.sizes import LONGEST, Size
 from sysgen_local.engine.request import Completion, Costs, Engine
 from sysgen_local.running.forecast import Forecast, Pace
-from sysgen_local.running.stage import Item, Outcome
+from sysgen_local.running.stage import StageResult, WorkItem
 
 SPEAK_FROM = 0.04
-"""Share of a run's time from which on the time left is told, ..."""
+"""Share of a run's time from which the time left is shown, ..."""
 
 SPEAK_AFTER = 5.0
-"""... and seconds: in a few of them nothing but guesses can be told, and nobody needs them."""
+"""... and seconds from which it is shown: before that, the estimate would be a guess."""
 
-SEEN = 24
-"""Rows after which it is told at any share of the time."""
+SPEAK_AFTER_ROWS = 24
+"""Number of finished rows after which it is shown at any share of the time."""
 
 
 @dataclass(slots=True)
 class PhaseProgress:
-    """`done` rows went on (or are final), `dropped` ended here by reason, `running` are in work."""
+    """`done`: rows that passed (the last phase: final rows). `dropped`: reason -> rows that ended
+    here. `running`: rows in work."""
 
     done: int = 0
     dropped: Counter[str] = field(default_factory=Counter)
@@ -49,18 +50,18 @@ class PhaseProgress:
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """Phases that one model does together. `weight`: what a token of it costs beside others; None
-    where that is not known."""
+    """Phases that one model does together. `weight` is the relative cost of its tokens; None if it
+    is not known."""
 
     phases: tuple[str, ...]
     weight: float | None = None
 
 
 class Progress:
-    """Counts over the whole store, what earlier runs did included; `cost` is this run's.
+    """The counts of the whole store, including earlier runs. `cost` is that of this run.
 
-    `phases` are in their order: a row that one of them lets through waits for the next. `passes`
-    are those that this run does. `advice` follows from `evidence`, both of this run's rows.
+    `phases` are in their order: a row that passes one waits for the next. `passes` are those of
+    this run. `advice` follows from `evidence`; both are about the rows of this run.
     """
 
     def __init__(
@@ -78,8 +79,8 @@ class Progress:
         self.forecast = Forecast(phases)
         self.cost = Cost()
         self.finished_here = 0
-        self.last: Item | None = None
-        self.evidence: Evidence | None = None
+        self.last: WorkItem | None = None
+        self.evidence: QualityCounts | None = None
         self.advice: Sequence[Finding] = ()
         self._results = 0
         self._look_at = ENDLESS
@@ -89,8 +90,8 @@ class Progress:
         self._pace = Pace(clock)
         self._passing = 0
         self._costs: dict[float | None, Costs] = {}
-        self._foretelling = threading.Lock()
-        self._told: tuple[float, float | None] = (-math.inf, None)
+        self._estimating = threading.Lock()
+        self._last_left: tuple[float, float | None] = (-math.inf, None)
 
     @property
     def final(self) -> int:
@@ -109,7 +110,7 @@ class Progress:
         return self._clock() - self.started
 
     def waiting(self, phase: str) -> int:
-        """Rows this phase has yet to finish, of those that have reached it."""
+        """The number of rows that have reached this phase and not finished it."""
         reached = self.rows
         for name, state in self.phases.items():
             if name == phase:
@@ -117,25 +118,25 @@ class Progress:
             reached = state.done
         raise KeyError(phase)
 
-    def passing(self, number: int, engine: Engine | None) -> None:
-        """A pass begins, on this engine (None: no model is asked)."""
+    def begin_pass(self, number: int, engine: Engine | None) -> None:
+        """A pass begins on this engine; None if it asks no model."""
         if now := self._pace.now():
             self._costs[self.passes[self._passing].weight] = now.costs
         self._passing = number
         self._pace = Pace(self._clock, engine)
 
-    def begin(self, row: Item, phase: str) -> None:
-        """A row that waited for a phase is taken up."""
+    def begin_row(self, row: WorkItem, phase: str) -> None:
+        """A row that waited for a phase begins it."""
         self.phases[phase].running += 1
-        self.forecast.begin(phase, row.row, size_of(row))
+        self.forecast.begin_row(phase, row.row, size_of(row))
 
-    def asked(self, row: Item, phase: str, request: str) -> None:
-        """A request of a row goes to the engine."""
-        self.forecast.asked(phase, row.row, request)
-        self._pace.asked(request)
+    def request_sent(self, row: WorkItem, phase: str, request: str) -> None:
+        """A request of a row is given to the engine."""
+        self.forecast.request_sent(phase, row.row, request)
+        self._pace.request_sent(request)
 
-    def answered(self, phase: str, completion: Completion) -> None:
-        """One request of a phase came back."""
+    def request_done(self, phase: str, completion: Completion) -> None:
+        """A request of a phase is complete."""
         read, written = completion.tokens_in, completion.tokens_out
         spent = self.cost
         self.cost = Cost(
@@ -143,17 +144,19 @@ class Progress:
         )
         if completion.tokens_decoded is not None:
             read = completion.tokens_decoded
-        self.forecast.answered(completion.id, read, written)
-        self._pace.answered(completion, read)
+        self.forecast.request_done(completion.id, read, written)
+        self._pace.request_done(completion, read)
 
-    def left_waiting(self, row: Item, phase: str) -> None:
-        """A row that was taken up waits for the phase again."""
+    def postpone_row(self, row: WorkItem, phase: str) -> None:
+        """A row that had begun a phase waits for it again."""
         self.phases[phase].running -= 1
-        self.forecast.left_waiting(phase, row.row, size_of(row))
+        self.forecast.postpone_row(phase, row.row, size_of(row))
 
-    def count(self, row: Item, phase: str, result: Outcome, *, goes_on: bool = False) -> None:
-        """One row got through one phase; `row` already carries the result. `goes_on`: the next
-        phase takes it up at once."""
+    def finish_row(
+        self, row: WorkItem, phase: str, result: StageResult, *, goes_on: bool = False
+    ) -> None:
+        """A row has finished a phase; `row` has the result already. With `goes_on` it begins the
+        next phase immediately."""
         state = self.phases[phase]
         state.running -= 1
         if result.dropped:
@@ -161,7 +164,7 @@ class Progress:
         else:
             state.done += 1
         following = None if result.dropped else self._next[phase]
-        self.forecast.ended(phase, row.row, following, at_once=goes_on)
+        self.forecast.finish_row(phase, row.row, following, at_once=goes_on)
         if following is None:
             self.finished_here += 1
             if not result.dropped:
@@ -177,19 +180,19 @@ class Progress:
                 self._look_at += max(few, self._look_at // 20)
 
     @property
-    def left(self) -> float | None:
-        """Seconds until this run has done all it can; None until there is something to go by.
-        Worked out once a second, whoever asks."""
+    def seconds_left(self) -> float | None:
+        """Estimated seconds until the end of this run; None as long as there is no estimate. It is
+        computed at most once a second."""
         if not self.pending:
             return None
-        with self._foretelling:
-            at, told = self._told
+        with self._estimating:
+            at, left = self._last_left
             if self._clock() - at >= 1:
-                told = self._foretold()
-                self._told = self._clock(), told
-            return told
+                left = self._estimated_left()
+                self._last_left = self._clock(), left
+            return left
 
-    def _foretold(self) -> float | None:
+    def _estimated_left(self) -> float | None:
         if (now := self._pace.now()) is None:
             return None
         counts = {
@@ -200,20 +203,20 @@ class Progress:
             for name, state in self.phases.items()
         }
         passes = [of.phases for of in self.passes]
-        ahead = self.forecast.ahead(counts, passes, now.flights)
-        if ahead is None:
+        remaining = self.forecast.remaining(counts, passes, now.flights)
+        if remaining is None:
             return None
         left = sum(
             work.seconds(self._costs_of(number, now.costs), now.slots)
-            for number, work in enumerate(ahead)
+            for number, work in enumerate(remaining)
         )
         seconds = self.seconds
-        early = self.finished_here < SEEN and seconds < SPEAK_FROM * (seconds + left)
+        early = self.finished_here < SPEAK_AFTER_ROWS and seconds < SPEAK_FROM * (seconds + left)
         return None if early or seconds < SPEAK_AFTER or not left else left
 
     def _costs_of(self, number: int, now: Costs) -> Costs:
-        """What the steps of a pass cost: as now, as they did in an earlier pass of such a model, or
-        as now times what one model weighs beside the other."""
+        """The costs of a pass's steps: the current ones, those of an earlier pass with such a
+        model, or the current ones times the ratio of the models' weights."""
         own, weight = self.passes[self._passing].weight, self.passes[number].weight
         if number == self._passing or weight == own:
             return now
@@ -222,8 +225,8 @@ class Progress:
         return Costs(*(cost * weight / own for cost in now)) if weight and own else now
 
 
-def size_of(item: Item) -> Size:
-    """The lengths of a row's texts; of what is no conversation nothing is known."""
+def size_of(item: WorkItem) -> Size:
+    """The lengths of a row's texts. An item that is not a row has no lengths."""
     if not isinstance(item, Row):
         return Size(1.0, 0.0, 0.0, 1.0)
     asked = answered = answers = usable = 0
@@ -240,7 +243,7 @@ def size_of(item: Item) -> Size:
 
 
 class View(Protocol):
-    """Shows the progress every so many seconds, and once more at the end."""
+    """Shows the progress every `every` seconds and at the end."""
 
     every: float
 
@@ -250,8 +253,8 @@ class View(Protocol):
 
 
 @contextmanager
-def shown(progress: Progress, views: Sequence[View]) -> Iterator[None]:
-    """While this lasts, the views show the progress."""
+def showing(progress: Progress, views: Sequence[View]) -> Iterator[None]:
+    """The views show the progress while this context lasts."""
     over = threading.Event()
 
     def watch(view: View) -> None:

@@ -1,77 +1,107 @@
-"""What a stage is: the work for one row, as a generator of requests.
+"""The protocols of a run: stages, the items that pass through them, and the work queue.
 
-`work` yields requests, is sent their completions in the same order, and returns the result. It
-knows nothing of llama.cpp, batches or SQL, so a test sends it completions by hand. The phases
-are stages, and so is whatever else asks a model something for each of many rows.
+A stage does the work for one item as a generator: it yields requests, receives their completions
+in the same order, and returns a result. A stage does not use llama.cpp, batches or SQL, so a test
+can send it completions directly. The five phases are stages; so is everything else that asks a
+model the same question about many items (a judge, a benchmark).
+
+The protocols have three type variables: the names of the phases, the item (for example `Row`), and
+the result.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from typing import Any, Protocol, Self
+from typing import Any, Literal, Protocol, Self, TypeAlias, TypeVar
 
 from sysgen_local.core.records import Cost
-from sysgen_local.engine.request import UNANSWERED, Completion, Request
+from sysgen_local.engine.request import Completion, Request
 
 
-class Outcome(Protocol):
-    """What a stage makes of a row. `dropped` is the reason where the row ends here."""
+class StageResult(Protocol):
+    """The result of one stage for one item. `dropped` is the reason if the item ends here."""
 
     @property
     def dropped(self) -> str | None: ...
 
 
-class Item(Protocol):
-    """Something on its way through stages, with a number that never changes."""
+class WorkItem(Protocol):
+    """Something that passes through stages. Its number `row` never changes.
+
+    `after` takes `Any` because a type variable cannot be bound by a generic protocol. `Pipeline`
+    calls it only with a phase and a result of its own type variables.
+    """
 
     @property
     def row(self) -> int: ...
 
     def after(self, phase: Any, result: Any) -> Self:
-        """The same, one stage further."""
+        """The same item with the result of one more stage."""
         ...
 
 
-Work = Generator[Sequence[Request], Sequence[Completion], Outcome]
+PhaseT_co = TypeVar("PhaseT_co", bound=str, covariant=True)
+PhaseT_contra = TypeVar("PhaseT_contra", bound=str, contravariant=True)
+ItemT_co = TypeVar("ItemT_co", bound=WorkItem, covariant=True)
+ItemT_contra = TypeVar("ItemT_contra", bound=WorkItem, contravariant=True)
+ResultT = TypeVar("ResultT", bound=StageResult)
+ResultT_co = TypeVar("ResultT_co", bound=StageResult, covariant=True)
+ResultT_contra = TypeVar("ResultT_contra", bound=StageResult, contravariant=True)
+
+Work: TypeAlias = Generator[Sequence[Request], Sequence[Completion], ResultT]
+"""The work for one item: yields requests, receives their completions, returns the result."""
 
 
-class Stage(Protocol):
-    """Its name, the work for a row, and what its results depend on."""
+class Stage(Protocol[PhaseT_co, ItemT_contra, ResultT_co]):
+    """One step of a run: its name, its work, and the facts that its results depend on."""
 
     @property
-    def phase(self) -> Any: ...
+    def phase(self) -> PhaseT_co: ...
 
-    def work(self, row: Any) -> Work: ...
+    def work(self, row: ItemT_contra, /) -> Generator[
+        Sequence[Request], Sequence[Completion], ResultT_co
+    ]: ...  # fmt: skip
 
-    def failed(self, why: str) -> Outcome:
-        """What becomes of a row whose work broke off, `why` in a sentence."""
+    def failed(self, why: str) -> ResultT_co:
+        """The result for an item whose work raised an exception. `why` is one sentence."""
         ...
 
     def facts(self) -> dict[str, str]:
-        """Everything a result depends on besides the row and the model: the recipe."""
+        """Everything a result depends on besides the item and the model. It goes into the
+        recipe."""
         ...
 
 
-class Board(Protocol):
-    """Where stages find their rows and leave their results: the `Store`, or one like it."""
+class WorkQueue(Protocol[PhaseT_contra, ItemT_co, ResultT_contra]):
+    """Gives stages their items and stores their results. `Store` is one."""
 
-    def due(self, phase: Any) -> Iterator[Item]:
-        """Rows this stage has to do, ascending. Results may be committed meanwhile."""
+    def due(self, phase: PhaseT_contra) -> Iterator[ItemT_co]:
+        """The items that wait for this phase, in ascending order. Results may be committed while
+        the iterator is open."""
         ...
 
-    def commit(self, results: Any) -> None:
-        """Writes (row, phase, result) of any stages in one transaction."""
+    def commit(self, results: Sequence[tuple[int, PhaseT_contra, ResultT_contra]]) -> None:
+        """Writes (number of the item, phase, result) of any phases in one transaction."""
         ...
+
+
+AnyStage: TypeAlias = Stage[Any, Any, StageResult]
+"""A stage of a list in which stages of different items may stand."""
+
+AnyWorkQueue: TypeAlias = WorkQueue[Any, Any, Any]
+"""The queue for such a list."""
 
 
 def seed_of(run_seed: int, row: int, phase: str, part: int = 0) -> int:
-    """A request's own random stream: depends on the run's seed and the row, on nothing else."""
+    """The sampler's seed for one request. It depends only on the run's seed, the row, the phase
+    and the number of the request (`part`), not on the order of the work."""
     key = f"{run_seed}:{row}:{phase}:{part}".encode()
     return int.from_bytes(hashlib.blake2b(key, digest_size=8).digest(), "big")
 
 
 def cost_of(completions: Iterable[Completion]) -> Cost:
+    """The sum of their tokens and seconds."""
     read = written = 0
     seconds = 0.0
     for completion in completions:
@@ -81,8 +111,18 @@ def cost_of(completions: Iterable[Completion]) -> Cost:
     return Cost(read, written, seconds)
 
 
-def unanswered(completion: Completion) -> tuple[str, str] | None:
-    """The reason for which a request has no answer, and what went wrong; None where it has one."""
-    if completion.finish not in UNANSWERED:
-        return None
-    return completion.finish, completion.text
+StageFailure = Literal["failed"]
+STAGE_FAILED: StageFailure = "failed"
+"""The reason for an item whose work raised an exception."""
+
+EngineReason = Literal["too_long", "refused", "failed"]
+"""Why the engine gives no answer to a request. See `sysgen_local.engine.request.Finish`. The
+filter has a rule `too_long` as well: that one is about the length of a phrase."""
+
+
+def unanswered(completion: Completion) -> tuple[EngineReason, str] | None:
+    """(reason, what went wrong) of a request without an answer; None if it has an answer."""
+    match completion.finish:
+        case "too_long" | "refused" | "failed" as reason:
+            return reason, completion.text
+    return None

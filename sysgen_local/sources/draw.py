@@ -1,7 +1,7 @@
-"""A few rows drawn by chance over whole datasets, which get evenly many.
+"""A random sample of rows with about the same number from each dataset.
 
-Every file is read once, to its end, and only rows that may still be taken are held: memory does
-not grow with the number of rows.
+Every file is read once, to its end. Only the rows of the samples are kept, so memory does not grow
+with the number of rows.
 """
 
 from __future__ import annotations
@@ -15,15 +15,16 @@ from sysgen_local.core.records import Conversation, Reject, Source
 T = TypeVar("T")
 
 
-class Drawn(NamedTuple):
-    """The rows drawn from one source, in its order."""
+class SampledRows(NamedTuple):
+    """The rows drawn from one source, in the order of the source."""
 
     source: Source
     rows: tuple[Conversation, ...]
 
 
 class Reservoir(Generic[T]):
-    """`size` of the items that are offered, each as likely as any other (algorithm R)."""
+    """A uniform random sample of `size` of the offered items (reservoir sampling, algorithm R:
+    Vitter 1985)."""
 
     def __init__(self, size: int, random: Random) -> None:
         self._size = size
@@ -32,7 +33,7 @@ class Reservoir(Generic[T]):
         self._offered = 0
 
     def offer(self, item: T) -> None:
-        """Takes the item in or lets it go; every item held has the same chance to make room."""
+        """Keeps the item or drops it. A kept item replaces a random one."""
         if len(self._held) < self._size:
             self._held.append((self._offered, item))
         elif (place := self._random.randrange(self._offered + 1)) < self._size:
@@ -43,7 +44,7 @@ class Reservoir(Generic[T]):
         return len(self._held)
 
     def take(self, count: int) -> list[T]:
-        """So many of those that are held, by chance, in the order in which they were offered."""
+        """A random choice of `count` kept items, in the order in which they were offered."""
         chosen = self._random.sample(self._held, count)
         return [item for _, item in sorted(chosen, key=lambda pair: pair[0])]
 
@@ -53,12 +54,12 @@ def draw(
     rows: int,
     seed: int,
     records: Callable[[Source], Iterable[Conversation | Reject]],
-) -> list[Drawn]:
-    """`rows` usable rows in the order of the input, or all where there are fewer.
+) -> list[SampledRows]:
+    """Draws `rows` usable rows, or all where there are fewer, in the order of the input.
 
-    Each group gets as many as any other, as far as it has them. Within a group, which may be one
-    dataset in several files, each row is as likely as any other. The same seed draws the same
-    rows. `records` reads a source.
+    A group is one dataset, perhaps in several files. All groups get the same number of rows, as far
+    as they have them. Within a group, each row has the same probability. The same seed draws the
+    same rows. `records` reads a source.
     """
     reservoirs = []
     for number, group in enumerate(groups):
@@ -76,7 +77,7 @@ def draw(
         for source, conversation in reservoir.take(count):
             drawn.setdefault(source.path, []).append(conversation)
     return [
-        Drawn(source, tuple(drawn[source.path]))
+        SampledRows(source, tuple(drawn[source.path]))
         for group in groups
         for source in group
         if source.path in drawn
@@ -84,8 +85,8 @@ def draw(
 
 
 def shares(sizes: Sequence[int], count: int, random: Random) -> list[int]:
-    """How many to take from each of so many: evenly, none more than it has. Chance decides who
-    gets one more where it does not come out even."""
+    """How many items to take from each group: `count` in total, evenly, and from no group more than
+    its size. Where `count` cannot be divided evenly, the groups that get one more are random."""
     order = list(range(len(sizes)))
     random.shuffle(order)
     taken = [0] * len(sizes)

@@ -1,4 +1,4 @@
-"""INPUTs to the files behind them: files, folders, standard input, datasets on a hub."""
+"""Finds the files of each INPUT: a file, a folder, standard input, or a dataset on a hub."""
 
 from __future__ import annotations
 
@@ -33,14 +33,15 @@ Say = Callable[[str], None]
 
 STDIN = "-"
 _PIPES = {"/dev": "standard input", "/dev/fd": "piped input"}
-"""What a user would call what is named there; the shell counts its pipes as it likes."""
+"""Folder of a device or pipe -> its name in messages. The numbers of pipes have no meaning for
+the user."""
 _NO_ROWS = ("dataset_info.json", "dataset_infos.json", "dataset_dict.json")
-"""What the library `datasets` writes beside its data."""
+"""Files that the library `datasets` writes beside its data."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Wish:
-    """How the inputs are to be read."""
+class _ReadOptions:
+    """How the inputs are read."""
 
     mapping: Mapping[str, str] | None
     license: str | None
@@ -58,7 +59,7 @@ def find(
     encoding: str | None = None,
     say: Say = lambda line: None,
 ) -> list[Source]:
-    """The files behind INPUTs: those of `find_each` in one list."""
+    """The files of all INPUTs, as `find_each` gives them, in one list."""
     groups = find_each(
         inputs, mapping=mapping, license=license, split=split, encoding=encoding, say=say
     )
@@ -74,20 +75,21 @@ def find_each(
     encoding: str | None = None,
     say: Say = lambda line: None,
 ) -> list[list[Source]]:
-    """The files behind each INPUT: files, directories (recursively, sorted), - for standard input,
-    hf://datasets/... and a hub's web addresses.
+    """The files of each INPUT. An INPUT is a file, a directory (read recursively, sorted), - for
+    standard input, hf://datasets/..., or the web address of a dataset on a hub.
 
-    `license` is the user's word on it, over that of a hub's card and of what is known by name.
-    `split` is the one to read where there are several; without it that is `train`, and `say` is
-    told so. `encoding` is that of text files, UTF-8 unless given.
+    `license` is the licence that the user gave; it overrides that of the hub's card and of
+    `presets`. `split` is the split to read where there are several, else `train`; `say` is called
+    with a sentence about splits that are left out. `encoding` is the encoding of text files, by
+    default UTF-8.
 
-    Raises UsageError for what is missing, unreadable, empty, of an unknown kind, or without that
-    split.
+    Raises UsageError for an INPUT that is missing, unreadable, empty, of an unknown kind, or
+    without that split.
     """
     if encoding:
         check_encoding(encoding)
-    wish = _Wish(mapping, license, split, encoding, say)
-    found = [_found(name, wish) for name in inputs]
+    options = _ReadOptions(mapping, license, split, encoding, say)
+    found = [_found(name, options) for name in inputs]
     if split and found and not any(source.split for group in found for source in group):
         raise UsageError(
             f"--split {split}: there are no splits in {', '.join(inputs)}",
@@ -96,33 +98,35 @@ def find_each(
     return found
 
 
-def _found(name: str, wish: _Wish) -> list[Source]:
+def _found(name: str, options: _ReadOptions) -> list[Source]:
     if (address := hub.address(name)) is not None:
         return [
-            _source(of.path, of.file, wish, of.license, of.repo, split=wish.split)
-            for of in hub.files(address, is_rows, wish.split, wish.say)
+            _source(of.path, of.file, options, of.license, of.repo, split=options.split)
+            for of in hub.files(address, is_rows, options.split, options.say)
         ]
     if name == STDIN:
-        return [_piped(sys.stdin.buffer, _PIPES["/dev"], wish)]
+        return [_piped(sys.stdin.buffer, _PIPES["/dev"], options)]
     path = Path(os.path.expanduser(name))
     if path.is_dir():
         return [
-            _source(str(file), file, wish, split=split) if split else _file(str(file), file, wish)
-            for file, split in _inside(path, wish)
+            _source(str(file), file, options, split=split)
+            if split
+            else _file(str(file), file, options)
+            for file, split in _inside(path, options)
         ]
     if not path.exists() and (matches := sorted(glob.glob(str(path), recursive=True))):
-        return [source for match in matches for source in _found(match, wish)]
+        return [source for match in matches for source in _found(match, options)]
     if not path.exists():
         raise UsageError(f"there is no file {name}", hint="look at the path, or quote it")
     if not path.is_file() or path.parts[:2] == ("/", "dev"):  # a pipe, as <(...) and /dev/stdin
         with path.open("rb") as stream:
-            return [_piped(stream, _PIPES.get(str(path.parent), name), wish)]
+            return [_piped(stream, _PIPES.get(str(path.parent), name), options)]
     if not is_data(path.name):
         raise UsageError(
             f"{name} has an ending that is not known",
             hint=f"known: {endings()}; or pipe it in: sysgen run - < {name}",
         )
-    return [_file(str(path), path, wish)]
+    return [_file(str(path), path, options)]
 
 
 def is_rows(name: str) -> bool:
@@ -130,8 +134,8 @@ def is_rows(name: str) -> bool:
     return is_data(name) and name.rpartition("/")[2] not in _NO_ROWS
 
 
-def _inside(folder: Path, wish: _Wish) -> list[tuple[Path, str | None]]:
-    """The data files of a folder, each with the split that is read of it, if the folder has any."""
+def _inside(folder: Path, options: _ReadOptions) -> list[tuple[Path, str | None]]:
+    """The data files of a folder, each with the split to read; None where the folder has none."""
     files = sorted(
         file for file in folder.rglob("*")
         if file.is_file() and is_rows(file.name) and _is_saved(file)
@@ -142,12 +146,12 @@ def _inside(folder: Path, wish: _Wish) -> list[tuple[Path, str | None]]:
     names = {file.relative_to(folder).as_posix(): file for file in files}
     if not any(splits.named(name) for name in names):
         return [(file, None) for file in files]
-    kept = splits.take(list(names), wish.split, str(folder), wish.say, others=True)
-    return [(names[name], wish.split) for name in kept]
+    kept = splits.take(list(names), options.split, str(folder), options.say, others=True)
+    return [(names[name], options.split) for name in kept]
 
 
 def _is_saved(file: Path) -> bool:
-    """Not what `datasets.save_to_disk` leaves beside the data: its state, and what it cached."""
+    """Whether the file is data, and not the state or a cache file of `datasets.save_to_disk`."""
     state = file.parent / "state.json"
     if file.suffix == ".arrow" and state.is_file():
         try:
@@ -160,32 +164,33 @@ def _is_saved(file: Path) -> bool:
     return not (file.suffix == ".arrow" and file.name.startswith("cache-"))
 
 
-def _file(path: str, file: Path, wish: _Wish) -> Source:
-    """A file by itself. If it may hold several splits, another than `train` is another source."""
-    source = _source(path, file, wish, split=_own_split(file, wish))
+def _file(path: str, file: Path, options: _ReadOptions) -> Source:
+    """The source for one file. Where the file may hold several splits, each split except `train`
+    has a path and a fingerprint of its own."""
+    source = _source(path, file, options, split=_own_split(file, options))
     if source.split is None or splits.is_train(source.split):
         return source
     salted = hashlib.sha256(f"{source.fingerprint} {source.split}".encode()).hexdigest()
     return replace(source, path=f"{path} [{source.split}]", fingerprint=salted)
 
 
-def _own_split(path: Path, wish: _Wish) -> str | None:
-    """The split that was asked for, if the file itself may have several."""
-    form, packed = form_of(path.name)
-    if not wish.split or form not in ("json", "jsonl"):
+def _own_split(path: Path, options: _ReadOptions) -> str | None:
+    """The split of the options, if the file itself may hold several splits."""
+    form, compression = form_of(path.name)
+    if not options.split or form not in ("json", "jsonl"):
         return None
     try:
         several = json_text.holds_document(
-            lambda: open_text(path, packed, wish.encoding), by_line=form == "jsonl"
+            lambda: open_text(path, compression, options.encoding), by_line=form == "jsonl"
         )
     except (OSError, EOFError, UnicodeError):
-        return None  # `read` says it
-    return wish.split if several else None
+        return None  # `read` reports the error
+    return options.split if several else None
 
 
-def _piped(stream: BinaryIO, name: str, wish: _Wish) -> Source:
-    """What can be read only once is kept in a file until the end; its name there tells its form,
-    and what the user sees tells its content, so that other content is another source."""
+def _piped(stream: BinaryIO, name: str, options: _ReadOptions) -> Source:
+    """The source for a stream that can be read once. It is copied to a temporary file, whose ending
+    gives the format. Its path has a part of the fingerprint, so other content is another source."""
     if stream.isatty():
         raise UsageError(
             f"{name} is a terminal, and no row is typed", hint="cat rows.jsonl | sysgen run -"
@@ -199,14 +204,14 @@ def _piped(stream: BinaryIO, name: str, wish: _Wish) -> Source:
         file = file.rename(folder / f"piped{ending_of(file)}")
     except (OSError, EOFError) as error:
         raise UsageError(f"{name} cannot be read: {error}") from error
-    source = _file(name, file, wish)
+    source = _file(name, file, options)
     return replace(source, path=f"{source.path} {source.fingerprint[:8]}")
 
 
 def _source(
     path: str,
     file: Path,
-    wish: _Wish,
+    options: _ReadOptions,
     license_: str | None = None,
     repo: str | None = None,
     split: str | None = None,
@@ -215,8 +220,8 @@ def _source(
     try:
         with file.open("rb") as stream:
             digest = hashlib.file_digest(stream, "sha256")
-        if wish.encoding:  # its text is another one then
-            digest.update(wish.encoding.lower().encode())
+        if options.encoding:  # with another encoding, the text is another one
+            digest.update(options.encoding.lower().encode())
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from error
     return Source(
@@ -224,8 +229,8 @@ def _source(
         file=str(file),
         fingerprint=digest.hexdigest(),
         dataset=known.name if known else repo or file.name.split(".")[0],
-        license=wish.license or license_ or (known.license if known else None),
-        mapping=wish.mapping,
+        license=options.license or license_ or (known.license if known else None),
+        mapping=options.mapping,
         split=split,
-        encoding=wish.encoding,
+        encoding=options.encoding,
     )

@@ -1,4 +1,5 @@
-"""Datasets on a Hugging Face hub, through its own client: resume, cache, HF_ENDPOINT, offline."""
+"""Downloads datasets from a Hugging Face hub with huggingface_hub, which resumes, caches, and reads
+HF_ENDPOINT and HF_HUB_OFFLINE."""
 
 from __future__ import annotations
 
@@ -26,8 +27,8 @@ _VIEWER = re.compile(r"datasets/([\w.-]+/[\w.-]+)/viewer(/.+)?")
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """A data file: its name as the user would say it, where it lies, the repository
-    (OWNER/NAME) and the licence on that one's card."""
+    """A downloaded data file: its name for the user, its local path, the repository (OWNER/NAME),
+    and the licence on the repository's card."""
 
     path: str
     file: Path
@@ -36,9 +37,9 @@ class Fetched:
 
 
 def address(name: str) -> str | None:
-    """hf://... for an address on a hub, that or one of its web pages; None for anything else.
+    """The hf:// address for an hf:// address or a web page of a dataset; None for any other name.
 
-    Raises UsageError for web addresses of anything but a dataset on a hub.
+    Raises UsageError for web addresses that are not of a dataset on a hub.
     """
     if name.startswith("hf://"):
         return name
@@ -56,7 +57,7 @@ def address(name: str) -> str | None:
         return None
     page = unquote(re.split(r"[?#]", rest)[0].rstrip("/"))
     if viewed := _VIEWER.fullmatch(page):
-        # The viewer's rows are those of this branch, in folders CONFIG/SPLIT.
+        # The dataset viewer shows the rows of this branch, in folders CONFIG/SPLIT.
         return f"hf://datasets/{viewed[1]}" + (
             f"@refs/convert/parquet{viewed[2]}" if viewed[2] else ""
         )
@@ -76,11 +77,12 @@ def files(
     split: str | None = None,
     say: Callable[[str], None] = lambda line: None,
 ) -> Iterator[Fetched]:
-    """Every data file, downloaded.
+    """Downloads the data files one by one.
 
     `name` is hf://datasets/OWNER/NAME[@REVISION][/FILE OR FOLDER]. Where files belong to splits,
-    those of `split` are taken, or of `train`, and `say` is told what is left. Raises UsageError or
-    SysgenError.
+    those of `split` are taken, else those of `train`, and `say` is called with a sentence about the
+    others. Raises UsageError where there is no such dataset, file or split, and SysgenError where a
+    file cannot be downloaded.
     """
     from huggingface_hub import HfApi, hf_hub_download
 
@@ -113,18 +115,18 @@ def files(
 
 
 def _names_split(folder: str | None) -> bool:
-    """Whether a folder was asked for that is of one split itself."""
+    """Whether the folder is the folder of one split."""
     return folder is not None and splits.named(folder) is not None
 
 
 def _license(info: DatasetInfo) -> str | None:
-    """The card's, where it names one and no more."""
+    """The licence on the card, where it names exactly one."""
     named = info.card_data.get("license") if info.card_data else None
     return named if isinstance(named, str) else None
 
 
 def _listed(repo: str, revision: str | None) -> list[str] | None:
-    """The files of the snapshot in the cache, if the hub may not be asked."""
+    """The files of the cached snapshot, if HF_HUB_OFFLINE is set; else None."""
     from huggingface_hub import constants, snapshot_download
 
     if not constants.HF_HUB_OFFLINE:
@@ -135,9 +137,10 @@ def _listed(repo: str, revision: str | None) -> list[str] | None:
 
 @contextmanager
 def _explained(repo: str) -> Iterator[None]:
-    """The client's errors in one sentence each."""
+    """Raises huggingface_hub's errors as errors with one sentence for the user."""
     from huggingface_hub import errors
 
+    # The HTTP client of huggingface_hub is httpx in version 1 and httpx2 in version 2.
     http: type[Exception] = errors.HTTPError  # type: ignore[attr-defined]
     try:
         yield

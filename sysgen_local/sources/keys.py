@@ -1,7 +1,7 @@
-"""The keys of a row or a turn: which are there, and by what names they are known.
+"""The keys of a row or a turn: which of them have a value, and their normalized names.
 
-A key whose value is nothing (null, NaN, no text, a list or object of nothing) is not there: Arrow
-and pandas give every row every key and fill up with these.
+A key with an empty value (null, NaN, blank text, a list or object of empty values) counts as
+absent: Arrow and pandas give every row every key, and fill it with such values.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ Row = Mapping[str, Any]
 
 
 def absent(value: object) -> bool:
-    """Whether this is nothing: null, NaN, blank text, or a list or object of nothing."""
+    """Whether the value is empty: null, NaN, blank text, or a list or object of empty values."""
     if value is None:
         return True
     kind = type(value)
@@ -35,8 +35,8 @@ def absent(value: object) -> bool:
 
 
 def named(row: Row) -> dict[str, Any]:
-    """The keys that are there, in small letters and without blanks around them. Keys that only
-    differ in these stay as they are, but for one that is written so."""
+    """The keys that have a value, with normalized names: in lower case, without blanks around them.
+    Keys that would get the same name keep theirs."""
     there = {key: value for key, value in row.items() if not absent(value)}
     names = _names(tuple(there))
     return there if names is None else {names[key]: value for key, value in there.items()}
@@ -44,26 +44,28 @@ def named(row: Row) -> dict[str, Any]:
 
 @lru_cache(maxsize=1024)
 def _names(keys: tuple[Any, ...]) -> dict[Any, str] | None:
-    """Key -> the name it is known by; None where all are as they are written. Rows of a file have
-    the same keys nearly always, so this is worked out once."""
+    """Key -> normalized name; None where no name changes. It is cached, because the rows of a file
+    usually have the same keys."""
     names = {key: str(key).strip().lower() for key in keys}
     if all(key == name for key, name in names.items()):
         return None
-    said = list(names.values())
+    normalized = list(names.values())
     taken = set(keys)
     return {
-        key: name if key == name or (said.count(name) == 1 and name not in taken) else str(key)
+        key: name
+        if key == name or (normalized.count(name) == 1 and name not in taken)
+        else str(key)
         for key, name in names.items()
     }
 
 
 def first(row: Container[str], keys: Iterable[str]) -> str | None:
-    """The first of these keys that the row has."""
+    """The first of these keys that is in the row; None where there is none."""
     return next((key for key in keys if key in row), None)
 
 
 def listed(row: Row) -> str:
-    """The keys of a row as it came, for a reader; those with nothing in them are marked."""
+    """The keys of an input row for a message; keys with an empty value are marked."""
     names = [f"{str(key)[:40]!r}" if str(key) != str(key).strip() else str(key)[:40] for key in row]
     marked = [
         f"{name} (empty)" if absent(value) else name
@@ -73,7 +75,7 @@ def listed(row: Row) -> str:
 
 
 def kind(value: object) -> str:
-    """What a value is, for a reader."""
+    """The type of a value for a message."""
     if isinstance(value, bool):
         return "boolean"
     if isinstance(value, int | float | Decimal):

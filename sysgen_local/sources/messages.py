@@ -1,4 +1,4 @@
-"""Lists of turns, in the forms that data sets have them, to what was said one after the other."""
+"""Converts lists of turns, in the forms that datasets have, to messages in their order."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from sysgen_local.sources import reasoning, tools
 from sysgen_local.sources.keys import Row, absent, kind, listed, named
 from sysgen_local.sources.reasons import UnusableError
-from sysgen_local.sources.texts import decoded, shown, text
+from sysgen_local.sources.texts import as_text, decoded, text
 
 _ROLES: dict[str, str] = {
     **dict.fromkeys(("user", "human", "prompter", "instruction"), "user"),
@@ -32,12 +32,12 @@ _CALLS = ("tool_calls", "function_call")
 _TEXTS = ("text", "input_text", "output_text")
 MEDIA = ("images", "image", "videos", "video", "audios", "audio")
 _UNSAID = ("redacted_thinking",)
-"""Types of parts that are for a machine alone."""
+"""Types of content parts that are encrypted, and so have no text."""
 
 
-class Said(NamedTuple):
-    """What somebody said, before it is looked at whether it stands in order. `at` is its place
-    among the turns as they came. The rest as in `Turn`."""
+class SourceMessage(NamedTuple):
+    """One message of a conversation, before `order` checks the sequence. `at` is its position among
+    the input's turns, from 1. The other fields are those of `Turn`."""
 
     role: str
     content: str
@@ -49,7 +49,7 @@ class Said(NamedTuple):
 
 
 def is_list(value: object) -> bool:
-    """Whether this looks like turns: objects that say who speaks, or pairs, or plain texts."""
+    """Whether the value looks like turns: objects with a speaker, pairs, or plain texts."""
     if not isinstance(value, list | tuple) or not value:
         return False
     one = next((of for of in value if not absent(of)), None)
@@ -61,10 +61,10 @@ def is_list(value: object) -> bool:
     return isinstance(one, str) and all(of is None or isinstance(of, str) for of in value)
 
 
-def of_list(items: Sequence[Any]) -> list[Said]:
-    """What the items of a list say, one after the other. Plain texts alternate, the user first.
+def of_list(items: Sequence[Any]) -> list[SourceMessage]:
+    """The messages of a list of turns. Plain texts alternate between user and assistant.
 
-    Raises UnusableError for what cannot be understood.
+    Raises UnusableError for an item that is no turn.
     """
     if not items:
         return []
@@ -72,15 +72,15 @@ def of_list(items: Sequence[Any]) -> list[Said]:
         if items[0].lstrip()[:1] != "{" or isinstance(decoded(items[0]), str):
             return alternating(items)
         items = [decoded(item) for item in items]
-    found: list[Said] = []
+    found: list[SourceMessage] = []
     for at, item in enumerate(items, 1):
         if isinstance(item, Mapping):
-            if len(item) == 2:  # as most are
+            if len(item) == 2:  # the usual case
                 by = item.get("role") or item.get("from")
                 content = item.get("content") or item.get("value")
                 if type(content) is str and type(by) is str:
                     if (role := _ROLES.get(by)) == "user":
-                        found.append(Said("user", content, at))
+                        found.append(SourceMessage("user", content, at))
                         continue
                     if role == "assistant":
                         found.append(answer(content, at))
@@ -95,20 +95,23 @@ def of_list(items: Sequence[Any]) -> list[Said]:
     return found
 
 
-def alternating(items: Sequence[Any]) -> list[Said]:
-    """Plain texts: the user's and the assistant's in turn. What is empty at the end is padding."""
+def alternating(items: Sequence[Any]) -> list[SourceMessage]:
+    """The messages of plain texts: user and assistant alternate. Empty texts at the end are
+    padding."""
     while len(items) > 1 and absent(items[-1]):
         items = items[:-1]
     for at, item in enumerate(items, 1):
         if not isinstance(item, str):
             raise UnusableError("not_text", f"turn {at} is a {kind(item)}")
     return [
-        Said("user", item, at) if at % 2 else answer(item, at) for at, item in enumerate(items, 1)
+        SourceMessage("user", item, at) if at % 2 else answer(item, at)
+        for at, item in enumerate(items, 1)
     ]
 
 
-def of_pairs(items: Sequence[Any]) -> list[Said]:
-    """A history: pairs of question and answer, turns, or plain texts that alternate."""
+def of_pairs(items: Sequence[Any]) -> list[SourceMessage]:
+    """The messages of a history: pairs of question and answer, turns, or alternating plain
+    texts."""
     if all(isinstance(item, str) for item in items):
         if len(items) % 2:
             raise UnusableError("not_text", "history is no list of [question, answer]")
@@ -121,24 +124,24 @@ def of_pairs(items: Sequence[Any]) -> list[Said]:
     return of_list([item for item in items if not absent(item)])
 
 
-def answer(content: str, at: int) -> Said:
-    """What an assistant said, its thought apart."""
-    thought, said = reasoning.split(content)
-    return Said("assistant", said, at, thought)
+def answer(content: str, at: int) -> SourceMessage:
+    """The message of an assistant, with its thought separated from its answer."""
+    thought, text_ = reasoning.split(content)
+    return SourceMessage("assistant", text_, at, thought)
 
 
-def _pair(ask: object, reply: object, at: int, names: str) -> list[Said]:
+def _pair(ask: object, reply: object, at: int, names: str) -> list[SourceMessage]:
     asked, answered = (f", {name}" if name else "" for name in (names.split() or ("", "")))
     found = []
     if not absent(ask):
-        found.append(Said("user", text(ask, f"turn {at}{asked}"), at))
+        found.append(SourceMessage("user", text(ask, f"turn {at}{asked}"), at))
     if not absent(reply):
         found.append(answer(text(reply, f"turn {at}{answered}"), at))
     return found
 
 
-def _item(there: Row, item: Row, at: int) -> list[Said]:
-    """What one item of a list says: a turn, a pair of them, or calls and what came back."""
+def _item(there: Row, item: Row, at: int) -> list[SourceMessage]:
+    """The messages of one item of a list: a turn, a pair of turns, or tool results with a turn."""
     by = next((there[key] for key in _SPEAKERS if key in there), None)
     if isinstance(by, Mapping):
         by = named(by).get("role")
@@ -159,49 +162,49 @@ def _item(there: Row, item: Row, at: int) -> list[Said]:
     if role == "function_call":
         thought, content = reasoning.split(content) if isinstance(content, str) else ("", content)
         found = tools.calls(content)
-        said = tools.unread(content) if found is None else tools.written(found)
-        if absent(said):
+        calls = tools.unparsed(content) if found is None else tools.dumped_calls(found)
+        if absent(calls):
             raise UnusableError("no_answer", f"turn {at} is empty")
         thought = reasoning.joined(_thought(there), thought)
-        return [Said("function_call", said, at, thought, _words(there))]
+        return [SourceMessage("function_call", calls, at, thought, _words(there))]
     if role == "observation":
         return [_observation(there, content, at)]
-    spoken, _, results = _parts(content, at)
-    if role == "system" and not spoken.strip():
+    said, _, results = _parts(content, at)
+    if role == "system" and not said.strip():
         return []
-    return [*results, Said(role, spoken, at)] if spoken or not results else results
+    return [*results, SourceMessage(role, said, at)] if said or not results else results
 
 
-def _assistant(there: Row, content: object, at: int) -> Said:
-    spoken, thought, results = _parts(content, at)
+def _assistant(there: Row, content: object, at: int) -> SourceMessage:
+    said, thought, results = _parts(content, at)
     thought = reasoning.joined(_thought(there), thought)
     key = next((key for key in _CALLS if there.get(key)), None)
     if key is None and not results:
-        inside, spoken = reasoning.split(spoken)
-        return Said("assistant", spoken, at, reasoning.joined(thought, inside))
-    inside, words = reasoning.split(spoken)
+        inside, said = reasoning.split(said)
+        return SourceMessage("assistant", said, at, reasoning.joined(thought, inside))
+    inside, words = reasoning.split(said)
     thought = reasoning.joined(thought, inside)
     if key is None:
         made = [call for of in results for call in tools.calls(of.content) or ()]
-        return Said("function_call", tools.written(made), at, thought, words)
+        return SourceMessage("function_call", tools.dumped_calls(made), at, thought, words)
     value = decoded(there[key])
     if not isinstance(value, Mapping | list | tuple):
         raise UnusableError("not_text", f"turn {at}, {key} is a {kind(value)}, no list of calls")
     found = tools.calls(value)
-    said = tools.unread(value) if found is None else tools.written(found)
-    return Said("function_call", said, at, thought, words)
+    calls = tools.unparsed(value) if found is None else tools.dumped_calls(found)
+    return SourceMessage("function_call", calls, at, thought, words)
 
 
-def _observation(there: Row, content: object, at: int) -> Said:
+def _observation(there: Row, content: object, at: int) -> SourceMessage:
     if content is None:
-        said = ""  # a tool may have nothing to say
+        result = ""  # a tool may return nothing
     elif isinstance(content, list | tuple) and content and _are_parts(content):
-        said = _parts(content, at)[0]
+        result = _parts(content, at)[0]
     else:
-        said = shown(content, f"turn {at}")
+        result = as_text(content, f"turn {at}")
     call = next((there[key] for key in ("tool_call_id", "call_id", "id") if key in there), "")
     name = next((there[key] for key in ("name", "tool_name") if key in there), "")
-    return Said("observation", said, at, "", "", str(call), str(name))
+    return SourceMessage("observation", result, at, "", "", str(call), str(name))
 
 
 def _thought(there: Row) -> str:
@@ -222,18 +225,18 @@ def _are_parts(content: Sequence[Any]) -> bool:
     )  # fmt: skip
 
 
-def spoken(content: object) -> str | None:
-    """The text of a content that has parts; None where there is anything else in it."""
+def text_of_parts(content: object) -> str | None:
+    """The text of a content with parts; None where a part is no text."""
     try:
         return _parts(content, 0)[0]
     except UnusableError:
         return None
 
 
-def _parts(content: object, at: int) -> tuple[str, str, list[Said]]:
-    """The text of a content, the thought in it, and the calls or results of tools among its parts.
+def _parts(content: object, at: int) -> tuple[str, str, list[SourceMessage]]:
+    """(text, thought, tool calls and results) of a content and its parts.
 
-    Raises UnusableError for a part that is none of these: an image, a sound, a file.
+    Raises UnusableError for a part of another type: an image, a sound, a file.
     """
     if type(content) is str:
         return content, "", []
@@ -259,7 +262,7 @@ def _parts(content: object, at: int) -> tuple[str, str, list[Said]]:
             if isinstance(thought, str) and form not in _UNSAID:
                 thoughts.append(thought)
         elif form == "tool_use" and (called := tools.calls(there)) is not None:
-            found.append(Said("function_call", tools.written(called), at))
+            found.append(SourceMessage("function_call", tools.dumped_calls(called), at))
         elif form == "tool_result":
             result = there.get("content")
             found.append(_observation({**there, "call_id": there.get("tool_use_id", "")},

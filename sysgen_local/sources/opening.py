@@ -1,4 +1,4 @@
-"""Opening a file: what it holds by its name or its first bytes, how it is packed and encoded."""
+"""Opens files: detects the format by name or first bytes, decompresses and decodes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sysgen_local.core.errors import UsageError
 
 FORMATS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json", ".csv": "csv", ".tsv": "tsv",
            ".parquet": "parquet", ".arrow": "arrow"}  # fmt: skip
-PACKED = (".gz", ".zst")
+COMPRESSED = (".gz", ".zst")
 _BINARY = ("parquet", "arrow")
 _HEAD = 1 << 20
 _JSON_TEXT = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
@@ -25,11 +25,11 @@ _MAGIC = {b"\x1f\x8b": ".gz", b"\x28\xb5\x2f\xfd": ".zst", b"PAR1": ".parquet",
 
 
 def form_of(name: str) -> tuple[str | None, str | None]:
-    """The format by the file's ending, and how it is packed: .gz, .zst or not at all."""
+    """The format by the file's ending (None: not known), and the compression: .gz, .zst or None."""
     name = name.lower()
-    packed = next((ending for ending in PACKED if name.endswith(ending)), None)
-    form = FORMATS.get(Path(name.removesuffix(packed or "")).suffix)
-    return (None if packed and form in _BINARY else form), packed
+    compression = next((ending for ending in COMPRESSED if name.endswith(ending)), None)
+    form = FORMATS.get(Path(name.removesuffix(compression or "")).suffix)
+    return (None if compression and form in _BINARY else form), compression
 
 
 def is_data(name: str) -> bool:
@@ -37,16 +37,16 @@ def is_data(name: str) -> bool:
 
 
 def endings() -> str:
-    """The endings that are understood, in words."""
-    return f"{', '.join(FORMATS)} (text ones also as {' or '.join(PACKED)})"
+    """The known endings, for a message."""
+    return f"{', '.join(FORMATS)} (text ones also as {' or '.join(COMPRESSED)})"
 
 
 def ending_of(path: Path) -> str:
-    """The ending that a file without one should have, by what it begins with."""
+    """The ending that a file without one should have, by its first bytes."""
     with path.open("rb") as file:
         start = file.read(6)
     found = next((end for magic, end in _MAGIC.items() if start.startswith(magic)), "")
-    if found and found not in PACKED:
+    if found and found not in COMPRESSED:
         return found
     with open_text(path, found or None) as text:
         head = text.read(1 << 16).removeprefix(b"\xef\xbb\xbf").lstrip()
@@ -55,29 +55,32 @@ def ending_of(path: Path) -> str:
     return f".tsv{found}" if b"\t" in head.splitlines()[0] else f".csv{found}"
 
 
-def open_text(path: Path, packed: str | None, encoding: str | None = None) -> io.BufferedReader:
-    """The file's text as bytes in UTF-8. Raises OSError or what the packing raises."""
-    if packed == ".gz":
+def open_text(
+    path: Path, compression: str | None, encoding: str | None = None
+) -> io.BufferedReader:
+    """A stream of the file's text as UTF-8 bytes. Raises OSError or the errors of the
+    compression."""
+    if compression == ".gz":
         stream = cast(io.BufferedReader, gzip.GzipFile(path))
-    elif packed == ".zst":
+    elif compression == ".zst":
         stream = io.BufferedReader(cast(io.RawIOBase, zstandard.open(path, "rb")))
     else:
         stream = path.open("rb")
-    return io.BufferedReader(_Recoded(stream, encoding)) if encoding else stream
+    return io.BufferedReader(_Utf8Stream(stream, encoding)) if encoding else stream
 
 
 def with_line_ends(open_: Callable[[], BinaryIO]) -> Callable[[], BinaryIO]:
-    """The same for JSON whose lines end in CR alone, as those of old Macs: they end in LF then.
-    Where a CR only stands within texts, it is theirs, and nothing is changed."""
+    """`open_`, with CR replaced by LF where the lines of the JSON end in CR alone (classic Mac OS).
+    Where CR is only within JSON strings, the bytes stay as they are."""
     with open_() as stream:
         head = stream.read(_HEAD)
     if b"\n" in head or b"\r" not in head or b"\r" not in _JSON_TEXT.sub(b"", head):
         return open_
-    return lambda: io.BufferedReader(_Lined(open_()))
+    return lambda: io.BufferedReader(_LfStream(open_()))
 
 
 def check_encoding(name: str) -> None:
-    """Raises UsageError where there is no encoding of text of that name."""
+    """Raises UsageError where there is no text encoding with that name."""
     try:
         "".encode(name)
     except (LookupError, ValueError) as error:
@@ -86,16 +89,16 @@ def check_encoding(name: str) -> None:
         ) from error
 
 
-class _Changed(io.RawIOBase):
-    """A stream whose bytes are changed as they are read."""
+class _ConvertedStream(io.RawIOBase):
+    """A stream whose bytes are converted as they are read."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
         self._left = b""
         self._over = False
 
-    def _change(self, data: bytes) -> bytes:
-        """What is read in place of these bytes; none are the end."""
+    def _convert(self, data: bytes) -> bytes:
+        """The converted bytes. `data` is empty at the end of the stream."""
         raise NotImplementedError
 
     def readable(self) -> bool:
@@ -105,7 +108,7 @@ class _Changed(io.RawIOBase):
         while not self._left and not self._over:
             data = self._stream.read(1 << 16)
             self._over = not data
-            self._left = self._change(data)
+            self._left = self._convert(data)
         size = min(len(buffer), len(self._left))
         buffer[:size] = self._left[:size]
         self._left = self._left[size:]
@@ -116,27 +119,27 @@ class _Changed(io.RawIOBase):
         super().close()
 
 
-class _Recoded(_Changed):
-    """Bytes in UTF-8 of a stream in another encoding. What is not of that encoding stays as it
-    is, so that only its row is rejected."""
+class _Utf8Stream(_ConvertedStream):
+    """A stream in another encoding, converted to UTF-8. Bytes that are not valid in that encoding
+    stay as they are, so that only their row is rejected."""
 
     def __init__(self, stream: BinaryIO, encoding: str) -> None:
         super().__init__(stream)
         self._decoder = codecs.getincrementaldecoder(encoding)("surrogateescape")
 
-    def _change(self, data: bytes) -> bytes:
+    def _convert(self, data: bytes) -> bytes:
         text = self._decoder.decode(data, final=not data)
         return text.encode("utf-8", "surrogateescape")
 
 
-class _Lined(_Changed):
-    """Lines that end in LF, in place of CR or both."""
+class _LfStream(_ConvertedStream):
+    """A stream with CR and CRLF replaced by LF."""
 
     def __init__(self, stream: BinaryIO) -> None:
         super().__init__(stream)
-        self._held = b""  # a CR, behind which an LF may come
+        self._held = b""  # a CR at the end, which an LF may follow
 
-    def _change(self, data: bytes) -> bytes:
+    def _convert(self, data: bytes) -> bytes:
         whole = self._held + data
         self._held = b"\r" if data and whole.endswith(b"\r") else b""
         whole = whole.removesuffix(self._held)

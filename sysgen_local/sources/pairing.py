@@ -1,4 +1,4 @@
-"""Which call of a tool each result answers."""
+"""Pairs tool results with tool calls."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ _ROLES = ("function_call", "observation")
 
 
 class _Call(NamedTuple):
-    """A call: its id ("" where it has none), its name, and its place: the turn, counted from 1, and
-    its number in that turn."""
+    """A tool call: its id ("" where it has none), its name, and its place: the number of the turn,
+    and its number in that turn, both from 1."""
 
     number: str
     name: str
@@ -21,16 +21,17 @@ class _Call(NamedTuple):
     at: int
 
     def id_for(self, turn: int, last: int) -> str:
-        """What a result in this turn, behind calls in the turn `last`, has as the call's id. ""
-        where exports find it by the place: the first result for the first call, and so on."""
+        """The id of this call for a result in the turn `turn`, where `last` is the last turn with
+        calls. It is "" where an export can derive it from the place: the first result belongs to
+        the first call, and so on."""
         if self.number or (self.turn == last and self.at == turn - last):
             return self.number
-        return f"call{self.turn:03d}{self.at:02d}"  # as exports name a call by its place
+        return f"call{self.turn:03d}{self.at:02d}"  # the id that exports give a call by its place
 
 
 def paired(turns: Sequence[Turn]) -> tuple[Turn, ...]:
-    """The turns, each result with the id and the name of the call that it answers: by its own id,
-    else by its own name, else the first call that no other result answers."""
+    """The turns, with the id and the name of its call in each result. The call is found by the
+    result's id, else by its name, else it is the first call that no other result answers."""
     found = list(turns)
     for start, end in _blocks(turns):
         claimed = {turn.call for turn in turns[start:end] if turn.role == "observation"} - {""}
@@ -52,7 +53,7 @@ def paired(turns: Sequence[Turn]) -> tuple[Turn, ...]:
 
 
 def _blocks(turns: Sequence[Turn]) -> Iterator[tuple[int, int]]:
-    """Where calls and results stand with nothing between them."""
+    """(start, end) of each run of calls and results without other turns between them."""
     start = 0
     while start < len(turns):
         end = start

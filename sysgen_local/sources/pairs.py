@@ -1,5 +1,5 @@
-"""Rows of a question and an answer, in the forms that data sets have them, and what the answer
-depends on beside the question: a text, an input, choices, a history."""
+"""Converts rows with a question and an answer, in the forms that datasets have. The answer may also
+depend on a text, an input, choices, or a history."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 
 from sysgen_local.sources import messages, reasoning
 from sysgen_local.sources.keys import Row, absent, first, kind
-from sysgen_local.sources.messages import Said
+from sysgen_local.sources.messages import SourceMessage
 from sysgen_local.sources.reasons import UnusableError
-from sysgen_local.sources.texts import decoded, scalar, shown, text
+from sysgen_local.sources.texts import as_text, decoded, scalar, text
 
 PAIRS: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
-    # The keys of the user's side and of the answer, in the order in which they are tried.
+    # Keys of the question and of the answer, in the order in which they are tried.
     (("instruction",), ("output", "response", "answer", "completion", "chosen")),
     (
         ("question", "problem", "query"),
@@ -29,28 +29,28 @@ PAIRS: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
 ASKS = tuple(dict.fromkeys(key for keys, _ in PAIRS for key in keys))
 ANSWERS = tuple(dict.fromkeys(key for _, keys in PAIRS for key in keys))
 ALSO_BESIDE = ("user", "human", "input", "inputs")
-"""Those of a question that stand in other rows too, and may well be empty there."""
+"""Keys of a question that rows of other forms have too, where they may be empty."""
 
 _RESULTS = ("answer", "final_answer", "expected_answer")
-"""Keys that may hold a bare result beside a worked answer."""
+"""Keys that may have a bare result beside a worked answer."""
 _WORKED = ("response", "output", "completion", "solution", "generated_solution", "rationale",
            "chain_of_thought", "cot")  # fmt: skip
 _WORKINGS = ("rationale", "chain_of_thought", "cot")
-"""Those that are a thought where the answer is whole without them."""
+"""Keys with a thought, where another key has the complete answer."""
 _LONGEST_RESULT = 80
 _MARKS = ("notfound", "not found", "proof", "n/a")
-"""What stands in place of a result of which there is none (NuminaMath and others)."""
+"""Texts that mean that there is no result (NuminaMath and others)."""
 _NOTHING = ("null", "None", "nan")
-"""How a table's cell says that nothing is in it."""
+"""Texts of an empty cell of a table."""
 
 _CONTEXTS = ("context", "contexts", "passage", "passages")
 _DOCUMENTS = ("article", "paragraph", "document", "documents", "story", "background", "inputs")
-"""Keys that hold a text in some data sets and a name or an address in others."""
+"""Keys that have a text in some datasets and a name or an address in others."""
 _CHOICES = ("choices", "options")
 _COLUMNS = ("a", "b", "c", "d", "e")
-"""Choices in columns of their own, as MMLU has them: two at least."""
+"""Choices in columns of their own, as in MMLU: at least two."""
 _QUESTIONS = ("question", "query", "problem")
-_SAY = frozenset(
+_RELEVANT = frozenset(
     {
         *_RESULTS,
         *_WORKED,
@@ -63,13 +63,13 @@ _SAY = frozenset(
         "history",
     }
 )
-"""Keys that have a say in what is asked or answered, wherever they stand."""
+"""Keys that can change the question or the answer of a row."""
 _LETTERED = re.compile(r"\(?[A-Za-z0-9][).:]")
 
 
-class _Plan(NamedTuple):
-    """The keys of question and answer, and all that the answer may stand under. `plain`: no other
-    key has a say, but for `input` where that is there."""
+class _PairKeys(NamedTuple):
+    """The keys of the question (`ask`) and the answer (`reply`), and all keys that may have an
+    answer in this form. `plain`: besides `input`, no other key is relevant."""
 
     ask: str
     reply: str
@@ -78,45 +78,45 @@ class _Plan(NamedTuple):
     input: bool
 
 
-def read(row: Row) -> tuple[list[Said], str | None] | None:
-    """What was said, and the bare result where the row has one beside its answer. None where the
-    keys are those of no pair. Raises UnusableError."""
-    plan = _plan(tuple(row))
-    if plan is None:
+def read(row: Row) -> tuple[list[SourceMessage], str | None] | None:
+    """(messages, bare result or None) of a row. None where the row has no keys of a pair. Raises
+    UnusableError where it cannot be used."""
+    keys = _pair_keys(tuple(row))
+    if keys is None:
         for asks, answers in PAIRS[:2]:
             if ask := first(row, asks):
                 either = ", ".join(answers)
                 raise UnusableError("no_answer", f"there is {ask}, but none of {either}")
         return None
-    if plan.plain:  # as most are
-        asked, answered, more = row[plan.ask], row[plan.reply], row["input"] if plan.input else ""
+    if keys.plain:  # the usual case
+        asked, answered, more = row[keys.ask], row[keys.reply], row["input"] if keys.input else ""
         if type(asked) is str and type(answered) is str and type(more) is str:
             asked = f"{asked}\n\n{more}" if more else asked
-            return [Said("user", asked, 1), messages.answer(answered, 2)], None
-    return pair(row, plan.ask, plan.reply, plan.answers)
+            return [SourceMessage("user", asked, 1), messages.answer(answered, 2)], None
+    return pair(row, keys.ask, keys.reply, keys.answers)
 
 
 @lru_cache(maxsize=1024)
-def _plan(keys: tuple[str, ...]) -> _Plan | None:
-    """How rows with these keys are read; None where they are those of no pair. Rows of a file have
-    the same keys nearly always, so this is worked out once."""
+def _pair_keys(keys: tuple[str, ...]) -> _PairKeys | None:
+    """Which of these keys are the question and the answer; None where they are no pair. It is
+    cached, because the rows of a file usually have the same keys."""
     there = set(keys)
     for asks, answers in PAIRS:
         ask, reply = first(there, asks), first(there, answers)
         if ask is not None and reply is not None and ask != reply:
             others = there - {ask, reply, "input"}
             odd = ask == "prompt" or reply == "answers" or (ask == "problem" and reply in _RESULTS)
-            plain = not odd and others.isdisjoint(_SAY)
-            return _Plan(ask, reply, answers, plain, "input" in there and ask != "input")
+            plain = not odd and others.isdisjoint(_RELEVANT)
+            return _PairKeys(ask, reply, answers, plain, "input" in there and ask != "input")
     return None
 
 
 def pair(
     row: Row, ask: str, reply: str, answers: Sequence[str] = ()
-) -> tuple[list[Said], str | None]:
-    """The same where question and answer stand under these keys."""
+) -> tuple[list[SourceMessage], str | None]:
+    """As `read`, with the question under the key `ask` and the answer under `reply`."""
     asks = row[ask]
-    # Texts are texts, but for two lists of turns as a table holds them.
+    # Two texts are parsed only where both are lists of turns as JSON, as in a table.
     asked = _turns(asks, read=ask == "prompt")
     labels = _choices(row)
     answered, result, worked = _answered(row, reply, answers, labels, read=bool(asked))
@@ -130,16 +130,17 @@ def pair(
     return [*_history(row), *_beside(row, ask, asked, labels), *answered], result
 
 
-def _asked(value: object, key: str) -> list[Said]:
+def _asked(value: object, key: str) -> list[SourceMessage]:
     if isinstance(value, list | tuple | Mapping):
         parts = [value] if isinstance(value, Mapping) else value
         if all(isinstance(part, Mapping) and "type" in part for part in parts):
             return messages.of_list([{"role": "user", "content": list(parts)}])
-    return [Said("user", text(value, key), 1)]
+    return [SourceMessage("user", text(value, key), 1)]
 
 
-def _turns(value: object, *, read: bool) -> list[Said]:
-    """The turns that a value is; none where it is a text. `read`: or that it holds as JSON text."""
+def _turns(value: object, *, read: bool) -> list[SourceMessage]:
+    """The messages of a value that is a list of turns; empty where it is a text. `read`: a text
+    with JSON is parsed."""
     if isinstance(value, str):
         value = decoded(value) if read else None
     elif isinstance(value, Mapping):
@@ -158,17 +159,17 @@ def _small(key: object) -> str:
 
 def _answered(
     row: Row, key: str, answers: Sequence[str], labels: Mapping[str, str], *, read: bool
-) -> tuple[list[Said], str | None, str]:
-    """The answer's turns, the bare result beside it, and the key that the answer stands under."""
+) -> tuple[list[SourceMessage], str | None, str]:
+    """(messages of the answer, bare result or None, key of the answer)."""
     value = row[key]
     if turns := _turns(value, read=read):
         return turns, None, key
-    if key == "answers":  # several that are all right, as in SQuAD
+    if key == "answers":  # several correct answers, as in SQuAD
         value = value.get("text") if isinstance(value, Mapping) else value
         there = value if isinstance(value, list | tuple) else [value]
         value = next((of for of in there if not absent(of)), None)
     if labels and isinstance(value, float) and value.is_integer():
-        value = int(value)  # as pandas writes a column that has gaps
+        value = int(value)  # pandas writes a column with gaps as floats
     if labels and isinstance(value, int) and not isinstance(value, bool):
         lines = list(labels.values())
         value = lines[value] if 0 <= value < len(lines) else value
@@ -202,7 +203,7 @@ def _number_or_text(value: object, key: str) -> str:
 def _result(value: object) -> str | None:
     if isinstance(value, bool | list | tuple | Mapping):
         return None
-    return shown(value, "the result")
+    return as_text(value, "the result")
 
 
 def _is_short(result: str) -> bool:
@@ -214,14 +215,14 @@ def _is_longer(value: object, result: str) -> bool:
 
 
 def _thought(row: Row, answer: str) -> str:
-    """The thought of the answer that stands under this key."""
+    """The thought that belongs to the answer under this key."""
     for key in (*reasoning.KEYS, *_WORKINGS):
         if key != answer and (value := reasoning.of(row.get(key))):
             return value
     return ""
 
 
-def _history(row: Row) -> list[Said]:
+def _history(row: Row) -> list[SourceMessage]:
     value = row.get("history")
     if absent(value) or value is False:
         return []
@@ -234,23 +235,27 @@ def _history(row: Row) -> list[Said]:
 
 
 def beside(
-    said: list[Said], extras: Sequence[str], *, given: str | None = None, last: bool = True
-) -> list[Said]:
-    """The turns with these texts behind the last (or the first) user turn. A text that is in it
-    already is not said again, unless it is the one `given` as input."""
-    users = [i for i, one in enumerate(said) if one.role == "user"]
+    turns: list[SourceMessage],
+    extras: Sequence[str],
+    *,
+    given: str | None = None,
+    last: bool = True,
+) -> list[SourceMessage]:
+    """The messages with these texts added to the last (or the first) user message. A text that is
+    in it already is not added, unless it is the text `given` as input."""
+    users = [i for i, message in enumerate(turns) if message.role == "user"]
     if not users:
-        return said
+        return turns
     at = users[-1 if last else 0]
-    content = said[at].content
+    content = turns[at].content
     for extra in extras:
         if extra == given or not _holds(content, extra):
             content = f"{content}\n\n{extra}"
-    return [*said[:at], said[at]._replace(content=content), *said[at + 1 :]]
+    return [*turns[:at], turns[at]._replace(content=content), *turns[at + 1 :]]
 
 
 def _holds(content: str, extra: str) -> bool:
-    """Whether this text is in the other, and not only by chance."""
+    """Whether the content has this text. A single word must be a line of its own."""
     if extra not in content:
         return False
     words = len(extra.split())
@@ -258,7 +263,7 @@ def _holds(content: str, extra: str) -> bool:
 
 
 def context(row: Row) -> list[str]:
-    """The texts that a question is asked of."""
+    """The texts that a question is about."""
     found = []
     for key in _CONTEXTS:
         if key in row:
@@ -272,23 +277,25 @@ def context(row: Row) -> list[str]:
 
 
 def _joined(value: object, key: str) -> str:
-    """Texts of a list as paragraphs."""
+    """The texts of a list as paragraphs."""
     value = decoded(value)
     if isinstance(value, list | tuple):
         there = [of for of in value if not absent(of)]
         if all(scalar(of, key) is not None for of in there):
-            return "\n\n".join(shown(of, key) for of in there)
-    return shown(value, key)
+            return "\n\n".join(as_text(of, key) for of in there)
+    return as_text(value, key)
 
 
-def _beside(row: Row, ask: str, asked: list[Said], labels: Mapping[str, str]) -> list[Said]:
+def _beside(
+    row: Row, ask: str, asked: list[SourceMessage], labels: Mapping[str, str]
+) -> list[SourceMessage]:
     extras = context(row)
-    if ask == "instruction":  # what is to be done, and with which question
+    if ask == "instruction":  # the row may have the question in another key
         there = (row.get(key) for key in _QUESTIONS)
         extras += [value for value in there if isinstance(value, str)]
     given = None
     if "input" in row and ask != "input":
-        given = shown(row["input"], "input")
+        given = as_text(row["input"], "input")
         extras.append(given)
     if labels:
         extras.append("\n".join(labels.values()))
@@ -296,7 +303,7 @@ def _beside(row: Row, ask: str, asked: list[Said], labels: Mapping[str, str]) ->
 
 
 def _choices(row: Row) -> dict[str, str]:
-    """Label -> the line of each choice: "A" -> "A. red". Nothing where the row has no choices."""
+    """Label -> the line of a choice: "A" -> "A. red". Empty where the row has no choices."""
     key = first(row, _CHOICES)
     if key is None:
         columns = [of for of in _COLUMNS if of in row]
@@ -316,17 +323,17 @@ def _choices(row: Row) -> dict[str, str]:
             return _lines([of["text"] for of in value],
                           [of["label"] for of in value] if named else None)  # fmt: skip
         return _lines(value, None)
-    return {} if isinstance(value, bool) else {"": shown(value, key)}
+    return {} if isinstance(value, bool) else {"": as_text(value, key)}
 
 
 def _lines(values: Sequence[Any], labels: Sequence[Any] | None) -> dict[str, str]:
-    texts = [shown(value, "a choice") for value in values]
-    if labels is None and all(_LETTERED.match(said) for said in texts):
-        return {str(i): said for i, said in enumerate(texts)}
+    texts = [as_text(value, "a choice") for value in values]
+    if labels is None and all(_LETTERED.match(line) for line in texts):
+        return {str(i): line for i, line in enumerate(texts)}
     names = labels if labels is not None else _letters(len(texts))
     return {
-        str(name): f"{name}. {said}"
-        for name, said, value in zip(names, texts, values, strict=False)
+        str(name): f"{name}. {line}"
+        for name, line, value in zip(names, texts, values, strict=False)
         if not absent(value)
     }
 

@@ -1,6 +1,6 @@
-"""What is known of datasets by name: licence and, where keys mislead, the mapping. Facts only.
+"""Names and licences of well-known datasets.
 
-Licences are those of the datasets' cards; None where the card names none or several.
+The licences are those on the datasets' cards; None where the card has none or several.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """`pattern` is matched against the repository's name or the file's."""
+    """A dataset. `pattern` is searched for in the repository's name or the file's name."""
 
     pattern: str
     name: str
@@ -26,7 +26,7 @@ PRESETS = (
     Preset(r"magicoder-oss-instruct", "Magicoder-OSS-Instruct", "mit"),
     Preset(r"magicoder-evol-instruct", "Magicoder-Evol-Instruct", "apache-2.0"),
     Preset(r"metamathqa", "MetaMath", "mit"),
-    # Others that people begin with.
+    # Others that are in wide use.
     Preset(r"\bgsm8k", "GSM8K", "mit"),
     Preset(r"alpaca[-_]cleaned", "Alpaca-cleaned", "cc-by-4.0"),
     Preset(r"dolly-15k", "Dolly-15k", "cc-by-sa-3.0"),
@@ -35,5 +35,5 @@ PRESETS = (
 
 
 def preset(name: str) -> Preset | None:
-    """By repository (`OWNER/NAME`) or file name, whatever its case."""
+    """The dataset of this repository (`OWNER/NAME`) or file name; None where it is not known."""
     return next((p for p in PRESETS if re.search(p.pattern, name, re.IGNORECASE)), None)

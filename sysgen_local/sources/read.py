@@ -1,8 +1,8 @@
-"""Files to a stream of conversations and rejects. Nothing is read whole but a line or a record.
+"""Reads a file as a stream of conversations and rejects. At most one line or record is in memory.
 
-The order is that of the file, so that a reader taken up again can skip what it had. Content that
-is broken becomes a `Reject` with its line; only a file that cannot be opened, or of which it cannot
-be told what is meant, raises.
+The order is that of the file, so that a caller can skip what it has read before. Broken content
+becomes a `Reject` with its line number. Only a file that cannot be opened, or that is ambiguous,
+raises an error.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ Say = Callable[[str], None]
 def read(
     source: Source, *, skip_system: bool = False, say: Say = lambda line: None
 ) -> Iterator[Conversation | Reject]:
-    """Every record of the source, in order: usable, or rejected with its reason. With
-    `skip_system` those that come with a system message are rejected too. `say` is told which of
-    several splits is read.
+    """Yields every record of the source in order: a conversation, or a reject with its reason. With
+    `skip_system`, rows with a system message are rejected too. `say` is called with a sentence
+    about which of several splits is read.
 
-    Raises UsageError for a file that cannot be opened, and for one with several splits of which
-    none is `train` or asked for.
+    Raises UsageError for a file that cannot be opened, and for one with several splits where none
+    is `train` or was asked for.
     """
     try:
         for record in _records(source, say):
@@ -56,17 +56,17 @@ def read(
 
 def _records(source: Source, say: Say) -> Iterator[Record | Reject]:
     path = Path(source.file)
-    form, packed = form_of(path.name)
+    form, compression = form_of(path.name)
     if form == "parquet":
         yield from tables.parquet(path)
     elif form == "arrow":
         yield from tables.arrow(path)
     elif form in ("csv", "tsv"):
-        with open_text(path, packed, source.encoding) as stream:
+        with open_text(path, compression, source.encoding) as stream:
             yield from separated.rows(stream, "," if form == "csv" else "\t")
     else:
         yield from json_text.rows(
-            lambda: open_text(path, packed, source.encoding),
+            lambda: open_text(path, compression, source.encoding),
             by_line=form == "jsonl",
             mapping=source.mapping,
             split=source.split,

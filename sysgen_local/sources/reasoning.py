@@ -1,35 +1,35 @@
-"""Thoughts apart from answers: in keys of their own, in parts of a content, or before an answer."""
+"""Separates thoughts from answers: in their own keys, in content parts, or before an answer."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 
-from sysgen_local.core.thoughts import spoken
+from sysgen_local.core.thoughts import parse_reply
 
 KEYS = ("reasoning_content", "reasoning", "thinking", "thought", "thoughts", "complex_cot")
-"""Keys that hold the thought before an answer."""
+"""Keys with the thought before an answer."""
 
 PARTS = {"thinking": "thinking", "reasoning": "reasoning", "redacted_thinking": "data"}
-"""Type of a content part -> the key of its text."""
+"""Type of a content part with a thought -> the key of its text."""
 
 _BLANK = " \t\r\n"
 
 _HINT = re.compile(
     r"<|\[/?[A-Z_]*THINK|\A\s*(?:(?i:analysis|commentary)|assistant to=|to=self|Here )"
 )
-"""What no marked thought is without: most answers are seen to have none at once."""
+"""Every marked thought matches it. It is a quick test, because most answers have no thought."""
 
 _TALK = re.compile(r"\s*(?:<[\w:.-]+>|\[[A-Z_]+\]) [a-z]")
-"""A text that speaks of a mark: `<think> is a tag`."""
+"""A text about a tag, and no thought: `<think> is a tag`."""
 
 
 def split(text: str) -> tuple[str, str]:
-    """(thought, answer) of what an assistant wrote. A thought that never ends is all there is, and
-    one whose opening stands in a template (`... </think> answer`) is one too."""
+    """(thought, answer) of an assistant's text. Where a thought does not end, the answer is empty.
+    A thought may lack its opening tag, if that was in the chat template (`... </think> answer`)."""
     if not _HINT.search(text):
         return "", text
-    found = spoken(text)
+    found = parse_reply(text)
     if found.answer == text or (found.open and _TALK.match(text)):
         return "", text
     if found.open:
@@ -40,7 +40,7 @@ def split(text: str) -> tuple[str, str]:
 
 
 def of(value: object) -> str:
-    """The thought that a key holds: a text, a list of its steps, or an object around it."""
+    """The thought in a value: a text, a list of steps, or an object around it."""
     if isinstance(value, str):
         return value
     if isinstance(value, Mapping):
@@ -51,5 +51,5 @@ def of(value: object) -> str:
 
 
 def joined(*thoughts: str) -> str:
-    """Several thoughts before one answer, as one."""
+    """Several thoughts as one text."""
     return "\n\n".join(filter(None, thoughts))

@@ -1,4 +1,4 @@
-"""Why a row cannot be used."""
+"""The reasons why a row cannot be used."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ REASONS = {
     "has_system": "it comes with a system message (--existing-system skip)",
     "bad_order": "turns do not go from user to assistant and back",
 }
-"""Reason of a reject -> what it says to a reader."""
+"""Reason of a reject -> its explanation for the user."""
 
 
 class UnusableError(Exception):
-    """A row that cannot be used: a reason of `REASONS`, and what it is in this row."""
+    """A row cannot be used. `reason` is a key of `REASONS`, `detail` says what is wrong in this
+    row."""
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(reason, detail)

@@ -1,9 +1,9 @@
-"""The shapes SFT rows come in, found out from their keys. One row in, a conversation or the reason
-why not out. Pure: knows nothing of files.
+"""Converts a row of an SFT dataset to a conversation, or to a reject with its reason. The shape of
+the row is found by its keys. It does no file access.
 
-Text is data and is kept byte for byte; what is looked at is whether it is there, is text, and
-stands in order. `FORMS` are tried one after the other; what each of them is made of stands in
-`messages` (lists of turns) and `pairs` (a question and an answer).
+Texts are kept byte for byte. It is only checked that they are there, are text, and are in order.
+`FORMS` are tried in their order. Lists of turns are converted by `messages`, and pairs of question
+and answer by `pairs`.
 """
 
 from __future__ import annotations
@@ -15,35 +15,35 @@ from sysgen_local.core.errors import UsageError
 from sysgen_local.core.records import Conversation, Reject
 from sysgen_local.sources import messages, order, pairs, tools
 from sysgen_local.sources.keys import Row, absent, first, kind, listed, named
-from sysgen_local.sources.messages import Said
+from sysgen_local.sources.messages import SourceMessage
 from sysgen_local.sources.reasons import UnusableError
-from sysgen_local.sources.texts import decoded, shown
+from sysgen_local.sources.texts import as_text, decoded
 
 _LISTS = ("messages", "conversations", "conversation", "dialogue", "chat")
 _MORE_LISTS = ("dialog", "turns", "utterances", "data", "chosen")
-"""Keys that hold turns in some data sets and something else in others."""
+"""Keys that have turns in some datasets and other values in others."""
 _EMPTY = ("no_instruction", "no_answer")
 _SYSTEMS = ("system", "system_prompt", "system_message")
 
 FIELDS = ("instruction", "answer", "input", "context", "choices", "history", "reasoning", "system",
           "messages", "tools")  # fmt: skip
-"""What `--map` can name a key for."""
+"""The names that `--map` can map to a key."""
 
 
 class Found(NamedTuple):
-    """What a row says, before it is looked at whether it stands in order. `row` is where its
-    system message and tools stand; `result` is the bare result beside a worked answer."""
+    """The messages of a row, before `order` checks their sequence. `row` has the system message and
+    the tools. `result` is the bare result beside a worked answer."""
 
-    said: list[Said]
+    messages: list[SourceMessage]
     row: Row
     result: str | None = None
 
 
 class Form(NamedTuple):
-    """A form of rows. `read` gives None where a row is not of it, and raises UnusableError where
-    it is and cannot be used."""
+    """A form of rows. `description` is for the user. `read` returns None where a row does not have
+    this form, and raises UnusableError where it has and cannot be used."""
 
-    looks: str
+    description: str
     read: Callable[[Row], Found | None]
 
 
@@ -62,20 +62,20 @@ def _turns(row: Row, keys: Sequence[str] = _LISTS) -> Found | None:
         if absent(value):
             continue
         if isinstance(value, list | tuple) and (keys is _LISTS or messages.is_list(value)):
-            return Found(_answered(messages.of_list(value), row), row)
+            return Found(_with_answer(messages.of_list(value), row), row)
     return None
 
 
-def _answered(said: list[Said], row: Row) -> list[Said]:
-    """The turns, with the answer that stands apart from them where they end with the user."""
-    if said and said[-1].role == "user":
+def _with_answer(turns: list[SourceMessage], row: Row) -> list[SourceMessage]:
+    """The turns; where they end with the user, with the answer that the row has in another key."""
+    if turns and turns[-1].role == "user":
         for key in ("chosen", "completion"):
             value = decoded(row.get(key))
             value = [value] if isinstance(value, Mapping) else value
             if isinstance(value, list | tuple) and messages.is_list(value):
                 more = messages.of_list(value)
-                return [*said, *more] if more and more[0].role != "user" else said
-    return said
+                return [*turns, *more] if more and more[0].role != "user" else turns
+    return turns
 
 
 def _more_turns(row: Row) -> Found | None:
@@ -100,12 +100,12 @@ FORMS: tuple[Form, ...] = (
     ),
     Form("lists of turns under dialog, turns, data, chosen", _more_turns),
 )
-"""The commonest first."""
+"""The most frequent first."""
 
 
 def explain_shapes() -> str:
-    """What is understood, in one line."""
-    return "; ".join(form.looks for form in FORMS)
+    """The known shapes, in one line for a message."""
+    return "; ".join(form.description for form in FORMS)
 
 
 def parse_map(text: str) -> dict[str, str]:
@@ -128,19 +128,19 @@ def parse_map(text: str) -> dict[str, str]:
 def shape(
     row: object, line: int, mapping: Mapping[str, str] | None = None
 ) -> Conversation | Reject:
-    """The row as a conversation, or why it is none. Never raises, whatever the row."""
+    """The row as a conversation, or a reject. It never raises."""
     try:
         return convert(row, line, mapping)
     except UnusableError as reject:
         return Reject(line, reject.reason, reject.detail)
     except RecursionError:
         return Reject(line, "not_text", "it is nested too deeply")
-    except Exception as error:  # a fault of ours, which must not cost the other rows
+    except Exception as error:  # a bug of ours must not stop the other rows
         return Reject(line, "unknown_shape", f"{type(error).__name__}: {error}"[:200])
 
 
 def convert(row: object, line: int, mapping: Mapping[str, str] | None = None) -> Conversation:
-    """The row as a conversation. Raises UnusableError where it is none."""
+    """The row as a conversation. Raises UnusableError where it cannot be used."""
     if isinstance(row, list | tuple) and row and not mapping:
         row = _bare(row)
     if not isinstance(row, Mapping):
@@ -149,14 +149,14 @@ def convert(row: object, line: int, mapping: Mapping[str, str] | None = None) ->
     if any(there.get(key) for key in messages.MEDIA):
         raise UnusableError("not_text", "it comes with images or sound")
     found = _mapped(row, there, mapping) if mapping else _found(row, there)
-    system, turns, repairs = order.ordered(found.said, _system(found.row))
+    system, turns, repairs = order.ordered(found.messages, _system(found.row))
     defined = tools.definitions(found.row)
     return Conversation(turns, line, system, defined, found.result, repairs)
 
 
 def _bare(row: Sequence[Any]) -> object:
-    """A row that is a list as one with keys: of turns, of a question and its answer, or of several
-    such pairs. Any other stays as it is."""
+    """A row that is a list, as a row with keys. The list has turns, a question and its answer, or
+    several such pairs. Any other list stays as it is."""
     if isinstance(row[0], Mapping):
         return {"messages": row} if messages.is_list(row) else row
     if _is_pair(row):
@@ -168,7 +168,7 @@ def _bare(row: Sequence[Any]) -> object:
 
 
 def _is_pair(value: object) -> bool:
-    """Whether these are two texts, of which one may be missing."""
+    """Whether the value is two texts, of which one may be null."""
     if not isinstance(value, list | tuple) or len(value) != 2:
         return False
     return all(of is None or isinstance(of, str) for of in value) and any(
@@ -191,8 +191,8 @@ def _found(row: Row, there: Row) -> Found:
 
 
 def _need_text(row: Row, there: Row) -> None:
-    """Raises UnusableError where the key of a question or an answer is there, and nothing under
-    it."""
+    """Raises UnusableError where the key of a question or an answer is there, but its value is
+    empty."""
     empty = {str(key).strip().lower() for key in row}.difference(there)
     answer, asked = first(empty, pairs.ANSWERS), first(empty, pairs.ASKS)
     if answer and (not asked or first(there, pairs.ASKS)):
@@ -202,7 +202,7 @@ def _need_text(row: Row, there: Row) -> None:
 
 
 def _mapped(row: Row, there: Row, mapping: Mapping[str, str]) -> Found:
-    """The row under the names that `--map` gives its keys."""
+    """The messages of a row whose keys `--map` names."""
     given: dict[str, Any] = {}
     for field in FIELDS:
         if field in mapping:
@@ -218,20 +218,20 @@ def _mapped(row: Row, there: Row, mapping: Mapping[str, str]) -> Found:
     if "tools" not in mapping:
         given |= {key: there[key] for key in ("tools", "functions") if key in there}
     if "messages" not in mapping:
-        said, result = pairs.pair(given, "instruction", "answer")
-        return Found(said, given, result)
+        turns, result = pairs.pair(given, "instruction", "answer")
+        return Found(turns, given, result)
     found = _turns(given)
     if found is None:
         what = kind(decoded(given["messages"]))
         raise UnusableError("not_text", f"{mapping['messages']} is a {what}, no list of turns")
     extras = pairs.context(given)
     if "input" in given:
-        extras.append(shown(given["input"], mapping["input"]))
-    return found._replace(said=pairs.beside(found.said, extras, last=False))
+        extras.append(as_text(given["input"], mapping["input"]))
+    return found._replace(messages=pairs.beside(found.messages, extras, last=False))
 
 
 def _picked(row: Row, there: Row, key: str) -> tuple[bool, Any]:
-    """Whether the row has this key, which may lead into objects (a.b), and what is there."""
+    """(whether the row has this key, its value). The key may be a path into objects: a.b."""
     for names, of in ((row, key), (there, key.lower())):
         if of in names:
             return True, names[of]
@@ -249,6 +249,6 @@ def _system(row: Row) -> str | None:
         if key in row:
             value = row[key]
             if isinstance(value, list | tuple | Mapping):
-                return messages.spoken(value) or shown(value, key)
-            return shown(value, key)
+                return messages.text_of_parts(value) or as_text(value, key)
+            return as_text(value, key)
     return None

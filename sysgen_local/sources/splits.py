@@ -1,4 +1,4 @@
-"""Names of splits: in the names of files and of the parts of a file."""
+"""Names of splits (train, test, ...) in the names of files and of the parts of a file."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _ANY = _within(tuple(word for words in _ALIKE for word in words))
 
 
 def named(name: str) -> str | None:
-    """The split that a name speaks of: `data/train-00000.parquet` is of `train`."""
+    """The split in a name: `train` for `data/train-00000.parquet`. None where there is none."""
     found = _ANY.findall(name)
     return found[-1].lower() if found else None
 
@@ -30,7 +30,7 @@ def is_train(name: str) -> bool:
 
 
 def asked_for(name: str, split: str) -> bool:
-    """Whether the name is of this split; `val` asks for `validation`."""
+    """Whether the name is one of this split. `val` also means `validation`."""
     words = next((words for words in _ALIKE if split.lower() in words), (split,))
     return _within(words).search(name) is not None
 
@@ -38,11 +38,12 @@ def asked_for(name: str, split: str) -> bool:
 def take(
     names: Sequence[str], split: str | None, where: str, say: Callable[[str], None], *, others: bool
 ) -> list[str]:
-    """The names of the split that was asked for, else of `train`; `say` is told what is left out.
-    `others`: names of no split go with `train`, and all are read where there is no `train`.
+    """The names that belong to `split`, or to `train` where `split` is None. `say` is called with a
+    sentence about what is left out. `others`: names without a split are read together with
+    `train`, and all names are read where there is no `train`.
 
     Raises UsageError where there is no such split, and, unless `others`, where there are several
-    and no `train`.
+    splits and no `train`.
     """
     found = {name: named(name) for name in names}
     there = sorted({of for of in found.values() if of})

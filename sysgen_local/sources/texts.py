@@ -1,4 +1,4 @@
-"""Values to text: what is text in itself, what is text inside text, and what is none."""
+"""Converts values to text, and text that holds JSON or Python literals to values."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from sysgen_local.sources.keys import kind
 from sysgen_local.sources.reasons import UnusableError
 
 _LONGEST_LITERAL = 1_000_000
-"""Characters of Python source that are read as a value: reading takes some 200 bytes for each."""
+"""The most characters of Python source that are parsed: it takes some 200 bytes for each."""
 
 _NO_COMMA = re.compile(r"([}\]])\s*\n\s*(?=[{\[])")
-"""Between the members of an array as NumPy prints it. Texts in it have no line ends of their own:
-they are written \\n there."""
+"""The gap between objects in an array as NumPy prints it. Strings in it have no line ends: NumPy
+writes them as \\n."""
 
 _BESIDE = re.compile(r"""['"]\s+[rb]?['"]""")
 
 
 def scalar(value: object, where: str) -> str | None:
-    """What is text in itself: text, dates, times, decimals, bytes that are UTF-8. None where it
-    is none of these."""
+    """The text of a string, date, time, decimal, UUID, or UTF-8 bytes; None for any other value.
+    Raises UnusableError for bytes that are not UTF-8."""
     if isinstance(value, str):
         return value
     if isinstance(value, date | time):  # datetimes are dates
@@ -47,24 +47,24 @@ def scalar(value: object, where: str) -> str | None:
 
 
 def text(value: object, where: str) -> str:
-    """Text that somebody says. UnusableError for what is none."""
+    """The text of a message. Raises UnusableError for a value that is no text."""
     if type(value) is str:
         return value
-    said = scalar(value, where)
-    if said is None:
+    found = scalar(value, where)
+    if found is None:
         raise UnusableError("not_text", f"{where} is a {kind(value)}")
-    return said
+    return found
 
 
-def shown(value: object, where: str) -> str:
-    """Any value as it is shown to a reader: texts as they are, lists and objects as JSON."""
-    said = scalar(value, where)
-    return dumped(value) if said is None else said
+def as_text(value: object, where: str) -> str:
+    """Any value as text: texts as they are, lists and objects as JSON."""
+    found = scalar(value, where)
+    return dumped(value) if found is None else found
 
 
 def decoded(value: object) -> Any:
-    """The list or object that a text holds, as JSON or as Python writes it; else the value as it
-    came."""
+    """The list or object that a text holds as JSON or as a Python literal; else the value
+    itself."""
     if not isinstance(value, str):
         return value
     head = value.lstrip("\ufeff \t\r\n")
@@ -83,24 +83,24 @@ def _array(source: str) -> Any:
 
 
 def literal(source: str) -> Any:
-    """The list or object that Python source holds, as pandas and NumPy write it: with `nan`,
-    dates and arrays, and without commas between the members of an array. None where it is none."""
+    """The list or object of a Python literal as pandas and NumPy write it: with `nan`, dates and
+    arrays, and without commas between the items of an array. None where it is none."""
     if len(source) > _LONGEST_LITERAL:
         return None
-    source = _parted(_NO_COMMA.sub(r"\1, ", source.strip()))
+    source = _with_commas(_NO_COMMA.sub(r"\1, ", source.strip()))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", SyntaxWarning)
             tree = ast.parse(source, mode="eval")
-        found = ast.literal_eval(_Plain().visit(tree))
+        found = ast.literal_eval(_ToLiteral().visit(tree))
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         return None
     return found if isinstance(found, list | tuple | dict) else None
 
 
-def _parted(source: str) -> str:
-    """The source with commas between texts that stand beside each other, as NumPy prints them:
-    Python would join them."""
+def _with_commas(source: str) -> str:
+    """The source with commas between adjacent strings. NumPy prints them without commas, and Python
+    would join them."""
     if not _BESIDE.search(source):
         return source
     marks, before = [0], None
@@ -120,16 +120,16 @@ def _parted(source: str) -> str:
     return ", ".join(source[a:b] for a, b in zip(marks, [*marks[1:], len(source)], strict=True))
 
 
-class _Plain(ast.NodeTransformer):
-    """Names and calls that stand for a value become that value."""
+class _ToLiteral(ast.NodeTransformer):
+    """Replaces names and calls that mean a value by that value."""
 
     def visit_Name(self, node: ast.Name) -> ast.expr:
         values = {"nan": None, "NaN": None, "NaT": None, "null": None, "true": True, "false": False}
         return ast.Constant(values[node.id]) if node.id in values else node
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
-        """`array([...], dtype=object)` is its list, `Timestamp('...')` its text, and
-        `datetime.date(2024, 5, 1)` the numbers with dashes."""
+        """`array([...], dtype=object)` becomes the list, `Timestamp('...')` the text, and
+        `datetime.date(2024, 5, 1)` the text of the date."""
         name = node.func.attr if isinstance(node.func, ast.Attribute) else ""
         name = node.func.id if isinstance(node.func, ast.Name) else name
         if name in ("array", "Timestamp", "Decimal", "UUID") and node.args:
@@ -143,7 +143,7 @@ class _Plain(ast.NodeTransformer):
 
 
 def dumped(value: object) -> str:
-    """A value as JSON text, without what is not there."""
+    """The value as JSON text, without null members."""
     return json.dumps(plain(value), ensure_ascii=False)
 
 
@@ -151,8 +151,8 @@ _NOTHING = object()
 
 
 def plain(value: object) -> Any:
-    """The value as JSON knows it. Members that are null are left out of objects, and so are
-    objects all of whose members are; dates are text, decimals numbers, NaN and infinity null."""
+    """The value in JSON's types. Null members of objects are removed, and so are members whose
+    objects have null members only. Dates become text, decimals numbers, NaN and infinity null."""
     found = _plain(value)
     return None if found is _NOTHING else found
 
@@ -173,7 +173,7 @@ def _plain(value: object) -> Any:
     if isinstance(value, list | tuple | set | frozenset):
         return [plain(of) for of in value]
     try:
-        said = scalar(value, "it")
+        text_ = scalar(value, "it")
     except UnusableError:  # bytes
-        said = bytes(value).hex()  # type: ignore[call-overload]
-    return str(value) if said is None else said
+        text_ = bytes(value).hex()  # type: ignore[call-overload]
+    return str(value) if text_ is None else text_

@@ -1,27 +1,24 @@
-"""One DuckDB file that holds a run: what came in, what each phase made of it, what came out.
+"""The store of a run: one DuckDB file with the input, the results of each phase, and the output.
 
-Every SQL statement of the project lives in this package; it knows no model and no command line.
+All SQL of the project is in this package. It depends on no model and no command line.
 """
 
 from sysgen_local.store.copying import (
-    CHECKED_FORMATS,
-    FORMATS,
     IMPORTED,
-    OUTSIDE,
     VARIANTS,
-    Format,
-    Part,
+    LineageEntry,
     Selection,
     Variant,
 )
 from sysgen_local.store.counts import Counts, PhaseCounts
 from sysgen_local.store.file import LockedError
 from sysgen_local.store.forgetting import Losses
-from sysgen_local.store.intake import Again, GrownError
+from sysgen_local.store.intake import GrownError, Reread
 from sysgen_local.store.journal import Recipe, Run
-from sysgen_local.store.judging import Judged, Judging, Pair
+from sysgen_local.store.judging import Judged, JudgeQueue, Pair
+from sysgen_local.store.layouts import CHECKED_FORMATS, FORMATS, OUTSIDE, Format
 from sysgen_local.store.reviews import Decision, Review, Version
-from sysgen_local.store.rows import Choice, State
+from sysgen_local.store.rows import RowQuery, State
 from sysgen_local.store.store import Origin, Store
 
 __all__ = [
@@ -30,22 +27,22 @@ __all__ = [
     "IMPORTED",
     "OUTSIDE",
     "VARIANTS",
-    "Again",
-    "Choice",
     "Counts",
     "Decision",
     "Format",
     "GrownError",
+    "JudgeQueue",
     "Judged",
-    "Judging",
+    "LineageEntry",
     "LockedError",
     "Losses",
     "Origin",
     "Pair",
-    "Part",
     "PhaseCounts",
     "Recipe",
+    "Reread",
     "Review",
+    "RowQuery",
     "Run",
     "Selection",
     "State",

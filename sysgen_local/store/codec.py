@@ -1,7 +1,7 @@
-"""Records to table columns and back: the order and types of columns, but no statement.
+"""Converts records to table columns and back. It defines the order and the types of the columns.
 
-A tuple of records (turns, phrases, ...) is a STRUCT[] column. On the way in it travels as one
-list for each field, which DuckDB converts two to three times as fast as dicts.
+A tuple of records (turns, phrases, ...) is a STRUCT[] column. It is inserted as one list for each
+field, because DuckDB converts these two to three times as fast as dicts.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from sysgen_local.core.records import (
 
 Values = tuple[Any, ...]
 Columns = Mapping[str, str | type]
-"""Column -> its SQL type, or the record that a STRUCT[] column is made of."""
+"""Column -> its SQL type, or the record type of a STRUCT[] column."""
 
 _COST = {"tokens_in": "BIGINT", "tokens_out": "BIGINT", "seconds": "DOUBLE"}
 CONVERSATION: Columns = {
@@ -48,7 +48,8 @@ RESULT: dict[Phase, Columns] = {
         "obeys": "DOUBLE", "tries": "INTEGER", "dropped": "VARCHAR", **_COST,
     },
 }  # fmt: skip
-"""Columns of each phase's table between `row` and `at`, as `encode` and `decode` order them."""
+"""The columns of each phase's table between `row` and `at`, in the order of `encode` and
+`decode`."""
 
 
 _LISTS: dict[Any, str] = {
@@ -57,19 +58,19 @@ _LISTS: dict[Any, str] = {
 
 
 def buffer(columns: Columns) -> dict[str, str]:
-    """The columns as they travel: one list a field for STRUCT[] columns. Name -> SQL type."""
-    travelling: dict[str, str] = {}
+    """The columns as they are inserted: name -> SQL type. A STRUCT[] column is one list a field."""
+    inserted: dict[str, str] = {}
     for name, of in columns.items():
         if isinstance(of, str):
-            travelling[name] = of
+            inserted[name] = of
         else:
             for field, kind in get_type_hints(of).items():
-                travelling[f"{name}_{field}"] = _LISTS.get(kind, "VARCHAR[]")
-    return travelling
+                inserted[f"{name}_{field}"] = _LISTS.get(kind, "VARCHAR[]")
+    return inserted
 
 
-def arrival(columns: Columns) -> list[str]:
-    """For each column the SQL expression that puts it together from those of `buffer`."""
+def expressions(columns: Columns) -> list[str]:
+    """For each column, the SQL expression that builds it from the columns of `buffer`."""
     return [
         f'"{name}"' if isinstance(of, str) else _zipped(name, of) for name, of in columns.items()
     ]
@@ -91,7 +92,7 @@ def _zipped(name: str, of: type[Any]) -> str:
 
 
 def encode(phase: Phase, result: Result) -> Values:
-    """The values for `buffer(RESULT[phase])`; TypeError where the result is another phase's."""
+    """The values for `buffer(RESULT[phase])`. Raises TypeError for a result of another phase."""
     match phase, result:
         case "generate", Generated(phrases, dropped, raw, cost):
             return *_lists(Phrase, phrases), dropped, raw, *_spent(cost)
@@ -114,7 +115,7 @@ def encode_conversation(of: Conversation) -> Values:
 
 
 def decode(phase: Phase, values: Sequence[Any]) -> Result:
-    """The record whose values for `RESULT[phase]` these are."""
+    """The record of these values, which are ordered as `RESULT[phase]`."""
     return _DECODE[phase](*values)
 
 
@@ -126,15 +127,15 @@ def decode_conversation(
     result: str | None,
     repairs: list[Any],
 ) -> Conversation:
-    """The record whose values for `CONVERSATION` these are."""
-    mended = _records(Repair, repairs)
-    return Conversation(_records(Turn, turns), line, system, tools, result, mended)
+    """The record of these values, which are ordered as `CONVERSATION`."""
+    repaired = _records(Repair, repairs)
+    return Conversation(_records(Turn, turns), line, system, tools, result, repaired)
 
 
 def clean(value: Any) -> Any:
-    """The value with every text in it valid Unicode: lone surrogates become U+FFFD.
+    """The value with valid Unicode in all its texts: lone surrogates become U+FFFD.
 
-    JSON may escape half a surrogate pair, which Python keeps and no UTF-8 can hold.
+    JSON may escape half of a surrogate pair. Python keeps it, but UTF-8 cannot hold it.
     """
     match value:
         case str():
@@ -147,8 +148,8 @@ def clean(value: Any) -> Any:
 
 
 def _lists(kind: type[Any], items: Sequence[Any]) -> list[list[object] | None]:
-    """One list for each field of these named tuples. None, which travels for nothing, where there
-    are no items, and where all are the field's default, which is ""."""
+    """One list for each field of these named tuples. None where there are no items, or where all
+    have the field's default (""): None takes next to no time to insert."""
     if not items:
         return [None] * len(kind._fields)
     most = len(kind._fields) - len(kind._field_defaults)

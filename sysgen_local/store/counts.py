@@ -1,7 +1,7 @@
-"""What a store holds, in numbers that add up: input = final + dropped + rejected + pending.
+"""Counts of a store: input = final + dropped + rejected + pending.
 
-Pending is counted phase by phase: the rows that the phase before let through and this one has
-not done. Costs: tokens as the model counts them, seconds of model time.
+Pending rows are counted for each phase: rows that the phase before passed and this phase has not
+done. Costs are tokens of the model's tokenizer and seconds of model time.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ SUMS = ("input", "final", "dropped", "rejected", "pending")
 
 @dataclass(frozen=True, slots=True)
 class PhaseCounts:
-    """One phase. `dropped` is reason -> rows, most frequent first."""
+    """Counts of one phase. `dropped` is reason -> rows, the most frequent first."""
 
     done: int
     dropped: Mapping[str, int]
@@ -29,14 +29,14 @@ class PhaseCounts:
 
     @property
     def kept(self) -> int:
-        """Rows the phase let through."""
+        """Rows that the phase passed."""
         return self.done - sum(self.dropped.values())
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """The whole store. `rejects` is reason -> records, most frequent first; `phases` has `check`
-    only where the store's answers are checked."""
+    """Counts of the whole store. `rejects` is reason -> records, the most frequent first. `phases`
+    has `check` only where the store's answers are checked."""
 
     rejects: Mapping[str, int]
     phases: Mapping[Phase, PhaseCounts]
@@ -53,7 +53,7 @@ class Counts:
 
     @property
     def dropped(self) -> int:
-        """Rows that ended in some phase."""
+        """Rows that a phase dropped."""
         return sum(sum(phase.dropped.values()) for phase in self.phases.values())
 
     @property
@@ -63,8 +63,12 @@ class Counts:
 
     @property
     def pending(self) -> int:
-        """Rows that some phase has still to do."""
+        """Rows that are due for a phase."""
         return sum(phase.pending for phase in self.phases.values())
+
+    def __str__(self) -> str:
+        parts = [f"{n:,} {name}" for name, n in self.rows().items() if name != "input"]
+        return f"{self.input:,} rows: {', '.join(parts)}"
 
     def rows(self) -> dict[str, int]:
         """The five sums by name, as `sysgen stats --json` gives them."""
@@ -72,7 +76,7 @@ class Counts:
 
 
 def count(db: Database) -> Counts:
-    """Count everything but tags and datasets: 50 ms at 600,000 rows."""
+    """The counts by phase: 50 ms at 600,000 rows."""
     rejects = db.all(
         "SELECT reason, count(*) FROM rejects GROUP BY reason ORDER BY count(*) DESC, reason"
     )
@@ -85,13 +89,13 @@ def count(db: Database) -> Counts:
 
 
 def phases_of(db: Database) -> tuple[Phase, ...]:
-    """The phases a row passes before it is final: `check` only where answers are checked."""
+    """The phases of this store; `check` only where answers are checked."""
     [(checking,)] = db.all('SELECT "on" FROM checking')
     return PHASES if checking else PHASES[:-1]
 
 
 def stats(db: Database) -> dict[str, Any]:
-    """All of this module as data for JSON; it counts tags too: 3 s at 600,000 rows."""
+    """All counts of this module as data for JSON: 3 s at 600,000 rows."""
     counted = count(db)
     return {
         "rows": counted.rows(),
@@ -129,7 +133,7 @@ def _phase(db: Database, phase: Phase, coming: int) -> PhaseCounts:
 
 
 def existing_system(db: Database) -> dict[str, int]:
-    """Rows that came with a system message: all, and those whose own one was kept."""
+    """Rows that came with a system message: all of them, and those that kept it."""
     ((rows, kept),) = db.all(
         "SELECT count(*), count(*) FILTER (v.system = c.system AND len(v.verdicts) = 0) "
         'FROM conversations c LEFT JOIN verified v ON v."row" = c."row" WHERE c.system IS NOT NULL'
@@ -138,7 +142,7 @@ def existing_system(db: Database) -> dict[str, int]:
 
 
 def repairs(db: Database) -> dict[str, int]:
-    """Kind of repair -> rows that came so and were mended, most frequent first."""
+    """Kind of repair -> rows that were repaired so, the most frequent first."""
     return dict(
         db.all(
             "SELECT kind, count(*) FROM (SELECT unnest(list_distinct([r.kind FOR r IN repairs])) "
@@ -156,9 +160,9 @@ def reasoning(db: Database) -> int:
 
 
 def reviews(db: Database) -> dict[str, int]:
-    """Rows that a person accepted, rejected, or gave other phrases; `earlier` are decisions of
-    versions that the rows no longer are; `stale` rows to be released whose answers were written
-    under another system message than they now have."""
+    """Rows that a reviewer accepted, rejected, or edited. `earlier`: decisions about an earlier
+    version of the row. `stale`: rows to be exported whose answers were written under another system
+    message than the row has now."""
     ((accepted, rejected, edited, earlier),) = db.all(
         "SELECT count(*) FILTER (decision = 'accepted'), "
         "count(*) FILTER (decision = 'rejected'), count(phrases), count(earlier) FROM opinions"
@@ -177,8 +181,8 @@ def reviews(db: Database) -> dict[str, int]:
 
 
 def verdicts(db: Database) -> dict[str, dict[str, Any]]:
-    """Tag -> phrases judged good, bad and none, and how many of them have a probability of good
-    in each tenth of [0, 1] (`p_good`); "all" sums them up."""
+    """Tag -> numbers of phrases judged good, bad and none, and `p_good`: how many phrases have
+    their probability of good in each tenth of [0, 1]. "all" has the sums over all tags."""
     found = db.all(
         "SELECT v.tag, v.label, least(floor(v.good * 10), 9)::INTEGER, count(*) "
         "FROM (SELECT unnest(verdicts) AS v FROM verified) GROUP BY ALL"
@@ -194,13 +198,13 @@ def verdicts(db: Database) -> dict[str, dict[str, Any]]:
 
 
 def checks(db: Database) -> dict[str, Any]:
-    """What was looked at in the answers of rows that passed or failed the checks.
+    """Results of the checks, over all checked rows.
 
-    `kinds`: kind of check -> how many there were of the answers that were taken, and how many held
-    (p of a half or more); `faults`: why other answers were not taken -> how many; `tries`: number
-    of answers looked at -> rows; `agrees`: rows whose answers keep what the original had right, do
-    not, and that gave nothing to look at; `obeys`: mean over rows. `p_agrees`: answers by tenths of
-    the model's probability that they agree; `p_obeys`: rows by tenths of `obeys`.
+    `kinds`: kind of check -> how many were made of the accepted answers, and how many passed (p of
+    0.5 or more). `faults`: why answers were not accepted -> how many. `tries`: number of answers
+    that were checked -> rows. `agrees`: rows whose answers agree with the original, do not, and
+    could not be checked for it. `obeys`: the mean over rows. `p_agrees`: answers by tenths of the
+    model's probability that they agree. `p_obeys`: rows by tenths of `obeys`.
     """
     kinds = db.all(
         "SELECT k.kind, count(*), count(*) FILTER (k.p >= 0.5) "
@@ -231,7 +235,7 @@ def checks(db: Database) -> dict[str, Any]:
 
 
 def _tenths(db: Database, sql: str) -> list[int]:
-    """How many of these probabilities `p` lie in each tenth of [0, 1]."""
+    """How many of the query's probabilities `p` are in each tenth of [0, 1]."""
     found = dict(
         db.all(f"SELECT least(floor(p * 10), 9)::INTEGER, count(*) FROM ({sql}) GROUP BY ALL")
     )
@@ -248,8 +252,8 @@ _LENGTHS = {
 
 
 def lengths(db: Database) -> dict[str, dict[str, float | None]]:
-    """Of finished rows, in characters: mean, and the 10th, 50th and 90th percentile. `ratio` is
-    the new answer's length over the old one's."""
+    """Lengths in finished rows, in characters: mean, and 10th, 50th and 90th percentile. `ratio` is
+    the length of the new answer divided by that of the old one."""
     wanted = ", ".join(
         f"avg({of}), quantile_cont({of}, [0.1, 0.5, 0.9])" for of in _LENGTHS.values()
     )
@@ -263,8 +267,8 @@ def lengths(db: Database) -> dict[str, dict[str, float | None]]:
 
 
 def ratios(db: Database) -> list[tuple[float, int]]:
-    """Finished rows by the new answer's length over the old one's: (lower edge, rows) of bins 0.1
-    wide from 0 to 4, the last for all beyond."""
+    """Histogram of finished rows by the length of the new answer divided by that of the old one:
+    (lower edge, rows), bins 0.1 wide from 0 to 4. The last bin has all larger ratios too."""
     return db.all(
         "SELECT least(floor(len(new_answer) / len(old_answer) * 10), 40) / 10 AS edge, count(*) "
         "FROM journey WHERE state = 'final' AND len(old_answer) > 0 GROUP BY edge ORDER BY edge"
@@ -272,7 +276,7 @@ def ratios(db: Database) -> list[tuple[float, int]]:
 
 
 def tags_by_dataset(db: Database) -> list[tuple[str, str, float]]:
-    """(dataset, tag, share of the dataset's judged rows that have a good phrase under it)."""
+    """(dataset, tag, share of the dataset's judged rows that have a good phrase with that tag)."""
     return db.all(
         "WITH judged AS (SELECT dataset, tags FROM journey WHERE tags IS NOT NULL), "
         "sizes AS (SELECT dataset, count(*) AS rows FROM judged GROUP BY dataset) "
@@ -283,8 +287,8 @@ def tags_by_dataset(db: Database) -> list[tuple[str, str, float]]:
 
 
 def pace(db: Database, points: int) -> list[tuple[float, int, int]]:
-    """Speed over time, in at most so many points: hours of work done, rows finished up to there,
-    and tokens written. Pauses between runs are left out."""
+    """Progress over time, in at most `points` points: (hours of work, rows finished so far, tokens
+    written so far). Pauses of more than 10 minutes count as 10 minutes."""
     return db.all(
         """
         WITH done AS (
@@ -312,10 +316,8 @@ def pace(db: Database, points: int) -> list[tuple[float, int, int]]:
 
 
 def tags(db: Database) -> dict[str, dict[str, int]]:
-    """Rows that have each tag: as generated, after the filter, and judged good.
-
-    Canonical order; tags the model invented are counted together under "other".
-    """
+    """Tag -> rows that have it as generated, after the filter, and judged good, in the canonical
+    order of tags. Tags that the model invented are counted together as "other"."""
     steps = {
         "generated": "[p.tag FOR p IN phrases] AS tags FROM generated",
         "filtered": "[p.tag FOR p IN phrases] AS tags FROM filtered",
@@ -335,7 +337,7 @@ def tags(db: Database) -> dict[str, dict[str, int]]:
 
 
 def removed(db: Database) -> dict[str, int]:
-    """Reason -> phrases that the filter removed for it, most frequent first."""
+    """Reason -> phrases that the filter removed for it, the most frequent first."""
     return dict(
         db.all(
             "SELECT r.reason, count(*) FROM (SELECT unnest(removed) AS r FROM filtered) "
@@ -345,8 +347,9 @@ def removed(db: Database) -> dict[str, int]:
 
 
 def datasets(db: Database) -> dict[str, dict[str, Any]]:
-    """Per dataset (or file, where it has no dataset name): licence, the five sums, mean characters
-    of instruction and answer as they came, rows of several turns, and with a system message."""
+    """For each dataset (or file, where it has no dataset name): licence, the five sums, mean length
+    of the original instruction and answer in characters, rows of several turns, and rows that came
+    with a system message."""
     found = db.all(
         """
         WITH ended AS (

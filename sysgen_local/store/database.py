@@ -1,6 +1,6 @@
-"""The plumbing between statements and DuckDB: queries, transactions, and bulk inserts.
+"""Access to DuckDB: queries, transactions, and bulk inserts.
 
-Every result is read to its end, because DuckDB holds the connection while one is half read.
+Every result is read completely, because a half-read result blocks the connection.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ if TYPE_CHECKING:
 
 
 class Database:
-    """An open file of ours; not for more than one thread at a time."""
+    """An open database file. Use it from one thread at a time."""
 
     def __init__(self, con: DuckDBPyConnection, path: Path) -> None:
         self.con = con
         self.path = path
 
     def all(self, sql: str, *values: object) -> list[Any]:
-        """Every row of a query. Raises SysgenError where the file is damaged."""
+        """All rows of a query. Raises SysgenError where the file is damaged."""
         import duckdb
 
         try:
             with _interruptible():
                 return self.con.execute(sql, values).fetchall()
         except duckdb.Error as error:
-            if not _is_the_files(error):
+            if not _is_file_error(error):
                 raise
             raise SysgenError(
                 f"{self.path} cannot be read: {first_line(error)}",
@@ -45,22 +45,23 @@ class Database:
         return [number for number, *_ in self.all(sql, *values)]
 
     def do(self, sql: str, *values: object) -> None:
-        """Run a statement that writes."""
+        """Runs a statement that writes."""
         with _interruptible():
             self.con.execute(sql, codec.clean(values))
 
     def append(self, table: str, columns: codec.Columns, rows: Sequence[codec.Values]) -> None:
-        """Insert many rows of values for `codec.buffer(columns)`, within a transaction.
+        """Inserts many rows of values for `codec.buffer(columns)`, within a transaction.
 
-        DuckDB's appender: 20 to 30 us a row of 1,800 characters in batches of 5,000. Lists of
-        parameters, unnested, took 1.6 times as long, VALUES 7 times, executemany 30 times.
+        It uses DuckDB's appender, which takes 20 to 30 us for a row of 1,800 characters in batches
+        of 5,000. Unnested lists as parameters took 1.6 times as long, VALUES 7 times, and
+        executemany 30 times.
         """
         import duckdb
 
         if not rows:
             return
         names = ", ".join(f'"{name}"' for name in columns)
-        values = ", ".join(codec.arrival(columns))
+        values = ", ".join(codec.expressions(columns))
         appender = self.con.query_appender(
             f"INSERT INTO {table} ({names}) SELECT {values} FROM appender_data",
             codec.buffer(columns),
@@ -79,9 +80,9 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All that is written inside, or on an error nothing.
+        """Commits what is written in its `with` block; on an error it rolls all of it back.
 
-        Raises ValueError where a row is there already, SysgenError where the disk fails.
+        Raises ValueError where a row is there already, and SysgenError where the disk fails.
         """
         import duckdb
 
@@ -93,14 +94,14 @@ class Database:
                 with _interruptible():
                     self.con.commit()
             except BaseException:
-                # Interrupted on its way in or out, it may not be open at all.
+                # After an interrupt in begin or commit, no transaction may be open.
                 with suppress(duckdb.TransactionException):
                     self.con.rollback()
                 raise
         except duckdb.ConstraintException as error:
             raise ValueError(f"already in the store: {first_line(error)}") from error
         except duckdb.Error as error:
-            if not _is_the_files(error):
+            if not _is_file_error(error):
                 raise
             raise SysgenError(
                 f"{self.path} could not be written: {first_line(error)}",
@@ -108,8 +109,8 @@ class Database:
             ) from error
 
 
-def _is_the_files(error: Exception) -> bool:
-    """Whether the disk or the file is at fault, not the statement."""
+def _is_file_error(error: Exception) -> bool:
+    """Whether the cause is the disk or the file, and not the statement."""
     import duckdb
 
     at_fault = (duckdb.OperationalError, duckdb.InternalError, duckdb.FatalException)
@@ -118,7 +119,7 @@ def _is_the_files(error: Exception) -> bool:
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Ctrl-C as Python knows it; DuckDB turns one that comes while it works into its own error."""
+    """Raises KeyboardInterrupt for Ctrl-C during a query, in place of DuckDB's own error."""
     import duckdb
 
     try:

@@ -1,8 +1,11 @@
-"""What models answered to benchmarks and what judges said of it: one DuckDB file for many.
+"""Answers of models to benchmarks, and the verdicts of judges: one DuckDB file for many runs.
 
-A *sitting* is one model answering one benchmark under one recipe; a *marking* is one judge's
-verdicts on a sitting. Both are found by the fingerprint of their recipe, so that other benchmarks,
-models, judges and options stand beside each other and never mix.
+An *answer run* is one model that answers one benchmark under one recipe. A *grading run* is one
+judge that grades an answer run. Each is found by the fingerprint of its recipe, so runs with other
+benchmarks, models, judges or options are kept apart in the same file.
+
+The tables have older names, which stay so that existing files open: `sittings` holds answer runs,
+`markings` holds grading runs, and a verdict's grades are its `marks`.
 """
 
 from __future__ import annotations
@@ -14,11 +17,11 @@ from types import TracebackType
 from typing import Any, Self
 
 from sysgen_local.core.records import Cost
-from sysgen_local.store import adopted
+from sysgen_local.store import fingerprints
 from sysgen_local.store.codec import Columns
 from sysgen_local.store.database import Database
 from sysgen_local.store.file import connect
-from sysgen_local.store.schema import Layout, now
+from sysgen_local.store.schema import Schema, now
 
 _COST = "tokens_in BIGINT NOT NULL, tokens_out BIGINT NOT NULL, seconds DOUBLE NOT NULL"
 _FIRST = f"""
@@ -53,7 +56,7 @@ CREATE TABLE comparisons (
 );
 CREATE VIEW meta AS SELECT max(number) AS schema_version FROM migrations;
 """
-LAYOUT = Layout(
+SCHEMA = Schema(
     (("first tables", _FIRST),),
     frozenset({"migrations", "sittings", "markings", "verdicts"}),
     "evaluate sysbench FILE --model NAME",
@@ -71,7 +74,8 @@ _VERDICTS: Columns = {
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """The model's replies, one a turn, and how each ended (stop, or length: cut off)."""
+    """A model's replies to one question, one a turn. `finishes` says how each ended: `stop`, or
+    `length` where it was cut off. `dropped` is the reason where there is no answer."""
 
     replies: tuple[str, ...] = ()
     finishes: tuple[str, ...] = ()
@@ -80,8 +84,9 @@ class Answered:
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
-    """For every turn or rubric the judge's marks (yes, no; 1 to 5), and its reason."""
+class Graded:
+    """A judge's grades of one question: for every turn or rubric its marks (yes, no; 1 to 5) and
+    its reason. `dropped` is the reason where there are no grades."""
 
     marks: tuple[tuple[str, ...], ...] = ()
     reasons: tuple[str, ...] = ()
@@ -91,12 +96,13 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One number of two markings, the difference, and its 95 % interval over `units` pairs."""
+    """One metric of two grading runs: both values, their difference, and its 95 % interval over
+    `units` pairs."""
 
     benchmark: str
     metric: str
-    before_marking: int
-    after_marking: int
+    before_run: int
+    after_run: int
     before_label: str
     after_label: str
     before: float | None
@@ -115,8 +121,8 @@ class Evaluation:
 
     @classmethod
     def open(cls, path: Path, *, create: bool = True, read_only: bool = False) -> Self:
-        """Open the file, or make it. Raises UsageError, or LockedError where it is in use."""
-        con = connect(path, create=create, read_only=read_only, layout=LAYOUT)
+        """Opens the file, or makes it. Raises UsageError, or LockedError where it is in use."""
+        con = connect(path, create=create, read_only=read_only, schema=SCHEMA)
         return cls(Database(con, path))
 
     @property
@@ -125,7 +131,7 @@ class Evaluation:
         return self._db.path
 
     def close(self) -> None:
-        """Close the file; what was committed is safe with or without it."""
+        """Closes the file. What was committed is safe with or without it."""
         self._db.con.close()
 
     def __enter__(self) -> Self:
@@ -139,26 +145,26 @@ class Evaluation:
     ) -> None:
         self.close()
 
-    def sitting(
+    def answer_run(
         self, benchmark: str, fingerprint: str, facts: Mapping[str, str], older: str | None = None
     ) -> int:
-        """The number of the sitting with this recipe, which is begun where there is none. `older`:
-        the fingerprint by which an older version knew it."""
-        known = self._numbers("SELECT fingerprint, sitting FROM sittings")
+        """The number of the answer run with this recipe; a new one where there is none. `older` is
+        the fingerprint that an older version gave to the same recipe."""
+        numbers = self._numbers("SELECT fingerprint, sitting FROM sittings")
         recipe = (fingerprint, facts)
-        found = adopted.number(self._db, "sittings", "sitting", known, *recipe, older)
+        found = fingerprints.number(self._db, "sittings", "sitting", numbers, *recipe, older)
         return found or self._begin("sittings", "sitting", benchmark, *recipe)
 
-    def marking(
-        self, sitting: int, fingerprint: str, facts: Mapping[str, str], older: str | None = None
+    def grading_run(
+        self, answer_run: int, fingerprint: str, facts: Mapping[str, str], older: str | None = None
     ) -> int:
-        """The number of the marking of this sitting with this recipe, begun as needed; `older` as
-        in `sitting`."""
+        """The number of the grading run of this answer run with this recipe; a new one where there
+        is none. `older` as in `answer_run`."""
         sql = "SELECT fingerprint, marking FROM markings WHERE sitting = $1"
-        known = self._numbers(sql, sitting)
+        numbers = self._numbers(sql, answer_run)
         recipe = (fingerprint, facts)
-        found = adopted.number(self._db, "markings", "marking", known, *recipe, older)
-        return found or self._begin("markings", "marking", sitting, *recipe)
+        found = fingerprints.number(self._db, "markings", "marking", numbers, *recipe, older)
+        return found or self._begin("markings", "marking", answer_run, *recipe)
 
     def _numbers(self, sql: str, *values: object) -> dict[str, int]:
         return {fingerprint: int(number) for fingerprint, number in self._db.all(sql, *values)}
@@ -172,101 +178,103 @@ class Evaluation:
             self._db.do(sql, number, of, fingerprint, dict(facts), now())
         return int(number)
 
-    def answers(self, sitting: int) -> dict[int, Answered]:
-        """Row -> what was answered so far."""
+    def answers(self, answer_run: int) -> dict[int, Answered]:
+        """Row -> the answers so far."""
         found = self._db.all(
             'SELECT "row", replies, finishes, dropped, tokens_in, tokens_out, seconds '
             'FROM answers WHERE sitting = $1 ORDER BY "row"',
-            sitting,
+            answer_run,
         )
         return {
             row: Answered(tuple(replies), tuple(finishes), dropped, Cost(*cost))
             for row, replies, finishes, dropped, *cost in found
         }
 
-    def verdicts(self, marking: int) -> dict[int, Judged]:
-        """Row -> what the judge said so far."""
+    def verdicts(self, grading_run: int) -> dict[int, Graded]:
+        """Row -> the grades so far."""
         found = self._db.all(
             'SELECT "row", marks, reasons, dropped, tokens_in, tokens_out, seconds '
             'FROM verdicts WHERE marking = $1 ORDER BY "row"',
-            marking,
+            grading_run,
         )
         return {
-            row: Judged(tuple(map(tuple, marks)), tuple(reasons), dropped, Cost(*cost))
+            row: Graded(tuple(map(tuple, marks)), tuple(reasons), dropped, Cost(*cost))
             for row, marks, reasons, dropped, *cost in found
         }
 
     def commit(
         self,
         answers: Sequence[tuple[int, int, Answered]],
-        verdicts: Sequence[tuple[int, int, Judged]],
+        verdicts: Sequence[tuple[int, int, Graded]],
     ) -> None:
-        """Writes (sitting, row, answer) and (marking, row, verdicts) in one transaction.
+        """Writes (answer run, row, answer) and (grading run, row, grades) in one transaction.
 
-        Raises ValueError where a row is there already: nothing is ever written twice.
+        Raises ValueError where a row is there already: nothing is written twice.
         """
         at = now()
         with self._db.transaction():
             self._db.append("answers", _ANSWERS, [
-                (sitting, row, [*a.replies], [*a.finishes], a.dropped, *_spent(a.cost), at)
-                for sitting, row, a in answers
+                (run, row, [*a.replies], [*a.finishes], a.dropped, *_spent(a.cost), at)
+                for run, row, a in answers
             ])  # fmt: skip
             self._db.append("verdicts", _VERDICTS, [
-                (marking, row, [[*m] for m in j.marks], [*j.reasons], j.dropped,
-                 *_spent(j.cost), at)
-                for marking, row, j in verdicts
+                (run, row, [[*m] for m in g.marks], [*g.reasons], g.dropped, *_spent(g.cost), at)
+                for run, row, g in verdicts
             ])  # fmt: skip
 
-    def forget_failed(self, sitting: int, marking: int) -> int:
-        """Deletes what ended without an answer or a verdict, to be tried again; how many."""
+    def forget_failed(self, answer_run: int, grading_run: int) -> int:
+        """Deletes the rows that have no answer or no grades because something failed, so that they
+        are tried again. Returns how many there were."""
         rows = set(self._db.numbers(
-            'SELECT "row" FROM answers WHERE sitting = $1 AND dropped IS NOT NULL', sitting
+            'SELECT "row" FROM answers WHERE sitting = $1 AND dropped IS NOT NULL', answer_run
         )) | set(self._db.numbers(
-            'SELECT "row" FROM verdicts WHERE marking = $1 AND dropped IS NOT NULL', marking
+            'SELECT "row" FROM verdicts WHERE marking = $1 AND dropped IS NOT NULL', grading_run
         ))  # fmt: skip
+        failed = "AND dropped IS NOT NULL"
         with self._db.transaction():
-            self._db.do("DELETE FROM answers WHERE sitting = $1 AND dropped IS NOT NULL", sitting)
-            self._db.do("DELETE FROM verdicts WHERE marking = $1 AND dropped IS NOT NULL", marking)
+            self._db.do(f"DELETE FROM answers WHERE sitting = $1 {failed}", answer_run)
+            self._db.do(f"DELETE FROM verdicts WHERE marking = $1 {failed}", grading_run)
         return len(rows)
 
-    def set_scores(self, marking: int, scores: Mapping[str, float | None]) -> None:
-        """Notes the numbers of a marking in place of those before."""
+    def set_scores(self, grading_run: int, scores: Mapping[str, float | None]) -> None:
+        """Writes the scores of a grading run in place of earlier ones."""
         with self._db.transaction():
-            self._db.do("DELETE FROM scores WHERE marking = $1", marking)
+            self._db.do("DELETE FROM scores WHERE marking = $1", grading_run)
             for metric, value in scores.items():
-                self._db.do("INSERT INTO scores VALUES ($1, $2, $3)", marking, metric, value)
+                self._db.do("INSERT INTO scores VALUES ($1, $2, $3)", grading_run, metric, value)
 
     def scored(self) -> list[dict[str, Any]]:
-        """Every marking with scores: benchmark, facts of answers and of judge, {metric: value}."""
+        """Every grading run with scores: its number, the benchmark, the facts of the answer run and
+        of the judge, and metric -> value."""
         found = self._db.all(
             "SELECT m.marking, s.benchmark, s.facts, m.facts FROM markings m "
             "JOIN sittings s USING (sitting) ORDER BY s.benchmark, m.marking"
         )
-        markings = []
-        for marking, benchmark, answering, judging in found:
+        runs = []
+        for run, benchmark, answering, judging in found:
             scores = dict(
-                self._db.all('SELECT metric, "value" FROM scores WHERE marking = $1', marking)
+                self._db.all('SELECT metric, "value" FROM scores WHERE marking = $1', run)
             )
             if scores:
-                markings.append({
-                    "marking": marking, "benchmark": benchmark, "answering": dict(answering),
+                runs.append({
+                    "grading_run": run, "benchmark": benchmark, "answering": dict(answering),
                     "judging": dict(judging), "scores": scores,
                 })  # fmt: skip
-        return markings
+        return runs
 
     def set_comparisons(self, comparisons: Sequence[Comparison]) -> None:
-        """Notes what a study found, in place of what an earlier one of the same pair did."""
+        """Writes the results of a study, in place of those of an earlier study of the same pair."""
         with self._db.transaction():
             for c in comparisons:
                 self._db.do(
                     "INSERT OR REPLACE INTO comparisons VALUES "
                     "($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
-                    c.benchmark, c.metric, c.before_marking, c.after_marking, c.before_label,
+                    c.benchmark, c.metric, c.before_run, c.after_run, c.before_label,
                     c.after_label, c.before, c.after, c.difference, c.low, c.high, c.units, now(),
                 )  # fmt: skip
 
     def comparisons(self) -> list[Comparison]:
-        """All of them, in the order in which they were made."""
+        """All comparisons, in the order in which they were made."""
         found = self._db.all(
             "SELECT benchmark, metric, before_marking, after_marking, before_label, after_label, "
             "before_value, after_value, difference, low, high, units "

@@ -1,4 +1,4 @@
-"""What went wrong with rows that were dropped without an answer, and asking them again."""
+"""Errors of rows that were dropped without an answer, and the retry of these rows."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _COLUMNS: Columns = {
 }  # fmt: skip
 
 
-def note(db: Database, results: Iterable[tuple[int, Phase, Result]]) -> None:
-    """Writes down what went wrong, within a transaction, in place of what went wrong before."""
+def record(db: Database, results: Iterable[tuple[int, Phase, Result]]) -> None:
+    """Writes the errors of these results, within a transaction, in place of earlier ones."""
     at = now()
     rows = [
         (row, phase, result.dropped, result.why, at)
@@ -32,7 +32,7 @@ def note(db: Database, results: Iterable[tuple[int, Phase, Result]]) -> None:
 
 
 def why(db: Database, numbers: Sequence[int]) -> dict[tuple[int, Phase], tuple[str, str]]:
-    """(Row, phase) -> the reason for which these rows were dropped, and what went wrong."""
+    """(Row, phase) -> (the reason why the row was dropped, what went wrong)."""
     found = db.all(
         'SELECT "row", phase, reason, why FROM failures '
         'WHERE "row" IN (SELECT unnest($1::BIGINT[]))',
@@ -42,8 +42,8 @@ def why(db: Database, numbers: Sequence[int]) -> dict[tuple[int, Phase], tuple[s
 
 
 def forget(db: Database, phases: Sequence[Phase]) -> int:
-    """Deletes the results of these phases that are failures; how many rows are due again."""
-    gone = 0
+    """Deletes the failed results of these phases. Returns how many rows are due again."""
+    deleted = 0
     with db.transaction():
         for phase in phases:
             where = "WHERE dropped IN (SELECT unnest($1::VARCHAR[]))"
@@ -52,5 +52,5 @@ def forget(db: Database, phases: Sequence[Phase]) -> int:
             if rows:
                 db.do(f"DELETE FROM {table} {where}", list(FAILURES))
                 db.do("DELETE FROM failures WHERE phase = $1", phase)
-            gone += rows
-    return gone
+            deleted += rows
+    return deleted

@@ -1,6 +1,6 @@
-"""Opening the store's file: settings for DuckDB, and its refusals put in the user's words.
+"""Opening the DuckDB file of a store: DuckDB's settings, and its errors as ours.
 
-`connect` returns a connection to a file of this program at the newest schema, or raises.
+`connect` returns a connection to a file of this program with the newest schema, or raises.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sysgen_local.core.errors import SysgenError, UsageError
-from sysgen_local.store import schema
+from sysgen_local.store.schema import Schema, migrate, store_schema, version
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -29,12 +29,12 @@ _ANOTHER = "name another file with --db"
 
 
 class LockedError(SysgenError):
-    """Another process has the file open. `pid` is that process, where DuckDB tells it, and 0 where
-    it is not on this machine."""
+    """Another process has the file open. `pid` is the id of that process: None where DuckDB does
+    not report it, and 0 where the process is not on this machine."""
 
     def __init__(self, path: Path, pid: int | None) -> None:
         holder = f" (PID {pid})" if pid else ""
-        if pid == 0:  # as the system says of processes that it does not see
+        if pid == 0:  # the system reports 0 for a process that is not visible here
             holder = " on another machine, or in another container"
         super().__init__(
             f"{path} is in use by another process{holder}",
@@ -45,7 +45,7 @@ class LockedError(SysgenError):
 
 
 class NoLocksError(UsageError):
-    """The file system, as of some network shares, has no locks for files."""
+    """The file system has no file locks, as is so for some network shares."""
 
     def __init__(self, path: Path, why: int) -> None:
         super().__init__(
@@ -56,19 +56,19 @@ class NoLocksError(UsageError):
 
 
 def connect(
-    path: Path, *, create: bool, read_only: bool, layout: schema.Layout | None = None
+    path: Path, *, create: bool, read_only: bool, schema: Schema | None = None
 ) -> DuckDBPyConnection:
-    """Open `path`, bringing an older schema up to date; `layout` is a `Store`'s unless given.
+    """Opens `path` and brings an older schema up to date. `schema` is a `Store`'s unless given.
 
     Raises UsageError where the file is missing (and may not be created), is no file of this
     program or comes from a newer version; LockedError where another process has it open, and
     NoLocksError where its file system has no locks.
     """
-    layout = layout or schema.rows_layout()
-    _prepare(path, layout.maker, create=create and not read_only)
+    schema = schema or store_schema()
+    _prepare(path, schema.maker, create=create and not read_only)
     con = _opened_or_made(path, read_only=read_only)
     try:
-        found, known = schema.version(con, layout), len(layout.migrations)
+        found, known = version(con, schema), len(schema.migrations)
         if found is None or (found == 0 and (read_only or not create)):
             raise UsageError(
                 f"{path} is a DuckDB file, but not one of sysgen's for this", hint=_ANOTHER
@@ -80,29 +80,30 @@ def connect(
                 hint=f"upgrade sysgen-local, or {_ANOTHER}",
             )
         if found < known and not read_only:
-            schema.migrate(con, layout)
+            migrate(con, schema)
     except BaseException:
         con.close()
         raise
     if found < known and read_only:
         con.close()
-        connect(path, create=False, read_only=False, layout=layout).close()
+        connect(path, create=False, read_only=False, schema=schema).close()
         con = _open(path, read_only=True)
     return con
 
 
 def connect_to_memory() -> DuckDBPyConnection:
-    """A database of its own without a file, with the tables of a `Store`. Never on disk, not even
+    """A database in memory with the tables of a `Store`. DuckDB writes none of it to disk, even
     where it grows large."""
     import duckdb
 
     con = duckdb.connect(":memory:", config={**_CONFIG, "temp_directory": ""})
-    schema.migrate(con)
+    migrate(con, store_schema())
     return con
 
 
 def _prepare(path: Path, maker: str, *, create: bool) -> None:
-    """Refuse what DuckDB would report less clearly."""
+    """Raises UsageError for faults that DuckDB would report less clearly, and removes an empty
+    file."""
     if path.is_dir():
         raise UsageError(f"{path} is a folder, not a file", hint=_ANOTHER)
     if path.exists() and path.stat().st_size > 0:
@@ -120,7 +121,8 @@ def _prepare(path: Path, maker: str, *, create: bool) -> None:
 
 
 def _remove_empty(path: Path) -> None:
-    """Left by a process killed before its first write, unless one is just about to write."""
+    """An empty file is left by a process that was killed before its first write. Where another
+    process holds a lock on it, that process is about to write, so LockedError is raised."""
     try:
         why = _lock_refused(path)
         if why in _NO_LOCKS:
@@ -133,12 +135,12 @@ def _remove_empty(path: Path) -> None:
 
 
 _NO_LOCKS = (errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK, errno.ENOSYS, errno.EINVAL)
-"""What file systems without locks say, each its own."""
+"""Error numbers that file systems without locks give."""
 
 
 def _lock_refused(path: Path) -> int:
-    """Why the file cannot be locked, as an error number; 0 where it can. Raises OSError where it
-    cannot be written."""
+    """The error number with which a lock on the file fails; 0 where it can be locked. Raises
+    OSError where the file cannot be written."""
     try:
         import fcntl
     except ImportError:  # Windows
@@ -152,7 +154,7 @@ def _lock_refused(path: Path) -> int:
 
 
 def _opened_or_made(path: Path, *, read_only: bool) -> DuckDBPyConnection:
-    """As `_open`; where it is refused, no empty file stays that was not there before."""
+    """As `_open`. Where that raises NoLocksError, an empty file that it made is removed."""
     there = path.exists()
     try:
         return _open(path, read_only=read_only)
@@ -164,7 +166,7 @@ def _opened_or_made(path: Path, *, read_only: bool) -> DuckDBPyConnection:
 
 
 def _must_be_duckdb(path: Path) -> None:
-    """By its magic bytes: DuckDB itself would open a data file as something in memory."""
+    """Checks the magic bytes. DuckDB itself would open a data file as a database in memory."""
     try:
         with path.open("rb") as file:
             magic = file.read(12)[8:]
@@ -184,7 +186,7 @@ def _open(path: Path, *, read_only: bool) -> DuckDBPyConnection:
         found = re.search(r"PID (\d+)", text) if "lock" in text else None
         pid = int(found[1]) if found else None
         if pid or "Could not set lock" in text:
-            # DuckDB gives every refusal this name, and names process 0 where it knows of none.
+            # DuckDB gives every refused lock this text, and process 0 where it has no process id.
             with suppress(OSError):
                 if not pid and (why := _lock_refused(path)) in _NO_LOCKS:
                     raise NoLocksError(path, why) from error
@@ -195,7 +197,7 @@ def _open(path: Path, *, read_only: bool) -> DuckDBPyConnection:
 
 
 def first_line(error: Exception) -> str:
-    """What DuckDB says, without its class of error, its pages to read on and its JSON."""
+    """The first line of a DuckDB error, without the error class, links and the JSON around it."""
     line = str(error).splitlines()[0].split("Error: ", 1)[-1]
     told = re.search(r'"exception_message":("(?:[^"\\]|\\.)*")', line)
     return str(json.loads(told[1])) if told else line

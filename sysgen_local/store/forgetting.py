@@ -1,6 +1,6 @@
-"""What is done again: the results that go, and what goes with them.
+"""Deletes the results that a `--redo` replaces, and what depends on them.
 
-Nothing that a person decided is among it: reviews are of a version of their row and stay.
+Reviews are never deleted here: each belongs to a version of its row, and stays in the store.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from sysgen_local.core.records import PHASES, TABLES, Phase
 from sysgen_local.store.database import Database
 
 _CHOSEN = 'SELECT "row" FROM checked WHERE len(turns) > 0'
-"""Rows whose answers the checks chose: without them phase 4's are the answers again."""
+"""Rows whose answers were chosen by the checks. Without the checks they have phase 4's again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Losses:
-    """`results`: phase -> rows that it did; `judged` and `measured`: rows of which a judge or a
-    measure said something. `reviews`: decisions and edits of people's that hold now and are of
-    what goes: they stay in the store."""
+    """What a redo deletes. `results`: phase -> rows with a result. `judged`, `measured`: rows with
+    verdicts of a judge, and with measures. `reviews`: decisions and edits that are valid now and
+    will not be; they stay in the store."""
 
     results: Mapping[Phase, int]
     judged: int
@@ -27,7 +27,7 @@ class Losses:
     reviews: int
 
     def __bool__(self) -> bool:
-        """Whether there is anything to lose."""
+        """Whether anything would be deleted."""
         return any(self.results.values()) or bool(self.judged or self.measured)
 
 
@@ -37,20 +37,20 @@ def losses(db: Database, phase: Phase) -> Losses:
     for later in _later(phase):
         [(results[later],)] = db.all(f"SELECT count(*) FROM {TABLES[later]}")
     judged, measured = (
-        db.all(f'SELECT count(DISTINCT "row") FROM {table} WHERE {_gone(phase)}')[0][0]
+        db.all(f'SELECT count(DISTINCT "row") FROM {table} WHERE {_deleted(phase)}')[0][0]
         for table in ("judged", "measures")
     )
     edits = " OR system IS NOT NULL" if phase in ("generate", "filter", "verify") else ""
     [(reviews,)] = db.all(
-        f"SELECT count(*) FROM opinions WHERE (decision IS NOT NULL{edits}) AND {_gone(phase)}"
+        f"SELECT count(*) FROM opinions WHERE (decision IS NOT NULL{edits}) AND {_deleted(phase)}"
     )
     return Losses(results, judged, measured, reviews)
 
 
 def forget(db: Database, phase: Phase) -> None:
-    """Delete, within a transaction, what this phase and all later ones did."""
+    """Deletes the results of this phase and all later ones, within a transaction."""
     for table in ("judged", "measures"):
-        db.do(f"DELETE FROM {table} WHERE {_gone(phase)}")
+        db.do(f"DELETE FROM {table} WHERE {_deleted(phase)}")
     for later in _later(phase):
         db.do(f"DELETE FROM {TABLES[later]}")
         db.do("DELETE FROM recipes WHERE phase = $1", later)
@@ -60,6 +60,6 @@ def _later(phase: Phase) -> tuple[Phase, ...]:
     return PHASES[PHASES.index(phase) :]
 
 
-def _gone(phase: Phase) -> str:
-    """Rows whose answers go."""
+def _deleted(phase: Phase) -> str:
+    """The SQL condition for rows whose answers are deleted."""
     return f'"row" IN ({_CHOSEN})' if phase == "check" else "true"

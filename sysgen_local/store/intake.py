@@ -1,4 +1,4 @@
-"""Conversations in: committed batch by batch, taken up again where an earlier call stopped."""
+"""Reads sources into the store, batch by batch. It resumes where an earlier call stopped."""
 
 from __future__ import annotations
 
@@ -14,21 +14,22 @@ from sysgen_local.store import codec
 from sysgen_local.store.database import Database
 from sysgen_local.store.schema import now
 
-Again = Callable[[bool], Iterable[Conversation | Reject]]
-"""Reads a source once more from its start; told whether rows with a system message are rejected."""
+Reread = Callable[[bool], Iterable[Conversation | Reject]]
+"""Reads a source again from its start. The argument says whether rows with a system message are
+rejected."""
 
 RAW = 4000
-"""Characters that are kept of a rejected row's own text."""
+"""Characters that are kept of the text of a rejected record."""
 
 _BATCH_CHARACTERS = 16 << 20
-"""A batch ends at the latest after so much text, which bounds the memory an ingest takes."""
+"""The most characters in a batch, which limits the memory that an ingest takes."""
 
 _CONVERSATIONS: codec.Columns = {"row": "BIGINT", "source": "INTEGER", **codec.CONVERSATION}
 _REJECTS: codec.Columns = {"source": "INTEGER", **codec.REJECT}
 
 
 class GrownError(UsageError):
-    """A file that begins with what was read of it, and has more. `new`: how many records."""
+    """The file begins with the records that were read of it, and has more. `new`: how many more."""
 
     def __init__(self, path: str, before: str, db: Path, new: int) -> None:
         rows = f"{new:,} row" if new == 1 else f"{new:,} rows"
@@ -48,42 +49,42 @@ def ingest(
     limit: int | None,
     batch: int,
     on_batch: Callable[[int], None] | None,
-    again: Again | None,
+    again: Reread | None,
     appended: bool,
     skip_system: bool,
 ) -> int:
     """See `Store.ingest`."""
-    entry = _enter(db, source, again, appended, skip_system)
-    seen = entry.records
-    if entry.complete or (limit is not None and seen >= limit):
+    stored = _enter(db, source, again, appended, skip_system)
+    seen = stored.records
+    if stored.complete or (limit is not None and seen >= limit):
         return 0
     added = 0
-    for some in _batches(islice(records, seen, limit), batch):
-        _add(db, entry.number, some)
-        added += len(some)
+    for records_of_batch in _batches(islice(records, seen, limit), batch):
+        _add(db, stored.number, records_of_batch)
+        added += len(records_of_batch)
         if on_batch:
             on_batch(added)
     if limit is None or seen + added < limit:
         with db.transaction():
-            db.do("UPDATE sources SET complete = true WHERE source = $1", entry.number)
+            db.do("UPDATE sources SET complete = true WHERE source = $1", stored.number)
     return added
 
 
-def known(db: Database, fingerprint: str) -> tuple[int, str] | None:
-    """See `Store.known`."""
-    entry = _known(db, "fingerprint = $1", fingerprint)
-    return (entry.number, entry.path) if entry else None
+def find_source(db: Database, fingerprint: str) -> tuple[int, str] | None:
+    """See `Store.find_source`."""
+    stored = _stored(db, "fingerprint = $1", fingerprint)
+    return (stored.number, stored.path) if stored else None
 
 
-def skipped(db: Database, source: Source) -> bool | None:
-    """See `Store.skipped`."""
-    entry = _known(db, "fingerprint = $1", source.fingerprint)
-    entry = entry or _in_place(db, source, codec.clean(source.path))
-    return _skipped(db, entry.number) if entry else None
+def skips_system(db: Database, source: Source) -> bool | None:
+    """See `Store.skips_system`."""
+    stored = _stored(db, "fingerprint = $1", source.fingerprint)
+    stored = stored or _at_same_place(db, source, codec.clean(source.path))
+    return _skipped(db, stored.number) if stored else None
 
 
-class _Entry(NamedTuple):
-    """A line of `sources`."""
+class _SourceRow(NamedTuple):
+    """A row of the table `sources`."""
 
     number: int
     path: str
@@ -95,58 +96,61 @@ class _Entry(NamedTuple):
 
 
 def _enter(
-    db: Database, source: Source, again: Again | None, appended: bool, skip_system: bool
-) -> _Entry:
-    """The source's line, as it is known by its content, else by its place, else as a copy that
-    has grown; or a new one."""
+    db: Database, source: Source, again: Reread | None, appended: bool, skip_system: bool
+) -> _SourceRow:
+    """The row of this source in `sources`. It is found by its content, else by its place, else as a
+    copy that has grown; else it is new."""
     path, mapping = codec.clean(source.path), codec.clean(dict(source.mapping or {}))
-    known = (
-        _known(db, "fingerprint = $1", source.fingerprint)
-        or _in_place(db, source, path)
-        or (_copied(db, source, again, skip_system) if again else None)
+    stored = (
+        _stored(db, "fingerprint = $1", source.fingerprint)
+        or _at_same_place(db, source, path)
+        or (_grown_copy(db, source, again, skip_system) if again else None)
     )
-    if known is None:
+    if stored is None:
         return _new(db, source, path, mapping)
-    usable = db.all("SELECT 1 FROM conversations WHERE source = $1 LIMIT 1", known.number)
+    usable = db.all("SELECT 1 FROM conversations WHERE source = $1 LIMIT 1", stored.number)
     if not usable:
-        # Nothing came of it: what is named now is read in its place, with other options perhaps.
+        # It gave no usable record, so it is read again, perhaps with other options.
         with db.transaction():
-            db.do("DELETE FROM rejects WHERE source = $1", known.number)
-            db.do("DELETE FROM sources WHERE source = $1", known.number)
+            db.do("DELETE FROM rejects WHERE source = $1", stored.number)
+            db.do("DELETE FROM sources WHERE source = $1", stored.number)
         return _new(db, source, path, mapping)
-    if known.mapping != mapping:
+    if stored.mapping != mapping:
         raise UsageError(
-            f"{source.path} was read into {db.path} {_map(known.mapping)}, now {_map(mapping)}",
+            f"{source.path} was read into {db.path} {_map(stored.mapping)}, now {_map(mapping)}",
             hint="give the same --map, or name another file with --db",
         )
-    _same_rows(db, source, known.number, skip_system)
-    if known.fingerprint != source.fingerprint:
-        new = _more(db, known.number, again(skip_system)) if again else None
+    _require_same_skipping(db, source, stored.number, skip_system)
+    if stored.fingerprint != source.fingerprint:
+        new = _more(db, stored.number, again(skip_system)) if again else None
         if new is None:
             raise UsageError(
                 f"{source.path} has changed since it was read into {db.path}",
                 hint="name another file with --db for the new content",
             )
-        if new and known.complete and not appended:
-            at_its_place = _place(source) == known.file
-            before = source.path if at_its_place else known.path
+        if new and stored.complete and not appended:
+            at_its_place = _place(source) == stored.file
+            before = source.path if at_its_place else stored.path
             raise GrownError(source.path, before, db.path, new)
-        known = known._replace(complete=known.complete and not new)
+        stored = stored._replace(complete=stored.complete and not new)
         with db.transaction():
             db.do(
                 "UPDATE sources SET fingerprint = $1, complete = $2 WHERE source = $3",
                 source.fingerprint,
-                known.complete,
-                known.number,
+                stored.complete,
+                stored.number,
             )
     if source.license:
         with db.transaction():
-            db.do("UPDATE sources SET license = $1 WHERE source = $2", source.license, known.number)
-    return known
+            db.do(
+                "UPDATE sources SET license = $1 WHERE source = $2", source.license, stored.number
+            )
+    return stored
 
 
-def _same_rows(db: Database, source: Source, number: int, skip_system: bool) -> None:
-    """Raises UsageError where rows with a system message were not treated as they are to be."""
+def _require_same_skipping(db: Database, source: Source, number: int, skip_system: bool) -> None:
+    """Raises UsageError where rows with a system message were treated otherwise when it was
+    read."""
     before = _skipped(db, number)
     if before is None or before == skip_system:
         return
@@ -163,9 +167,8 @@ def _same_rows(db: Database, source: Source, number: int, skip_system: bool) -> 
 
 
 def _skipped(db: Database, number: int) -> bool | None:
-    """Whether rows of the source that have a system message were rejected; None where it has shown
-    none so far, so that either way gives the same rows. Told by the rows themselves, which no
-    version of a file can lack."""
+    """Whether rows of the source that have a system message were rejected. None where it has had no
+    such row so far. The rows themselves show it, so it works for stores of every version."""
     rejected = "SELECT 1 FROM rejects WHERE source = $1 AND reason = 'has_system' LIMIT 1"
     if db.all(rejected, number):
         return True
@@ -173,19 +176,19 @@ def _skipped(db: Database, number: int) -> bool | None:
     return False if db.all(taken, number) else None
 
 
-def _known(db: Database, where: str, *values: str) -> _Entry | None:
+def _stored(db: Database, where: str, *values: str) -> _SourceRow | None:
     return next(_entries(db, where, *values), None)
 
 
-def _entries(db: Database, where: str, *values: str) -> Iterator[_Entry]:
-    columns = ", ".join("source" if name == "number" else name for name in _Entry._fields)
+def _entries(db: Database, where: str, *values: str) -> Iterator[_SourceRow]:
+    columns = ", ".join("source" if name == "number" else name for name in _SourceRow._fields)
     found = db.all(f"SELECT {columns} FROM sources WHERE {where} ORDER BY source", *values)
-    return (_Entry(*values) for values in found)
+    return (_SourceRow(*values) for values in found)
 
 
-def _in_place(db: Database, source: Source, path: str) -> _Entry | None:
-    """The source of this file or of this name. A name as `train.jsonl` can stand for two files, of
-    two folders: then the file counts."""
+def _at_same_place(db: Database, source: Source, path: str) -> _SourceRow | None:
+    """The source that was read from this file or under this name. One name (`train.jsonl`) may mean
+    two files in different folders; then only the same file counts."""
     place = _place(source)
     local = os.path.realpath(path) == place
     for entry in _entries(db, "path = $1 OR file = $2", path, place):
@@ -194,10 +197,12 @@ def _in_place(db: Database, source: Source, path: str) -> _Entry | None:
     return None
 
 
-def _copied(db: Database, source: Source, again: Again, skip_system: bool) -> _Entry | None:
-    """A source that was read from a file of the same name elsewhere, and with whose rows this one
-    begins. Another name stays another file: a sample and the whole that it was cut from are both
-    wanted. One row in common says nothing."""
+def _grown_copy(
+    db: Database, source: Source, again: Reread, skip_system: bool
+) -> _SourceRow | None:
+    """A source that was read from a file of the same name in another folder, and whose records this
+    source begins with. A file of another name is another source: a sample and the whole dataset may
+    both be wanted. A source of one record is not compared, because that is too little."""
     place = _place(source)
     name = os.path.basename(place)
     for entry in _entries(db, "complete AND records > 1"):
@@ -210,7 +215,7 @@ def _copied(db: Database, source: Source, again: Again, skip_system: bool) -> _E
     return None
 
 
-def _new(db: Database, source: Source, path: str, mapping: dict[str, str]) -> _Entry:
+def _new(db: Database, source: Source, path: str, mapping: dict[str, str]) -> _SourceRow:
     ((number,),) = db.all("SELECT coalesce(max(source), 0) + 1 FROM sources")
     with db.transaction():
         db.do(
@@ -225,20 +230,21 @@ def _new(db: Database, source: Source, path: str, mapping: dict[str, str]) -> _E
             mapping,
             now(),
         )
-    return _Entry(number, path, _place(source), 0, False, source.fingerprint, mapping)
+    return _SourceRow(number, path, _place(source), 0, False, source.fingerprint, mapping)
 
 
 def _place(source: Source) -> str:
-    """Where the file lies, however that was spelled."""
+    """The real path of the file."""
     place: str = codec.clean(os.path.realpath(source.file))
     return place
 
 
 def _more(db: Database, number: int, records: Iterable[Conversation | Reject]) -> int | None:
-    """How many of these records are behind those that were read of the source; None where they do
-    not begin with them. Compared one by one, whatever the file's format."""
+    """How many of these records follow those that were read of the source. None where they do not
+    begin with the same records. Records are compared one by one, so the file's format does not
+    matter."""
     records = iter(records)
-    for old in _read_before(db, number):
+    for old in _stored_records(db, number):
         new = next(records, None)
         if isinstance(new, Conversation):
             new = codec.clean(codec.encode_conversation(new))
@@ -249,8 +255,9 @@ def _more(db: Database, number: int, records: Iterable[Conversation | Reject]) -
     return sum(1 for _ in records)
 
 
-def _read_before(db: Database, number: int) -> Iterator[Any]:
-    """What was read of a source, in the order in which it was read, as `_more` compares it."""
+def _stored_records(db: Database, number: int) -> Iterator[Any]:
+    """The records that were read of a source, in their order and in the form that `_more`
+    compares."""
     rejects = iter(
         db.all("SELECT line, reason FROM rejects WHERE source = $1 ORDER BY line", number)
     )
@@ -313,7 +320,7 @@ def _batches(
 
 
 def _bounded(raw: str) -> str:
-    """The text, or its beginning and how long it was."""
+    """The text; where it is too long, its beginning and its length."""
     return raw if len(raw) <= RAW else f"{raw[:RAW]}… ({len(raw):,} characters)"
 
 

@@ -1,4 +1,4 @@
-"""What a store notes about itself: the recipe of each phase, and the runs."""
+"""The recipe of each phase, and the log of runs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sysgen_local.store.schema import now
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """What a phase's results were made with: a fingerprint, and the facts that went into it."""
+    """What a phase's results depend on: facts (model, prompts, options), and their fingerprint."""
 
     fingerprint: str
     facts: Mapping[str, str]
@@ -21,7 +21,7 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run of a command on this store; times in UTC. A killed run has no end."""
+    """One run of a command on this store. Times are UTC. A killed run has no end."""
 
     run: int
     started: datetime
@@ -46,15 +46,15 @@ def set_recipe(db: Database, phase: Phase, recipe: Recipe) -> None:
 
 
 def set_recipes(db: Database, recipes: Mapping[Phase, Recipe]) -> None:
-    """Put these in place of all that are there, within a transaction. Raises ValueError where
-    results would be left without a recipe."""
+    """Replaces all recipes by these, within a transaction. Raises ValueError where results would be
+    left without a recipe."""
     for phase in PHASES:
         if phase not in recipes and db.all("SELECT 1 FROM recipes WHERE phase = $1", phase):
             if db.all(f"SELECT 1 FROM {TABLES[phase]} LIMIT 1"):
                 raise ValueError(f"{phase} has results")
             db.do("DELETE FROM recipes WHERE phase = $1", phase)
     for phase, new in recipes.items():
-        if new != recipe(db, phase):  # a full disk can still be read from, and written to others
+        if new != recipe(db, phase):  # without a write, this works on a full disk
             _write(db, phase, new)
 
 

@@ -1,7 +1,7 @@
-"""New answers beside old ones: measures of likeness, and what judges said of a sample.
+"""Comparison of new and old answers: similarity measures, and verdicts of judges on a sample.
 
-A measure is a number a row. A judge is a model with its prompts, told apart by the fingerprint of
-its recipe, so that what several of them said stands side by side.
+A measure is one number for a row. A judge is a model with its prompts, identified by the
+fingerprint of its recipe. The verdicts of several judges are kept apart.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sysgen_local.core.records import Cost
-from sysgen_local.store import adopted
+from sysgen_local.store import fingerprints
 from sysgen_local.store.codec import Columns
 from sysgen_local.store.database import Database
 from sysgen_local.store.schema import now
@@ -30,8 +30,8 @@ _JUDGED: Columns = {
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A finished row's first exchange: what was asked, and both answers. `ask_pair` and
-    `ask_rating` say what a judge is still to say of it."""
+    """The first exchange of a finished row: the instruction, and both answers. `ask_pair` and
+    `ask_rating`: which verdicts the judge has still to give."""
 
     row: int
     instruction: str
@@ -42,15 +42,16 @@ class Pair:
     ask_rating: bool = True
 
     def after(self, phase: str, result: Judged) -> Pair:
-        """The same: nothing comes after the judge."""
+        """The same pair: no stage follows the judge."""
         return self
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """`first` and `second`: the probability that the new answer is the better one, asked with the
-    new one first, and with it second. `ratings`: the probabilities of 1 to 5 for how well the new
-    answer follows the system message. None where that was not asked."""
+    """A judge's verdicts on one row. `first`, `second`: the probability that the new answer is the
+    better one, with the new answer shown first and shown second. `ratings`: the probabilities of
+    the ratings 1 to 5 for how well the new answer follows the system message. None where it was not
+    asked."""
 
     first: float | None = None
     second: float | None = None
@@ -59,10 +60,11 @@ class Judged:
     cost: Cost = field(default_factory=Cost)
 
 
-class Judging:
-    """The board of one judge: which rows it has yet to see, and where its verdicts go.
+class JudgeQueue:
+    """The work queue of one judge: the rows that are due for it, and the place for its verdicts.
 
-    Of every dataset it sees the same `pairs` and `aligned` rows, drawn by `seed`.
+    The judge gets the same sample of each dataset: `pairs` rows to compare and `aligned` rows to
+    rate, drawn with `seed`.
     """
 
     def __init__(self, db: Database, judge: int, pairs: int, aligned: int, seed: int) -> None:
@@ -71,7 +73,7 @@ class Judging:
         self._sampled = (pairs, aligned, int(seed))
 
     def due(self, phase: str) -> Iterator[Pair]:
-        """Sampled rows of which this judge has not said all that it is asked."""
+        """The sampled rows that lack a verdict of this judge."""
         pairs, aligned, seed = self._sampled
         found = self._db.all(
             f"""
@@ -96,12 +98,13 @@ class Judging:
         return (Pair(*values) for values in found)
 
     def forget_failed(self) -> int:
-        """Takes out the rows that this judge could not judge: they are due again. How many."""
+        """Deletes the failures of this judge, so that these rows are due again. Returns how
+        many."""
         [(rows,)] = self._db.all(
             "SELECT count(*) FROM judged WHERE judge = $1 AND dropped IS NOT NULL", self._judge
         )
         with self._db.transaction():
-            # What was said of a row before it failed stays.
+            # A row keeps the verdicts that it had before it failed.
             self._db.do(
                 "UPDATE judged SET dropped = NULL WHERE judge = $1 AND dropped IS NOT NULL "
                 "AND (first IS NOT NULL OR ratings IS NOT NULL)",
@@ -111,7 +114,7 @@ class Judging:
         return int(rows)
 
     def commit(self, results: Sequence[tuple[int, str, Judged]]) -> None:
-        """Writes verdicts beside those that are there, all or none."""
+        """Adds verdicts to those that are there, in one transaction."""
         at = now()
         numbers = [row for row, _, _ in results]
         with self._db.transaction():
@@ -132,19 +135,19 @@ class Judging:
                     list(before),
                 )
             rows = []
-            for row, _, said in results:
+            for row, _, verdict in results:
                 first, second, ratings = before.get(row, (None, None, None))
                 rows.append(
                     (
                         self._judge,
                         row,
-                        said.first if said.first is not None else first,
-                        said.second if said.second is not None else second,
-                        list(said.ratings) if said.ratings is not None else ratings,
-                        said.dropped,
-                        said.cost.tokens_in,
-                        said.cost.tokens_out,
-                        said.cost.seconds,
+                        verdict.first if verdict.first is not None else first,
+                        verdict.second if verdict.second is not None else second,
+                        list(verdict.ratings) if verdict.ratings is not None else ratings,
+                        verdict.dropped,
+                        verdict.cost.tokens_in,
+                        verdict.cost.tokens_out,
+                        verdict.cost.seconds,
                         at,
                     )
                 )
@@ -154,10 +157,10 @@ class Judging:
 def judge(
     db: Database, fingerprint: str, facts: Mapping[str, str], older: str | None = None
 ) -> int:
-    """The number of the judge with this recipe, noted if it is new. One that an older version noted
-    by the fingerprint `older` goes by this one from now on."""
-    known = {of: int(n) for of, n in db.all("SELECT fingerprint, judge FROM judges")}
-    found = adopted.number(db, "judges", "judge", known, fingerprint, facts, older)
+    """The number of the judge with this recipe; a new one where there is none. `older` is the
+    fingerprint that an older version gave to the same recipe."""
+    numbers = {of: int(n) for of, n in db.all("SELECT fingerprint, judge FROM judges")}
+    found = fingerprints.number(db, "judges", "judge", numbers, fingerprint, facts, older)
     if found is not None:
         return found
     ((number,),) = db.all("SELECT coalesce(max(judge), 0) + 1 FROM judges")
@@ -171,9 +174,10 @@ def judge(
     return int(number)
 
 
-def said(db: Database) -> list[dict[str, Any]]:
-    """What each judge said, per dataset: its facts, and of every row the two probabilities and the
-    five of its rating (None where not asked), and how many rows it could not judge."""
+def judgements(db: Database) -> list[dict[str, Any]]:
+    """One dict for each judge and dataset: the judge's number and facts, `pairs` (the two
+    probabilities of each compared row), `ratings` (the five probabilities of each rated row), and
+    `dropped` (how many rows it could not judge)."""
     found = db.all(
         """
         SELECT j.judge, any_value(w.facts), coalesce(s.dataset, s.path),
@@ -190,8 +194,8 @@ def said(db: Database) -> list[dict[str, Any]]:
 
 
 def to_measure(db: Database, metrics: Sequence[str], page: int = 512) -> Iterator[list[Any]]:
-    """Pages of (row, old answers, new answers), whole conversations joined, of the finished rows
-    that lack one of these measures."""
+    """Pages of (row, old answers, new answers) of the finished rows that lack one of these
+    measures. The answers of a conversation are joined to one text."""
     last = 0
     while True:
         found = db.all(
@@ -214,8 +218,8 @@ def to_measure(db: Database, metrics: Sequence[str], page: int = 512) -> Iterato
         yield found
 
 
-def measured(db: Database, values: Mapping[int, Mapping[str, float]]) -> None:
-    """Writes measures, row -> metric -> value, in place of those that are there."""
+def write_measures(db: Database, values: Mapping[int, Mapping[str, float]]) -> None:
+    """Writes measures, row -> metric -> value, in place of earlier ones."""
     at = now()
     rows = [(row, metric, value, at) for row, of in values.items() for metric, value in of.items()]
     metrics = sorted({metric for of in values.values() for metric in of})
@@ -230,7 +234,8 @@ def measured(db: Database, values: Mapping[int, Mapping[str, float]]) -> None:
 
 
 def means(db: Database) -> dict[str, dict[str, tuple[float, int]]]:
-    """Dataset -> metric -> its mean and over how many rows; under "" those of all together."""
+    """Dataset -> metric -> (mean, number of rows). The dataset "" has those of all rows
+    together."""
     found = db.all(
         """
         SELECT CASE WHEN grouping(coalesce(s.dataset, s.path)) = 1 THEN ''
@@ -248,8 +253,8 @@ def means(db: Database) -> dict[str, dict[str, tuple[float, int]]]:
     return table
 
 
-def outdated(db: Database, numbers: Sequence[int]) -> None:
-    """Take out, within a transaction, what was measured and said of answers of these rows that
-    others have replaced."""
+def delete(db: Database, numbers: Sequence[int]) -> None:
+    """Deletes the measures and verdicts of these rows, within a transaction, because their answers
+    were replaced."""
     for table in ("measures", "judged"):
         db.do(f'DELETE FROM {table} WHERE "row" IN (SELECT unnest($1::BIGINT[]))', list(numbers))

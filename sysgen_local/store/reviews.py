@@ -1,7 +1,7 @@
-"""What people decide of rows: kept beside what the model decided, never over it.
+"""Reviews: decisions of people about rows. They are stored beside the model's results.
 
-A decision is of one version of the row (see `schema`): it holds while the row is that version, and
-the views `opinions` and `released` let it win then. Nothing but a person's own word deletes one.
+A review is of one version of a row (see `migrations`). While it is valid, it overrides the model's
+result in the views `opinions` and `released`. Only the reviewer can delete it.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ _FIRST = "[t.content FOR t IN {}.turns IF t.\"role\" = 'assistant'][1]"
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """What a decision was made of: digests of the model's system message and of the answers; None
-    for what is not known."""
+    """The version of a row: digests of the model's system message and of the answers. None where it
+    is not known."""
 
     system: str | None
     answers: str | None
@@ -31,10 +31,11 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """`phrases` and `system` are None where the person left them as they were. `at` is in UTC.
+    """A reviewer's decision about a row. `phrases` and `system` are None where the reviewer did not
+    edit them. `at` is UTC.
 
-    `earlier`: the decision is of other answers than the row has now; `outdated`: the phrases were
-    edited from another system message than the model's present one. Neither holds then.
+    `earlier`: the decision is about other answers than the row has now. `outdated`: the edited
+    phrases belong to another system message than the model's present one. Neither is valid then.
     """
 
     decision: Decision
@@ -108,8 +109,8 @@ def stale(db: Database, row: int) -> bool:
 
 
 def answered(db: Database, numbers: Sequence[int]) -> None:
-    """Note, within a transaction, under which system messages of people's these rows were just
-    answered."""
+    """Writes the edited system messages under which these rows were answered just now, within a
+    transaction."""
     of = ('"row" BETWEEN $1 AND $2 AND "row" IN (SELECT unnest($3::BIGINT[])) '
           "AND system IS NOT NULL")  # fmt: skip
     edited = db.numbers(
@@ -119,7 +120,7 @@ def answered(db: Database, numbers: Sequence[int]) -> None:
         list(numbers),
     )
     if not edited:
-        return  # as nearly always: versions are worked out for few rows only
+        return  # the usual case; it avoids the costly view `opinions`
     db.do(
         'UPDATE responded SET system = e.system FROM (SELECT n."row", w.system FROM '
         '(SELECT unnest($1::BIGINT[]) AS "row") n LEFT JOIN opinions w ON w."row" = n."row") e '
@@ -129,7 +130,7 @@ def answered(db: Database, numbers: Sequence[int]) -> None:
 
 
 def replaced(db: Database, numbers: Sequence[int]) -> list[int]:
-    """Those of these rows whose answers the checks replaced from the first one on."""
+    """Those of these rows in which the checks replaced the first answer."""
     return db.numbers(
         'SELECT k."row" FROM checked k JOIN responded r ON r."row" = k."row" '
         'WHERE k."row" IN (SELECT unnest($1::BIGINT[])) '

@@ -1,4 +1,4 @@
-"""Rows out, results in: what is due for a phase, and the commit of what was done."""
+"""Rows that are due for a phase, the commit of their results, and queries for rows."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from sysgen_local.store.file import first_line
 from sysgen_local.store.schema import now
 
 _UNDER_SYSTEM = ("respond", "check")
-"""Phases that work under the finished system message, as a person may have edited it."""
+"""Phases that use the finished system message, which a reviewer may have edited."""
 
 State = Literal["final", "dropped", "pending"]
 
-_SOUGHT = 8192
-"""Numbers of due rows looked for at a time: among 800,000 rows that takes 14 ms, among 8,000 one,
-so page by page the cost of a row would grow with their number."""
+_NUMBERS = 8192
+"""Row numbers of due rows in one query. The query takes 14 ms among 800,000 rows and 1 ms among
+8,000. With one query a page, the cost of a row would grow with the number of rows."""
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
-    """Which rows, ascending: the first `limit` (None: all) or, with a seed, a sample that is
-    always the same. `phase` is where they were dropped, `tag` one of their good phrases', `where`
-    an SQL condition over the view `journey`."""
+class RowQuery:
+    """A query for rows, in ascending order: the first `limit` of them (None: all) or, with a seed,
+    a reproducible sample. `phase` is the phase that dropped them, `tag` the tag of one of their
+    good phrases, `where` an SQL condition over the view `journey`."""
 
     state: State | None = None
     phase: Phase | None = None
@@ -37,7 +37,7 @@ class Choice:
     seed: int | None = None
 
     def condition(self) -> str:
-        """All of it as SQL."""
+        """The condition in SQL."""
         parts = ["true"]
         if self.state:
             parts.append(f"state = {quoted(self.state)}")
@@ -51,12 +51,12 @@ class Choice:
 
 
 def quoted(text: str) -> str:
-    """A string as SQL writes it."""
+    """The text as an SQL string."""
     return "'" + text.replace("'", "''") + "'"
 
 
 def due(db: Database, phase: Phase, page: int) -> Iterator[Row]:
-    """See `Store.due`. First the numbers, from narrow columns, then those rows alone."""
+    """See `Store.due`. The row numbers are read first, then the rows of each page."""
     before = PHASES[: PHASES.index(phase)]
     source = f"{TABLES[before[-1]]} b WHERE b.dropped IS NULL" if before else "conversations b"
     sql = (
@@ -65,20 +65,20 @@ def due(db: Database, phase: Phase, page: int) -> Iterator[Row]:
         ' ORDER BY b."row" LIMIT $2'
     )
     last = 0
-    while found := db.numbers(sql, last, _SOUGHT):
+    while found := db.numbers(sql, last, _NUMBERS):
         last = found[-1]
         for start in range(0, len(found), page):
             numbers = found[start : start + page]
             rows = load(db, numbers, before)
-            yield from _as_edited(db, rows, numbers) if phase in _UNDER_SYSTEM else rows
+            yield from _with_edits(db, rows, numbers) if phase in _UNDER_SYSTEM else rows
 
 
-def _as_edited(db: Database, rows: Iterator[Row], numbers: list[int]) -> Iterator[Row]:
-    """The rows with the system messages that people gave them, where they did."""
-    some = 'WHERE system IS NOT NULL AND "row" BETWEEN $1 AND $2'
+def _with_edits(db: Database, rows: Iterator[Row], numbers: list[int]) -> Iterator[Row]:
+    """The rows, with the reviewer's system message where one was edited."""
+    condition = 'WHERE system IS NOT NULL AND "row" BETWEEN $1 AND $2'
     edited: dict[int, str] = {}
-    if db.all(f"SELECT 1 FROM reviews {some} LIMIT 1", numbers[0], numbers[-1]):
-        sql = f'SELECT "row", system FROM opinions {some}'
+    if db.all(f"SELECT 1 FROM reviews {condition} LIMIT 1", numbers[0], numbers[-1]):
+        sql = f'SELECT "row", system FROM opinions {condition}'
         edited |= dict(db.all(sql, numbers[0], numbers[-1]))
     for row in rows:
         if row.row in edited and row.verified is not None:
@@ -87,7 +87,8 @@ def _as_edited(db: Database, rows: Iterator[Row], numbers: list[int]) -> Iterato
 
 
 def commit(db: Database, results: Sequence[tuple[int, Phase, Result]]) -> None:
-    """See `Store.commit`. In the order of the phases, so that one may build on another."""
+    """See `Store.commit`. Phases are written in their order, so that a batch may hold results of
+    one row for several phases."""
     at = now()
     passed: set[int] = set()
     with db.transaction():
@@ -99,30 +100,30 @@ def commit(db: Database, results: Sequence[tuple[int, Phase, Result]]) -> None:
             ]
             if rows:
                 numbers = {row[0] for row in rows}
-                _check(db, PHASES[i - 1] if i else None, numbers - passed)
+                _require_due(db, PHASES[i - 1] if i else None, numbers - passed)
                 columns = {"row": "BIGINT", **codec.RESULT[phase], "at": "TIMESTAMP"}
                 db.append(TABLES[phase], columns, rows)
             if rows and phase == "respond":
                 reviews.answered(db, [row[0] for row in rows])
             if rows and phase == "check":
-                _replace(db, [(n, r) for n, _, r in results if isinstance(r, Checked)])
+                _update_after_check(db, [(n, r) for n, _, r in results if isinstance(r, Checked)])
             passed = {
                 number for number, of, result in results if of == phase and not result.dropped
             }
-        failures.note(db, results)
+        failures.record(db, results)
 
 
-def _replace(db: Database, results: Sequence[tuple[int, Checked]]) -> None:
-    """What was said of answers goes with them, within a transaction: where the checks chose others,
-    and where they let none pass."""
-    if gone := [number for number, result in results if result.turns or result.dropped]:
-        judging.outdated(db, gone)
+def _update_after_check(db: Database, results: Sequence[tuple[int, Checked]]) -> None:
+    """Deletes measures and verdicts of answers that the checks replaced or dropped, and updates the
+    edited system messages of replaced ones, within a transaction."""
+    if deleted := [number for number, result in results if result.turns or result.dropped]:
+        judging.delete(db, deleted)
     if replaced := [number for number, result in results if result.turns]:
         reviews.answered(db, reviews.replaced(db, replaced))
 
 
-def _check(db: Database, before: Phase | None, numbers: set[int]) -> None:
-    """ValueError unless the phase before let all of these rows through."""
+def _require_due(db: Database, before: Phase | None, numbers: set[int]) -> None:
+    """Raises ValueError unless the phase before passed all of these rows."""
     if not numbers:
         return
     where = f"{TABLES[before]} WHERE dropped IS NULL AND" if before else "conversations WHERE"
@@ -133,17 +134,17 @@ def _check(db: Database, before: Phase | None, numbers: set[int]) -> None:
 
 
 def load(db: Database, numbers: list[int], phases: Sequence[Phase]) -> Iterator[Row]:
-    """The rows of these numbers, ascending, with what these phases made of them."""
+    """The rows with these numbers, in ascending order, with the results of these phases."""
     if not numbers:
         return
-    wrong = failures.why(db, numbers) if len(phases) == len(PHASES) else {}
+    errors = failures.why(db, numbers) if len(phases) == len(PHASES) else {}
     made = [(phase, _pick(db, TABLES[phase], codec.RESULT[phase], numbers)) for phase in phases]
     for number, values in _pick(db, "conversations", codec.CONVERSATION, numbers).items():
         row = Row(number, codec.decode_conversation(*values))
         for phase, found in made:
             if number in found:
                 result = codec.decode(phase, found[number])
-                reason, text = wrong.get((number, phase), (None, None))
+                reason, text = errors.get((number, phase), (None, None))
                 if text and result.dropped == reason:
                     result = replace(result, why=text)
                 row = row.after(phase, result)
@@ -163,29 +164,32 @@ def _pick(
     return {number: values for number, *values in found}
 
 
-def find(db: Database, choice: Choice) -> Iterator[Row]:
-    """See `Store.find`."""
-    order = '"row"' if choice.seed is None else f'hash("row", {int(choice.seed)}), "row"'
-    sql = f'SELECT "row" FROM journey WHERE {choice.condition()} ORDER BY {order} LIMIT $1'
-    numbers = [number for (number,) in chosen(db, sql, choice.where, choice.limit)]
-    return load(db, sorted(numbers), PHASES)
+def find(db: Database, query: RowQuery, page: int = 256) -> Iterator[Row]:
+    """See `Store.find`. So many rows at a time are in memory."""
+    order = '"row"' if query.seed is None else f'hash("row", {int(query.seed)}), "row"'
+    sql = f'SELECT "row" FROM journey WHERE {query.condition()} ORDER BY {order} LIMIT $1'
+    numbers = [number for (number,) in query_where(db, sql, query.where, query.limit)]
+    numbers.sort()
+    for start in range(0, len(numbers), page):
+        yield from load(db, numbers[start : start + page], PHASES)
 
 
-def queue(db: Database, choice: Choice) -> list[tuple[int, reviews.Decision | None]]:
+def queue(db: Database, query: RowQuery) -> list[tuple[int, reviews.Decision | None]]:
     """See `Store.queue`."""
-    order = "" if choice.seed is None else f'hash("row", {int(choice.seed)}), '
+    order = "" if query.seed is None else f'hash("row", {int(query.seed)}), '
     sql = (
         'SELECT q."row", w.decision FROM (SELECT "row" '
-        f'FROM journey WHERE {choice.condition()} ORDER BY {order}"row" LIMIT $1) q '
+        f'FROM journey WHERE {query.condition()} ORDER BY {order}"row" LIMIT $1) q '
         'LEFT JOIN opinions w ON w."row" = q."row" ORDER BY q."row"'
     )
-    return chosen(db, sql, choice.where, choice.limit)
+    return query_where(db, sql, query.where, query.limit)
 
 
-def chosen(
+def query_where(
     db: Database, sql: str, where: str | None, *values: object, view: str = "journey"
 ) -> list[Any]:
-    """A query that holds a condition the user wrote over `view`. UsageError where that is none."""
+    """All rows of a query that contains the user's condition over `view`. Raises UsageError where
+    the condition is not valid SQL."""
     import duckdb
 
     try:
@@ -193,7 +197,7 @@ def chosen(
     except duckdb.Error as error:
         if where is None:
             raise
-        inner = ("good", "reject", "place")  # not worth a user's while
+        inner = ("good", "reject", "place")  # of no use to a user
         columns = [name for name, *_ in db.all(f"DESCRIBE {view}") if name not in inner]
         raise UsageError(
             f"--where {where}: {first_line(error)}",

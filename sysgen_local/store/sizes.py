@@ -1,5 +1,5 @@
-"""How long the texts are that wait for each phase, and those that went through the first: from
-these a run's time is foretold."""
+"""Text lengths of rows that are due for each phase, and of rows that phase 1 has done. The
+forecast of a run's time is based on them."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ _TEXTS = f"""
 
 
 def waiting(db: Database) -> dict[Phase, Size]:
-    """Phase -> the rows that wait for it."""
+    """Phase -> text lengths of the rows that are due for it."""
     found: dict[Phase, Size] = {}
     passed = ""
     for phase in PHASES:
-        undone = f'NOT EXISTS (SELECT 1 FROM {TABLES[phase]} t WHERE t."row" = c."row")'
-        found[phase] = _size(db, f"{passed} WHERE {undone}")
+        not_done = f'NOT EXISTS (SELECT 1 FROM {TABLES[phase]} t WHERE t."row" = c."row")'
+        found[phase] = _size(db, f"{passed} WHERE {not_done}")
         passed = f'JOIN {TABLES[phase]} b ON b."row" = c."row" AND b.dropped IS NULL'
     return found
 
 
-def through(db: Database) -> Size:
-    """The rows that the first phase has done."""
+def done(db: Database) -> Size:
+    """Text lengths of the rows that phase 1 has done."""
     return _size(db, f'JOIN {TABLES[PHASES[0]]} b ON b."row" = c."row"')
 
 

@@ -1,21 +1,22 @@
-"""The store: conversations in, results in, rows out. One file, one process, one thread at a time.
+"""The store of a run: it takes conversations and results, and gives rows. It is used by one process
+and one thread at a time.
 
-Everything written is committed in whole transactions, so a process killed at any moment leaves a
-consistent file that lacks at most the batch in hand. Row numbers run from 1 without gaps, in the
-order of input.
+All writes are transactions. A process that is killed at any moment leaves a consistent file, which
+lacks at most the last batch. Rows are numbered from 1 without gaps, in the order of input.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from sysgen_local.core.advice import Finding, findings
-from sysgen_local.core.evidence import Evidence
+from sysgen_local.core.quality import QualityCounts
 from sysgen_local.core.records import (
     PHASES,
     Conversation,
@@ -30,13 +31,14 @@ from sysgen_local.core.sizes import Size
 from sysgen_local.store import (
     copying,
     counts,
-    evidence,
     failures,
     forgetting,
     intake,
     journal,
     judging,
+    layouts,
     narrowing,
+    quality,
     rejects,
     reviews,
     rows,
@@ -44,11 +46,15 @@ from sysgen_local.store import (
 )
 from sysgen_local.store.database import Database
 from sysgen_local.store.file import connect, connect_to_memory, first_line
+from sysgen_local.store.rows import RowQuery
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyRelation
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a row came from: the source as the user knows it, and the line in it."""
+    """Where a row came from: the source as the user named it, and the line in it."""
 
     path: str
     line: int
@@ -57,19 +63,19 @@ class Origin:
 
 
 class Store:
-    """An open store. Get one with `Store.open`; close it, or use it in a `with` statement."""
+    """An open store. Open it with `Store.open`. Close it, or use it in a `with` statement."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
 
     @classmethod
     def open(cls, path: Path, *, create: bool = True, read_only: bool = False) -> Self:
-        """Open the file, or make it. Raises UsageError, or LockedError where it is in use."""
+        """Opens the file, or makes it. Raises UsageError, or LockedError where it is in use."""
         return cls(Database(connect(path, create=create, read_only=read_only), path))
 
     @classmethod
     def in_memory(cls) -> Self:
-        """A store without a file: nothing is left of it, however the process ends."""
+        """A store in memory. Nothing of it is written to disk."""
         return cls(Database(connect_to_memory(), Path(":memory:")))
 
     @property
@@ -78,7 +84,7 @@ class Store:
         return self._db.path
 
     def close(self) -> None:
-        """Close the file; what was committed is safe with or without it."""
+        """Closes the file. What was committed is safe with or without it."""
         self._db.con.close()
 
     def __enter__(self) -> Self:
@@ -100,98 +106,113 @@ class Store:
         limit: int | None = None,
         batch: int = 5000,
         on_batch: Callable[[int], None] | None = None,
-        again: intake.Again | None = None,
+        again: intake.Reread | None = None,
         appended: bool = False,
         skip_system: bool = False,
     ) -> int:
-        """Add the records of a source that are not here yet; returns how many were added.
+        """Adds the records of a source that are not in the store yet. Returns how many were added.
 
-        `records` is the whole source from its start: those read by an earlier call are skipped,
-        so an ingest that was killed or limited goes on where it stopped. `limit` is the most
-        records of this source in total. `on_batch` is told, after each commit, how many were
-        added so far. A source is known by its content, wherever it lies; one of which no record
-        was usable is read anew.
+        `records` are all records of the source from its start. Those that an earlier call read are
+        skipped, so an ingest that was killed or limited resumes where it stopped. `limit` is the
+        most records of this source in total. `on_batch` is called after each commit with the number
+        of records added so far. A source is identified by its content, not by its path. A source
+        without a usable record is read again.
 
-        `again` reads it once more, for a file with other content at a known place: where it only
-        grew, `appended` takes the new records and without it GrownError is raised. Raises
-        UsageError where the content is another, and where it was read with another mapping or, in
-        `skip_system`, another treatment of rows that have a system message.
+        `again` reads the source again, to compare it where a file at a known path has new content.
+        Where the file only grew, the new records are read if `appended` is set, and otherwise
+        GrownError is raised. Raises UsageError where the content differs, and where the source was
+        read with another mapping or another `skip_system`.
         """
         return intake.ingest(
             self._db, source, records, limit, batch, on_batch, again, appended, skip_system
         )
 
     def sources(self, names: Sequence[str]) -> list[int]:
-        """The numbers of the sources that go by these names: the path as it was named, the file's
-        place, its name, or the dataset's. UsageError for a name that none goes by."""
+        """The numbers of the sources with these names. A name is the path as it was given, the
+        file's real path, its file name, its folder, or the dataset's name. Raises UsageError for a
+        name of no source."""
         return narrowing.find(self._db, names)
 
     def narrow(self, sources: Sequence[int]) -> None:
-        """From here on this store is as if it held these sources' rows alone: for looking, and for
-        what judges and measures say."""
+        """Restricts this store to the rows of these sources until it is closed. Only verdicts of
+        judges and measures can be written then."""
         narrowing.narrow(self._db, sources)
 
-    def known(self, source: Source) -> tuple[int, str] | None:
-        """The number of a source with this content, and the path by which it was first read."""
-        return intake.known(self._db, source.fingerprint)
+    @contextmanager
+    def narrowed(self, sources: Sequence[int]) -> Iterator[None]:
+        """Restricts this store to the rows of these sources inside a `with` block; no restriction
+        where `sources` is empty."""
+        if sources:
+            narrowing.narrow(self._db, sources)
+        try:
+            yield
+        finally:
+            if sources:
+                narrowing.widen(self._db)
 
-    def skipped(self, source: Source) -> bool | None:
-        """Whether rows of this source that have a system message were rejected when it was read;
-        None where it is new, or has shown no such row."""
-        return intake.skipped(self._db, source)
+    def find_source(self, source: Source) -> tuple[int, str] | None:
+        """(number, path) of the stored source with this content; None where there is none. The path
+        is the one under which it was read first."""
+        return intake.find_source(self._db, source.fingerprint)
+
+    def skips_system(self, source: Source) -> bool | None:
+        """Whether rows of this source that have a system message were rejected when it was read.
+        None where the source is new, or has had no such row."""
+        return intake.skips_system(self._db, source)
 
     def due(self, phase: Phase, *, page: int = 256) -> Iterator[Row]:
-        """Rows this phase has to do, ascending: the phase before let them through.
+        """The rows that are due for this phase, in ascending order: the phase before passed them.
 
-        Each page is read whole before its first row is given out, so results may be committed
-        while the iterator is open. Rows that fall due behind its place are not seen: ask anew.
+        Each page of `page` rows is read completely before its first row is yielded, so results may
+        be committed while the iterator is open. It does not yield rows that become due with a
+        smaller number than the last one; call `due` again for these.
         """
         return rows.due(self._db, phase, page)
 
     def commit(self, results: Sequence[tuple[int, Phase, Result]]) -> None:
-        """Write results of any phases in one transaction: all of them or, on an error, none.
+        """Writes (row, phase, result) of any phases in one transaction: all or, on an error, none.
 
-        Raises ValueError where a row has a result of that phase already, or where the phase
-        before has not let it through; nothing is ever written twice.
+        Raises ValueError where a row has a result of that phase already, or where the phase before
+        has not passed it. Nothing is written twice.
         """
         rows.commit(self._db, results)
 
     def losses(self, phase: Phase) -> forgetting.Losses:
-        """What `redo` of this phase would delete, and what people decided that would not hold."""
+        """What `redo` of this phase would delete, and how many reviews would not be valid then."""
         return forgetting.losses(self._db, phase)
 
     def redo(self, phase: Phase) -> None:
-        """Delete what this phase and all later ones did, with their recipes, and what was measured
-        and judged of answers that go. What people decided stays: see `reviewed`."""
+        """Deletes the results and recipes of this phase and all later ones, and the measures and
+        verdicts of answers that are deleted. Reviews stay: see `reviewed`."""
         with self._db.transaction():
             forgetting.forget(self._db, phase)
 
     def prepare(
         self, recipes: Mapping[Phase, journal.Recipe], *, redo: Phase | None = None
     ) -> None:
-        """Delete what `redo` names and put these recipes in place of all that are there, in one
-        transaction. Raises ValueError for results that would be left without a recipe."""
+        """Deletes as `redo` does and replaces all recipes by these, in one transaction. Raises
+        ValueError where results would be left without a recipe."""
         with self._db.transaction():
             if redo is not None:
                 forgetting.forget(self._db, redo)
             journal.set_recipes(self._db, recipes)
 
     def forget_failed(self, phases: Sequence[Phase]) -> int:
-        """Delete what these phases did of rows that have no answer because something went wrong
-        (`FAILURES`): they are due again. How many there were."""
+        """Deletes the results of these phases that are failures (`FAILURES`), so that their rows
+        are due again. Returns how many there were."""
         return failures.forget(self._db, phases)
 
     @property
     def phases(self) -> tuple[Phase, ...]:
-        """The phases a row passes before it is final: `check` only where answers are checked."""
+        """The phases of this store; `check` only where answers are checked."""
         return counts.phases_of(self._db)
 
     def recipe(self, phase: Phase) -> journal.Recipe | None:
-        """What this phase's results were made with; None before the first."""
+        """The recipe of this phase's results; None before the first."""
         return journal.recipe(self._db, phase)
 
     def set_recipe(self, phase: Phase, fingerprint: str, facts: Mapping[str, str]) -> None:
-        """Note what this phase's results are made with, in place of what was noted before."""
+        """Writes the recipe of this phase's results, in place of an earlier one."""
         journal.set_recipe(self._db, phase, journal.Recipe(fingerprint, facts))
 
     def start_run(
@@ -202,11 +223,11 @@ class Store:
         seed: int | None = None,
         version: str | None = None,
     ) -> int:
-        """Note that a run begins; returns its number."""
+        """Writes that a run begins. Returns its number."""
         return journal.start_run(self._db, command, model, seed, version)
 
     def end_run(self, run: int, outcome: str) -> None:
-        """Note how a run ended."""
+        """Writes how a run ended."""
         journal.end_run(self._db, run, outcome)
 
     def last_run(self) -> journal.Run | None:
@@ -214,16 +235,30 @@ class Store:
         return journal.last_run(self._db)
 
     def commands(self) -> list[str]:
-        """The arguments of all runs that asked a model, the latest first."""
+        """The arguments of all runs that used a model, the latest first."""
         return journal.commands(self._db)
 
     def row(self, number: int) -> Row | None:
-        """One row with everything done to it; None where there is no such row."""
+        """One row with the results of all phases; None where there is no such row."""
         return next(rows.load(self._db, [number], PHASES), None)
 
-    def find(self, choice: rows.Choice) -> list[Row]:
-        """The rows chosen, with everything done to them. UsageError where `where` is no SQL."""
-        return list(rows.find(self._db, choice))
+    def rows(self, where: str | None = None, *, limit: int | None = None) -> Iterator[Row]:
+        """Finished rows in the order of the input, with the results of all phases.
+
+        `where` is an SQL condition over the view `journey` (docs/store.md lists its columns).
+        Rows are read page by page. Raises UsageError where `where` is not valid SQL.
+        """
+        return rows.find(self._db, RowQuery("final", where=where, limit=limit))
+
+    def query(self, sql: str) -> DuckDBPyRelation:
+        """The result of an SQL query over the tables and views: `.df()` gives pandas, `.pl()`
+        polars, `.arrow()` Arrow. Raises duckdb.Error where `sql` is not valid."""
+        return self._db.con.sql(sql)
+
+    def find(self, query: RowQuery) -> list[Row]:
+        """The rows of a query, with the results of all phases. Raises UsageError where `where` is
+        not valid SQL."""
+        return list(rows.find(self._db, query))
 
     def review(
         self,
@@ -234,37 +269,36 @@ class Store:
         at: datetime | None = None,
         of: reviews.Version | None = None,
     ) -> None:
-        """Note what a person decided of a row, beside what the model did; the last word counts.
+        """Writes a reviewer's decision about a row, in place of an earlier one.
 
-        `phrases` are the row's as the person would have them, put in canonical order here; None
-        leaves them alone. `at` is when it was decided (UTC), now unless given, and `of` the version
-        of the row, the present one unless given. Raises ValueError for a tag that is none of the
-        eight.
+        `phrases` are the edited phrases, which are put in canonical order; None leaves the row's
+        phrases as they are. `at` is the time of the decision (UTC), `of` the version of the row
+        that it is about; by default these are now and the present version. Raises ValueError for a
+        tag that is not one of the eight.
         """
         reviews.review(self._db, number, decision, phrases, at, of)
 
     def reviewed(self, number: int) -> reviews.Review | None:
-        """What a person decided of this row, also of an earlier version; None where nobody did."""
+        """The review of this row, also one of an earlier version; None where there is none."""
         return reviews.reviewed(self._db, number)
 
     def forget_review(self, number: int) -> None:
-        """As if nobody had looked at this row."""
+        """Deletes the review of this row."""
         reviews.forget(self._db, number)
 
-    def queue(self, choice: rows.Choice) -> list[tuple[int, reviews.Decision | None]]:
-        """The rows chosen, ascending, with what was decided of their present answers.
-
-        UsageError where `where` is no SQL.
-        """
-        return rows.queue(self._db, choice)
+    def queue(self, query: RowQuery) -> list[tuple[int, reviews.Decision | None]]:
+        """(row, decision) of the rows of a query, in ascending order. The decision is the valid one
+        of the row, or None. Raises UsageError where `where` is not valid SQL."""
+        return rows.queue(self._db, query)
 
     def stale(self, number: int) -> bool:
-        """Whether this row's answer was written under another system message than it now has."""
+        """Whether this row's answer was written under another system message than the row has
+        now."""
         return reviews.stale(self._db, number)
 
     def reopen(self) -> int:
-        """Delete the answers that are stale: their rows are due for `respond` again, under the
-        system messages they now have. How many there were; rejected rows stay as they are."""
+        """Deletes the answers that are stale, so that their rows are due for `respond` again under
+        their present system messages. Returns how many there were. Rejected rows keep theirs."""
         return reviews.reopen(self._db)
 
     def origin(self, number: int) -> Origin | None:
@@ -279,20 +313,22 @@ class Store:
     def rejects(
         self, limit: int | None = None, *, where: str | None = None, seed: int | None = None
     ) -> list[tuple[str, Reject]]:
-        """Records that could not be used, in the order of input, each with its source's path: the
-        first `limit` or, with a seed, a sample that is always the same.
+        """(path of the source, record) of records that could not be used, in the order of input:
+        the first `limit` of them or, with a seed, a reproducible sample.
 
-        `where` is an SQL condition over the view `rejected`; UsageError where it is none.
+        `where` is an SQL condition over the view `rejected`. Raises UsageError where it is not
+        valid SQL.
         """
         return rejects.find(self._db, where, limit, seed)
 
     def count_rejects(self, *, where: str | None = None) -> int:
-        """How many of those records meet the condition. UsageError where it is none."""
+        """How many of those records meet the condition. Raises UsageError as `rejects` does."""
         return rejects.count(self._db, where)
 
     def copy_rejects(self, path: Path, *, where: str | None = None, parquet: bool = False) -> int:
-        """Write those records to a file: file, line, reason, detail, raw; how many there were.
-        Raises UsageError as `rejects` does, OSError where it cannot be written."""
+        """Writes those records to a file with the columns file, line, reason, detail and raw.
+        Returns how many there were. Raises UsageError as `rejects` does, OSError where the file
+        cannot be written."""
         import duckdb
 
         try:
@@ -301,70 +337,70 @@ class Store:
             raise OSError(first_line(error)) from error
 
     def longest(self) -> int:
-        """Bytes of text in the longest conversation; 0 without any."""
+        """Size of the text of the longest conversation in bytes; 0 where there is none."""
         [(longest,)] = self._db.all(
             "SELECT coalesce(max(list_sum([strlen(t.content) + strlen(t.words) FOR t IN turns])), "
             "0) FROM conversations"
         )
         return int(longest)
 
-    def evidence(self, *, blank: bool = False) -> Evidence:
-        """Counts from which it can be told that data is poor; `blank`: before any row."""
-        return evidence.blank(self._db) if blank else evidence.evidence(self._db)
+    def quality_counts(self, *, blank: bool = False) -> QualityCounts:
+        """The counts that `advice` is based on. `blank`: the counts before any row."""
+        return quality.empty(self._db) if blank else quality.count(self._db)
 
     def advice(self) -> list[Finding]:
-        """What is poor about the data, and what to try."""
-        return findings(self.evidence())
+        """Findings about poor data, each with what to try."""
+        return findings(self.quality_counts())
 
-    def waiting(self) -> dict[Phase, Size]:
-        """Phase -> lengths of the rows that wait for it."""
+    def sizes_waiting(self) -> dict[Phase, Size]:
+        """Phase -> text lengths of the rows that are due for it."""
         return sizes.waiting(self._db)
 
-    def through(self) -> Size:
-        """Lengths of the rows that phase 1 has done."""
-        return sizes.through(self._db)
+    def sizes_done(self) -> Size:
+        """Text lengths of the rows that phase 1 has done."""
+        return sizes.done(self._db)
 
     def instructions(
         self,
-        layout: copying.Format = "messages",
+        layout: layouts.Format = "messages",
         variant: copying.Variant = "full",
         selection: copying.Selection | None = None,
     ) -> Iterator[tuple[int, str]]:
-        """Number and first instruction of each row that `copy_final` would write for this,
-        ascending."""
+        """(row, first instruction) of the rows that `copy_final` would write with these arguments,
+        in ascending order."""
         chosen = selection or copying.Selection()
         return copying.instructions(self._db, copying.Copy(layout, variant, False, chosen))
 
     def questions(
         self,
-        layout: copying.Format = "messages",
+        layout: layouts.Format = "messages",
         variant: copying.Variant = "full",
         selection: copying.Selection | None = None,
     ) -> Iterator[tuple[int, str]]:
-        """The same with every user turn: a row comes as often as it has some."""
+        """As `instructions`, but with all user turns: one pair for each."""
         chosen = selection or copying.Selection()
         return copying.questions(self._db, copying.Copy(layout, variant, False, chosen))
 
     def lineage(
-        self, layout: copying.Format = "messages", selection: copying.Selection | None = None
-    ) -> list[copying.Part]:
-        """Where the rows come from that `copy_final` would write for this, and as a part of its
-        own the rows whose phrases were written elsewhere."""
+        self, layout: layouts.Format = "messages", selection: copying.Selection | None = None
+    ) -> list[copying.LineageEntry]:
+        """The datasets of the rows that `copy_final` would write with these arguments. The rows
+        whose phrases were imported are one more entry at the end (`IMPORTED`)."""
         return copying.lineage(self._db, layout, selection or copying.Selection())
 
     def thoughts(
-        self, layout: copying.Format, variant: copying.Variant, selection: copying.Selection
+        self, layout: layouts.Format, variant: copying.Variant, selection: copying.Selection
     ) -> copying.Thoughts:
-        """How many of the rows that `copy_final` would write for this came with thoughts, and how
-        many of them can leave with these."""
+        """How many of the rows that `copy_final` would write with these arguments came with
+        thoughts, and how many of them can be written with these."""
         return copying.thoughts(self._db, layout, variant, selection)
 
     def counts(self) -> counts.Counts:
-        """How many rows stand where. Always adds up."""
+        """The number of rows by phase and outcome. The sums always add up: see `counts`."""
         return counts.count(self._db)
 
     def stats(self) -> dict[str, Any]:
-        """Everything `sysgen stats --json` says."""
+        """The data of `sysgen stats --json`."""
         recipes = {phase: self.recipe(phase) for phase in PHASES}
         return {
             **counts.stats(self._db),
@@ -377,7 +413,7 @@ class Store:
             },
         }
 
-    def judging(
+    def judge_queue(
         self,
         fingerprint: str,
         facts: Mapping[str, str],
@@ -386,42 +422,43 @@ class Store:
         aligned: int,
         seed: int,
         older: str | None = None,
-    ) -> judging.Judging:
-        """The board of the judge with this recipe: of each dataset so many finished rows whose
-        two answers it compares, and so many whose new answer it rates. `older`: the fingerprint by
-        which an older version knew it."""
+    ) -> judging.JudgeQueue:
+        """The work queue of the judge with this recipe. Of each dataset the judge compares the two
+        answers of `pairs` finished rows, and rates the new answer of `aligned` rows; `seed` draws
+        the rows. `older` is the fingerprint that an older version gave to the same recipe."""
         number = judging.judge(self._db, fingerprint, facts, older)
-        return judging.Judging(self._db, number, pairs, aligned, seed)
+        return judging.JudgeQueue(self._db, number, pairs, aligned, seed)
 
     def to_measure(self, metrics: Sequence[str]) -> Iterator[list[Any]]:
-        """Pages of (row, old answers, new answers) that lack one of these measures."""
+        """Pages of (row, old answers, new answers) of finished rows that lack one of these
+        measures."""
         return judging.to_measure(self._db, metrics)
 
-    def measured(self, values: Mapping[int, Mapping[str, float]]) -> None:
-        """Write measures, row -> metric -> value, in place of those that are there."""
-        judging.measured(self._db, values)
+    def write_measures(self, values: Mapping[int, Mapping[str, float]]) -> None:
+        """Writes measures, row -> metric -> value, in place of earlier ones."""
+        judging.write_measures(self._db, values)
 
     def judgements(self) -> list[dict[str, Any]]:
-        """What each judge said, per dataset; see `judging.said`."""
-        return judging.said(self._db)
+        """The verdicts of each judge for each dataset; see `judging.judgements`."""
+        return judging.judgements(self._db)
 
     def pace(self, points: int = 60) -> list[tuple[float, int, int]]:
-        """Hours worked, rows finished and tokens written so far, at so many moments."""
+        """Progress over time in at most `points` points; see `counts.pace`."""
         return counts.pace(self._db, points)
 
     def ratios(self) -> list[tuple[float, int]]:
-        """Finished rows by length of the new answer over the old one: (lower edge of 0.1, rows)."""
+        """Histogram of the length of new answers relative to old ones; see `counts.ratios`."""
         return counts.ratios(self._db)
 
     def tags_by_dataset(self) -> list[tuple[str, str, float]]:
-        """(dataset, tag, share of its judged rows that have a good phrase under that tag)."""
+        """(dataset, tag, share of its judged rows that have a good phrase with that tag)."""
         return counts.tags_by_dataset(self._db)
 
     def copy_final(
         self,
         path: Path,
         *,
-        layout: copying.Format,
+        layout: layouts.Format,
         variant: copying.Variant = "full",
         fold_system: bool = False,
         selection: copying.Selection | None = None,
@@ -430,10 +467,10 @@ class Store:
         reasoning: bool = False,
         parquet: bool = False,
     ) -> copying.Written:
-        """Write the finished rows to a file. `checks`: with the columns agrees, obeys and checks,
-        as far as any row has them. `origin`: with source, line and row. `reasoning`: with the
-        thoughts before answers.
-        Raises OSError where it cannot be written."""
+        """Writes the finished rows to a file. `fold_system`: the system message is put before the
+        first instruction. `checks`: with the columns agrees, obeys and checks, as far as any row
+        has them. `origin`: with the columns source, line and row. `reasoning`: with the thoughts
+        before answers. Raises OSError where the file cannot be written."""
         import duckdb
 
         chosen = selection or copying.Selection()

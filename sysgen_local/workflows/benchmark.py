@@ -10,22 +10,28 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from sysgen_local.engine.options import Options
 from sysgen_local.engine.request import GREEDY, Sampling
-from sysgen_local.evaluate.benchmarks.answer import Answer, History, SystemIn
-from sysgen_local.evaluate.benchmarks.benchmark import Benchmark, need_golds
-from sysgen_local.evaluate.benchmarks.case import PHASES, Board, Case
-from sysgen_local.evaluate.benchmarks.judging import Judge, MultifacetJudge, SysBenchJudge
-from sysgen_local.models import Model, identity, locate
-from sysgen_local.prompts.prompt_set import judging
+from sysgen_local.evaluation.benchmarks.answer import Answer, History, SystemIn
+from sysgen_local.evaluation.benchmarks.benchmark import Benchmark, BenchmarkName, load, need_golds
+from sysgen_local.evaluation.benchmarks.instances import read_sources
+from sysgen_local.evaluation.benchmarks.judging import (
+    BenchmarkJudge,
+    MultifacetJudge,
+    SysBenchJudge,
+)
+from sysgen_local.evaluation.benchmarks.questions import PHASES, QuestionQueue, QuestionRecord
+from sysgen_local.models import Model
+from sysgen_local.prompts import judge_prompt
+from sysgen_local.report.status import StatusFile
 from sysgen_local.running import executor
 from sysgen_local.running.executor import Task
 from sysgen_local.running.progress import Progress, View
 from sysgen_local.store.evaluation import Evaluation
-
-if TYPE_CHECKING:
-    from sysgen_local.engine.llama.plan import Options
+from sysgen_local.workflows.models import find_model, model_facts
+from sysgen_local.workflows.options import Given
 
 BYTES_PER_TOKEN = 3
 """Few tokenizers make more tokens than that of any language or code."""
@@ -59,8 +65,8 @@ class BenchmarkRun:
 class Outcome:
     """Where the results of a run are, and every question with them."""
 
-    marking: int
-    cases: list[Case]
+    grading_run: int
+    cases: list[QuestionRecord]
 
 
 def run_benchmark(
@@ -80,26 +86,72 @@ def run_benchmark(
     answering, judging_ = tasks
     facts = {"benchmark": run.benchmark.name, "questions": run.benchmark.fingerprint}
     facts |= answering.facts
-    sitting = store.sitting(
+    answer_run = store.answer_run(
         run.benchmark.name, Task.of(facts), facts, older=Task.as_noted(facts, {})
     )
-    marking = store.marking(sitting, judging_.fingerprint, judging_.facts, older=judging_.older)
-    if retry_failed and (again := store.forget_failed(sitting, marking)):
+    grading_run = store.grading_run(
+        answer_run, judging_.fingerprint, judging_.facts, older=judging_.older
+    )
+    if retry_failed and (again := store.forget_failed(answer_run, grading_run)):
         announce(f"{again:,} questions that failed are tried again")
-    board = Board(store, run.benchmark.questions, sitting, marking)
+    queue = QuestionQueue(store, run.benchmark.questions, answer_run, grading_run)
     options = replace(options, longest=_longest(run))
-    if not executor.run(tasks, board, _progress(board), views, options, announce=announce):
+    if not executor.run(tasks, queue, _progress(queue), views, options, announce=announce):
         return None
-    cases = board.cases()
+    cases = queue.records()
     scores = run.benchmark.score(cases)
-    store.set_scores(marking, _flat(scores))
-    return Outcome(marking, cases)
+    store.set_scores(grading_run, _flat(scores))
+    return Outcome(grading_run, cases)
+
+
+def evaluate(
+    benchmark: BenchmarkName,
+    questions: str | Path,
+    *,
+    model: str,
+    judge: str | None = None,
+    db: str | Path = "evaluation.duckdb",
+    limit: int | None = None,
+    sources: str | Path | None = None,
+    retry_failed: bool = False,
+    views: Sequence[View] = (),
+    say: Callable[[str], None] = lambda line: None,
+    **options: Any,
+) -> dict[str, Any] | None:
+    """The scores of a model on "sysbench" or "multifacet", as the benchmark's authors count; None
+    where the run was interrupted, which the same call takes up again.
+
+    `questions` is the benchmark's file (`sources` Multifacet's table of sources), of which `limit`
+    is how many are asked. `model` and `judge` are models by any name; without a judge the model
+    grades itself. Answers and grades are kept in `db`; `retry_failed` asks again where one failed.
+    `options` are fields of `Sampling` (temperature, top_p), of `Setting` (seed, history,
+    max_answer_tokens, ...) and of `engine.options.Options`.
+
+    Raises UsageError for a file or model that cannot be used, SysgenError where no question could
+    be graded, TypeError for an option that there is not.
+    """
+    given = Given(options)
+    machine, sampling = given.take(Options), given.take(Sampling)
+    setting = replace(given.take(Setting), sampling=sampling)
+    given.end("evaluate")
+    table = read_sources(Path(sources)) if sources else None
+    loaded = load(benchmark, Path(questions), limit=limit, table=table)
+    with Evaluation.open(Path(db)) as store:
+        found = run_benchmark(
+            BenchmarkRun(loaded, model, judge or model, setting),
+            store,
+            [StatusFile(Path(db)), *views],
+            machine,
+            retry_failed=retry_failed,
+            announce=say,
+        )
+    return None if found is None else loaded.score(found.cases)
 
 
 def _tasks(run: BenchmarkRun) -> tuple[Task, Task]:
     setting, benchmark = run.setting, run.benchmark
-    model = executor.named(locate(run.model))
-    judge = model if run.judge == run.model else executor.named(locate(run.judge))
+    model = find_model(run.model)
+    judge = model if run.judge == run.model else find_model(run.judge)
     if setting.history == "gold":
         need_golds(benchmark)
     answer = Answer(
@@ -116,9 +168,9 @@ def _tasks(run: BenchmarkRun) -> tuple[Task, Task]:
     )
 
 
-def _judge(run: BenchmarkRun) -> Judge:
+def _judge(run: BenchmarkRun) -> BenchmarkJudge:
     setting = run.setting
-    prompt = judging(run.benchmark.name, setting.judge_prompt)
+    prompt = judge_prompt(run.benchmark.name, setting.judge_prompt)
     if run.benchmark.name == "sysbench":
         gold = setting.history == "gold"
         return SysBenchJudge(prompt, gold, setting.seed, setting.max_judge_tokens)
@@ -127,12 +179,8 @@ def _judge(run: BenchmarkRun) -> Judge:
 
 
 def _identity(role: str, model: Model) -> dict[str, str]:
-    facts = identity(model)
-    return {
-        role: facts["model"],
-        f"{role}_file": facts["model_file"],
-        **executor.spoken_to(model),
-    }
+    facts = model_facts(model)
+    return {role: facts.pop("model"), f"{role}_file": facts.pop("model_file"), **facts}
 
 
 def _longest(run: BenchmarkRun) -> int:
@@ -146,8 +194,8 @@ def _longest(run: BenchmarkRun) -> int:
     return max(sizes) // BYTES_PER_TOKEN + setting.max_answer_tokens + setting.max_judge_tokens
 
 
-def _progress(board: Board) -> Progress:
-    cases = board.cases()
+def _progress(queue: QuestionQueue) -> Progress:
+    cases = queue.records()
     progress = Progress(PHASES, rows=len(cases))
     for case in cases:
         for phase, result in zip(PHASES, (case.answered, case.judged), strict=True):

@@ -14,8 +14,8 @@ from lm_eval.api.model import TemplateLM
 from lm_eval.tasks import TaskManager
 
 from sysgen_local.core.errors import SysgenError, UsageError
-from sysgen_local.engine.llama.plan import Options
 from sysgen_local.engine.llama.texts import TEXT, TextEngine
+from sysgen_local.engine.options import Options
 from sysgen_local.engine.request import GREEDY, Completion, Message, Request, Sampling, Segment
 
 NEW_TOKENS = 256
@@ -31,12 +31,12 @@ class Model(TemplateLM):
 
     @property
     def eot_token_id(self) -> int:
-        return self._engine.vocab.eos
+        return self._engine.tokenizer.eos
 
     @property
     def prefix_token_id(self) -> int:
         """What stands before a text that has nothing before it."""
-        bos = self._engine.vocab.bos
+        bos = self._engine.tokenizer.bos
         return bos if bos >= 0 else self.eot_token_id
 
     @property
@@ -44,7 +44,7 @@ class Model(TemplateLM):
         return self._engine.path.name
 
     def chat_template(self, chat_template: bool | str = False) -> str:
-        return self._engine.vocab.template if chat_template else ""
+        return self._engine.tokenizer.template if chat_template else ""
 
     def apply_chat_template(
         self, chat_history: list[dict[str, str]], add_generation_prompt: bool = True
@@ -58,7 +58,7 @@ class Model(TemplateLM):
         self, string: str, add_special_tokens: bool | None = None, **_: Any
     ) -> list[int]:
         tokens = self._engine.tokens(string)
-        vocab = self._engine.vocab
+        vocab = self._engine.tokenizer
         bare = add_special_tokens is False and vocab.add_bos and tokens[:1] == [vocab.bos]
         return tokens[1:] if bare else tokens
 
@@ -90,7 +90,7 @@ class Model(TemplateLM):
         for request in requests:
             (text,) = request.args
             tokens = self.tok_encode(text, add_special_tokens=False)
-            windows = _windows([self.prefix_token_id], tokens, self._engine.room)
+            windows = _windows([self.prefix_token_id], tokens, self._engine.slot_tokens)
             totals.append(sum(self._engine.likelihood(*window).logprob for window in windows))
         return totals
 

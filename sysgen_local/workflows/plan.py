@@ -10,36 +10,36 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TypeVar, cast
 
 from sysgen_local.core.errors import RecipeError, UsageError
 from sysgen_local.core.records import PHASES, Phase
-from sysgen_local.core.settings import Settings, Shown, Turns
+from sysgen_local.core.server import Server
+from sysgen_local.core.settings import Settings, ShowAnswer, Turns
+from sysgen_local.engine.options import Options
 from sysgen_local.engine.request import Engine, Sampling
-from sysgen_local.models import ResolvedModel, fingerprint, resolve
+from sysgen_local.models import CatalogueEntry, Model
 from sysgen_local.models import check as check_file
 from sysgen_local.phases.check import CheckAnswers
 from sysgen_local.phases.filter import Filter
 from sysgen_local.phases.generate import Generate
 from sysgen_local.phases.respond import Respond
 from sysgen_local.phases.verify import Verify
-from sysgen_local.prompts.prompt_set import PromptSet
+from sysgen_local.prompts import PromptSet
 from sysgen_local.running import executor
 from sysgen_local.running.executor import Task
 from sysgen_local.running.progress import Progress, View
-from sysgen_local.running.stage import Stage
+from sysgen_local.running.stage import AnyStage
 from sysgen_local.store import Store
+from sysgen_local.workflows.models import find_model, model_facts
 from sysgen_local.workflows.recipe import noted
-
-if TYPE_CHECKING:
-    from sysgen_local.engine.llama.plan import Options
 
 T = TypeVar("T")
 
 SAMPLING = Sampling(temperature=0.7, top_p=0.95)
 """For models whose vendor recommends nothing."""
 
-SHOWN: Shown = "always"
+SHOWN: ShowAnswer = "always"
 """Where the original answer is in view by default; see `benchmarks/README.md`."""
 
 TRIES = 3
@@ -110,7 +110,7 @@ def plan(
     return tasks
 
 
-Planned = tuple[Stage, ResolvedModel | None, dict[str, str]]
+Planned = tuple[AnyStage, Model | None, dict[str, str]]
 """A stage, the model it asks, and facts of its recipe beside its own and the model's."""
 
 
@@ -146,7 +146,7 @@ def _verify(known: _Known) -> Planned:
     given, stored = known.given("verify"), known.facts("verify")
     name = given.judge or stored.get("judge") or "same"
     if name != "same":
-        judge, earlier, said = resolve(name), stored, name
+        judge, earlier, said = find_model(name), stored, name
     else:
         judge = _model(known, *(() if given.judge else ("verify",)), given=given.model)
         earlier, said = stored or known.facts("generate", "respond"), name
@@ -197,7 +197,7 @@ _PLANS: dict[Phase, Callable[[_Known], Planned]] = {
 
 
 def _answering(
-    given: Settings, stored: Mapping[str, str], prompts: PromptSet, model: ResolvedModel
+    given: Settings, stored: Mapping[str, str], prompts: PromptSet, model: Model
 ) -> Respond:
     """How answers are written. What was made by a recipe without a word of whether the original is
     in view was made without, as the paper does."""
@@ -217,16 +217,16 @@ def _answering(
             False,
         ),
         shown=cast(
-            Shown, given.show_answer or stored.get("shown") or ("never" if answered else SHOWN)
+            ShowAnswer, given.show_answer or stored.get("shown") or ("never" if answered else SHOWN)
         ),
     )
 
 
-def _model(known: _Known, *phases: Phase, given: str | None = None) -> ResolvedModel:
+def _model(known: _Known, *phases: Phase, given: str | None = None) -> Model:
     """The model that is given, else that of the first of these phases that has a recipe, else the
     one that writes."""
     stored = known.facts(*phases, "generate", "respond").get("model")
-    return resolve(given or stored or "builtin")
+    return find_model(given or stored or "builtin")
 
 
 def _context(known: _Known, phase: Phase, given: int | None) -> int | None:
@@ -238,17 +238,18 @@ def _context(known: _Known, phase: Phase, given: int | None) -> int | None:
     return int(stored) if stored else None
 
 
-def _facts_of(model: ResolvedModel, context: int | None) -> dict[str, str]:
-    header = check_file(model.path)
-    terms = model.entry.license if model.entry else header.license
-    return {
-        "model": _spelling(model),
-        "model_file": fingerprint(model.path),
-        "model_license": terms or "unknown",
-        "model_parameters": str(header.parameters),
-        **executor.spoken_to(model),
-        **({"context": str(context)} if context else {}),
-    }
+def _facts_of(model: Model, context: int | None) -> dict[str, str]:
+    facts = {**model_facts(model), "model": _spelling(model), "model_license": "unknown"}
+    if not isinstance(model, Server):
+        header = check_file(model.path)
+        terms = model.entry.license if model.entry else header.license
+        facts |= {"model_license": terms or "unknown", "model_parameters": str(header.parameters)}
+    return facts | ({"context": str(context)} if context else {})
+
+
+def _entry(model: Model) -> CatalogueEntry | None:
+    """What the catalogue says of the model."""
+    return None if isinstance(model, Server) else model.entry
 
 
 def _keeps(given: Settings, stored: Mapping[str, str]) -> bool:
@@ -344,18 +345,20 @@ def progress_of(store: Store) -> Progress:
     for phase, state in counts.phases.items():
         progress.phases[phase].done = state.kept
         progress.phases[phase].dropped.update(state.dropped)
-    progress.evidence = None if (seen := store.evidence(blank=True)).demonstration else seen
-    through = store.through()
-    for phase, size in store.waiting().items():
+    progress.evidence = None if (seen := store.quality_counts(blank=True)).demonstration else seen
+    through = store.sizes_done()
+    for phase, size in store.sizes_waiting().items():
         if phase in progress.phases:
-            progress.forecast.wait(phase, size)
+            progress.forecast.add_waiting(phase, size)
             done = counts.phases[phase]
-            progress.forecast.earlier(phase, done.done, done.tokens_out, through)
+            progress.forecast.add_earlier(phase, done.done, done.tokens_out, through)
     return progress
 
 
-def _spelling(model: ResolvedModel) -> str:
-    """What `resolve` would take to find this model again."""
+def _spelling(model: Model) -> str:
+    """What `find_model` would take to find this model again."""
+    if isinstance(model, Server):
+        return model.name
     if model.entry is None:
         return str(model.path.absolute())
     return f"{model.name}:{model.quant}" if model.quant else model.name
@@ -366,18 +369,19 @@ def _named(prompts: PromptSet) -> str:
     return prompts.name if prompts.shipped else str(Path(prompts.name).absolute())
 
 
-def _prompts(given: Settings, stored: Mapping[str, str], model: ResolvedModel) -> PromptSet:
-    recommended = model.entry.prompts if model.entry else "default"
+def _prompts(given: Settings, stored: Mapping[str, str], model: Model) -> PromptSet:
+    entry = _entry(model)
+    recommended = entry.prompts if entry else "default"
     return PromptSet.load(given.prompts or stored.get("prompt_set") or recommended)
 
 
-def _sampling(given: Settings, stored: str | None, model: ResolvedModel) -> Sampling:
+def _sampling(given: Settings, stored: str | None, model: Model) -> Sampling:
     """Given options over the store's over the vendor's over the default."""
     values = asdict(SAMPLING)
     if stored:
         values |= json.loads(stored)
-    elif model.entry is not None:
-        values |= model.entry.sampling.model_dump(exclude_none=True)
+    elif entry := _entry(model):
+        values |= entry.sampling.model_dump(exclude_none=True)
     options = {name: getattr(given, name) for name in values}
     return Sampling(**(values | {name: v for name, v in options.items() if v is not None}))
 

@@ -8,20 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, get_args
+from typing import get_args
 
 from sysgen_local.core.errors import UsageError
-from sysgen_local.evaluate.benchmarks.answer import SystemIn
-from sysgen_local.evaluate.benchmarks.benchmark import Benchmark, unjudged
-from sysgen_local.evaluate.statistics import compare
+from sysgen_local.engine.options import Options
+from sysgen_local.evaluation.benchmarks.answer import SystemIn
+from sysgen_local.evaluation.benchmarks.benchmark import Benchmark, unjudged
+from sysgen_local.evaluation.statistics import compare
 from sysgen_local.report.benchmarks import study_tables
 from sysgen_local.report.grid import Table
 from sysgen_local.running.progress import View
 from sysgen_local.store.evaluation import Comparison, Evaluation
 from sysgen_local.workflows.benchmark import BenchmarkRun, Outcome, Setting, run_benchmark
-
-if TYPE_CHECKING:
-    from sysgen_local.engine.llama.plan import Options
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +49,7 @@ class Entrant:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One entrant at one benchmark: its marking, and row -> judged question."""
+    """One entrant at one benchmark: its grading run, and row -> judged question."""
 
     entrant: Entrant
     benchmark: Benchmark
@@ -121,7 +119,7 @@ def _comparisons(first: Result, other: Result) -> list[Comparison]:
     )
     return [
         Comparison(
-            benchmark.name, metric, first.outcome.marking, other.outcome.marking,
+            benchmark.name, metric, first.outcome.grading_run, other.outcome.grading_run,
             first.entrant.label, other.entrant.label, of.before, of.after, of.difference, of.low,
             of.high, len(both),
         )

@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sysgen_local.engine.options import Options
 from sysgen_local.engine.request import Choice, Message, Request, Segment
 
 if TYPE_CHECKING:
     from sysgen_local.engine.llama.engine import LlamaEngine
-    from sysgen_local.engine.llama.plan import Options
 
 READ, WRITTEN = 700, 330
 """Tokens of a typical row over the paper's four phases: an instruction and an answer of 300 tokens

@@ -11,18 +11,19 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice, product
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sysgen_local.core.errors import UsageError
 from sysgen_local.core.records import PHASES, Conversation, Phase, Reject, Result, Row, Source
-from sysgen_local.core.settings import Settings
-from sysgen_local.report.beside import Column
-from sysgen_local.report.journey import journey
+from sysgen_local.core.settings import Reading, Settings
+from sysgen_local.engine.options import Options
+from sysgen_local.report.comparison import Column
+from sysgen_local.report.row_json import row_json
 from sysgen_local.running.executor import Task
 from sysgen_local.running.progress import View
 from sysgen_local.sources import (
-    Drawn,
-    Tally,
+    RecordCounter,
+    SampledRows,
     draw,
     find_each,
     need_usable,
@@ -33,9 +34,6 @@ from sysgen_local.sources import (
 from sysgen_local.store import Origin, Store
 from sysgen_local.workflows import plan as job
 from sysgen_local.workflows import recipe as recipes
-
-if TYPE_CHECKING:
-    from sysgen_local.engine.llama.plan import Options
 
 LARGE = 100_000_000
 """Bytes of a file that takes seconds to read."""
@@ -86,46 +84,35 @@ def combinations(
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """How the inputs are read; as the options of `sysgen run`."""
-
-    mapping: str | None = None
-    license: str | None = None
-    split: str | None = None
-    encoding: str | None = None
-    limit: int | None = None
-    strict: bool = False
-    skip_system: bool = False
-
-
 def draw_rows(
     inputs: Sequence[str],
     rows: int,
     seed: int,
     reading: Reading | None = None,
     say: Callable[[str], None] = lambda line: None,
-) -> list[Drawn]:
+) -> list[SampledRows]:
     """Rows drawn evenly over the inputs and the datasets in them; says what each file held.
 
     Raises UsageError where no row can be used.
     """
     reading = reading or Reading()
-    tallies: list[Tally] = []
+    counters: list[RecordCounter] = []
 
     def records(source: Source) -> Iterator[Conversation | Reject]:
-        tally = Tally(source.path)
-        tallies.append(tally)
+        counter = RecordCounter(source.path)
+        counters.append(counter)
         if (size := Path(source.file).stat().st_size) > LARGE and reading.limit is None:
             say(f"{source.path}: {size / 1e6:,.0f} MB are read (--limit N: the first N rows)")
-        found = islice(read(source, skip_system=reading.skip_system, say=say), reading.limit)
-        yield from tally.count(strictly(source.path, found) if reading.strict else found)
-        why = f", {tally.rejected:,} rejected ({tally.first_reject})" if tally.rejected else ""
-        say(f"{source.path}: {tally.usable:,} rows{why}")
+        found = islice(read(source, skip_system=bool(reading.skip_system), say=say), reading.limit)
+        yield from counter.count(strictly(source.path, found) if reading.strict else found)
+        why = (
+            f", {counter.rejected:,} rejected ({counter.first_reject})" if counter.rejected else ""
+        )
+        say(f"{source.path}: {counter.usable:,} rows{why}")
 
     drawn = draw(_datasets(inputs, reading, say), rows, seed, records)
-    need_usable(tallies)
-    usable = sum(tally.usable for tally in tallies)
+    need_usable(counters)
+    usable = sum(counter.usable for counter in counters)
     taken = sum(len(of.rows) for of in drawn)
     say(f"{taken:,} of {usable:,} rows are tried, drawn with seed {seed}")
     return drawn
@@ -133,7 +120,7 @@ def draw_rows(
 
 def run(
     combinations: Sequence[Combination],
-    drawn: Sequence[Drawn],
+    drawn: Sequence[SampledRows],
     views: Callable[[Combination], Sequence[View]],
     options: Options,
     *,
@@ -152,7 +139,7 @@ def run(
 
 def _run(
     combination: Combination,
-    drawn: Sequence[Drawn],
+    drawn: Sequence[SampledRows],
     views: Sequence[View],
     options: Options,
     on_row: OnRow,
@@ -252,5 +239,5 @@ def as_dict(combination: Combination, row: Row, origin: Origin) -> dict[str, Any
         "combination": combination.label,
         "model": combination.model,
         "prompts": combination.prompts,
-        **journey(row, origin),
+        **row_json(row, origin),
     }

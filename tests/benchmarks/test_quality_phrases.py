@@ -32,9 +32,9 @@ from sysgen_local.core.records import (
     Verdict,
     Verified,
 )
-from sysgen_local.prompts.prompt_set import PromptSet
+from sysgen_local.prompts import PromptSet
 from sysgen_local.store import Store
-from sysgen_local.store.rows import Choice
+from sysgen_local.store.rows import RowQuery
 
 SHOWN = grams("Solve word problems about motion.")
 
@@ -247,7 +247,7 @@ def test_phrases_of_one_row_and_writer_are_judged_together_in_canonical_order(tm
         "A list.": "A list.", "A cook.": "A cook.", "A poet.": "A poet.", "A task.": None
     }  # fmt: skip
     with Store.open(tmp_path / "phrases.duckdb") as store:
-        assert len(store.find(Choice(limit=None))) == 3
+        assert len(store.find(RowQuery(limit=None))) == 3
 
 
 def test_a_label_that_is_none_is_named_with_its_line(tmp_path: Path):

@@ -13,7 +13,7 @@ import duckdb
 import pytest
 from processes import ended
 
-from sysgen_local.store import Choice, Store
+from sysgen_local.store import RowQuery, Store
 
 LONG = "and there is more to say of it: it takes a while, some patience and a dry place."
 """So that it is no short answer, which the checks would ask every other one to be."""
@@ -143,7 +143,7 @@ def test_a_redo_deletes_nothing_before_all_is_asked_and_a_person_is_asked_first(
     db = folder / "sysgen.duckdb"
     sysgen("run", "rows.jsonl", "-o", "out.jsonl", cwd=folder)
     with Store.open(db) as store:
-        final = [row for row, _ in store.queue(Choice("final", limit=None))]
+        final = [row for row, _ in store.queue(RowQuery("final", limit=None))]
         store.review(final[0], "rejected")
     before = all_of(db)
     (folder / "none.gguf").write_bytes(b"GGUF" + b"\0" * 100)

@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from sysgen_local.core.advice import ENDLESS, FEWEST, LIMITS, findings, lower, past
-from sysgen_local.core.evidence import LANGUAGES, PHRASES, Evidence
+from sysgen_local.core.quality import LANGUAGES, PHRASES, QualityCounts
 from sysgen_local.core.records import (
     PHASES,
     Checked,
@@ -60,22 +60,22 @@ def good_row(i: int) -> dict[Any, Any]:
     }
 
 
-def seen(rows: int, change=lambda i, results: None, **known) -> Evidence:
-    """Evidence of rows that are good but for what `change` does to the results of each."""
-    evidence = Evidence(**{"model": "m", "parameters": 7_000_000_000} | known)
+def seen(rows: int, change=lambda i, results: None, **known) -> QualityCounts:
+    """The counts of rows that are good but for what `change` does to the results of each."""
+    counts = QualityCounts(**{"model": "m", "parameters": 7_000_000_000} | known)
     for i in range(1, rows + 1):
         results = good_row(i)
         change(i, results)
         row = Row(i, conversation(i))
         for phase in PHASES:
-            evidence.add(row, phase, results[phase])
+            counts.add(row, phase, results[phase])
             if results[phase].dropped:
                 break
-    return evidence
+    return counts
 
 
-def names(evidence: Evidence) -> list[str]:
-    return [finding.name for finding in findings(evidence)]
+def names(counts: QualityCounts) -> list[str]:
+    return [finding.name for finding in findings(counts)]
 
 
 def same_tags(i, results):
@@ -220,13 +220,13 @@ def test_a_language_that_was_asked_for():
 
 
 def test_phrases_of_a_long_run_take_little_memory():
-    evidence = Evidence()
+    counts = QualityCounts()
     for i in range(6000):
         texts = (f"Phrase {i}.", "The same.") if i % 3 == 0 else (f"Phrase {i}.",)
         verdicts = tuple(Verdict("style", text, "good", 0.9, 0.1, 0.0) for text in texts)
-        evidence.add(Row(i, conversation(i)), "verify", Verified(verdicts))
-    assert len(evidence.said) <= PHRASES
-    assert evidence.said["The same."] == 2000
+        counts.add(Row(i, conversation(i)), "verify", Verified(verdicts))
+    assert len(counts.good_phrases) <= PHRASES
+    assert counts.good_phrases["The same."] == 2000
 
 
 @pytest.fixture
@@ -258,15 +258,15 @@ def made(i: int):
 
 
 def test_a_store_says_the_same_as_what_passed_by(store):
-    passed = store.evidence(blank=True)
+    passed = store.quality_counts(blank=True)
     for i in range(1, 81):
         for phase, result in made(i):
             passed.add(Row(i, conversation(i)), phase, result)
-    stored = store.evidence()
+    stored = store.quality_counts()
     assert stored.model == "some-model"
-    for field in fields(Evidence):
+    for field in fields(QualityCounts):
         mine, theirs = getattr(passed, field.name), getattr(stored, field.name)
-        if field.name == "said":
+        if field.name == "good_phrases":
             [(text, rows)] = theirs.items()
             assert mine[text] == rows == max(mine.values())
         elif isinstance(theirs, Counter):
@@ -283,7 +283,7 @@ def test_languages_are_sampled_from_a_large_store(tmp_path):
         store.ingest(Source("a", "a", "0"), [conversation(i) for i in range(1, number + 1)])
         for phase in ("generate", "filter", "verify"):
             store.commit([(i, phase, good_row(i)[phase]) for i in range(1, number + 1)])
-        assert 0 < store.evidence().spoken <= LANGUAGES
+        assert 0 < store.quality_counts().language_known <= LANGUAGES
 
 
 def test_a_run_says_it_once_and_its_end_all_of_it(store, tmp_path):
@@ -292,9 +292,9 @@ def test_a_run_says_it_once_and_its_end_all_of_it(store, tmp_path):
     for i in range(1, 81):
         for phase, result in made(i):
             row = Row(i, conversation(i))
-            progress.begin(row, phase)
-            progress.count(row, phase, result)
-            if progress.evidence.through["verify"] < FEWEST:
+            progress.begin_row(row, phase)
+            progress.finish_row(row, phase, result)
+            if progress.evidence.rows_done["verify"] < FEWEST:
                 assert not [f for f in progress.advice if "rows" not in f.says]
     said = [finding.says for finding in progress.advice]
     assert any("the same tags" in sentence for sentence in said)

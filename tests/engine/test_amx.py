@@ -10,17 +10,17 @@ import pytest
 from sysgen_local.engine.llama import amx
 from sysgen_local.engine.llama.devices import cpu_features
 from sysgen_local.engine.llama.engine import LlamaEngine
-from sysgen_local.engine.llama.plan import Options
+from sysgen_local.engine.options import Options
 from sysgen_local.engine.request import Message, Request, Segment
 
 
 @pytest.fixture
 def fresh(monkeypatch):
     """As in a new process; afterwards as before."""
-    monkeypatch.setattr(llama_cpp.llama_cpp, "llama_model_default_params", amx._defaults)
-    amx.fails.cache_clear()
+    monkeypatch.setattr(llama_cpp.llama_cpp, "llama_model_default_params", amx._default_params)
+    amx.is_broken.cache_clear()
     yield monkeypatch
-    amx.fails.cache_clear()
+    amx.is_broken.cache_clear()
 
 
 def python_that(says, tmp_path):
@@ -33,14 +33,14 @@ def python_that(says, tmp_path):
 def test_not_tried_where_it_is_not_built_in(fresh, tmp_path):
     fresh.setattr(amx, "cpu_features", lambda: ["AVX2"])
     fresh.setattr(sys, "executable", python_that("kill -ABRT $$", tmp_path))
-    assert not amx.fails()
+    assert not amx.is_broken()
 
 
 def test_left_out_where_the_trial_dies(fresh, builtin, tmp_path):
     fresh.setattr(amx, "cpu_features", lambda: ["AVX2", "AMX_INT8"])
     with fresh.context() as while_tried:
         while_tried.setattr(sys, "executable", python_that("kill -ABRT $$", tmp_path))
-        assert amx.fails()
+        assert amx.is_broken()
     engine = LlamaEngine(builtin, Options(slots=1))
     assert not llama_cpp.llama_cpp.llama_model_default_params().use_extra_bufts
     asked = Request("1", "", (Message("user", (Segment("What is tea?", trusted=False),)),), None)
@@ -52,19 +52,19 @@ def test_left_out_where_the_trial_dies(fresh, builtin, tmp_path):
 def test_a_trial_that_does_not_come_through_has_failed(fresh, tmp_path, says):
     fresh.setattr(amx, "cpu_features", lambda: ["AVX2", "AMX_INT8"])
     fresh.setattr(sys, "executable", python_that(says, tmp_path))
-    assert amx.fails()
+    assert amx.is_broken()
 
 
 def test_without_room_for_a_trial_it_is_left_out(fresh, tmp_path):
     fresh.setattr(amx, "cpu_features", lambda: ["AVX2", "AMX_INT8"])
     fresh.setattr(tempfile, "tempdir", str(tmp_path / "not there"))
-    assert amx.fails()
+    assert amx.is_broken()
 
 
 def test_kept_where_the_trial_lives(fresh, tmp_path):
     fresh.setattr(amx, "cpu_features", lambda: ["AVX2", "AMX_INT8"])
     fresh.setattr(sys, "executable", python_that("exit 0", tmp_path))
-    amx.leave_out_if_it_fails()
+    amx.disable_if_broken()
     assert llama_cpp.llama_cpp.llama_model_default_params().use_extra_bufts
 
 

@@ -5,7 +5,7 @@ from test_llama import TOPICS, answers, ask
 from tiny import ARCHITECTURES, make
 
 from sysgen_local.engine.llama.engine import LlamaEngine
-from sysgen_local.engine.llama.plan import Options
+from sysgen_local.engine.options import Options
 from sysgen_local.engine.request import Choice
 
 STATES = "mamba", "lfm2"

@@ -6,7 +6,7 @@ from test_llama import ask
 from tiny import CHATML, make
 
 from sysgen_local.engine.llama.engine import LlamaEngine
-from sysgen_local.engine.llama.plan import Options
+from sysgen_local.engine.options import Options
 from sysgen_local.engine.request import Message, Segment
 
 FOLDS = (
@@ -42,8 +42,10 @@ def test_a_model_that_thinks_begins_with_its_answer(tmp_path: Path):
         ),
         Options(slots=1),
     )  # fmt: skip
-    tokens = engine.vocab.encode(engine.chat.render(ask(0, "</think>").messages)).tokens
-    begins, ends = engine.vocab.size - 2, engine.vocab.size - 1
+    tokens = engine.tokenizer.encode(
+        engine.chat_template.render(ask(0, "</think>").messages)
+    ).tokens
+    begins, ends = engine.tokenizer.size - 2, engine.tokenizer.size - 1
     engine.close()
     assert [t for t in tokens if t in (begins, ends)] == [begins, ends]
     assert tokens.index(ends) > len(tokens) - 4

@@ -10,10 +10,10 @@ from test_llama import TOPICS, ask
 from tiny import CHATML, make
 
 from sysgen_local.engine.llama import weights
+from sysgen_local.engine.llama.chat_profile import load_chat, read_profile
 from sysgen_local.engine.llama.engine import LlamaEngine
-from sysgen_local.engine.llama.plan import Options
 from sysgen_local.engine.llama.sequence import Sequence
-from sysgen_local.engine.llama.speech import learn, look
+from sysgen_local.engine.options import Options
 from sysgen_local.engine.request import Completion
 
 END, OTHER, ORDINARY = 2, 0, 5
@@ -55,12 +55,14 @@ def test_answers_end_where_the_template_closes_a_turn(builtin, tmp_path, end, re
 
 
 def test_what_ends_an_answer_is_told_before_the_model_is_loaded(builtin, tmp_path):
-    assert look(builtin).learnt == ""
-    assert "<|im_end|>" in look(builtin).ends
-    seen = look(changed(builtin, tmp_path / "m.gguf", end=ORDINARY, renamed=True))
-    assert seen.learnt == "<|mi_fin|>"
-    assert "<|mi_fin|>" in seen.ends
-    assert len(seen.ends) == len(look(builtin).ends)  # the ordinary token is none of them
+    assert read_profile(builtin).template_end == ""
+    assert "<|im_end|>" in read_profile(builtin).answer_ends
+    seen = read_profile(changed(builtin, tmp_path / "m.gguf", end=ORDINARY, renamed=True))
+    assert seen.template_end == "<|mi_fin|>"
+    assert "<|mi_fin|>" in seen.answer_ends
+    assert len(seen.answer_ends) == len(
+        read_profile(builtin).answer_ends
+    )  # the ordinary token is none of them
 
 
 PLAIN = (
@@ -76,12 +78,12 @@ PLAIN = (
 )  # fmt: skip
 def test_a_turn_that_no_token_closes_is_closed_by_its_text(tmp_path, template, stop):
     path = make(tmp_path / "m.gguf", "llama", template=template)
-    with weights.head(path) as model:
-        vocab, chat = learn(model, path)
-        assert vocab.stop == stop
+    with weights.load_vocab_only(path) as model:
+        tokenizer, chat = load_chat(model, path)
+        assert tokenizer.stop_text == stop
         if stop:
-            sequence = Sequence(ask(0, "tea"), [1], limit=99, vocab=vocab)
-            for token in vocab._tokenize(f"Four.{stop} And then?"):
+            sequence = Sequence(ask(0, "tea"), [1], limit=99, tokenizer=tokenizer)
+            for token in tokenizer._tokenize(f"Four.{stop} And then?"):
                 if sequence.finish is None:
                     sequence._append([token])
             assert (sequence.finish, sequence.completion().text) == ("stop", "Four.")
@@ -89,8 +91,8 @@ def test_a_turn_that_no_token_closes_is_closed_by_its_text(tmp_path, template, s
 
 
 def test_a_control_token_within_an_answer_is_seen(builtin):
-    with weights.head(builtin) as model:
-        vocab, chat = learn(model, builtin)
-        text = vocab.decode([*vocab._tokenize("Four."), END, *vocab._tokenize("user")])
+    with weights.load_vocab_only(builtin) as model:
+        tokenizer, chat = load_chat(model, builtin)
+        text = tokenizer.decode([*tokenizer._tokenize("Four."), END, *tokenizer._tokenize("user")])
         assert text == "Four.<|im_end|>user"
         chat.close()

@@ -12,8 +12,8 @@ from tiny import make
 
 from sysgen_local.core.errors import SysgenError
 from sysgen_local.engine.llama.engine import LlamaEngine
-from sysgen_local.engine.llama.grammar import Matcher
-from sysgen_local.engine.llama.plan import Options
+from sysgen_local.engine.llama.grammar import GrammarMatcher
+from sysgen_local.engine.options import Options
 from sysgen_local.engine.request import Json
 
 
@@ -43,7 +43,7 @@ def test_a_signal_ends_the_work_between_two_steps(endless):
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
     assert endless.steps <= steps[0] + 1
-    assert endless._memory.free == 3
+    assert endless._kv_cache.free_slots == 3
     assert answers(endless, [ask(0, "tea", max_tokens=30)])["0"].text == want["0"].text
 
 
@@ -60,7 +60,7 @@ def test_closing_abandons_what_runs(endless):
     completions = endless.complete(ask(i, t, max_tokens=9 * i + 1) for i, t in enumerate(TOPICS))
     next(completions)
     completions.close()
-    assert endless._memory.free == 3
+    assert endless._kv_cache.free_slots == 3
     assert answers(endless, [ask(0, "tea", max_tokens=30)])["0"].text == want["0"].text
 
 
@@ -73,7 +73,7 @@ def failing(monkeypatch, engine, whether):
         return -3 if whether(tokens) else decode(context, batch)
 
     monkeypatch.setattr(llama_cpp, "llama_decode", odd)
-    monkeypatch.setattr("sysgen_local.engine.llama.engine.PAUSES", (0.01, 0.01))
+    monkeypatch.setattr("sysgen_local.engine.llama.engine.RECOVERY_PAUSES", (0.01, 0.01))
 
 
 def test_a_batch_that_cannot_be_decoded_costs_the_one_request_that_is_at_fault(
@@ -81,7 +81,7 @@ def test_a_batch_that_cannot_be_decoded_costs_the_one_request_that_is_at_fault(
 ):
     requests = [ask(i, topic, max_tokens=20) for i, topic in enumerate(TOPICS[:6])]
     want = answers(endless, requests)
-    [poison] = endless.vocab._tokenize(" xylophone")[-1:]
+    [poison] = endless.tokenizer._tokenize(" xylophone")[-1:]
     failing(monkeypatch, endless, lambda tokens: poison in tokens)
     got = answers(endless, [requests[0], ask(9, "a xylophone"), *requests[1:]])
     assert (got["9"].finish, got["9"].tokens_out) == ("failed", 0)
@@ -110,17 +110,17 @@ def test_a_model_that_decodes_nothing_for_a_while_goes_on_and_at_last_ends(endle
 def test_numbers_that_one_request_lacks_are_its_own_failure(endless, monkeypatch):
     requests = [ask(i, topic, max_tokens=10) for i, topic in enumerate(TOPICS[:3])]
     want = answers(endless, requests)
-    settle = endless._settle
+    process = endless._process_logits
 
     def odd(batch, logits):
         logits = logits.copy()
-        whole = [share.sequence for share in batch if share.whole]
-        for sequence, row in zip(whole, logits, strict=True):
-            if sequence.request.id == "1" and sequence.written > 3:
+        ready = [chunk.sequence for chunk in batch if chunk.is_final_chunk]
+        for sequence, row in zip(ready, logits, strict=True):
+            if sequence.request.id == "1" and sequence.generated_tokens > 3:
                 row[:] = np.nan
-        return settle(batch, logits)
+        return process(batch, logits)
 
-    monkeypatch.setattr(endless, "_settle", odd)
+    monkeypatch.setattr(endless, "_process_logits", odd)
     got = answers(endless, requests)
     assert (got["1"].finish, got["1"].text) == ("failed", "the model computes no numbers for it")
     assert {i: got[i].text for i in "02"} == {i: want[i].text for i in "02"}
@@ -129,7 +129,7 @@ def test_numbers_that_one_request_lacks_are_its_own_failure(endless, monkeypatch
 def test_what_breaks_over_one_request_is_its_own_failure(endless, monkeypatch):
     """A grammar that is stuck, a schema that is none, text that cannot be tokenised."""
     want = answers(endless, [ask(0, "tea", max_tokens=10)])
-    tokenize = endless.vocab._tokenize
+    tokenize = endless.tokenizer._tokenize
 
     def odd(text):
         if "xylophone" in text:
@@ -139,8 +139,8 @@ def test_what_breaks_over_one_request_is_its_own_failure(endless, monkeypatch):
     def stuck(*_):
         raise ValueError("the grammar is stuck: nothing fits")
 
-    monkeypatch.setattr(endless.vocab, "_tokenize", odd)
-    monkeypatch.setattr(Matcher, "accept", stuck)
+    monkeypatch.setattr(endless.tokenizer, "_tokenize", odd)
+    monkeypatch.setattr(GrammarMatcher, "accept_or_resample", stuck)
     got = answers(endless, [
         ask(1, "rain", constraint=Json('{"type": "object"}')), ask(0, "tea", max_tokens=10),
         ask(2, "a xylophone"), ask(3, "ants", constraint=Json('{"type": 3}')),
@@ -150,4 +150,4 @@ def test_what_breaks_over_one_request_is_its_own_failure(endless, monkeypatch):
     assert "tokenised" in got["2"].text
     assert "grammar" in got["3"].text
     assert got["0"].text == want["0"].text
-    assert endless._memory.free == 3
+    assert endless._kv_cache.free_slots == 3

@@ -12,10 +12,10 @@ from sysgen_local.core.records import Conversation, Turn
 from sysgen_local.core.resources import resource
 from sysgen_local.engine.llama import weights
 from sysgen_local.engine.llama.chat import ChatTemplate
-from sysgen_local.engine.llama.tokenizer import Vocab
+from sysgen_local.engine.llama.tokenizer import Tokenizer
 from sysgen_local.engine.request import Message, Segment
 from sysgen_local.phases.generate import exchanges
-from sysgen_local.prompts.prompt_set import PromptSet
+from sysgen_local.prompts import PromptSet
 
 # (template, control tokens: the first begins and the last ends a text, "user defined" tokens);
 # as these families do it, in our words.
@@ -82,18 +82,21 @@ def family(request, tmp_path_factory):
         source = CHATML
     elif request.param == "smollm2":
         path = request.getfixturevalue("smollm2")
-        with weights.head(path) as model:
+        with weights.load_vocab_only(path) as model:
             source = llama_cpp.llama_model_chat_template(model, None).decode()
     else:
         source, control, own = FAMILIES[request.param]
         path = tmp_path_factory.mktemp("hostile") / f"{request.param}.gguf"
         make(path, "llama", template=source, control=control, own=own)
-    with weights.head(path) as model:
-        vocab = Vocab(model, source)
+    with weights.load_vocab_only(path) as model:
+        tokenizer = Tokenizer(model, source)
         template = ChatTemplate(
-            source, bos=vocab.text_of(vocab.bos), eos=vocab.text_of(vocab.eos), name=path.name
+            source,
+            bos=tokenizer.token_text(tokenizer.bos),
+            eos=tokenizer.token_text(tokenizer.eos),
+            name=path.name,
         )
-        yield vocab, template
+        yield tokenizer, template
         template.close()
 
 
@@ -121,25 +124,25 @@ def test_there_are_enough_hostile_rows():
 
 
 def test_row_text_never_becomes_a_control_token(family):
-    vocab, template = family
-    control = set(vocab._control.values()) | vocab.end
+    tokenizer, template = family
+    control = set(tokenizer._control_tokens.values()) | tokenizer.end_tokens
     harmless = [
-        [t for t in vocab.encode(template.render(messages)).tokens if t in control]
+        [t for t in tokenizer.encode(template.render(messages)).tokens if t in control]
         for messages in prompts("hello")
     ]
     assert harmless
     assert all(harmless)
     for row in ROWS:
         for messages, expected in zip(prompts(row), harmless, strict=True):
-            tokens = vocab.encode(template.render(messages)).tokens
+            tokens = tokenizer.encode(template.render(messages)).tokens
             assert [t for t in tokens if t in control] == expected, repr(row)
 
 
 def test_row_text_arrives_as_it_is(family):
-    vocab, template = family
+    tokenizer, template = family
     for row in ROWS:
         text = row.replace("\ud800", "?").replace("\x00", "")
         for messages in prompts(row):
-            tokens = vocab.encode(template.render(messages)).tokens
-            arrived = vocab.decode(tokens).replace("\x00", "")
+            tokens = tokenizer.encode(template.render(messages)).tokens
+            arrived = tokenizer.decode(tokens).replace("\x00", "")
             assert text.strip() in arrived, repr(row)

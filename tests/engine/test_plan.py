@@ -2,8 +2,14 @@ import pytest
 from tiny import HEAD, HEADS, LAYERS, make
 
 from sysgen_local.engine.llama import weights
-from sysgen_local.engine.llama.kv_cache import KEPT
-from sysgen_local.engine.llama.plan import FEW, Options, cell_size, layers_that_fit, layout
+from sysgen_local.engine.llama.kv_cache import PREFIX_SLOTS
+from sysgen_local.engine.llama.plan import (
+    MIN_PREFIX_SLOTS,
+    fit_layout,
+    kv_bytes_per_token,
+    layers_that_fit,
+)
+from sysgen_local.engine.options import Options
 
 GB = 10**9
 
@@ -24,29 +30,29 @@ def test_as_many_layers_go_to_the_gpu_as_fit(size, layers, free, fit):
 @pytest.mark.parametrize(
     ("options", "trained", "cells", "plan"),
     [
-        (Options(longest=2500), 32768, 10**9, (16, 2560, KEPT)),
-        (Options(longest=300), 32768, 10**9, (16, 1024, KEPT)),
-        (Options(longest=300), 512, 10**9, (16, 512, KEPT)),
-        (Options(), 32768, 10**9, (16, 4096, KEPT)),
+        (Options(longest=2500), 32768, 10**9, (16, 2560, PREFIX_SLOTS)),
+        (Options(longest=300), 32768, 10**9, (16, 1024, PREFIX_SLOTS)),
+        (Options(longest=300), 512, 10**9, (16, 512, PREFIX_SLOTS)),
+        (Options(), 32768, 10**9, (16, 4096, PREFIX_SLOTS)),
         # Memory is short: kept prefixes go first, then slots down to eight, then the long rows,
         # then slots again.
-        (Options(longest=16000), 32768, 200_000, (9, 16128, FEW)),
-        (Options(longest=16000), 32768, 110_000, (7, 10240, FEW)),
-        (Options(longest=16000), 32768, 30_000, (4, 4096, FEW)),
-        (Options(longest=16000), 32768, 5_000, (1, 4096, FEW)),
+        (Options(longest=16000), 32768, 200_000, (9, 16128, MIN_PREFIX_SLOTS)),
+        (Options(longest=16000), 32768, 110_000, (7, 10240, MIN_PREFIX_SLOTS)),
+        (Options(longest=16000), 32768, 30_000, (4, 4096, MIN_PREFIX_SLOTS)),
+        (Options(longest=16000), 32768, 5_000, (1, 4096, MIN_PREFIX_SLOTS)),
         # What a slot has to hold goes before their number, as far as there is memory.
-        (Options(longest=300, least=16000), 32768, 10**9, (16, 16128, KEPT)),
-        (Options(least=16000), 32768, 110_000, (3, 16128, FEW)),
-        (Options(least=16000, slots=8), 32768, 110_000, (3, 16128, FEW)),
-        (Options(least=40000), 32768, 110_000, (1, 27392, FEW)),
-        (Options(least=16000, context=8000), 32768, 10**9, (16, 8192, KEPT)),
+        (Options(longest=300, least=16000), 32768, 10**9, (16, 16128, PREFIX_SLOTS)),
+        (Options(least=16000), 32768, 110_000, (3, 16128, MIN_PREFIX_SLOTS)),
+        (Options(least=16000, slots=8), 32768, 110_000, (3, 16128, MIN_PREFIX_SLOTS)),
+        (Options(least=40000), 32768, 110_000, (1, 27392, MIN_PREFIX_SLOTS)),
+        (Options(least=16000, context=8000), 32768, 10**9, (16, 8192, PREFIX_SLOTS)),
         # What is set by hand is kept.
-        (Options(longest=300, context=8000), 32768, 200_000, (16, 8192, KEPT)),
-        (Options(slots=40), 32768, 10**9, (40, 4096, KEPT)),
+        (Options(longest=300, context=8000), 32768, 200_000, (16, 8192, PREFIX_SLOTS)),
+        (Options(slots=40), 32768, 10**9, (40, 4096, PREFIX_SLOTS)),
     ],
 )
 def test_slots_and_their_length_follow_memory_and_jobs(options, trained, cells, plan):
-    assert layout(options, trained=trained, cells=cells, slots=16) == plan
+    assert fit_layout(options, trained=trained, cells=cells, slots=16) == plan
 
 
 @pytest.mark.parametrize(
@@ -55,5 +61,5 @@ def test_slots_and_their_length_follow_memory_and_jobs(options, trained, cells, 
 def test_a_token_takes_a_key_and_a_value_of_each_head(tmp_path, architecture, size):
     """Also where heads are larger than the width divided by their number, as in Gemma's."""
     model = weights.load(make(tmp_path / "tiny.gguf", architecture), 0)
-    assert cell_size(model) == 2 * 2 * size * HEADS * LAYERS
+    assert kv_bytes_per_token(model) == 2 * 2 * size * HEADS * LAYERS
     assert weights.metadata(model, "no.such.key") == ""

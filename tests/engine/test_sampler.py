@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from sysgen_local.engine.llama.sampler import LARGE, draw, shares
+from sysgen_local.engine.llama.sampler import MIN_TABLE_LOGITS, label_probabilities, sample
 from sysgen_local.engine.request import Sampling
 
 
@@ -11,12 +11,12 @@ def logits(*probabilities: float) -> np.ndarray:
 
 def frequencies(row: np.ndarray, sampling: Sampling, n: int = 20_000) -> np.ndarray:
     random = np.random.Generator(np.random.PCG64(1))
-    drawn = [draw(row, sampling, random) for _ in range(n)]
+    drawn = [sample(row, sampling, random) for _ in range(n)]
     return np.bincount(drawn, minlength=len(row)) / n
 
 
 def test_temperature_zero_is_greedy():
-    assert draw(logits(0.2, 0.5, 0.3), Sampling(), np.random.default_rng(0)) == 1
+    assert sample(logits(0.2, 0.5, 0.3), Sampling(), np.random.default_rng(0)) == 1
 
 
 def test_draws_from_the_distribution():
@@ -51,7 +51,7 @@ def test_what_is_masked_is_never_drawn():
 
 
 def test_shares_sum_to_one_over_all_spellings():
-    got = shares(logits(0.1, 0.2, 0.3, 0.4), [[0, 1], [2], [3]])
+    got = label_probabilities(logits(0.1, 0.2, 0.3, 0.4), [[0, 1], [2], [3]])
     assert got == pytest.approx([0.3, 0.3, 0.4])
     assert got.sum() == pytest.approx(1)
 
@@ -103,7 +103,7 @@ def rows_of(size: int) -> dict[str, np.ndarray]:
     return {"peaked": peaked, "shared": shared, "masked": masked, "flat": flat}
 
 
-@pytest.mark.parametrize("size", [64, 4096, LARGE, LARGE + 5])
+@pytest.mark.parametrize("size", [64, 4096, MIN_TABLE_LOGITS, MIN_TABLE_LOGITS + 5])
 @pytest.mark.parametrize(
     "sampling",
     [
@@ -127,10 +127,10 @@ def test_shortcuts_draw_what_plain_sorting_draws(size, sampling):
         for at in points:
             if 0 <= at < 1 and abs(ends - at).min() > 1e-5:
                 wanted = tokens[np.searchsorted(ends, at, side="right")]
-                assert draw(row, sampling, At(at)) == wanted, (name, at)
+                assert sample(row, sampling, At(at)) == wanted, (name, at)
 
 
-@pytest.mark.parametrize("size", [200, LARGE])
+@pytest.mark.parametrize("size", [200, MIN_TABLE_LOGITS])
 def test_equals_are_drawn_alike_and_no_more_than_k(size):
     row = np.zeros(size, np.float32)
     row[[3, 130, 131, size - 1]] = 5

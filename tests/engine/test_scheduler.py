@@ -9,14 +9,14 @@ import pytest
 from sysgen_local.engine.llama.scheduler import Scheduler
 
 
-def lengths(batch_size: int, *waiting: int, piecemeal: tuple[int, ...] = ()) -> list[int]:
+def lengths(batch_size: int, *pending: int, one_by_one: tuple[int, ...] = ()) -> list[int]:
     scheduler: Any = Scheduler(batch_size)
     scheduler.running = [
-        SimpleNamespace(waiting=n, slot=i, piecemeal=n == 1 or i in piecemeal)
-        for i, n in enumerate(waiting)
+        SimpleNamespace(pending_tokens=n, slot=i, one_token_per_step=n == 1 or i in one_by_one)
+        for i, n in enumerate(pending)
     ]
-    shares = {share.sequence.slot: share.length for share in scheduler.schedule()}
-    return [shares.get(slot, 0) for slot in range(len(waiting))]
+    chunks = {chunk.sequence.slot: chunk.length for chunk in scheduler.schedule()}
+    return [chunks.get(slot, 0) for slot in range(len(pending))]
 
 
 def test_those_who_write_get_in_before_long_prompts():
@@ -24,14 +24,14 @@ def test_those_who_write_get_in_before_long_prompts():
 
 
 @pytest.mark.parametrize("beside", [(), (1, 1), (60,), (1, 3, 60)])
-def test_a_stretch_goes_in_piecemeal_or_whole_whatever_is_beside_it(beside):
-    assert lengths(512, 3, *beside, piecemeal=(0,))[0] == 1
+def test_forced_tokens_go_in_one_by_one_or_together_whatever_is_beside_them(beside):
+    assert lengths(512, 3, *beside, one_by_one=(0,))[0] == 1
     assert lengths(512, 3, *beside)[0] == 3
 
 
 @pytest.mark.parametrize(
-    ("waiting", "shares"),
+    ("pending", "chunks"),
     [((11,), [9]), ((12,), [10]), ((8, 3), [6, 3]), ((3, 8), [3, 6]), ((20, *9 * [1]), [0])],
 )
-def test_no_token_of_a_prompt_goes_in_alone_or_is_left_over_alone(waiting, shares):
-    assert lengths(10, *waiting)[: len(shares)] == shares
+def test_no_token_of_a_prompt_goes_in_alone_or_is_left_over_alone(pending, chunks):
+    assert lengths(10, *pending)[: len(chunks)] == chunks

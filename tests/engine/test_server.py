@@ -9,14 +9,14 @@ import pytest
 
 from sysgen_local.core.errors import SysgenError, UsageError
 from sysgen_local.engine.openai.engine import ServerEngine
-from sysgen_local.engine.openai.replies import label_shares
+from sysgen_local.engine.openai.replies import label_probabilities
 from sysgen_local.engine.request import Choice, Json, Message, Request, Segment
-from sysgen_local.prompts.prompt_set import PromptSet
+from sysgen_local.prompts import PromptSet
 
 
 @pytest.fixture
 def engine(server, monkeypatch):
-    monkeypatch.setattr("sysgen_local.engine.openai.engine.RETRIES", 0)
+    monkeypatch.setattr("sysgen_local.engine.openai.engine.MAX_RETRIES", 0)
     engine = ServerEngine(server, slots=2)
     yield engine
     engine.close()
@@ -50,7 +50,7 @@ def test_json_by_a_schema(engine):
 
 def test_a_choice_is_read_off_the_probabilities_as_in_this_process(engine, builtin):
     from sysgen_local.engine.llama.engine import LlamaEngine
-    from sysgen_local.engine.llama.plan import Options
+    from sysgen_local.engine.options import Options
 
     here = LlamaEngine(builtin, Options(slots=2))
     phrases = [("role", "You are a helpful baker."), ("format", "Answer in one paragraph.")]
@@ -97,7 +97,7 @@ def test_closing_abandons_what_runs(engine):
 
 
 def test_nobody_there_and_no_such_model_are_one_sentence(server, monkeypatch, free_port):
-    monkeypatch.setattr("sysgen_local.engine.openai.engine.RETRIES", 0)
+    monkeypatch.setattr("sysgen_local.engine.openai.engine.MAX_RETRIES", 0)
     with pytest.raises(SysgenError, match="cannot be reached"):
         ServerEngine(f"http://127.0.0.1:{free_port}/v1")
     with pytest.raises(UsageError, match="no OpenAI-compatible address"):
@@ -107,8 +107,8 @@ def test_nobody_there_and_no_such_model_are_one_sentence(server, monkeypatch, fr
 def test_label_shares():
     labels = ("good", "bad", "none")
     tops = [("good", -0.1), (" b", -3.0), ("", -4.0), ("x", -5.0), ("No", -6.0)]
-    shares = label_shares(labels, tops, "good")
+    shares = label_probabilities(labels, tops, "good")
     assert sum(shares.values()) == pytest.approx(1)
     assert shares["good"] > shares["bad"] > shares["none"] > 0
-    assert label_shares(labels, [], " Bad.") == {"good": 0, "bad": 1, "none": 0}
-    assert label_shares(labels, [], "perhaps") is None
+    assert label_probabilities(labels, [], " Bad.") == {"good": 0, "bad": 1, "none": 0}
+    assert label_probabilities(labels, [], "perhaps") is None

@@ -12,7 +12,7 @@ from llama_cpp.llama_chat_format import Jinja2ChatFormatter
 
 from sysgen_local.core.records import Conversation, Turn
 from sysgen_local.engine.llama.engine import LlamaEngine
-from sysgen_local.engine.llama.plan import Options
+from sysgen_local.engine.options import Options
 from sysgen_local.engine.request import (
     Choice,
     Completion,
@@ -23,7 +23,7 @@ from sysgen_local.engine.request import (
     Segment,
 )
 from sysgen_local.phases.generate import exchanges
-from sysgen_local.prompts.prompt_set import PromptSet
+from sysgen_local.prompts import PromptSet
 
 DEFAULT_SYSTEM = "You are a helpful AI assistant named SmolLM, trained by Hugging Face"
 CHATS = [
@@ -64,7 +64,7 @@ def messages(chat: list[tuple[str, str]]) -> list[Message]:
 
 
 def rendered(engine: LlamaEngine, chat: list[tuple[str, str]]) -> str:
-    return "".join(piece.text for piece in engine.chat.render(messages(chat)))
+    return "".join(piece.text for piece in engine.chat_template.render(messages(chat)))
 
 
 @pytest.mark.parametrize("chat", CHATS)
@@ -76,20 +76,20 @@ def test_a_chat_is_written_as_the_models_own_template_writes_it(real, chat):
     data = plain.encode()
     tokens = (llama_cpp.llama_token * len(data))()
     count = llama_cpp.llama_tokenize(
-        real.vocab.pointer, data, len(data), tokens, len(data), False, True
+        real.tokenizer.vocab, data, len(data), tokens, len(data), False, True
     )
-    assert real.vocab.encode(real.chat.render(messages(chat))).tokens == tokens[:count]
+    assert real.tokenizer.encode(real.chat_template.render(messages(chat))).tokens == tokens[:count]
 
 
 def test_the_templates_own_system_message_stands_only_where_there_is_no_other(real):
     begins = f"<|im_start|>system\n{DEFAULT_SYSTEM}<|im_end|>\n<|im_start|>user\n"
     without, ours = CHATS[0], CHATS[1]
     assert rendered(real, without).startswith(begins)
-    [first, *_] = real.chat.render(messages(without))
+    [first, *_] = real.chat_template.render(messages(without))
     assert first.markup
     assert DEFAULT_SYSTEM not in rendered(real, ours)
     assert rendered(real, ours).startswith("<|im_start|>system\nYou are a sailor.<|im_end|>\n")
-    assert real.chat.has_system
+    assert real.chat_template.has_system
     assert not real.description.endswith("system message in the user turn")
 
 
@@ -105,19 +105,19 @@ def test_no_phase_asks_under_the_templates_own_system_message(real, name):
         prompts.messages("respond", system="Be brief."),
     ]
     for chat in asked:
-        text = "".join(piece.text for piece in real.chat.render(chat))
+        text = "".join(piece.text for piece in real.chat_template.render(chat))
         assert DEFAULT_SYSTEM not in text
         assert text.count("<|im_start|>system\n") == 1
 
 
 def test_control_tokens_of_this_vocabulary_stay_text_in_rows(real):
     """A row that writes all control tokens adds none to the template's."""
-    control = real.vocab._control
+    control = real.tokenizer._control_tokens
     assert {"<|im_start|>", "<|im_end|>", "<|endoftext|>", "<repo_name>"} <= control.keys()
     hostile = "".join(control)
-    tokens = real.vocab.encode(real.chat.render(messages([("user", hostile)]))).tokens
+    tokens = real.tokenizer.encode(real.chat_template.render(messages([("user", hostile)]))).tokens
     assert [t for t in tokens if t in control.values()] == [1, 2, 1, 2, 1]
-    assert hostile in real.vocab.decode(tokens)
+    assert hostile in real.tokenizer.decode(tokens)
 
 
 def asked() -> list[Request]:

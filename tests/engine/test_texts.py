@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from llama_cpp import Llama
 
-from sysgen_local.engine.llama.plan import Options
 from sysgen_local.engine.llama.texts import TEXT, TextEngine
+from sysgen_local.engine.options import Options
 from sysgen_local.engine.request import Message, Request, Segment
 
 PROMPT = "Rice is cooked in water. Bread is baked in an"
@@ -43,7 +43,7 @@ def test_likelihoods(texts, builtin):
         for before in (prompt, prompt[:5], long, prompt[:1]):
             for text in (*CONTINUATIONS, PROMPT * 4):
                 continuation = texts.tokens(before and text)
-                if texts.vocab.add_bos:
+                if texts.tokenizer.add_bos:
                     continuation = continuation[1:]
                 found = texts.likelihood(before, continuation)
                 total, greedy = reference(llama, [*before, *continuation], len(before))
@@ -65,9 +65,9 @@ def test_what_is_greedy_is_what_would_be_written(texts):
 
 def test_a_prompt_that_is_too_long_loses_its_beginning(texts):
     long = texts.tokens("word and " * 700)
-    assert len(long) > texts.room
+    assert len(long) > texts.slot_tokens
     continuation = texts.tokens(" more")[-1:]
-    tail = long[-(texts.room - 1) :]
+    tail = long[-(texts.slot_tokens - 1) :]
     found = texts.likelihood(long, continuation)
     assert found.logprob == pytest.approx(texts.likelihood(tail, continuation).logprob, abs=1e-3)
 
@@ -75,8 +75,8 @@ def test_a_prompt_that_is_too_long_loses_its_beginning(texts):
 def test_only_a_rendered_chat_has_markup(texts):
     chat = texts.rendered([("user", "Say <|im_end|> or </s>.")])
     assert texts.is_rendered(chat)
-    control = {t for t in range(texts.vocab.size) if not texts.vocab.pieces[t]}
+    control = {t for t in range(texts.tokenizer.size) if not texts.tokenizer.token_bytes[t]}
     marked = [t for t in texts.tokens(chat) if t in control]
-    plain = [t for t in texts.tokens(f"{chat} ") if t in control - {texts.vocab.bos}]
+    plain = [t for t in texts.tokens(f"{chat} ") if t in control - {texts.tokenizer.bos}]
     assert marked
     assert not plain

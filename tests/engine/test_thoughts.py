@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sysgen_local.core.thoughts import FAMILIES, ending, holds_ended_thought, spoken
+from sysgen_local.core.thoughts import FAMILIES, ending, holds_ended_thought, parse_reply
 
 ANSWER = "Four.\n\nIt is twice two."
 THOUGHTS = [
@@ -42,7 +42,7 @@ THOUGHTS = [
 
 @pytest.mark.parametrize("thought", THOUGHTS)
 def test_the_answer_stands_behind_the_thought(thought):
-    answer, taken, is_open = spoken(thought + ANSWER)
+    answer, taken, is_open = parse_reply(thought + ANSWER)
     assert answer == ANSWER
     said = {"<think></think>": "", "\n<think>a</think>\n<think>b</think>\n": "a\n\nb"}
     assert said.get(thought, "Twice two.") in taken
@@ -52,7 +52,7 @@ def test_the_answer_stands_behind_the_thought(thought):
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_thought_that_never_ends_is_no_answer(family):
-    assert spoken(f"{family.begin} Twice two makes") == (
+    assert parse_reply(f"{family.begin} Twice two makes") == (
         "",
         f"{family.begin} Twice two makes",
         True,
@@ -91,7 +91,7 @@ def test_a_thought_that_never_ends_is_no_answer(family):
     ],
 )
 def test_a_text_that_holds_no_thought_stays_as_it_is(text):
-    assert spoken(text) == (text, "", False)
+    assert parse_reply(text) == (text, "", False)
 
 
 @pytest.mark.parametrize("word", ["analysis", "Analysis", "ANALYSIS", "\n analysis"])
@@ -116,7 +116,7 @@ def test_a_text_that_holds_no_thought_stays_as_it_is(text):
     ],
 )
 def test_a_channel_of_thoughts_that_no_final_one_follows_is_no_answer(word, thought):
-    assert spoken(word + thought) == ("", word + thought, True)
+    assert parse_reply(word + thought) == ("", word + thought, True)
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -10,7 +10,8 @@ import pytest
 from tiny import make
 
 from sysgen_local.core.errors import SysgenError, UsageError
-from sysgen_local.models import Server, check, locate, resolve
+from sysgen_local.core.server import Server
+from sysgen_local.models import check, resolve, resolve_file
 from sysgen_local.models.addresses import address
 
 QWEN = "Qwen/Qwen2.5-7B-Instruct"
@@ -129,7 +130,7 @@ def test_an_entry_whose_path_is_a_folder(tmp_path, monkeypatch):
         f"https://huggingface.co/{QWEN.lower()}@main",
     ],
 )
-@pytest.mark.parametrize("way", [resolve, locate])
+@pytest.mark.parametrize("way", [resolve, resolve_file])
 def test_an_address_of_a_hub_leads_to_the_name(name, way):
     error = refused(name, way)
     assert "is an address on the Hugging Face hub" in error.message
@@ -175,6 +176,6 @@ def test_paths_are_no_addresses(name):
 
 
 def test_the_address_of_a_server_stays_one():
-    assert locate("http://localhost:8080/v1#m") == Server("http://localhost:8080/v1", "m")
-    assert locate("https://hf.example.org/v1") == Server("https://hf.example.org/v1")
-    assert "is the address of a server" in refused("http://localhost:8080/v1").message
+    assert resolve("http://localhost:8080/v1#m") == Server("http://localhost:8080/v1", "m")
+    assert resolve("https://hf.example.org/v1") == Server("https://hf.example.org/v1")
+    assert "is the address of a server" in refused("http://localhost:8080/v1", resolve_file).message

@@ -22,10 +22,10 @@ from sysgen_local.core.records import (
 )
 from sysgen_local.core.resources import resource
 from sysgen_local.engine.request import GREEDY, Choice, Completion, Request, Sampling
+from sysgen_local.phases.answer_checks import AnswerChecks
 from sysgen_local.phases.check import CheckAnswers
-from sysgen_local.phases.evidence import Evidence
 from sysgen_local.phases.respond import ANEW, Respond
-from sysgen_local.prompts.prompt_set import PromptSet
+from sysgen_local.prompts import PromptSet
 from sysgen_local.running.stage import seed_of
 
 DEFAULT = PromptSet.load("default")
@@ -358,5 +358,5 @@ def test_whatever_a_result_depends_on_is_in_the_recipe(tmp_path):
             assert stage(prompts, shown=shown).facts() != stage(shown=shown).facts(), name
     assert before not in changed
     assert len({tuple(facts.items()) for facts in changed}) == len(changed) == 10
-    assert before["rules"] == Evidence.VERSION
+    assert before["rules"] == AnswerChecks.VERSION
     assert stage().facts() == before

@@ -12,7 +12,7 @@ from sysgen_local.core.records import Conversation, Phrase, Row, Turn
 from sysgen_local.engine.request import Completion, Request
 from sysgen_local.phases.generate import Generate, exchanges
 from sysgen_local.phases.tags import LONGEST
-from sysgen_local.prompts.prompt_set import PromptSet
+from sysgen_local.prompts import PromptSet
 
 DEFAULT = PromptSet.load("default")
 COMPACT = PromptSet.load("compact")

@@ -7,7 +7,7 @@ import pytest
 from sysgen_local.core.records import Conversation, Filtered, Generated, Row, Turn, Verified
 from sysgen_local.engine.request import Completion, Request
 from sysgen_local.phases.respond import Respond, looping
-from sysgen_local.prompts.prompt_set import PromptSet
+from sysgen_local.prompts import PromptSet
 
 PROMPTS = PromptSet.load("default")
 COMPACT = PromptSet.load("compact")

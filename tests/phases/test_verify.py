@@ -13,7 +13,7 @@ from sysgen_local.core.records import TAGS, Conversation, Filtered, Phrase, Row,
 from sysgen_local.core.resources import resource
 from sysgen_local.engine.request import Choice, Completion, Request
 from sysgen_local.phases.verify import SHARE, Calibration, Verify
-from sysgen_local.prompts.prompt_set import PromptSet
+from sysgen_local.prompts import PromptSet
 
 PHRASES = (
     Phrase("role", "You are a cook."),
@@ -86,7 +86,7 @@ def by_tag(request: Request) -> Completion:
 def test_a_judge_is_asked_about_nothing_once():
     verify = Verify(PromptSet.load("default"))
     seen, facts = asked_about_nothing(verify, by_tag)
-    nothing = verify.prompts.nothing
+    nothing = verify.prompts.content_free
     pairs = [(r, p) for of in nothing.phrases.values() for p in of for r in nothing.requests]
     said = [request.messages[-1].text for request in seen]
     assert sorted(said) == sorted(f"Request: {r}\nPhrase: {p}" for r, p in pairs)

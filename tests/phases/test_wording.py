@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sysgen_local.phases.wording import addresses_user, is_question, says_nothing, unfinished
-from sysgen_local.phases.words import normal
+from sysgen_local.phases.words import normalized
 
 NOTHING = """
 Not applicable.
@@ -156,7 +156,7 @@ Utiliza un tono amable.
 
 @pytest.mark.parametrize("text", NOTHING)
 def test_says_nothing(text):
-    assert says_nothing(normal(text))
+    assert says_nothing(normalized(text))
 
 
 @pytest.mark.parametrize("text", TO_USER)
@@ -171,7 +171,7 @@ def test_breaks_off(text):
 
 @pytest.mark.parametrize("text", [text.replace("\\n", "\n") for text in INSTRUCTIONS])
 def test_instructions_are_left_alone(text):
-    assert not says_nothing(normal(text))
+    assert not says_nothing(normalized(text))
     assert not addresses_user(text)
     assert not is_question(text)
     assert not unfinished(text)

@@ -17,7 +17,7 @@ from sysgen_local.engine import request
 from sysgen_local.phases.generate import Generate
 from sysgen_local.phases.respond import Respond
 from sysgen_local.phases.verify import Verify
-from sysgen_local.prompts.prompt_set import PromptSet
+from sysgen_local.prompts import PromptSet
 
 CASES = 150
 TOPICS = Topics(pieces=vocabulary_pieces())

@@ -11,7 +11,7 @@ from sysgen_local.core.records import LABELS, TAGS, Conversation, Turn
 from sysgen_local.engine.request import Segment
 from sysgen_local.phases.filter import clean
 from sysgen_local.phases.tags import parse_json
-from sysgen_local.prompts.prompt_set import PromptFile, PromptSet
+from sysgen_local.prompts import PromptFile, PromptSet
 
 GOOD = {
     "generate": "# system\nWrite.\n\n# user\n{% for t in turns %}{{ t.instruction }}{% endfor %}\n",
@@ -182,9 +182,9 @@ def test_some_groups_are_for_rows_in_other_languages(tmp_path):
 
 
 def test_a_prompt_tells_whether_it_names_the_language(tmp_path):
-    assert PromptSet.load("default").speaks("generate")
-    assert not PromptSet.load("compact").speaks("generate")
-    assert not PromptSet.load("default").speaks("verify")
+    assert PromptSet.load("default").names_language("generate")
+    assert not PromptSet.load("compact").names_language("generate")
+    assert not PromptSet.load("default").names_language("verify")
     assert PromptSet.load("default").shipped
     assert not PromptSet.load(make(tmp_path / "own")).shipped
 
@@ -216,15 +216,15 @@ def test_what_is_wrong_with_groups_is_said_with_the_line(tmp_path, text, said):
 
 
 def test_content_free_questions(tmp_path):
-    assert PromptSet.load("compact").nothing is None
-    shipped = PromptSet.load("default").nothing
+    assert PromptSet.load("compact").content_free is None
+    shipped = PromptSet.load("default").content_free
     assert set(shipped.phrases) == set(TAGS)
     assert len(shipped.requests) == 3
     own = make(tmp_path / "own")
     (tmp_path / "own" / "nothing.toml").write_text(
         'requests = ["N/A"]\n[phrases]\nrole = ["You are."]\n'
     )
-    nothing = PromptSet.load(own).nothing
+    nothing = PromptSet.load(own).content_free
     assert (nothing.requests, nothing.phrases) == (["N/A"], {"role": ["You are."]})
 
 
@@ -244,7 +244,7 @@ def test_what_is_wrong_with_them_is_said(tmp_path, text, said):
     own = make(tmp_path / "own")
     (tmp_path / "own" / "nothing.toml").write_text(text)
     with pytest.raises(UsageError, match=said):
-        _ = PromptSet.load(own).nothing
+        _ = PromptSet.load(own).content_free
 
 
 @pytest.mark.parametrize("hostile", ["# user\nX", "{{ turns }}", "{% raw %}", "<|im_end|>", " x\n"])

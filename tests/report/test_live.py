@@ -21,7 +21,7 @@ from sysgen_local.core.records import (
     Verdict,
     Verified,
 )
-from sysgen_local.report.beside import Journeys
+from sysgen_local.report.comparison import RowComparison
 from sysgen_local.report.live import JsonLines, Live, Plain, clock, speed, summary, view_for
 from sysgen_local.running.progress import Progress
 from sysgen_local.store import Origin
@@ -138,9 +138,9 @@ def test_no_view_lets_rows_command_the_terminal_or_fails_on_their_letters(encodi
     live.close(progress)
     origin = Origin(HOSTILE, 3, HOSTILE, None)
     for labels in ([HOSTILE], [HOSTILE, "b"]):
-        journeys = Journeys(console, labels, beside=True)
+        comparison = RowComparison(console, labels, beside=True)
         for label in labels:
-            journeys.add(label, progress.last, origin)
+            comparison.add(label, progress.last, origin)
     Plain(screen).say(HOSTILE)
     screen.flush()
     said = screen.buffer.getvalue().decode(encoding)

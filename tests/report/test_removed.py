@@ -7,9 +7,9 @@ from rich.console import Console
 
 from sysgen_local.core.records import Conversation, Generated, Phrase, Row, Source, Turn
 from sysgen_local.phases.filter import Filter, clean
-from sysgen_local.report.entry import entry
 from sysgen_local.report.page import page
-from sysgen_local.report.story import story
+from sysgen_local.report.page_row import page_row
+from sysgen_local.report.row_view import row_view
 from sysgen_local.report.tables import tables
 from sysgen_local.store import Store
 
@@ -47,9 +47,9 @@ def test_removed_phrases_are_counted_by_reason_and_shown(tmp_path):
     assert "phrases the filter removed" in printed(*tables(stats))
     assert "phrases the filter removed" in printed(*tables(stats, stats))
     assert all(f"{reason} 1" in report for reason in GONE)
-    shown = printed(*story(row, origin))
+    shown = printed(*row_view(row, origin))
     assert [reason for reason in GONE if f"filter: {reason}" not in shown] == []
-    assert {reason for _, _, reason in entry(row, origin, None, stale=False)["removed"]} == set(
+    assert {reason for _, _, reason in page_row(row, origin, None, stale=False)["removed"]} == set(
         GONE
     )
 

@@ -8,9 +8,9 @@ import pytest
 from filled import EVIL, ROLE, fill
 
 from sysgen_local.core.records import Phrase
-from sysgen_local.review.server import Server
+from sysgen_local.review.server import ReviewServer
 from sysgen_local.review.session import Session
-from sysgen_local.store import Choice, Store
+from sysgen_local.store import RowQuery, Store
 
 
 class Page:
@@ -68,8 +68,8 @@ def checked(tmp_path):
 def page(browser, request):
     browser.get_log("browser")
     store = request.getfixturevalue(getattr(request, "param", "store"))
-    session = Session(store, Choice("final", limit=None))
-    with Server(session, title=f"Review of {EVIL}") as server:
+    session = Session(store, RowQuery("final", limit=None))
+    with ReviewServer(session, title=f"Review of {EVIL}") as server:
         threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
         yield Page(browser, server)
         server.shutdown()

@@ -11,9 +11,9 @@ import pytest
 from filled import EVIL, fill
 
 from sysgen_local.core.errors import UsageError
-from sysgen_local.review.server import LARGEST, Server
+from sysgen_local.review.server import LARGEST, ReviewServer
 from sysgen_local.review.session import Session
-from sysgen_local.store import Choice, Store
+from sysgen_local.store import RowQuery, Store
 
 ACCEPT = json.dumps({"decision": "accepted"})
 
@@ -22,8 +22,8 @@ ACCEPT = json.dumps({"decision": "accepted"})
 def server(tmp_path):
     fill(tmp_path / "s.duckdb", 3)
     with Store.open(tmp_path / "s.duckdb") as store:
-        session = Session(store, Choice("final", limit=None))
-        with Server(session, title=EVIL) as server:
+        session = Session(store, RowQuery("final", limit=None))
+        with ReviewServer(session, title=EVIL) as server:
             threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
             yield server
             server.shutdown()
@@ -138,4 +138,4 @@ def test_one_who_keeps_silent_holds_up_nobody(server):
 
 def test_a_port_that_is_taken_is_a_sentence(server):
     with pytest.raises(UsageError, match=rf"port {server.server_port} cannot be had"):
-        Server(server.session, title="x", port=server.server_port)
+        ReviewServer(server.session, title="x", port=server.server_port)

@@ -1,4 +1,4 @@
-"""What is decided in a sitting lands in the store at once, and can be taken back."""
+"""What is decided in a session lands in the store at once, and can be taken back."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from filled import ROLE, fill
 
 from sysgen_local.core.errors import SysgenError, UsageError
 from sysgen_local.core.records import Checked, Phrase
-from sysgen_local.review.session import Session, Wish
-from sysgen_local.store import Choice, Store
+from sysgen_local.review.session import RowDecision, Session
+from sysgen_local.store import RowQuery, Store
 
-ACCEPT, REJECT = Wish(decision="accepted"), Wish(decision="rejected")
+ACCEPT, REJECT = RowDecision(decision="accepted"), RowDecision(decision="rejected")
 
 
 def edited(*phrases):
     said = [{"tag": tag, "text": text} for tag, text in phrases]
-    return Wish.model_validate({"decision": "accepted", "phrases": said})
+    return RowDecision.model_validate({"decision": "accepted", "phrases": said})
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def store(tmp_path):
 
 @pytest.fixture
 def session(store):
-    return Session(store, Choice("final", limit=None))
+    return Session(store, RowQuery("final", limit=None))
 
 
 def test_only_finished_rows_are_gone_through_and_each_leads_to_the_next(session):
@@ -43,9 +43,9 @@ def test_only_finished_rows_are_gone_through_and_each_leads_to_the_next(session)
     assert session.decided() == {"accepted": 5}
 
 
-def test_decisions_of_another_sitting_are_passed_over(session, store):
+def test_decisions_of_another_session_are_passed_over(session, store):
     session.decide(0, ACCEPT)
-    again = Session(store, Choice("final", limit=None))
+    again = Session(store, RowQuery("final", limit=None))
     assert again.start() == 1
     assert again.view(0)["decision"] == "accepted"
 
@@ -56,7 +56,7 @@ def test_an_edit_is_put_in_order_and_told_to_be_stale_and_a_later_word_keeps_it(
     assert view["stale"]
     assert view["system"] == ROLE.text
     assert session.decide(1, REJECT)["edited"] == [["role", "You bake."], ["format", "Use a list."]]
-    back = Wish.model_validate({"decision": "accepted", "phrases": None})
+    back = RowDecision.model_validate({"decision": "accepted", "phrases": None})
     assert session.decide(1, back)["edited"] is None
     assert store.reviewed(2).phrases is None
 
@@ -88,14 +88,14 @@ def test_an_earlier_decision_stays_an_earlier_one_when_another_is_undone(session
     store.set_recipe("check", "f", {})
     better = store.row(1).answers[:1] + store.row(2).answers[1:]
     store.commit([(1, "check", Checked(better)), (2, "check", Checked())])
-    again = Session(store, Choice("final", limit=None))
+    again = Session(store, RowQuery("final", limit=None))
     assert again.rows == [1, 2]
     view = again.view(0)
     assert (view["decision"], view["earlier"]) == (None, "accepted")
     assert view["new"][1] == ["assistant", better[1].content]
     assert again.decide(0, REJECT)["decision"] == "rejected"
     assert again.undo()["decision"] is None
-    assert Session(store, Choice("final", limit=None)).view(0)["decision"] is None
+    assert Session(store, RowQuery("final", limit=None)).view(0)["decision"] is None
 
 
 def test_what_cannot_be(session, store):
@@ -106,7 +106,7 @@ def test_what_cannot_be(session, store):
         with pytest.raises(ValueError):
             edited(*phrases)
     with pytest.raises(UsageError, match="nonsense"):
-        Session(store, Choice("final", where="nonsense = 1"))
+        Session(store, RowQuery("final", where="nonsense = 1"))
     session.close()
     with pytest.raises(SysgenError, match="ended"):
         session.decide(0, ACCEPT)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from scripted import ScriptedEngine, plain
 
 from sysgen_local.core.records import PHASES, Conversation, Source, Turn
 from sysgen_local.core.settings import Settings
+from sysgen_local.engine.options import Options
 from sysgen_local.engine.request import Completion, Request
 from sysgen_local.running import executor
 from sysgen_local.store import Store
@@ -32,7 +34,7 @@ class Machine:
             needed = 3000 if request.id == "2:respond:0" else 500
             return plain(request) if needed <= room else Completion(request.id, "", "no_room")
 
-        return ScriptedEngine(answer, description=f"{room} tokens", room=room)
+        return ScriptedEngine(answer, description=f"{room} tokens", slot_tokens=room)
 
 
 @pytest.mark.parametrize(
@@ -50,13 +52,13 @@ def test_a_rows_fate_does_not_depend_on_the_memory_there_is(
         tasks = plan(Settings(check=False), store, PHASES)
         store.prepare(recipes(tasks, store, check=False))
         assert progress_of(store).pending == 3
-        assert run(tasks, store, [], executor.machine(), announce=said.append)
+        assert run(tasks, store, [], Options(), announce=said.append)
         rows = store.counts().rows()
         assert (rows["final"], rows["pending"], rows["dropped"]) == (final, 3 - final, 0)
         assert machine.opened == rooms
         assert ("1 rows need more memory" in said[-1]) == (final < 3)
         machine.most = 8000
-        assert run(tasks, store, [], executor.machine(), announce=said.append)
+        assert run(tasks, store, [], Options(), announce=said.append)
         assert store.counts().rows()["final"] == 3
 
 
@@ -70,7 +72,8 @@ def test_tokens_a_row_may_take_are_part_of_the_recipe(tmp_path):
         store.prepare(recipes(tasks, store))
         from sysgen_local.running.pipeline import Pipeline
 
-        Pipeline(store, [t.stage for t in tasks], progress_of(store)).run(ScriptedEngine(plain))
+        stages: list[Any] = [t.stage for t in tasks]
+        Pipeline(store, stages, progress_of(store)).run(ScriptedEngine(plain))
         again = plan(Settings(), store, PHASES)
         recipes(again, store)  # no complaint
         assert {task.facts.get("context") for task in again if task.model} == {"900"}

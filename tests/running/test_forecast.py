@@ -7,17 +7,17 @@ import math
 import pytest
 from simulated import (
     GPU,
-    Board,
     Clock,
     SilentEngine,
     SimulatedEngine,
+    SimulatedQueue,
     Told,
     rows,
     run,
     stages,
 )
 
-from sysgen_local.engine.llama.pace import ON_CPU, ON_GPU, StepTimes
+from sysgen_local.engine.llama.step_costs import CPU_COSTS, GPU_COSTS, StepCosts
 from sysgen_local.engine.request import Completion, Costs
 from sysgen_local.running.forecast.lengths import Lengths, spread
 from sysgen_local.running.forecast.steps import steps
@@ -36,7 +36,7 @@ def sane(told: Told) -> None:
     spoken = [left for _, left in told.said if left is not None]
     assert spoken
     assert all(math.isfinite(left) and left > 0 for left in spoken)
-    assert told.progress.left is None
+    assert told.progress.seconds_left is None
     # Nothing absurd, from the first word on.
     assert max(moment + left for moment, left in told.said if left) < 2 * told.took
 
@@ -118,11 +118,11 @@ def test_a_judge_of_its_own_is_another_pass_of_another_price():
 def test_a_run_taken_up_again():
     """What was done before counts: half the rows are final, others wait in the middle."""
     all_rows, made = rows(60, 2), stages(2)
-    board = Board(all_rows, phases=[stage.phase for stage in made])
-    run(all_rows[:40], made, board=board.of(all_rows[:40]))
-    run(all_rows[40:50], made[:3], board=board.of(all_rows[40:50]))
-    assert len(board.done["check"]) < 40
-    told = run(all_rows, made, board=board)
+    queue = SimulatedQueue(all_rows, phases=[stage.phase for stage in made])
+    run(all_rows[:40], made, queue=queue.of(all_rows[:40]))
+    run(all_rows[40:50], made[:3], queue=queue.of(all_rows[40:50]))
+    assert len(queue.done["check"]) < 40
+    told = run(all_rows, made, queue=queue)
     sane(told)
     assert told.progress.pending == 0
     assert min(said(told)) > 0.7
@@ -138,7 +138,7 @@ def test_a_server_tells_nothing_but_answers():
 
 
 def test_a_gpu_whose_steps_cost_the_same_however_full():
-    told = run(rows(300, 0), stages(0), costs=GPU, slots=48, usual=ON_GPU, every=0.5)
+    told = run(rows(300, 0), stages(0), costs=GPU, slots=48, usual=GPU_COSTS, every=0.5)
     sane(told)
     assert min(said(told)) > 0.7
     assert max(said(told)) < 1.3
@@ -147,12 +147,12 @@ def test_a_gpu_whose_steps_cost_the_same_however_full():
 def test_nothing_is_said_before_anything_was_written():
     clock = Clock()
     progress = Progress(("generate",), rows=3, clock=clock)
-    assert progress.left is None
-    engine = SimulatedEngine(clock, ON_CPU)
-    progress.passing(0, engine)
+    assert progress.seconds_left is None
+    engine = SimulatedEngine(clock, CPU_COSTS)
+    progress.begin_pass(0, engine)
     clock.now = 10.0
     engine.times.add(500, 0, 5.0)
-    assert progress.left is None
+    assert progress.seconds_left is None
 
 
 def test_rows_of_which_nothing_is_known_are_counted_by_what_others_took():
@@ -161,13 +161,13 @@ def test_rows_of_which_nothing_is_known_are_counted_by_what_others_took():
     progress = Progress(("ask", "answer"), rows=100, clock=clock)
     items = rows(10, 0)
     for item in items:
-        progress.begin(item, "ask")
-        progress.asked(item, "ask", f"{item.row}")
+        progress.begin_row(item, "ask")
+        progress.request_sent(item, "ask", f"{item.row}")
         clock.now += 1
-        progress.answered("ask", Completion(f"{item.row}", "", "stop", 10, 10, 1.0))
-        progress.count(item, "ask", Done(), goes_on=True)
+        progress.request_done("ask", Completion(f"{item.row}", "", "stop", 10, 10, 1.0))
+        progress.finish_row(item, "ask", Done(), goes_on=True)
     # Ten rows in ten seconds, and ninety to go, each of them twice.
-    assert progress.left == pytest.approx(90 + 100, rel=0.1)
+    assert progress.seconds_left == pytest.approx(90 + 100, rel=0.1)
 
 
 class Done:
@@ -197,11 +197,11 @@ def test_steps_of_what_is_in_the_slots_and_in_the_queue():
 
 
 def test_costs_are_read_off_the_steps():
-    times = StepTimes(ON_CPU)
+    times = StepCosts(CPU_COSTS)
     assert times.costs is None
     true = Costs(0.2, 0.004, 0.03)
     for i in range(3000):
         read, written = (400 if i % 7 == 0 else 0), 1 + i % 16
         times.add(read, written, true.fixed + true.read * read + true.written * written)
     assert tuple(times.costs) == pytest.approx(tuple(true), rel=0.1)
-    assert (times.steps, times.read) == (3000, 429 * 400)
+    assert (times.steps, times.prefill_tokens) == (3000, 429 * 400)

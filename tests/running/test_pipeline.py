@@ -16,7 +16,7 @@ from sysgen_local.phases.filter import Filter
 from sysgen_local.phases.generate import Generate
 from sysgen_local.phases.respond import Respond
 from sysgen_local.phases.verify import Verify
-from sysgen_local.prompts.prompt_set import PromptSet
+from sysgen_local.prompts import PromptSet
 from sysgen_local.running.pipeline import Pipeline
 from sysgen_local.store import Store
 from sysgen_local.workflows.plan import progress_of

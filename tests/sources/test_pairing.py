@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from stored import RESULTS
 
 from sysgen_local.core.records import Conversation, Source, Turn
-from sysgen_local.export import Wish, export
+from sysgen_local.exporting import ExportOptions, export
 from sysgen_local.sources import shape
 from sysgen_local.sources.pairing import paired
 from sysgen_local.store import Store
@@ -67,7 +67,7 @@ def test_a_result_goes_with_its_call(turns: list[dict], tmp_path: Path) -> None:
         store.ingest(Source("a", "/a", "f"), [row])
         for phase in ("generate", "filter", "verify", "respond"):
             store.commit([(1, phase, RESULTS[phase])])
-        export(store, tmp_path / "o.jsonl", Wish("messages", "original"))
+        export(store, tmp_path / "o.jsonl", ExportOptions("messages", "original"))
     (line,) = (tmp_path / "o.jsonl").read_text().splitlines()
     messages = json.loads(line)["messages"]
     made = {

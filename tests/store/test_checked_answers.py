@@ -8,7 +8,7 @@ import pytest
 from stored import NASTY, RESULTS, due, fill
 
 from sysgen_local.core.records import PHASES, Attempt, Check, Checked
-from sysgen_local.store import Choice, Judged, Store
+from sysgen_local.store import Judged, RowQuery, Store
 
 
 def test_answers_that_were_not_replaced_have_no_text_of_their_own_in_the_checks(
@@ -24,7 +24,7 @@ def test_answers_that_were_not_replaced_have_no_text_of_their_own_in_the_checks(
         Checked(checks=(Check(1, "code", "", "rule", 0.0, "\udfff"),), agrees=False),
     ]
     store.commit([(n, "check", result) for n, result in enumerate(some, 1)])
-    first, *others = store.find(Choice())
+    first, *others = store.find(RowQuery())
     assert first.checked == some[0]
     assert first.answers == RESULTS["respond"].turns
     assert [row.checked for row in others] == [
@@ -44,7 +44,7 @@ def test_whether_answers_are_checked_is_known_by_their_recipe_or_results(store: 
     store.set_recipe("check", "f", {})
     assert store.phases == PHASES == tuple(store.counts().phases)
     assert store.counts().rows()["pending"] == 2
-    assert [row.row for row in store.find(Choice("pending"))] == [1, 2]
+    assert [row.row for row in store.find(RowQuery("pending"))] == [1, 2]
     store.prepare({})
     assert store.counts().rows()["final"] == 2
     store.set_recipe("check", "f", {})
@@ -71,7 +71,7 @@ def test_rows_are_found_by_what_was_checked(store: Store) -> None:
     store.commit([(n, "check", result) for n, result in enumerate(results, 1)])
 
     def such(where: str) -> list[int]:
-        return [row.row for row in store.find(Choice(where=where))]
+        return [row.row for row in store.find(RowQuery(where=where))]
 
     assert such("agrees and obeys > 0.8") == [1]
     assert such("agrees IS NOT false AND obeys > 0.8") == [1, 2]
@@ -84,9 +84,9 @@ def test_what_was_measured_of_an_answer_goes_with_it(store: Store) -> None:
     fill(store, 4)
     for phase in PHASES[:-1]:
         store.commit([(n, phase, RESULTS[phase]) for n in (1, 2, 3, 4)])
-    board = store.judging("j", {}, pairs=4, aligned=0, seed=0)
+    board = store.judge_queue("j", {}, pairs=4, aligned=0, seed=0)
     board.commit([(n, "judge", Judged(0.9, 0.8)) for n in (1, 2, 3, 4)])
-    store.measured({n: {"gleu": n / 4} for n in (1, 2, 3, 4)})
+    store.write_measures({n: {"gleu": n / 4} for n in (1, 2, 3, 4)})
     store.commit([(1, "check", Checked()), (2, "check", RESULTS["check"])])
     store.commit([(3, "check", Checked(dropped="disobeys"))])
     assert store.stats()["measures"]["data.jsonl"] == {"gleu": (0.625, 2)}  # of 1 and 4

@@ -141,7 +141,7 @@ def test_long_rows_end_a_batch_early(store: Store) -> None:
 def test_a_source_is_known_by_its_content_wherever_it_lies(store: Store, other: Source) -> None:
     store.ingest(SOURCE, records(3))
     assert store.ingest(other, records(3)) == 0
-    assert store.known(other) == (1, "data.jsonl")
+    assert store.find_source(other) == (1, "data.jsonl")
     assert store.counts().input == 3
     with pytest.raises(UsageError, match="without --map, now with --map answer=a"):
         store.ingest(replace(other, mapping={"answer": "a"}), records(3))
@@ -323,7 +323,7 @@ def test_rows_with_a_system_message_are_never_treated_in_two_ways(
         assert caught.value.hint.startswith("give" if skip else "leave off")
     assert store.counts() == before
     assert take(skip) == rows - (limit or 9)
-    assert store.skipped(other) is skip
+    assert store.skips_system(other) is skip
     wanted = [r for r in with_system(rows, skip) if isinstance(r, Conversation)]
     assert [row.conversation for row in store.due("generate")] == wanted
     assert take(skip) == 0
@@ -333,7 +333,7 @@ def test_rows_with_a_system_message_are_never_treated_in_two_ways(
 def test_where_no_row_has_a_system_message_nothing_is_treated_in_two_ways(
     store: Store, skip: bool
 ) -> None:
-    assert store.skipped(SOURCE) is None
+    assert store.skips_system(SOURCE) is None
     store.ingest(SOURCE, records(5), skip_system=skip)
-    assert store.skipped(SOURCE) is None
+    assert store.skips_system(SOURCE) is None
     assert store.ingest(SOURCE, records(5), skip_system=not skip) == 0

@@ -12,9 +12,9 @@ import pytest
 
 from sysgen_local.core.errors import UsageError
 from sysgen_local.core.records import Conversation, Reject, Source, Turn
-from sysgen_local.export import write_rejects
+from sysgen_local.exporting import write_rejects
 from sysgen_local.sources import find, read
-from sysgen_local.store import Store, schema
+from sysgen_local.store import Store, migrations
 from sysgen_local.store.intake import RAW
 
 TURNS = (Turn("user", "q"), Turn("assistant", "a"))
@@ -162,10 +162,10 @@ def test_a_file_of_an_older_version_opens(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read_only: bool
 ) -> None:
     path = tmp_path / "s.duckdb"
-    names = [name for name, _ in schema.MIGRATIONS]
-    before = schema.MIGRATIONS[: names.index("raw text of rejected rows")]
+    names = [name for name, _ in migrations.MIGRATIONS]
+    before = migrations.MIGRATIONS[: names.index("raw text of rejected rows")]
     with monkeypatch.context() as patched:
-        patched.setattr(schema, "MIGRATIONS", before)
+        patched.setattr(migrations, "MIGRATIONS", before)
         Store.open(path).close()
     with duckdb.connect(str(path)) as old:
         source = "INSERT INTO sources VALUES (1, 'a', 'a', 'f', NULL, NULL, MAP {}, 1, true, now())"

@@ -20,8 +20,8 @@ from sysgen_local.core.records import (
     Verdict,
     Verified,
 )
-from sysgen_local.export import export
-from sysgen_local.store import Choice, Store
+from sysgen_local.exporting import export
+from sysgen_local.store import RowQuery, Store
 
 TURNS = (Turn("user", "q"), Turn("assistant", "a"))
 ROLE = Phrase("role", "You are a cook.")
@@ -56,7 +56,7 @@ def test_decisions_win_in_what_leaves_and_change_nothing_else(store, tmp_path):
     assert store.stats()["reviews"] == {
         "accepted": 1, "rejected": 1, "edited": 1, "earlier": 0, "stale": 1
     }  # fmt: skip
-    assert [row.row for row in store.find(Choice(where="review = 'rejected'"))] == [1]
+    assert [row.row for row in store.find(RowQuery(where="review = 'rejected'"))] == [1]
     assert store.counts().rows()["final"] == 3
 
 
@@ -93,9 +93,10 @@ def test_edited_rows_are_answered_anew_under_what_the_person_wrote(store, tmp_pa
     assert store.row(1).verified == JUDGED
     assert store.stats()["reviews"]["stale"] == 0
     assert store.reopen() == 0
-    assert store.queue(Choice(state="final", limit=None)) == [(1, None), (2, None), (3, "rejected")]
+    finished = RowQuery(state="final", limit=None)
+    assert store.queue(finished) == [(1, None), (2, None), (3, "rejected")]
     store.review(1, "accepted", (Phrase("role", "You are 1."),))
-    assert store.queue(Choice(where="stale = false", seed=0)) == [(1, "accepted"), (2, None)]
+    assert store.queue(RowQuery(where="stale = false", seed=0)) == [(1, "accepted"), (2, None)]
     store.forget_review(1)
     assert store.stale(1)
 
@@ -146,10 +147,10 @@ def test_a_redo_deletes_no_decision_and_it_holds_where_the_row_comes_out_the_sam
         store.commit([(3, later, other.get(later, made[later]))])
     assert [store.reviewed(n) for n in (1, 2)] == before[:2]
     assert store.reviewed(3).earlier
-    queue = dict(store.queue(Choice("final", limit=None)))
+    queue = dict(store.queue(RowQuery("final", limit=None)))
     assert queue == {1: decision, 2: decision, 3: None}
-    assert [row.row for row in store.find(Choice(where=f"review = '{decision}'"))] == [1, 2]
-    assert [row.row for row in store.find(Choice(where="earlier_review IS NOT NULL"))] == [3]
+    assert [row.row for row in store.find(RowQuery(where=f"review = '{decision}'"))] == [1, 2]
+    assert [row.row for row in store.find(RowQuery(where="earlier_review IS NOT NULL"))] == [3]
     kept = [] if decision == "rejected" else [ROLE.text, "You are a baker."]
     assert systems(store, tmp_path / "o.jsonl") == [*kept, ROLE.text]
 
@@ -163,10 +164,10 @@ def test_a_decision_holds_for_the_answer_that_the_person_saw(store):
         store.review(n, "accepted")
     store.commit([(1, "check", Checked(answered("c"))), (2, "check", Checked())])
     store.commit([(3, "check", Checked(answered("c"), dropped="disagrees"))])
-    assert store.queue(Choice("final", limit=None)) == [(1, None), (2, "accepted")]
+    assert store.queue(RowQuery("final", limit=None)) == [(1, None), (2, "accepted")]
     assert [store.reviewed(n).earlier for n in (1, 2, 3)] == [True, False, True]
     store.review(1, "rejected")
-    assert store.queue(Choice("final", limit=None)) == [(1, "rejected"), (2, "accepted")]
+    assert store.queue(RowQuery("final", limit=None)) == [(1, "rejected"), (2, "accepted")]
     assert not store.reviewed(1).earlier
 
 
@@ -180,9 +181,9 @@ def test_a_decision_of_an_answer_that_the_checks_chose_ends_with_them(store):
     assert store.reviewed(2).earlier
     assert store.reviewed(1).phrases == edited
     # Phase 4's answer is back: nobody saw it of the first row, somebody did of the third.
-    assert store.queue(Choice("final", limit=None)) == [(1, None), (2, None), (3, "accepted")]
+    assert store.queue(RowQuery("final", limit=None)) == [(1, None), (2, None), (3, "accepted")]
     store.commit([(n, "check", Checked()) for n in (1, 2, 3)])
-    assert store.queue(Choice("final", limit=None)) == [(1, None), (2, None), (3, "accepted")]
+    assert store.queue(RowQuery("final", limit=None)) == [(1, None), (2, None), (3, "accepted")]
 
 
 def test_answers_are_checked_and_written_again_under_what_the_person_wrote(store):

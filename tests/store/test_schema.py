@@ -21,7 +21,7 @@ from sysgen_local.core.records import (
     Source,
     Turn,
 )
-from sysgen_local.store import Choice, LockedError, Store, schema
+from sysgen_local.store import LockedError, RowQuery, Store, migrations, schema
 
 SOURCE = Source("a.jsonl", "/a.jsonl", "f")
 TURNS = (Turn("user", "q"), Turn("assistant", "a"))
@@ -32,9 +32,9 @@ def test_a_new_file_has_every_migration_recorded(tmp_path: Path) -> None:
     Store.open(path).close()
     with duckdb.connect(path) as con:
         assert con.execute("SELECT number, name FROM migrations").fetchall() == [
-            (number, name) for number, (name, _) in enumerate(schema.MIGRATIONS, 1)
+            (number, name) for number, (name, _) in enumerate(migrations.MIGRATIONS, 1)
         ]
-        assert con.execute("FROM meta").fetchall() == [(len(schema.MIGRATIONS),)]
+        assert con.execute("FROM meta").fetchall() == [(len(migrations.MIGRATIONS),)]
 
 
 def test_opening_again_changes_nothing(tmp_path: Path) -> None:
@@ -53,8 +53,8 @@ def test_an_older_file_is_brought_up_to_date(
     path = tmp_path / "s.duckdb"
     with Store.open(path) as store:
         store.ingest(SOURCE, [Conversation(TURNS, 1)])
-    later = (*schema.MIGRATIONS, ("a table more", "CREATE TABLE more (n INTEGER)"))
-    monkeypatch.setattr(schema, "MIGRATIONS", later)
+    later = (*migrations.MIGRATIONS, ("a table more", "CREATE TABLE more (n INTEGER)"))
+    monkeypatch.setattr(migrations, "MIGRATIONS", later)
     with Store.open(path, create=False, read_only=read_only) as store:
         assert store.counts().input == 1
     with duckdb.connect(path) as con:
@@ -87,7 +87,7 @@ def unchecked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Three rows by the schema before there were checks: two finished, the third dropped."""
     path = tmp_path / "s.duckdb"
     with monkeypatch.context() as patched:
-        patched.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:4])
+        patched.setattr(migrations, "MIGRATIONS", migrations.MIGRATIONS[:4])
         Store.open(path).close()
     with duckdb.connect(path) as con:
         con.execute(OLD_ROWS)
@@ -105,11 +105,11 @@ def test_a_file_without_checks_stays_as_it_is(unchecked: Path, read_only: bool) 
         assert store.counts().rows() == {
             "input": 3, "final": 2, "dropped": 1, "rejected": 0, "pending": 0
         }  # fmt: skip
-        assert [row.answers[-1].content for row in store.find(Choice("final"))] == [
+        assert [row.answers[-1].content for row in store.find(RowQuery("final"))] == [
             "new 1",
             "new 2",
         ]
-        assert store.queue(Choice("final")) == [(1, "accepted"), (2, None)]
+        assert store.queue(RowQuery("final")) == [(1, "accepted"), (2, None)]
         assert store.stats()["measures"][""] == {"gleu": (0.6, 2)}
         assert store.stats()["checks"]["tries"] == {}
         assert store.lineage()[0].rows == 2
@@ -117,7 +117,7 @@ def test_a_file_without_checks_stays_as_it_is(unchecked: Path, read_only: bool) 
 
 def test_turns_of_an_older_file_have_no_thoughts_and_no_words(unchecked: Path) -> None:
     with Store.open(unchecked, create=False) as store:
-        [row, *_] = store.find(Choice("final"))
+        [row, *_] = store.find(RowQuery("final"))
         assert row.conversation == Conversation(TURNS, 1)
         assert row.answers == (TURNS[0], Turn("assistant", "new 1"))
         # What comes new stands beside them, and reads as it was.
@@ -126,7 +126,7 @@ def test_turns_of_an_older_file_have_no_thoughts_and_no_words(unchecked: Path) -
         turns = (TURNS[0], call, result, TURNS[1]._replace(thought="So."))
         new = Conversation(turns, 1, None, "[]", "a", (Repair("greeting", "Hi."),))
         store.ingest(Source("b.jsonl", "/b.jsonl", "g"), [new])
-        [row] = store.find(Choice("pending"))
+        [row] = store.find(RowQuery("pending"))
         assert row.conversation == new
     with duckdb.connect(unchecked) as con:
         assert con.execute("SELECT turns[1].thought FROM released LIMIT 1").fetchall() == [("",)]
@@ -148,12 +148,12 @@ def test_its_answers_can_be_checked_later(unchecked: Path) -> None:
         assert store.counts().rows() == {
             "input": 3, "final": 2, "dropped": 1, "rejected": 0, "pending": 0
         }  # fmt: skip
-        assert [row.answers[-1].content for row in store.find(Choice("final"))] == [
+        assert [row.answers[-1].content for row in store.find(RowQuery("final"))] == [
             "better",
             "new 2",
         ]
         # Nobody has seen the new answer of row 1; what was measured was of the one before.
-        assert store.queue(Choice("final")) == [(1, None), (2, None)]
+        assert store.queue(RowQuery("final")) == [(1, None), (2, None)]
         review = store.reviewed(1)
         assert review is not None
         assert (review.decision, review.earlier) == ("accepted", True)
@@ -165,14 +165,14 @@ def test_a_migration_that_fails_leaves_the_file_as_it_was(
 ) -> None:
     path = tmp_path / "s.duckdb"
     Store.open(path).close()
-    known = len(schema.MIGRATIONS)
-    bad = (*schema.MIGRATIONS, ("bad", "CREATE TABLE more (n INTEGER); SELECT nonsense"))
-    monkeypatch.setattr(schema, "MIGRATIONS", bad)
+    known = len(migrations.MIGRATIONS)
+    bad = (*migrations.MIGRATIONS, ("bad", "CREATE TABLE more (n INTEGER); SELECT nonsense"))
+    monkeypatch.setattr(migrations, "MIGRATIONS", bad)
     with pytest.raises(duckdb.Error):
         Store.open(path)
     with duckdb.connect(path) as con:
         assert con.execute("FROM meta").fetchall() == [(known,)]
-        assert schema.version(con) == known
+        assert schema.version(con, schema.store_schema()) == known
 
 
 def test_a_newer_file_is_refused(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from sysgen_local.core.records import (
     Reject,
     Turn,
 )
-from sysgen_local.store import Choice, Store
+from sysgen_local.store import RowQuery, Store
 
 
 def test_a_row_comes_back_as_it_went_in(store: Store) -> None:
@@ -160,7 +160,7 @@ def test_sums_always_hold(store: Store) -> None:
     assert counts.phases["respond"].tokens_out == 6 * 11
     assert counts.phases["filter"].seconds == 0
     states = [
-        len(store.find(Choice(state, limit=None))) for state in ("final", "dropped", "pending")
+        len(store.find(RowQuery(state, limit=None))) for state in ("final", "dropped", "pending")
     ]
     assert states == [3, 15, 2]
     stats = store.stats()
@@ -203,7 +203,7 @@ def test_every_phase_can_be_done_again(store: Store, phase: Phase) -> None:
     for each in PHASES:
         store.commit([(n, each, RESULTS[each]) for n in (1, 2)])
         store.set_recipe(each, each, {})
-    store.measured({1: {"gleu": 0.5}})
+    store.write_measures({1: {"gleu": 0.5}})
     store.redo(phase)
     assert store.stats()["measures"] == {}
     assert due(store, phase) == [1, 2]
@@ -221,13 +221,13 @@ def test_find_narrows_and_samples(store: Store) -> None:
     fill(store, 12)
     store.commit([(n, "generate", (EMPTY if n < 4 else RESULTS)["generate"]) for n in range(1, 13)])
     store.commit([(n, "filter", EMPTY["filter"]) for n in (4, 5)])
-    assert [row.row for row in store.find(Choice("dropped"))] == [1, 2, 3, 4, 5]
-    assert [row.row for row in store.find(Choice("dropped", phase="filter"))] == [4, 5]
-    assert [row.row for row in store.find(Choice("pending", limit=2))] == [6, 7]
-    sample = store.find(Choice("pending", limit=3, seed=1))
-    assert sample == store.find(Choice("pending", limit=3, seed=1))
+    assert [row.row for row in store.find(RowQuery("dropped"))] == [1, 2, 3, 4, 5]
+    assert [row.row for row in store.find(RowQuery("dropped", phase="filter"))] == [4, 5]
+    assert [row.row for row in store.find(RowQuery("pending", limit=2))] == [6, 7]
+    sample = store.find(RowQuery("pending", limit=3, seed=1))
+    assert sample == store.find(RowQuery("pending", limit=3, seed=1))
     assert len(sample) == 3
-    assert store.find(Choice("final")) == []
+    assert store.find(RowQuery("final")) == []
 
 
 def test_recipes_and_runs_are_noted(store: Store) -> None:
@@ -327,14 +327,14 @@ def test_lengths_of_what_waits_for_each_phase(store):
     turns = (Turn("user", "é" * 10), Turn("assistant", "a" * 7000))
     longer = (*turns, Turn("observation", "o" * 5), Turn("assistant", "b" * 100))
     store.ingest(SOURCE, [Conversation(turns, 1), Conversation(longer, 2), Conversation(turns, 3)])
-    assert store.waiting()["generate"] == (3, 65, 21100, 4, 15100)
-    assert store.through() == (0, 0, 0, 0, 0)
+    assert store.sizes_waiting()["generate"] == (3, 65, 21100, 4, 15100)
+    assert store.sizes_done() == (0, 0, 0, 0, 0)
     store.commit(
         [(1, "generate", RESULTS["generate"]), (1, "filter", RESULTS["filter"]),
          (3, "generate", EMPTY["generate"])]
     )  # fmt: skip
-    waiting = store.waiting()
+    waiting = store.sizes_waiting()
     assert waiting["generate"] == (1, 25, 7100, 2, 5100)
     assert waiting["filter"] == (0, 0, 0, 0, 0)
     assert waiting["verify"] == (1, 20, 7000, 1, 5000)
-    assert store.through().rows == 2
+    assert store.sizes_done().rows == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from filled import fill
@@ -12,10 +13,11 @@ from tiny import CHATML, make
 
 from sysgen_local.core.errors import RecipeError
 from sysgen_local.core.records import PHASES, Conversation, Source, Turn
+from sysgen_local.core.server import Server
 from sysgen_local.core.settings import Settings
-from sysgen_local.engine.llama import chat, speech
-from sysgen_local.engine.llama.tokenizer import Vocab
-from sysgen_local.models import Server
+from sysgen_local.engine.factory import prompt_facts
+from sysgen_local.engine.llama import chat, chat_profile
+from sysgen_local.engine.llama.tokenizer import Tokenizer
 from sysgen_local.running import executor
 from sysgen_local.running.executor import Task
 from sysgen_local.running.pipeline import Pipeline
@@ -38,35 +40,35 @@ ODD = (
 
 @pytest.fixture(autouse=True)
 def anew():
-    speech._fact.cache_clear()
+    chat_profile._recipe_json.cache_clear()
     yield
-    speech._fact.cache_clear()
+    chat_profile._recipe_json.cache_clear()
 
 
 def test_whatever_another_version_makes_of_the_same_file_is_another_fact(tmp_path, monkeypatch):
     path = make(tmp_path / "m.gguf", "qwen2", template=ODD)
-    want = speech.fact(path)
+    want = chat_profile.recipe_json(path)
     changes = [
-        ("thinking", chat, "OFF", {}),
-        ("prompts", chat, "_folded", lambda messages: messages),
-        ("prompts", chat, "_lacking", lambda tail, opening: "Sure! "),
-        ("system", chat.ChatTemplate, "_takes_system", lambda self: True),
-        ("end", Vocab, "close_turns", lambda self, behind, last: None),
+        ("thinking", chat, "THINKING_OFF", {}),
+        ("prompts", chat, "_merge_system_into_user", lambda messages: messages),
+        ("prompts", chat, "_missing_opening", lambda tail, opening: "Sure! "),
+        ("system", chat.ChatTemplate, "_detect_system_role", lambda self: True),
+        ("end", Tokenizer, "learn_answer_end", lambda self, after_answer, at_end: None),
     ]
     for name, where, what, other in changes:
         with monkeypatch.context() as patch:
             patch.setattr(where, what, other)
-            speech._fact.cache_clear()
-            assert json.loads(speech.fact(path))[name] != json.loads(want)[name], what
-    speech._fact.cache_clear()
-    assert speech.fact(path) == want
+            chat_profile._recipe_json.cache_clear()
+            assert json.loads(chat_profile.recipe_json(path))[name] != json.loads(want)[name], what
+    chat_profile._recipe_json.cache_clear()
+    assert chat_profile.recipe_json(path) == want
 
 
 def test_another_file_in_the_same_place_is_looked_at(tmp_path):
     path = make(tmp_path / "m.gguf", "qwen2", template=ODD)
-    before = speech.fact(path)
+    before = chat_profile.recipe_json(path)
     make(path, "qwen2", template=CHATML)
-    assert speech.fact(path) != before
+    assert chat_profile.recipe_json(path) != before
 
 
 @pytest.fixture
@@ -76,7 +78,8 @@ def store(tmp_path):
         store.ingest(Source("r", "r", "0"), [Conversation(turns, i) for i in (1, 2, 3)])
         tasks = plan(Settings(), store, PHASES)
         agree(tasks, store)
-        Pipeline(store, [t.stage for t in tasks], progress_of(store)).run(ScriptedEngine(plain))
+        stages: list[Any] = [t.stage for t in tasks]
+        Pipeline(store, stages, progress_of(store)).run(ScriptedEngine(plain))
         yield store
 
 
@@ -98,8 +101,8 @@ def test_a_store_of_an_older_version_is_gone_on_with_and_notes_it_then(store, mo
         agree(plan(Settings(seed=9), store, PHASES), store)
     agree(plan(Settings(), store, PHASES), store)
     assert {phase: store.recipe(phase) for phase in PHASES} == today
-    monkeypatch.setattr(chat, "_lacking", lambda tail, opening: "Sure! ")
-    speech._fact.cache_clear()
+    monkeypatch.setattr(chat, "_missing_opening", lambda tail, opening: "Sure! ")
+    chat_profile._recipe_json.cache_clear()
     with pytest.raises(RecipeError, match="generate: chat prompts was"):
         agree(plan(Settings(), store, PHASES), store)
     agree(plan(Settings(), store, PHASES, "generate"), store, redo="generate")
@@ -149,6 +152,6 @@ def test_what_a_judge_said_by_an_older_version_is_not_asked_again(tmp_path):
 
 def test_a_server_makes_its_prompts_itself_and_is_told_not_to_think():
     """An older version did not tell it so: what it answered then is never taken for the same."""
-    facts = executor.spoken_to(Server("http://localhost/v1", "m"))
+    facts = prompt_facts(Server("http://localhost/v1", "m"))
     assert facts == {"thinking": "off"}
     assert not facts.keys() & {*executor.LATER, *executor.NAMES}

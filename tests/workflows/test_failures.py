@@ -14,13 +14,13 @@ from scripted import ScriptedEngine, plain
 from sysgen_local.core.errors import SysgenError
 from sysgen_local.core.records import PHASES, Conversation, Source, Turn
 from sysgen_local.engine.request import Completion, Request
-from sysgen_local.evaluate.preference import Judge
+from sysgen_local.evaluation.preference import PreferenceJudge
 from sysgen_local.phases.check import CheckAnswers
 from sysgen_local.phases.filter import Filter
 from sysgen_local.phases.generate import Generate
 from sysgen_local.phases.respond import Respond
 from sysgen_local.phases.verify import Verify
-from sysgen_local.prompts.prompt_set import PromptSet
+from sysgen_local.prompts import PromptSet
 from sysgen_local.running.pipeline import DOUBTFUL, Pipeline
 from sysgen_local.running.progress import Progress
 from sysgen_local.store import Store
@@ -140,16 +140,16 @@ def test_a_judge_asks_again_what_failed(store):
         )
 
     def judge(answer) -> int:
-        board = store.judging("a" * 64, {"model": "j"}, pairs=99, aligned=99, seed=0)
+        queue = store.judge_queue("a" * 64, {"model": "j"}, pairs=99, aligned=99, seed=0)
         engine = ScriptedEngine(answer)
-        Pipeline(board, [Judge.of(PROMPTS)], Progress(("judge",), rows=ROWS)).run(engine)
+        Pipeline(queue, [PreferenceJudge.of(PROMPTS)], Progress(("judge",), rows=ROWS)).run(engine)
         return len(engine.seen)
 
     assert judge(judged) == 3 * ROWS
     assert store.judgements()[0]["dropped"] == 1
     assert judge(plain) == 0
-    board = store.judging("a" * 64, {"model": "j"}, pairs=99, aligned=99, seed=0)
-    assert board.forget_failed() == 1
+    queue = store.judge_queue("a" * 64, {"model": "j"}, pairs=99, aligned=99, seed=0)
+    assert queue.forget_failed() == 1
     healthy = lambda request: judged(request._replace(id=f"0{request.id}"))  # noqa: E731
     assert judge(lambda r: replace(healthy(r), id=r.id)) == 3
     assert store.judgements()[0]["dropped"] == 0

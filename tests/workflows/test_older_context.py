@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from scripted import ScriptedEngine, plain
 
@@ -27,7 +29,8 @@ def store(tmp_path):
         store.ingest(Source("r", "r", "0"), [Conversation(turns, i) for i in (1, 2, 3)])
         tasks = plan(Settings(), store, PHASES)
         agree(tasks, store)
-        Pipeline(store, [t.stage for t in tasks], progress_of(store)).run(ScriptedEngine(plain))
+        stages: list[Any] = [t.stage for t in tasks]
+        Pipeline(store, stages, progress_of(store)).run(ScriptedEngine(plain))
         for phase in PHASES:
             facts = {k: of for k, of in store.recipe(phase).facts.items() if k != "chat"}
             store.set_recipe(phase, Task.of(facts), facts)

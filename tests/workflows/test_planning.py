@@ -14,8 +14,9 @@ from sysgen_local.core.errors import RecipeError, UsageError
 from sysgen_local.core.records import PHASES, TAGS, Conversation, Phase, Source, Turn
 from sysgen_local.core.resources import resource
 from sysgen_local.core.settings import Settings
+from sysgen_local.engine.options import Options
 from sysgen_local.engine.request import Request
-from sysgen_local.running.executor import NAMES, Task, machine
+from sysgen_local.running.executor import NAMES, Task
 from sysgen_local.running.pipeline import Pipeline
 from sysgen_local.store import Store
 from sysgen_local.workflows.imported import import_phrases
@@ -36,7 +37,8 @@ def store(tmp_path: Path):
 def made_with(store: Store, settings: Settings) -> None:
     tasks = plan(settings, store, PHASES)
     agree(tasks, store)
-    Pipeline(store, [t.stage for t in tasks], progress_of(store)).run(ScriptedEngine(plain))
+    stages: list[Any] = [t.stage for t in tasks]
+    Pipeline(store, stages, progress_of(store)).run(ScriptedEngine(plain))
 
 
 def test_what_is_not_given_is_what_the_file_was_made_with(store):
@@ -93,7 +95,7 @@ def test_a_judge_of_its_own_makes_a_pass_of_its_own(store, builtin, tmp_path):
     settings = Settings(judge=str(judge), prompts="compact")  # what both were trained on
     tasks = plan(settings, store, PHASES)
     agree(tasks, store)
-    options = machine(slots=2, context=None, gpu_layers=0, threads=1)
+    options = Options(slots=2, gpu_layers=0, threads=1)
     assert run(tasks, store, [], options, announce=loaded.append)
     assert [line.split(":")[0] for line in loaded] == ["builtin.gguf", "judge.gguf", "builtin.gguf"]
     assert store.counts().pending == 0
@@ -187,7 +189,8 @@ def test_answers_are_checked_unless_the_store_has_unchecked_ones(store):
     assert phases(Settings(check=False)) == list(PHASES[:4])
     tasks = plan(Settings(check=False), store, PHASES)
     agree(tasks, store, check=False)
-    Pipeline(store, [t.stage for t in tasks], progress_of(store)).run(ScriptedEngine(plain))
+    stages: list[Any] = [t.stage for t in tasks]
+    Pipeline(store, stages, progress_of(store)).run(ScriptedEngine(plain))
     assert store.counts().rows()["final"] == 3
     assert phases(Settings()) == list(PHASES[:4])  # it stays as it was
     assert phases(Settings(), "check") == ["check"]

@@ -135,7 +135,7 @@ def sysgen(folder: Path, *said: str, answers: int | None = None) -> tuple[int, s
             sys.stdout = open(os.devnull, "w")  # noqa: SIM115
             sys.stderr = open(log, "w")  # noqa: SIM115
             left = [answers]
-            executor.open_engine = lambda *_: Scripted(left)
+            executor.open_engine = lambda *_: Scripted(left)  # type: ignore[attr-defined]
             sys.argv = ["sysgen", *said]
             main()
         except SystemExit as end:
@@ -267,9 +267,9 @@ class Sequences(RuleBasedStateMachine):
 
 
 def _finished():
-    from sysgen_local.store import Choice
+    from sysgen_local.store import RowQuery
 
-    return Choice("final", limit=None)
+    return RowQuery("final", limit=None)
 
 
 assert commands, plan  # imported here, so that each process has them at once

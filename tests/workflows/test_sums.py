@@ -27,11 +27,10 @@ from sysgen_local.phases.filter import Filter
 from sysgen_local.phases.generate import Generate
 from sysgen_local.phases.respond import Respond
 from sysgen_local.phases.verify import Verify
-from sysgen_local.prompts.prompt_set import PromptSet
+from sysgen_local.prompts import PromptSet
 from sysgen_local.running.pipeline import Pipeline
 from sysgen_local.sources import find, read
-from sysgen_local.store import Choice as Chosen
-from sysgen_local.store import Store
+from sysgen_local.store import RowQuery, Store
 from sysgen_local.workflows.plan import progress_of
 
 pytestmark = pytest.mark.e2e  # whole runs through the phases, each in a store of its own
@@ -218,8 +217,8 @@ def test_answers_are_replaced_and_rows_dropped_on_the_way(prompts, tmp_path):
     work(tmp_path / "s.duckdb", data, prompts, None, list(PHASES), False, None)
     with Store.open(tmp_path / "s.duckdb", read_only=True) as store:
         stats = store.stats()
-        found = store.find(Chosen("final", limit=None))
-        dropped = store.find(Chosen("dropped", phase="check", limit=None))
+        found = store.find(RowQuery("final", limit=None))
+        dropped = store.find(RowQuery("dropped", phase="check", limit=None))
     assert stats["checks"]["tries"].keys() == {"1", "2", "3", "4"}
     assert {"disagrees", "disobeys"} <= stats["checks"]["faults"].keys()
     assert {"disagrees", "disobeys"} & stats["phases"]["check"]["dropped"].keys()

@@ -7,8 +7,8 @@ import json
 import pytest
 
 from sysgen_local.core.errors import UsageError
-from sysgen_local.core.settings import Settings
-from sysgen_local.workflows.tryout import Reading, combinations, draw_rows
+from sysgen_local.core.settings import Reading, Settings
+from sysgen_local.workflows.tryout import combinations, draw_rows
 
 
 def test_every_model_with_every_prompt_set(builtin):

@@ -18,7 +18,7 @@ class Chat:
 
     def __init__(self, path: Path) -> None:
         from sysgen_local.engine.llama.engine import LlamaEngine
-        from sysgen_local.engine.llama.plan import Options
+        from sysgen_local.engine.options import Options
 
         self._engine = LlamaEngine(path, Options(slots=16, context=1024))
 

@@ -30,7 +30,7 @@ from builtin_recipe.verdicts import SYSTEM as VERIFY
 from builtin_recipe.verdicts import Verdict, draw_verdict, far_from, question
 from builtin_recipe.words import WORDS
 from sysgen_local.core.records import LABELS, Conversation, Phrase, Turn
-from sysgen_local.phases.rules import Case, Texts, repetition
+from sysgen_local.phases.rules import PhraseInRow, RowTexts, repetition
 from sysgen_local.phases.tags import parse_json
 
 _HELD_OUT = Topics(held_out=True, pieces=vocabulary_pieces())
@@ -129,8 +129,8 @@ def _phrases_of_rows(chat: Chat, figures: Figures, rows: Sequence[Labelled], whe
 
 def _has_loop(found: dict[str, str], row: Labelled) -> bool:
     turns = (Turn("user", row.instruction), Turn("assistant", row.answer))
-    texts = Texts(Conversation(turns, line=1))
-    return any(repetition(Case(Phrase(tag, text), texts)) for tag, text in found.items())
+    texts = RowTexts(Conversation(turns, line=1))
+    return any(repetition(PhraseInRow(Phrase(tag, text), texts)) for tag, text in found.items())
 
 
 def _verdicts(rng: Random, cases: int) -> Iterator[tuple[Scenario, Verdict]]:

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def builtin() -> Path:
-    from sysgen_local.engine.llama.amx import leave_out_if_it_fails
+    from sysgen_local.engine.llama.amx import disable_if_broken
 
-    leave_out_if_it_fails()  # some tests give the file to `llama_cpp.Llama`
+    disable_if_broken()  # some tests give the file to `llama_cpp.Llama`
     return resource("builtin_model/builtin.gguf")
 
 

@@ -1,10 +1,13 @@
-"""AMX, the matrix unit of newer Xeons: left out where llama.cpp's code for it ends the process.
+"""Workaround: disables AMX where llama.cpp's code for it crashes the process.
 
-GCC 12's header says that `ldtilecfg` reads 8 bytes, where it reads 64. The compiler then drops what
-is written to the others, and the first batch of several tokens is an "Illegal instruction".
+AMX is the matrix unit of newer Xeon processors. In GCC 12, the header for `ldtilecfg` declares that
+the instruction reads 8 bytes, but it reads 64. The compiler drops the writes to the other bytes,
+and the first batch of several tokens ends the process with "Illegal instruction".
+Upstream: https://github.com/ggml-org/llama.cpp/pull/26954, which keeps the compiler from dropping
+them. This module can go when llama-cpp-python ships a llama.cpp with that fix.
 
-`python -m sysgen_local.engine.llama.amx FOLDER` is the trial, in a process of its own that may not
-survive it.
+`python -m sysgen_local.engine.llama.amx FOLDER` runs the trial: a process of its own, because it
+may crash.
 """
 
 from __future__ import annotations
@@ -20,14 +23,14 @@ from llama_cpp import llama_cpp
 
 from sysgen_local.engine.llama.devices import cpu_features
 
-_WIDTH = _TOKENS = 64
-_defaults = llama_cpp.llama_model_default_params
+_EMBEDDING_SIZE = _TOKENS = 64
+_default_params = llama_cpp.llama_model_default_params
 
 
 @cache
-def fails() -> bool:
-    """Whether it is built in and does not come through a trial, which takes half a second; nor
-    where there is no room for one, as on a full disk: without it all is slower, and safe."""
+def is_broken() -> bool:
+    """Whether AMX is built in and the trial fails; the trial takes half a second. True as well
+    where the trial cannot be run, as on a full disk: without AMX llama.cpp is slower, but safe."""
     if "AMX_INT8" not in cpu_features():
         return False
     try:
@@ -38,29 +41,31 @@ def fails() -> bool:
         return True
 
 
-def leave_out_if_it_fails() -> None:
-    """Have llama.cpp's defaults, which `llama_cpp.Llama` takes too, do without it in this process.
+def disable_if_broken() -> None:
+    """Changes llama.cpp's default model parameters in this process, which `llama_cpp.Llama` uses
+    too, so that AMX is off where it is broken.
 
-    The other layouts of weights go with it: llama.cpp has one switch for all of them.
+    llama.cpp has one switch (`use_extra_bufts`) for AMX and all other repacked weight layouts, so
+    those are off as well.
     """
-    if fails():
-        llama_cpp.llama_model_default_params = _without
+    if is_broken():
+        llama_cpp.llama_model_default_params = _params_without_amx
 
 
-def _without() -> Any:
-    params = _defaults()
+def _params_without_amx() -> Any:
+    params = _default_params()
     params.use_extra_bufts = False
     return params
 
 
-def _try(folder: Path) -> None:
-    """A batch through one layer of eight-bit weights."""
+def _run_trial(folder: Path) -> None:
+    """Decodes a batch through a model of one layer with eight-bit weights."""
     import resource
 
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     path = folder / "layer.gguf"
-    _write(path)
-    params = _defaults()
+    _write_model(path)
+    params = _default_params()
     params.n_gpu_layers = 0
     model = llama_cpp.llama_model_load_from_file(str(path).encode(), params)
     context = llama_cpp.llama_init_from_model(model, llama_cpp.llama_context_default_params())
@@ -69,7 +74,7 @@ def _try(folder: Path) -> None:
         raise SystemExit(1)
 
 
-def _write(path: Path) -> None:
+def _write_model(path: Path) -> None:
     import gguf
     import numpy as np
 
@@ -77,15 +82,15 @@ def _write(path: Path) -> None:
     writer.add_tokenizer_model("none")
     writer.add_vocab_size(_TOKENS)
     writer.add_context_length(_TOKENS)
-    writer.add_embedding_length(_WIDTH)
-    writer.add_feed_forward_length(_WIDTH)
+    writer.add_embedding_length(_EMBEDDING_SIZE)
+    writer.add_feed_forward_length(_EMBEDDING_SIZE)
     writer.add_block_count(1)
     writer.add_head_count(1)
     writer.add_layer_norm_rms_eps(1e-5)
     for name in ("output_norm", "blk.0.attn_norm", "blk.0.ffn_norm"):
-        writer.add_tensor(f"{name}.weight", np.ones(_WIDTH, np.float32))
+        writer.add_tensor(f"{name}.weight", np.ones(_EMBEDDING_SIZE, np.float32))
     eight_bits = gguf.GGMLQuantizationType.Q8_0
-    weights = gguf.quantize(np.eye(_WIDTH, dtype=np.float32), eight_bits)
+    weights = gguf.quantize(np.eye(_EMBEDDING_SIZE, dtype=np.float32), eight_bits)
     layer = ("attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down")
     for name in ("token_embd", "output", *(f"blk.0.{part}" for part in layer)):
         writer.add_tensor(f"{name}.weight", weights, raw_dtype=eight_bits)
@@ -96,4 +101,4 @@ def _write(path: Path) -> None:
 
 
 if __name__ == "__main__":
-    _try(Path(sys.argv[1]))
+    _run_trial(Path(sys.argv[1]))

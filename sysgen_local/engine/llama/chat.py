@@ -1,11 +1,14 @@
-"""The model's own chat template, rendered so that message text stays apart from markup.
+"""Renders the model's own chat template so that text of messages stays apart from markup.
 
-A template is rendered over sentinels in place of the messages' text, so it never sees a row; and
-so what it makes depends on nothing but who speaks in turn, and is rendered once for each such
-order. What it can do is found out at the start: a system message it has no place for goes in
-front of the first user message. Thinking is off: by the template's own switches, else by ending
-the thought that the template begins. A prompt ends where the template writes an assistant's words
-in a history, so that the next token belongs to the answer.
+What: the template is rendered over placeholders instead of texts, once for each order of roles, and
+the texts are put in afterwards (see `placeholders`).
+Why: no text of a row can act as template code, and the tokenizer knows what is markup.
+What the template supports is probed once, with rendered test chats:
+- A template without a system role gets the system message in front of the first user message.
+- Thinking is switched off by the template's own variables. Where the template begins a thought all
+  the same, the prompt ends that thought.
+- A prompt ends where the template writes the text of an answer in a history, so that the next token
+  belongs to the answer.
 """
 
 from __future__ import annotations
@@ -16,235 +19,272 @@ from typing import Any, NamedTuple
 
 from sysgen_local.core import thoughts
 from sysgen_local.core.errors import UsageError
-from sysgen_local.engine.llama.segments import Marks
-from sysgen_local.engine.llama.template_sandbox import Jinja, TemplateFaultError
-from sysgen_local.engine.llama.tokenizer import Piece
+from sysgen_local.engine.llama.placeholders import Placeholders
+from sysgen_local.engine.llama.template_sandbox import ChatTemplateError, TemplateSandbox
+from sysgen_local.engine.llama.tokenizer import PromptPart
 from sysgen_local.engine.request import Message, Segment
 
 Roles = tuple[str, ...]
+"""The roles of a chat's messages in order."""
 
-OFF: dict[str, object] = {
+THINKING_OFF: dict[str, object] = {
     "enable_thinking": False,
     "thinking": False,
     "reasoning": False,
     "thinking_budget": 0,
 }
-"""Switches that have one value for no thinking."""
+"""Template variables that switch thinking off, with the value that does."""
 
-LEAST: dict[str, tuple[str, ...]] = {
+THINKING_LOWEST: dict[str, tuple[str, ...]] = {
     "reasoning_effort": ("low", "minimal", "none", "no_think"),
     "reasoning_strength": ("low", "none"),
     "thinking_mode": ("disabled", "off", "no_think", "chat"),
     "thinking_option": ("off",),
 }
-"""Switches that take words, which differ from family to family: each is tried. The first that
-ends the thought is taken, else the first that the template takes at all."""
+"""Template variables whose values are words that differ between model families. They are tried in
+turn. The first value that leads to an ended thought is used, else the first that the template
+accepts."""
 
-TOOLS: tuple[dict[str, object], ...] = ({}, {"tools": None}, {"tools": []})
-"""Ways to say that there are no tools; templates differ in which of them they bear."""
+NO_TOOLS: tuple[dict[str, object], ...] = ({}, {"tools": None}, {"tools": []})
+"""Ways to pass that there are no tools; each is refused by some templates."""
 
-_THOUGHT_KEYS = ("reasoning_content", "reasoning", "thinking")
+_REASONING_KEYS = ("reasoning_content", "reasoning", "thinking")
+"""Keys of an assistant message under which templates expect its thought."""
 
 
-class Turns(NamedTuple):
-    """How the template writes a history. `opening`: between a user's words and the assistant's;
-    `behind`: between the assistant's and the next user's; `last`: behind the assistant's where
-    nothing follows. Empty where the template refuses such a chat."""
+class TurnMarkup(NamedTuple):
+    """The markup between the texts of a history: from user to assistant, from assistant to the
+    next user, and from the assistant to the end of the chat. Empty where the template refuses such
+    a chat."""
 
-    opening: str = ""
-    behind: str = ""
-    last: str = ""
+    user_to_assistant: str = ""
+    assistant_to_user: str = ""
+    assistant_to_end: str = ""
 
 
 class ChatTemplate:
-    """Messages -> pieces of a prompt that ends where the assistant begins to speak.
+    """Turns messages into the parts of a prompt that ends where the answer begins.
 
-    `switches` are the variables that turn thinking off, `turns` how a history is written,
-    `thought_end` how the template itself goes on behind a thought ("" where it does not tell).
-    Raises UsageError for a template that cannot be used.
+    has_system: whether the template has a system role. template_kwargs: the variables that switch
+    thinking off. turn_markup: the markup of a history. thinking_end: what the template writes
+    between a thought and the answer, "" where that is unknown. Raises UsageError for a template
+    that cannot be used.
     """
 
     def __init__(self, source: str, *, bos: str = "", eos: str = "", name: str = "model") -> None:
         self.source = source
         self._special = {"bos_token": bos, "eos_token": eos}
-        self._marks = Marks()
-        self._rendered: dict[Roles, list[str | int] | str] = {}
+        self._placeholders = Placeholders()
+        self._parts_by_roles: dict[Roles, list[str | int] | str] = {}
         self._no_tools: dict[str, object] = {}
-        self._in_parts = False
-        self.switches: dict[str, object] = {}
+        self._content_as_parts = False
+        self.template_kwargs: dict[str, object] = {}
         try:
-            self._jinja = Jinja(source)
-            self._settle()
-            self._trims = "  probe  " not in self._render([("user", "  probe  ")])
-        except TemplateFaultError as error:
+            self._sandbox = TemplateSandbox(source)
+            self._probe_template()
+            self._strips_content = "  probe  " not in self._render([("user", "  probe  ")])
+        except ChatTemplateError as error:
             raise UsageError(
                 f"the chat template in {name} cannot be used: {error}",
                 hint="try another GGUF of the same model, or another model",
             ) from error
-        self.has_system = self._takes_system()
-        self.turns = self._learn_turns()
-        self.thought_end = self._learn_thought_end()
+        self.has_system = self._detect_system_role()
+        self.turn_markup = self._detect_turn_markup()
+        self.thinking_end = self._detect_thinking_end()
 
-    def render(self, messages: Sequence[Message]) -> list[Piece]:
-        """Raises UsageError where the template refuses the messages."""
+    def render(self, messages: Sequence[Message]) -> list[PromptPart]:
+        """The parts of the prompt for these messages. Raises UsageError where the template refuses
+        the order of their roles."""
         if not self.has_system:
-            messages = _folded(messages)
-        pieces: list[Piece] = []
-        for part in self._parts(tuple(m.role for m in messages)):
+            messages = _merge_system_into_user(messages)
+        parts: list[PromptPart] = []
+        for part in self._template_parts(tuple(m.role for m in messages)):
             if isinstance(part, str):
-                pieces.append(Piece(part, markup=True))
+                parts.append(PromptPart(part, markup=True))
             else:
-                pieces += self._content(messages[part].content)
-        return pieces
+                parts += self._content_parts(messages[part].content)
+        return parts
 
     @property
-    def mentioned(self) -> set[str]:
-        """Those of all known switches that stand in the template."""
-        return {name for name in (*OFF, *LEAST) if self._mentions(name)}
+    def used_kwargs(self) -> dict[str, object]:
+        """Those of `template_kwargs` that the template mentions."""
+        return {name: of for name, of in self.template_kwargs.items() if self._mentions(name)}
 
     @property
-    def opening(self) -> str:
-        """What stands in a prompt between a user's words and the answer."""
-        [*_, last] = self._parts(("user",))
+    def generation_prompt(self) -> str:
+        """The markup between the last user message and the answer."""
+        [*_, last] = self._template_parts(("user",))
         return last if isinstance(last, str) else ""
 
     def close(self) -> None:
-        self._jinja.close()
+        """Ends the process that renders the template."""
+        self._sandbox.close()
 
-    def _parts(self, roles: Roles) -> list[str | int]:
-        """Markup, and the numbers of the messages that stand in it."""
-        if roles not in self._rendered:
-            chat = [(role, self._marks.at(i)) for i, role in enumerate(roles)]
+    def _template_parts(self, roles: Roles) -> list[str | int]:
+        """The rendered template for these roles: markup as str, messages as their index. An error
+        is kept as well, so that each order of roles is rendered once."""
+        if roles not in self._parts_by_roles:
+            chat = [(role, self._placeholders.get(i)) for i, role in enumerate(roles)]
             try:
-                parts = [*self._marks.pieces(self._render(chat))]
+                parts = [*self._placeholders.split(self._render(chat))]
                 if {part for part in parts if isinstance(part, int)} != {*range(len(roles))}:
-                    raise TemplateFaultError("it leaves out or changes what is said")
+                    raise ChatTemplateError("it leaves out or changes what is said")
                 tail = parts.pop() if isinstance(parts[-1], str) else ""
                 assert isinstance(tail, str)
-                self._rendered[roles] = [*parts, end] if (end := self._begun(tail)) else parts
-            except (TemplateFaultError, ValueError) as error:
-                self._rendered[roles] = str(error)
-        found = self._rendered[roles]
+                self._parts_by_roles[roles] = (
+                    [*parts, end] if (end := self._complete_tail(tail)) else parts
+                )
+            except (ChatTemplateError, ValueError) as error:
+                self._parts_by_roles[roles] = str(error)
+        found = self._parts_by_roles[roles]
         if isinstance(found, str):
             raise UsageError(f"the chat template refuses a chat of {', '.join(roles)}: {found}")
         return found
 
-    def _begun(self, tail: str) -> str:
-        """The end of a prompt, up to where the answer begins."""
+    def _complete_tail(self, tail: str) -> str:
+        """The rest of the prompt, from the markup `tail` behind the last message to where the
+        answer begins: an open thought is ended, missing markup is added."""
         if (end := thoughts.ending(tail)) is not None:
-            own = end in self.thought_end
-            tail = tail + self.thought_end if own else f"{tail.rstrip()}\n\n{end}\n\n"
-        if self.turns.behind.startswith(tail):
-            return tail  # the user's turn was closed, no other one opened: so the template wants it
-        return tail + _lacking(tail, self.turns.opening)
+            own = end in self.thinking_end
+            tail = tail + self.thinking_end if own else f"{tail.rstrip()}\n\n{end}\n\n"
+        if self.turn_markup.assistant_to_user.startswith(tail):
+            return tail  # the template closes the user's turn without opening another one
+        return tail + _missing_opening(tail, self.turn_markup.user_to_assistant)
 
-    def _render(self, chat: Sequence[tuple[str, str]], *, ask: bool = True, **more: str) -> str:
-        """`more` are further keys of the assistant's messages; `ask`: it is its turn to speak."""
+    def _render(
+        self,
+        chat: Sequence[tuple[str, str]],
+        *,
+        add_generation_prompt: bool = True,
+        **extra_keys: str,
+    ) -> str:
+        """Renders (role, content) pairs. `extra_keys`: further keys of the assistant messages."""
         messages: list[dict[str, Any]] = [
-            {"role": role, "content": self._in_form(content)} for role, content in chat
+            {"role": role, "content": self._format_content(content)} for role, content in chat
         ]
         for message in messages:
             if message["role"] == "assistant":
-                message |= more
-        return self._jinja.render(
+                message |= extra_keys
+        return self._sandbox.render(
             messages=messages,
-            add_generation_prompt=ask,
+            add_generation_prompt=add_generation_prompt,
             **self._no_tools,
-            **self.switches,
+            **self.template_kwargs,
             **self._special,
         )
 
-    def _in_form(self, content: str) -> str | list[dict[str, str]]:
-        return [{"type": "text", "text": content}] if self._in_parts else content
+    def _format_content(self, content: str) -> str | list[dict[str, str]]:
+        """The content in the form that the template expects."""
+        return [{"type": "text", "text": content}] if self._content_as_parts else content
 
-    def _settle(self) -> None:
-        """Finds out with which variables the template writes what a user says."""
-        fault = self._write_something()
-        wanted = ((name, value) for name in LEAST if self._mentions(name) for value in LEAST[name])
-        while fault is not None:
-            if (next_one := next(wanted, None)) is None:
-                raise fault
-            # Some refuse to do without a switch.
-            self.switches = dict([next_one])
-            fault = None if self._write_something() is None else fault
-        self._switch_off()
+    def _probe_template(self) -> None:
+        """Finds variables with which the template renders a user message, then switches thinking
+        off. Raises ChatTemplateError where there are none."""
+        error = self._probe_content_format()
+        candidates = (
+            (name, value)
+            for name in THINKING_LOWEST
+            if self._mentions(name)
+            for value in THINKING_LOWEST[name]
+        )
+        while error is not None:
+            if (candidate := next(candidates, None)) is None:
+                raise error
+            # Some templates require one of these variables.
+            self.template_kwargs = dict([candidate])
+            error = None if self._probe_content_format() is None else error
+        self._disable_thinking()
 
-    def _write_something(self) -> TemplateFaultError | None:
-        """Settles how it is told that there are no tools, and in which form content is wanted;
-        what is wrong where nothing is written in any way."""
-        faults: list[TemplateFaultError] = []
+    def _probe_content_format(self) -> ChatTemplateError | None:
+        """Chooses the form of `content` (a text, or a list of parts) and of "no tools" in which the
+        template writes the text of a message. Returns the error where it refuses all of them."""
+        errors: list[ChatTemplateError] = []
         found: list[tuple[bool, int, dict[str, object], bool]] = []
-        for in_parts in (False, True):
-            for no_tools in TOOLS:
-                self._in_parts, self._no_tools = in_parts, no_tools
+        for as_parts in (False, True):
+            for no_tools in NO_TOOLS:
+                self._content_as_parts, self._no_tools = as_parts, no_tools
                 try:
-                    written = self._render([("user", self._marks.at(0))])
-                except TemplateFaultError as error:
-                    faults.append(error)
+                    written = self._render([("user", self._placeholders.get(0))])
+                except ChatTemplateError as error:
+                    errors.append(error)
                     continue
-                told = self._marks.at(0) in written and not (in_parts and "'type'" in written)
-                found.append((not told, len(written), no_tools, in_parts))
+                shows_text = self._placeholders.get(0) in written and not (
+                    as_parts and "'type'" in written
+                )
+                found.append((not shows_text, len(written), no_tools, as_parts))
             if any(not lost for lost, *_ in found):
                 break
         if not found:
-            return faults[0]
-        # Where no tools are taken for some, the template writes about tools: the shortest is right.
-        self._no_tools, self._in_parts = min(found, key=lambda f: f[:2])[2:]
+            return errors[0]
+        # Some templates take a null or an empty list for tools and write about them: the shortest
+        # text is right.
+        self._no_tools, self._content_as_parts = min(found, key=lambda f: f[:2])[2:]
         return None
 
-    def _switch_off(self) -> None:
-        for name, value in OFF.items():
+    def _disable_thinking(self) -> None:
+        """Tries the variables that the template mentions. `enable_thinking` is always tried."""
+        for name, value in THINKING_OFF.items():
             if name == "enable_thinking" or self._mentions(name):
-                self._try(name, (value,))
-        for name, values in LEAST.items():
+                self._try_values(name, (value,))
+        for name, values in THINKING_LOWEST.items():
             if self._mentions(name):
-                self._try(name, values)
+                self._try_values(name, values)
 
-    def _try(self, name: str, values: Sequence[object]) -> None:
-        """Sets the variable to that value which leaves least of a thought, if any can be taken."""
-        before = dict(self.switches)
+    def _try_values(self, name: str, values: Sequence[object]) -> None:
+        """Sets the variable to the value with the best result: an ended thought, else no thought,
+        else an open one. Leaves it unset where that is better or all values are refused."""
+        before = dict(self.template_kwargs)
         ranked: list[tuple[int, int, dict[str, object]]] = []
         for i, value in enumerate([*values, None]):
-            self.switches = before if value is None else before | {name: value}
+            self.template_kwargs = before if value is None else before | {name: value}
             try:
-                *_, tail = self._render([("user", self._marks.at(0))]).rpartition(self._marks.at(0))
-            except TemplateFaultError:
+                text = self._placeholders.get(0)
+                *_, tail = self._render([("user", text)]).rpartition(text)
+            except ChatTemplateError:
                 continue
             opened = thoughts.ending(tail) is not None
             rank = 2 if opened else 0 if thoughts.holds_thought(tail) else 1
-            ranked.append((rank, i, self.switches))
-        self.switches = min(ranked, key=lambda r: r[:2])[2] if ranked else before
+            ranked.append((rank, i, self.template_kwargs))
+        self.template_kwargs = min(ranked, key=lambda r: r[:2])[2] if ranked else before
 
     def _mentions(self, name: str) -> bool:
+        """Whether the variable stands in the template."""
         return re.search(rf"(?<![\w.]){name}\b", self.source) is not None
 
-    def _learn_turns(self) -> Turns:
-        opening = behind = last = ""
-        chat = [("user", self._marks.at(0)), ("assistant", self._marks.at(1))]
-        for between in self._between([*chat, ("user", self._marks.at(2))]):
-            opening, behind = between[1], between[2]
-        for between in self._between(chat, ask=False):
-            opening, last = opening or between[1], between[2]
-        return Turns(opening, behind, last)
+    def _detect_turn_markup(self) -> TurnMarkup:
+        """Reads the markup of a history from rendered test chats."""
+        to_assistant = to_user = to_end = ""
+        chat = [("user", self._placeholders.get(0)), ("assistant", self._placeholders.get(1))]
+        for between in self._markup_between([*chat, ("user", self._placeholders.get(2))]):
+            to_assistant, to_user = between[1], between[2]
+        for between in self._markup_between(chat, add_generation_prompt=False):
+            to_assistant, to_end = to_assistant or between[1], between[2]
+        return TurnMarkup(to_assistant, to_user, to_end)
 
-    def _learn_thought_end(self) -> str:
-        chat = [("user", self._marks.at(0)), ("assistant", self._marks.at(2))]
-        thought = dict.fromkeys(_THOUGHT_KEYS, self._marks.at(1))
-        for between in self._between(chat, ask=False, **thought):
+    def _detect_thinking_end(self) -> str:
+        """Reads what stands between a thought and the answer from a rendered test chat."""
+        chat = [("user", self._placeholders.get(0)), ("assistant", self._placeholders.get(2))]
+        thought = dict.fromkeys(_REASONING_KEYS, self._placeholders.get(1))
+        for between in self._markup_between(chat, add_generation_prompt=False, **thought):
             return between[2]
         return ""
 
-    def _between(
-        self, chat: Sequence[tuple[str, str]], *, ask: bool = True, **more: str
+    def _markup_between(
+        self,
+        chat: Sequence[tuple[str, str]],
+        *,
+        add_generation_prompt: bool = True,
+        **extra_keys: str,
     ) -> Iterator[list[str]]:
-        """What stands before, between and behind the sentinels, where each is written once and in
-        order; else nothing."""
+        """The markup before, between and behind the placeholders, if the template writes each of
+        them once and in order; otherwise nothing is yielded."""
         try:
-            parts = [*self._marks.pieces(self._render(chat, ask=ask, **more))]
-        except (TemplateFaultError, ValueError):
+            rendered = self._render(chat, add_generation_prompt=add_generation_prompt, **extra_keys)
+            parts = [*self._placeholders.split(rendered)]
+        except (ChatTemplateError, ValueError):
             return
         numbers = [part for part in parts if isinstance(part, int)]
-        if numbers == [*range(len(numbers))] and len(numbers) == len(chat) + bool(more):
+        if numbers == [*range(len(numbers))] and len(numbers) == len(chat) + bool(extra_keys):
             between = [""]
             for part in parts:
                 if isinstance(part, int):
@@ -253,36 +293,39 @@ class ChatTemplate:
                     between[-1] += part
             yield between
 
-    def _content(self, content: tuple[Segment, ...]) -> list[Piece]:
-        pieces = [Piece(segment.text, row=not segment.trusted) for segment in content]
-        if self._trims and pieces:
-            pieces[0] = pieces[0]._replace(text=pieces[0].text.lstrip())
-            pieces[-1] = pieces[-1]._replace(text=pieces[-1].text.rstrip())
-        return pieces
+    def _content_parts(self, content: tuple[Segment, ...]) -> list[PromptPart]:
+        """The parts of a message, stripped at both ends if the template strips its content."""
+        parts = [PromptPart(segment.text, row=not segment.trusted) for segment in content]
+        if self._strips_content and parts:
+            parts[0] = parts[0]._replace(text=parts[0].text.lstrip())
+            parts[-1] = parts[-1]._replace(text=parts[-1].text.rstrip())
+        return parts
 
-    def _takes_system(self) -> bool:
+    def _detect_system_role(self) -> bool:
+        """Whether the template renders a system message."""
         try:
             rendered = self._render([("system", "probe1"), ("user", "probe2")])
-        except TemplateFaultError:
+        except ChatTemplateError:
             return False
         return "probe1" in rendered and "probe2" in rendered
 
 
-def _lacking(tail: str, opening: str) -> str:
-    """What a prompt lacks of the way in which a history begins an answer: the channel, or the mark
-    of a response, that the model would else have to write itself, and no grammar lets it."""
-    rest = _behind_overlap(tail, opening)
+def _missing_opening(tail: str, opening: str) -> str:
+    """The markup that a history has before an answer and the prompt does not, such as a channel or
+    the mark of a response. Without it the model would have to generate this markup, which a grammar
+    does not allow. `tail`: end of the prompt; `opening`: markup of a history before an answer."""
+    rest = _rest_after_overlap(tail, opening)
     if not rest.strip():
-        return ""  # blanks are left to the model: they are part of its tokens
+        return ""  # whitespace is left to the model: it is often part of the next token
     if thoughts.holds_thought(rest):
         ended = thoughts.holds_ended_thought(rest)
         return rest if ended and not thoughts.holds_thought(tail) else ""
     return rest
 
 
-def _behind_overlap(tail: str, opening: str) -> str:
-    """The rest of `opening` behind what the prompt ends with, or, where that is a thought that has
-    ended, behind what stands before it. Empty where the two have nothing in common."""
+def _rest_after_overlap(tail: str, opening: str) -> str:
+    """The rest of `opening` behind the part with which the prompt ends, or, where the prompt ends
+    with an ended thought, behind the part before that thought. Empty where they share nothing."""
     for size in range(min(len(tail), len(opening)), 3, -1):
         if tail.endswith(opening[:size]):
             return opening[size:]
@@ -296,8 +339,8 @@ def _behind_overlap(tail: str, opening: str) -> str:
     return opening[size:] if opening[:size].strip() and ended else ""
 
 
-def _folded(messages: Sequence[Message]) -> Sequence[Message]:
-    """The system message as the beginning of the first user message."""
+def _merge_system_into_user(messages: Sequence[Message]) -> Sequence[Message]:
+    """The messages with the system message moved to the beginning of the first user message."""
     if len(messages) < 2 or messages[0].role != "system" or messages[1].role != "user":
         return messages
     system, user, *rest = messages

@@ -1,4 +1,4 @@
-"""What the installed llama.cpp can run on: devices, their memory, CPU features."""
+"""The devices that the installed llama.cpp can use, their memory, and CPU features."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import llama_cpp
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A ggml device; memory in bytes. `kind` is cpu, gpu, igpu or accel."""
+    """A ggml device. `kind` is cpu, gpu, igpu, accel or other. Memory is in bytes."""
 
     name: str
     description: str
@@ -21,8 +21,13 @@ class Device:
 
 
 def _ggml() -> Any:
-    """ggml as llama.cpp has loaded it. `llama_cpp._ggml` would load a second copy of it, with a
-    registry of its own."""
+    """The library that llama-cpp-python has loaded, with the types of its device functions.
+
+    Workaround: this is a private attribute, because llama-cpp-python has no public binding for
+    ggml's devices (https://github.com/abetlen/llama-cpp-python/issues/2069). Its other private way,
+    `llama_cpp._ggml`, would load a second copy with a device registry of its own. Can go when
+    there is a public binding.
+    """
     ggml = llama_cpp.llama_cpp._lib
     ggml.ggml_backend_dev_get.restype = ctypes.c_void_p
     ggml.ggml_backend_dev_count.restype = ctypes.c_size_t
@@ -38,7 +43,7 @@ def _ggml() -> Any:
 
 
 def devices() -> list[Device]:
-    """Every device of the build, CPU included."""
+    """All devices, the CPU included."""
     ggml = _ggml()
     llama_cpp.llama_backend_init()
     found = []
@@ -61,11 +66,12 @@ def devices() -> list[Device]:
 
 
 def gpus() -> list[Device]:
+    """The GPUs, integrated ones included."""
     return [d for d in devices() if d.kind in ("gpu", "igpu")]
 
 
 def cpu_features() -> list[str]:
-    """Instruction sets the CPU backend was built for and found, e.g. AVX2."""
+    """Instruction sets, such as AVX2, that the CPU backend was built with and that this CPU has."""
     info = llama_cpp.llama_print_system_info().decode()
     return [
         name.strip()

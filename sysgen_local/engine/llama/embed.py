@@ -1,4 +1,4 @@
-"""Texts -> unit vectors, by an embedding model in llama.cpp."""
+"""Embeds texts with an embedding model in llama.cpp."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from sysgen_local.engine.llama import amx
 
 
 class Embedder:
-    """An embedding GGUF, as bge, nomic-embed or Qwen3-Embedding are. Longer texts than its context
-    are cut at its end. Raises UsageError for a model that is made for something else."""
+    """An embedding GGUF such as bge, nomic-embed or Qwen3-Embedding. Texts longer than its context
+    are cut. Raises UsageError for a model of another kind."""
 
     def __init__(self, path: Path, *, gpu_layers: int = 0, threads: int | None = None) -> None:
-        amx.leave_out_if_it_fails()
+        amx.disable_if_broken()
         try:
             self._model: Any = llama_cpp.Llama(
                 str(path),
                 embedding=True,
-                n_ctx=0,  # as long as the model was trained for
+                n_ctx=0,  # the context length of the model
                 n_batch=2048,
                 n_ubatch=2048,
                 n_gpu_layers=gpu_layers,
@@ -45,8 +45,9 @@ class Embedder:
             )
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Vectors of length 1, shape (texts, width)."""
+        """Unit vectors, shape (texts, embedding size)."""
         return np.array(self._model.embed(list(texts), normalize=True), dtype=np.float32)
 
     def close(self) -> None:
+        """Frees the model."""
         self._model.close()

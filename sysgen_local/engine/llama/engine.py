@@ -1,7 +1,10 @@
-"""llama.cpp in this process, fed so that its batch is never short of work.
+"""An engine on llama.cpp in this process, with continuous batching.
 
-Schedule, decode, settle: sequences that end make room at once, and only then is the source of
-requests pulled again.
+Each step: fill free slots from the source of requests, schedule a batch, decode it, and give every
+sequence its logits. A sequence that ends frees its slot at once. The source is only asked for a
+request when a slot is free.
+Measured: 2.5 times the rows an hour of `Llama.create_chat_completion` in a loop and 1.6 times those
+of llama-server with as many slots, on two cores (benchmarks/README.md).
 """
 
 from __future__ import annotations
@@ -16,51 +19,58 @@ from typing import Any
 import llama_cpp
 import numpy as np
 import psutil
+from numpy.typing import NDArray
 
-from sysgen_local.core.errors import SysgenError, UsageError
+from sysgen_local.core.errors import DamagedModelError, MemoryShortError, UsageError
 from sysgen_local.engine.llama import weights
-from sysgen_local.engine.llama.grammar import Grammars
-from sysgen_local.engine.llama.kv_cache import Memory
-from sysgen_local.engine.llama.labels import Node
-from sysgen_local.engine.llama.pace import ON_CPU, ON_GPU, StepTimes
-from sysgen_local.engine.llama.plan import Options, gpu_layers, rounded, slots_and_room
+from sysgen_local.engine.llama.chat_profile import load_chat
+from sysgen_local.engine.llama.grammar import GrammarCompiler
+from sysgen_local.engine.llama.kv_cache import KVCache
+from sysgen_local.engine.llama.labels import LabelNode
+from sysgen_local.engine.llama.plan import choose_layout, gpu_layers, round_up_to_cells
 from sysgen_local.engine.llama.runner import DecodeError, Runner
-from sysgen_local.engine.llama.scheduler import Scheduler, Share
+from sysgen_local.engine.llama.scheduler import ScheduledTokens, Scheduler
 from sysgen_local.engine.llama.sequence import Sequence
-from sysgen_local.engine.llama.speech import learn
+from sysgen_local.engine.llama.step_costs import CPU_COSTS, GPU_COSTS, StepCosts
+from sysgen_local.engine.options import Options
 from sysgen_local.engine.request import Choice, Completion, Finish, Flight, Json, Load, Request
 
-PAUSES = (1.0, 4.0, 15.0)
-"""Seconds that llama.cpp is given where it decodes nothing at all (a GPU whose memory another
-program holds), before the run is ended."""
+RECOVERY_PAUSES = (1.0, 4.0, 15.0)
+"""Pauses in seconds before llama_decode is tried again where it decodes nothing at all, for
+instance because another program holds the GPU's memory. After the last one the run ends."""
 
-_NO_GPU = " (llama-cpp-python was built without a GPU: see `sysgen doctor`)"
+_NO_GPU = " (llama-cpp-python was built without a GPU)"
 
 
 class LlamaEngine:
-    """Answers requests with one GGUF. Raises UsageError where the file cannot be used."""
+    """Answers requests with one GGUF.
+
+    slots: sequences at a time; slot_tokens: tokens that a slot holds; context_tokens: tokens that
+    prompt and answer may take together. Raises UsageError where the file cannot be used,
+    ModelTooLargeError or MemoryShortError where weights or slots do not fit into memory.
+    """
 
     def __init__(self, path: Path, options: Options | None = None) -> None:
         options = options or Options()
         self.path = path
         layers = gpu_layers(path, options.gpu_layers)
-        self._hint = "" if layers or not options.gpu_layers else _NO_GPU
+        self._gpu_note = "" if layers or not options.gpu_layers else _NO_GPU
         self._model = weights.load(path, layers)
-        self._layers = llama_cpp.llama_model_n_layer(self._model) if layers < 0 else layers
-        self.vocab, self.chat = learn(self._model, path)
-        self.slots, self.room, kept = slots_and_room(self._model, options)
-        self.context = self._context(options)
-        context = self._new_context(options, kept)
-        self._runner = Runner(context, self.vocab.size, options.batch)
+        self._gpu_layers = llama_cpp.llama_model_n_layer(self._model) if layers < 0 else layers
+        self.tokenizer, self.chat_template = load_chat(self._model, path)
+        self.slots, self.slot_tokens, prefix_slots = choose_layout(self._model, options)
+        self.context_tokens = self._context_limit(options)
+        context = self._new_context(options, prefix_slots)
+        self._runner = Runner(context, self.tokenizer.size, options.batch)
         recurrent = llama_cpp.llama_model_is_recurrent(self._model)
         hybrid = llama_cpp.llama_model_is_hybrid(self._model)
-        self._memory = Memory(
-            context, self.slots, self.room, kept=kept, partial=not (recurrent or hybrid)
+        self._kv_cache = KVCache(
+            context, self.slots, prefix_slots=prefix_slots, can_truncate=not (recurrent or hybrid)
         )
         self._scheduler = Scheduler(options.batch)
-        self._times = StepTimes(ON_GPU if self._layers else ON_CPU)
-        self._labels: dict[Choice, Node] = {}
-        self._sound = False
+        self._step_costs = StepCosts(GPU_COSTS if self._gpu_layers else CPU_COSTS)
+        self._label_trees: dict[Choice, LabelNode] = {}
+        self._has_finite_logits = False
         self._suspects: set[str] = set()
         self._cancelled = False
 
@@ -72,20 +82,20 @@ class LlamaEngine:
                 yield from self._admit(source)
                 if not self._scheduler.running:
                     return
-                self._memory.close_gaps(self._scheduler.running)
-                shares = self._scheduler.schedule()
-                if self._suspects & {share.sequence.request.id for share in shares}:
-                    shares = shares[:1]
+                self._kv_cache.close_gaps(self._scheduler.running)
+                chunks = self._scheduler.schedule()
+                if self._suspects & {chunk.sequence.request.id for chunk in chunks}:
+                    chunks = chunks[:1]
                 try:
-                    batch, logits = self._timed(shares)
+                    batch, logits = self._decode_timed(chunks)
                 except DecodeError as error:
-                    self._start_over(shares, error)
-                    yield from self._retired()
+                    self._restart(chunks, error)
+                    yield from self._finished()
                     continue
-                yield from self._settle(batch, logits)
+                yield from self._process_logits(batch, logits)
         finally:
             for sequence in self._scheduler.running:
-                self._memory.release(sequence)
+                self._kv_cache.release(sequence)
             self._scheduler.running = []
             self._suspects.clear()
             self._cancelled = False
@@ -95,36 +105,37 @@ class LlamaEngine:
         self._cancelled = True
 
     def close(self) -> None:
-        """Frees model and context; the engine cannot be used afterwards."""
-        self.chat.close()
+        """Frees model and context. The engine cannot be used afterwards."""
+        self.chat_template.close()
         self._runner.close()
         llama_cpp.llama_free(self._runner.context)
         llama_cpp.llama_model_free(self._model)
 
     @property
     def description(self) -> str:
-        """What was loaded and how it is laid out, in one line."""
+        """Model, slots and devices, in one line."""
         parameters = llama_cpp.llama_model_n_params(self._model)
         unit, size = ("B", 1e9) if parameters >= 1e9 else ("M", 1e6)
-        where = f"{self._layers} layers on the GPU" if self._layers else f"on the CPU{self._hint}"
-        folded = "" if self.chat.has_system else ", system message in the user turn"
-        if learnt := self.vocab.learnt_end:
-            folded += f", answers end with {learnt} (by its chat template)"
+        layers, note = self._gpu_layers, self._gpu_note
+        where = f"{layers} layers on the GPU" if layers else f"on the CPU{note}"
+        notes = "" if self.chat_template.has_system else ", system message in the user turn"
+        if end := self.tokenizer.template_end:
+            notes += f", answers end with {end} (by its chat template)"
         return (
             f"{self.path.name}: {parameters / size:.1f}{unit} parameters, {self.slots} slots x "
-            f"{self.room} tokens, {where}{folded}"
+            f"{self.slot_tokens} tokens, {where}{notes}"
         )
 
     def load(self) -> Load:
         """See `Telling.load`."""
-        times, running = self._times, list(self._scheduler.running)
+        costs, running = self._step_costs, list(self._scheduler.running)
         return Load(
-            times.steps,
-            times.read,
-            times.written,
+            costs.steps,
+            costs.prefill_tokens,
+            costs.generated_tokens,
             self.slots,
-            tuple(Flight(one.request.id, one.read, one.written) for one in running),
-            times.costs,
+            tuple(Flight(s.request.id, s.prefilled_tokens, s.generated_tokens) for s in running),
+            costs.costs,
         )
 
     @property
@@ -139,129 +150,151 @@ class LlamaEngine:
 
     @property
     def decoded_tokens(self) -> int:
-        """Tokens that llama_decode has worked through so far, prompts and answers."""
+        """Tokens that llama_decode has decoded so far, of prompts and answers."""
         return self._runner.tokens
 
     @cached_property
-    def _grammars(self) -> Grammars:
-        return Grammars(self.vocab)
+    def _grammar_compiler(self) -> GrammarCompiler:
+        """Made for the first JSON schema, because it reads the whole vocabulary."""
+        return GrammarCompiler(self.tokenizer)
 
     def _admit(self, source: Iterator[Request | None]) -> Iterator[Completion]:
-        """Fills free slots; a request that ends before it is decoded is answered at once."""
-        newcomers: list[Sequence] = []
+        """Fills free slots with new requests. Yields the completion of each request that ends
+        before it is decoded: the template refuses it, or it does not fit."""
+        admitted: list[Sequence] = []
         while (
-            len(newcomers) < self._memory.free
+            len(admitted) < self._kv_cache.free_slots
             and not self._cancelled
             and (request := next(source, None)) is not None
         ):
             try:
-                pieces = self.chat.render(request.messages)
+                parts = self.chat_template.render(request.messages)
             except UsageError as error:
                 yield Completion(request.id, error.message, "refused")
                 continue
             try:
-                tokens, shared = self.vocab.encode(pieces)
+                tokens, prefix_length = self.tokenizer.encode(parts)
             except ValueError as error:
                 yield Completion(request.id, str(error), "failed")
                 continue
             least = min(request.min_tokens, request.max_tokens)
-            left, room = self.context - len(tokens), self.room - len(tokens)
-            if room < least:
-                why: Finish = "too_long" if left < least else "no_room"
+            context_left = self.context_tokens - len(tokens)
+            slot_left = self.slot_tokens - len(tokens)
+            if slot_left < least:
+                why: Finish = "too_long" if context_left < least else "no_room"
                 yield Completion(request.id, "", why, tokens_in=len(tokens), tokens_decoded=0)
                 continue
-            limit = min(left, request.max_tokens)
+            limit = min(context_left, request.max_tokens)
+            at_limit: Finish = "length" if slot_left >= limit else "no_room"
             try:
-                sequence = self._sequence(request, tokens, min(room, limit), whole=room >= limit)
-            except ValueError as error:  # a schema that is no grammar
+                sequence = self._sequence(request, tokens, min(slot_left, limit), at_limit)
+            except ValueError as error:  # the schema cannot be compiled to a grammar
                 yield Completion(request.id, str(error), "failed", tokens_in=len(tokens))
                 continue
-            prefix = tokens[:shared]
-            keeper = self._memory.keeper(request.group, prefix)
-            if keeper is not None:
+            prefix = tokens[:prefix_length]
+            prefix_slot = self._kv_cache.reserve_prefix_slot(request.group, prefix)
+            if prefix_slot is not None:
                 before = self._runner.seconds
-                self._runner.prefill(prefix, keeper)
-                self._times.add(len(prefix), 0, self._runner.seconds - before)
-            newcomers.append(sequence)
-        self._memory.take(newcomers)
-        self._scheduler.running += newcomers
+                self._runner.prefill(prefix, prefix_slot)
+                self._step_costs.add(len(prefix), 0, self._runner.seconds - before)
+            admitted.append(sequence)
+        self._kv_cache.assign_slots(admitted)
+        self._scheduler.running += admitted
 
     def _sequence(
-        self, request: Request, tokens: list[int], limit: int, *, whole: bool
+        self, request: Request, tokens: list[int], limit: int, finish_at_limit: Finish
     ) -> Sequence:
+        """The sequence of a request. Raises ValueError for a schema that is no grammar, UsageError
+        for labels that this vocabulary cannot tell apart."""
         constraint = request.constraint
-        matcher = self._grammars.matcher(constraint) if isinstance(constraint, Json) else None
-        labels = None
+        grammar = (
+            self._grammar_compiler.matcher(constraint) if isinstance(constraint, Json) else None
+        )
+        label_tree = None
         if isinstance(constraint, Choice):
-            if constraint not in self._labels:
-                self._labels[constraint] = self.vocab.label_tree(constraint.labels)
-            labels = self._labels[constraint]
+            if constraint not in self._label_trees:
+                self._label_trees[constraint] = self.tokenizer.label_tree(constraint.labels)
+            label_tree = self._label_trees[constraint]
         return Sequence(
-            request, tokens, limit=limit, vocab=self.vocab, matcher=matcher, labels=labels,
-            cut="length" if whole else "no_room",
-        )  # fmt: skip
+            request,
+            tokens,
+            limit=limit,
+            tokenizer=self.tokenizer,
+            grammar=grammar,
+            label_tree=label_tree,
+            finish_at_limit=finish_at_limit,
+        )
 
-    def _timed(self, batch: list[Share]) -> tuple[list[Share], np.ndarray[Any, Any]]:
-        """Decodes the batch, and notes what it took."""
-        read = sum(share.length for share in batch if share.sequence.reading)
-        written = sum(share.length for share in batch) - read
+    def _decode_timed(
+        self, batch: list[ScheduledTokens]
+    ) -> tuple[list[ScheduledTokens], NDArray[np.float32]]:
+        """Decodes the batch and adds its time to the step costs."""
+        prefill = sum(chunk.length for chunk in batch if chunk.sequence.is_prefilling)
+        generated = sum(chunk.length for chunk in batch) - prefill
         before = self._runner.seconds
         decoded = self._runner.decode(batch)
-        self._times.add(read, written, self._runner.seconds - before)
+        self._step_costs.add(prefill, generated, self._runner.seconds - before)
         return decoded
 
-    def _settle(self, batch: list[Share], logits: np.ndarray[Any, Any]) -> Iterator[Completion]:
-        sound = ~np.isnan(logits[:, 0])
-        self._sound = self._sound or bool(sound.any())
-        if not self._sound and len(logits):
-            raise SysgenError(
-                f"{self.path.name} computes no numbers: its weights are damaged",
-                hint="get the file anew (`sysgen models pull`), or take another quantisation",
+    def _process_logits(
+        self, batch: list[ScheduledTokens], logits: NDArray[np.float32]
+    ) -> Iterator[Completion]:
+        """Advances the sequences of a decoded batch; yields the completions of those that end.
+        `logits`: a row for each final chunk, shape (final chunks, vocabulary)."""
+        finite = ~np.isnan(logits[:, 0])
+        self._has_finite_logits = self._has_finite_logits or bool(finite.any())
+        if not self._has_finite_logits and len(logits):
+            raise DamagedModelError(
+                f"{self.path.name} computes no numbers: its weights are damaged"
             )
-        whole = [share.sequence for share in batch if share.whole]
+        ready = [chunk.sequence for chunk in batch if chunk.is_final_chunk]
         for sequence, count in batch:
             sequence.position += count
-        for sequence, row, numbers in zip(whole, logits, sound, strict=True):
-            if not numbers:
+        for sequence, row, is_finite in zip(ready, logits, finite, strict=True):
+            if not is_finite:
                 sequence.fail("the model computes no numbers for it")
                 continue
             try:
-                sequence.settle(row)
-            except Exception as error:  # whatever it is, it is this request's alone
+                sequence.on_logits(row)
+            except Exception as error:  # any error here concerns this request only
                 sequence.fail(str(error) or type(error).__name__)
-            self._memory.rewind(sequence)
-        yield from self._retired()
+            self._kv_cache.roll_back(sequence)
+        yield from self._finished()
 
-    def _retired(self) -> Iterator[Completion]:
-        for sequence in self._scheduler.retire():
+    def _finished(self) -> Iterator[Completion]:
+        """Frees the slots of sequences that have finished and yields their completions."""
+        for sequence in self._scheduler.remove_finished():
             if sequence.slot >= 0:
-                self._memory.release(sequence)
+                self._kv_cache.release(sequence)
             self._suspects.discard(sequence.request.id)
             yield sequence.completion()
 
-    def _start_over(self, shares: list[Share], error: DecodeError) -> None:
-        """After a batch that llama.cpp failed over. Where it decodes anything else, a sequence of
-        that batch is at fault: each then goes alone, until it is known which. Where it does not, it
-        is given time, ever longer; raises the error in the end. What runs begins anew."""
+    def _restart(self, chunks: list[ScheduledTokens], error: DecodeError) -> None:
+        """Restarts all running sequences after llama_decode failed on a batch.
+
+        If llama.cpp still decodes a single token, one sequence of the batch is at fault: from now
+        on each of them is decoded alone, and the one on which it fails again is ended. If it
+        decodes nothing, no sequence is blamed. Raises the error where it does not recover.
+        """
         before, self._scheduler.running = self._scheduler.running, []
-        self._memory.clear()
-        whole = not self._works(error)
-        ids = {share.sequence.request.id for share in shares}
+        self._kv_cache.clear()
+        was_interrupted = not self._wait_until_decoding(error)
+        ids = {chunk.sequence.request.id for chunk in chunks}
         for old in before:
-            new = self._sequence(old.request, old.prompt, old.limit, whole=old.cut == "length")
-            if ids == {old.request.id} and ids <= self._suspects and not whole:
+            new = self._sequence(old.request, old.prompt, old.limit, old.finish_at_limit)
+            if ids == {old.request.id} and ids <= self._suspects and not was_interrupted:
                 new.fail(error.message)
             self._scheduler.running.append(new)
-        if not whole:
+        if not was_interrupted:
             self._suspects |= ids
-        self._memory.take([one for one in self._scheduler.running if one.finish is None])
+        self._kv_cache.assign_slots([s for s in self._scheduler.running if s.finish is None])
 
-    def _works(self, error: DecodeError) -> bool:
-        """Whether llama.cpp decodes anything at once; waits for it where it does not. Raises the
-        error where that takes too long."""
-        for i, pause in enumerate((*PAUSES, 0.0)):
-            if self._cancelled or self._runner.works(max(self.vocab.bos, 0)):
-                self._memory.clear()
+    def _wait_until_decoding(self, error: DecodeError) -> bool:
+        """Waits until llama.cpp decodes a token. Returns whether it did so at the first try. Raises
+        the error after the last of RECOVERY_PAUSES."""
+        for i, pause in enumerate((*RECOVERY_PAUSES, 0.0)):
+            if self._cancelled or self._runner.can_decode(max(self.tokenizer.bos, 0)):
+                self._kv_cache.clear()
                 return i == 0
             if not pause:
                 raise error
@@ -269,41 +302,49 @@ class LlamaEngine:
         raise AssertionError
 
     def _wait(self, seconds: float) -> None:
+        """Sleeps; `cancel` ends it."""
         until = time.monotonic() + seconds
         while time.monotonic() < until and not self._cancelled:
             time.sleep(0.1)
 
-    def _flash(self, wanted: bool | None) -> int:
-        """On CPUs the plain kernels were 1.2 to 1.7 times as fast; a GPU decides for itself."""
-        if wanted is None and self._layers:
+    def _flash_attention(self, wanted: bool | None) -> int:
+        """llama.cpp's flash attention setting: off on CPUs, where the plain kernels were 1.2 to 1.7
+        times as fast; on a GPU llama.cpp decides."""
+        if wanted is None and self._gpu_layers:
             return int(llama_cpp.LLAMA_FLASH_ATTN_TYPE_AUTO)
         kinds = llama_cpp.LLAMA_FLASH_ATTN_TYPE_DISABLED, llama_cpp.LLAMA_FLASH_ATTN_TYPE_ENABLED
         return int(kinds[bool(wanted)])
 
-    def _context(self, options: Options) -> int:
-        """Tokens that prompt and answer may take together, whatever memory there is now."""
+    def _context_limit(self, options: Options) -> int:
+        """Tokens that prompt and answer may take together. With `no_room` that is what the model
+        allows, even where memory is too short for slots of this size now."""
         if not options.no_room or options.context is not None:
-            return self.room
-        return max(self.room, rounded(llama_cpp.llama_model_n_ctx_train(self._model)))
+            return self.slot_tokens
+        return max(
+            self.slot_tokens, round_up_to_cells(llama_cpp.llama_model_n_ctx_train(self._model))
+        )
 
-    def _new_context(self, options: Options, kept: int) -> Any:
+    def _new_context(self, options: Options, prefix_slots: int) -> Any:
+        """A llama.cpp context for all slots and prefix slots. Raises MemoryShortError
+        where llama.cpp cannot allocate it."""
         params = llama_cpp.llama_context_default_params()
         params.n_batch = params.n_ubatch = options.batch
-        params.n_seq_max = self.slots + kept
-        params.n_ctx = self.room * params.n_seq_max
+        params.n_seq_max = self.slots + prefix_slots
+        params.n_ctx = self.slot_tokens * params.n_seq_max
         params.n_outputs_max = params.n_seq_max
-        # A stream each: attention over one's own cells only, so neighbours change nothing.
+        # One stream for each sequence: attention sees only its own cells, so the answer does not
+        # depend on the other sequences.
         params.kv_unified = False
+        # Sliding-window models keep all cells, so that a slot can be rolled back to a prefix.
         params.swa_full = True
-        params.flash_attn_type = self._flash(options.flash)
+        params.flash_attn_type = self._flash_attention(options.flash)
         threads = options.threads or psutil.cpu_count(logical=False) or os.cpu_count() or 1
         params.n_threads = params.n_threads_batch = threads
         params.no_perf = True
         context = llama_cpp.llama_init_from_model(self._model, params)
         if context is None:
-            raise SysgenError(
-                f"no context of {self.slots} slots x {self.room} tokens for {self.path.name}: "
-                f"{weights.last_words()}",
-                hint="try fewer slots (--slots) or a smaller context (--context)",
+            raise MemoryShortError(
+                f"no context of {self.slots} slots x {self.slot_tokens} tokens for "
+                f"{self.path.name}: {weights.last_warnings()}",
             )
         return context

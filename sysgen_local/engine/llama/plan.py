@@ -1,91 +1,72 @@
-"""How a model is laid out on this machine: GPU layers, slots, tokens a slot.
+"""Chooses the layout of a model on this machine: GPU layers, slots, tokens of a slot.
 
-Chosen from the model's size, the memory there is and the longest job, unless set by hand.
+It follows from the size of the model, the free memory and the longest request, unless set by the
+user.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import llama_cpp
 import psutil
 
-from sysgen_local.core.errors import SysgenError
+from sysgen_local.core.errors import MemoryShortError
 from sysgen_local.engine.llama import weights
 from sysgen_local.engine.llama.devices import gpus
-from sysgen_local.engine.llama.kv_cache import KEPT
+from sysgen_local.engine.llama.kv_cache import PREFIX_SLOTS
+from sysgen_local.engine.options import Options
 
 SLOTS_ON_CPU = 16
-"""Twice as many gained 3 % there; each takes memory."""
+"""Twice as many gained 3 % on a CPU, and each takes memory."""
 
 SLOTS_ON_GPU = 48
-"""A GPU's decode step hardly grows with the rows in it."""
+"""On a GPU the time of a step hardly grows with the sequences in it."""
 
-ENOUGH = 8
-"""Slots that are not given up for the sake of rows longer than USUAL tokens."""
+PREFERRED_SLOTS = 8
+"""Where memory is short, slots longer than DEFAULT_SLOT_TOKENS are shortened before there are
+fewer slots than this."""
 
-FEW = 3
-"""Prefixes that are kept where memory is short."""
+MIN_PREFIX_SLOTS = 3
+"""Prefix slots where memory is short."""
 
-USUAL = 4096
+DEFAULT_SLOT_TOKENS = 4096
+"""Tokens of a slot where the length of requests is unknown."""
 
-CELLS = 256
-
-BATCH = 512
-"""Tokens of a step; more in one pass gains nothing on a CPU."""
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What can be set by hand; None means chosen from model, memory and jobs.
-
-    `context` is tokens a row may take; `longest` an estimate of the longest job's tokens, prompt
-    and answer; `least`: tokens that a slot has to hold, at the cost of slots; `gpu_layers` -1 means
-    all of them; `batch` is the most tokens of a step. `no_room`: what fits the context but not a
-    slot ends as that; without, slots are the limit.
-    """
-
-    slots: int | None = None
-    context: int | None = None
-    longest: int | None = None
-    least: int | None = None
-    no_room: bool = False
-    batch: int = BATCH
-    flash: bool | None = None
-    gpu_layers: int | None = None
-    threads: int | None = None
+CELL_PADDING = 256
+"""llama.cpp rounds the cells of a stream up to a multiple of this."""
 
 
 def gpu_layers(path: Path, wanted: int | None) -> int:
-    """As many as wanted; else -1 (all) where the model fits into the GPUs' free memory, or as many
-    layers as do. None where llama.cpp was built without a GPU."""
+    """How many layers go to the GPU: `wanted` if it is given, else -1 (all) where the model fits
+    into the free memory of the GPUs, else as many as fit. 0 where llama.cpp was built without a
+    GPU."""
     if not llama_cpp.llama_supports_gpu_offload():
         return 0
     if wanted is not None:
         return wanted
-    with weights.head(path) as model:
+    with weights.load_vocab_only(path) as model:
         layers = llama_cpp.llama_model_n_layer(model)
-    size = sum(part.stat().st_size for part in weights.parts(path))
+    size = sum(part.stat().st_size for part in weights.split_files(path))
     return layers_that_fit(size, layers, sum(gpu.free for gpu in gpus()))
 
 
 def layers_that_fit(size: int, layers: int, free: int) -> int:
-    """How many of a model's layers go into `free` bytes of GPU memory; -1 for all of them.
+    """How many layers of a model of `size` bytes fit into `free` bytes of GPU memory; -1 for all.
 
-    A quarter is left for the context and for what llama.cpp computes in.
+    A quarter is left for the KV cache and for llama.cpp's compute buffers.
     """
     if size * 4 <= free * 3:
         return -1
     return max(0, int(free * 3 / 4 // (size / (layers + 1))))
 
 
-def cell_size(model: Any) -> int:
-    """Bytes that keys and values of a token take, at 16 bits each."""
+def kv_bytes_per_token(model: Any) -> int:
+    """Bytes that a token takes in the KV cache, at 16 bits a number."""
     heads = max(llama_cpp.llama_model_n_head(model), 1)
     usual = llama_cpp.llama_model_n_embd(model) // heads
-    # Gemma, Qwen3 and others have heads of another size than the model's width suggests.
+    # In Gemma, Qwen3 and others the size of a head is not the embedding size divided by the heads.
     kind = weights.metadata(model, "general.architecture")
     keys, values = (
         int(weights.metadata(model, f"{kind}.attention.{name}_length") or usual)
@@ -95,70 +76,81 @@ def cell_size(model: Any) -> int:
     return max(1, 2 * width * int(llama_cpp.llama_model_n_layer(model)))
 
 
-class Layout(NamedTuple):
-    """Slots, tokens a slot (of a kept prefix too), and prefixes that can be kept."""
+class SlotLayout(NamedTuple):
+    """Number of slots, tokens of a slot or prefix slot, number of prefix slots."""
 
     slots: int
-    room: int
-    kept: int
+    slot_tokens: int
+    prefix_slots: int
 
 
-def slots_and_room(model: Any, options: Options) -> Layout:
-    """The layout within half of the memory that the weights leave free. Raises
-    SysgenError where what was set by hand takes more than the whole machine has: asked for it,
-    llama.cpp takes memory for a minute before it fails, or the system ends the process."""
-    cell = cell_size(model)
+def choose_layout(model: Any, options: Options) -> SlotLayout:
+    """The layout that fits into half of the memory that is free once the weights are loaded.
+
+    Raises MemoryShortError where the user's settings take more memory than the machine has. Without
+    this check llama.cpp allocates for a minute before it fails, or the system kills the process.
+    """
+    cell = kv_bytes_per_token(model)
     on_gpu = llama_cpp.llama_supports_gpu_offload() and bool(gpus())
     free = sum(g.free for g in gpus()) if on_gpu else psutil.virtual_memory().available
-    slots, room, kept = plan = layout(
+    slots, slot_tokens, prefix_slots = plan = fit_layout(
         options,
         trained=llama_cpp.llama_model_n_ctx_train(model),
         cells=free // 2 // cell,
         slots=SLOTS_ON_GPU if on_gpu else SLOTS_ON_CPU,
     )
-    counted = not (llama_cpp.llama_model_is_hybrid(model) or on_gpu)  # a hybrid has fewer cells
-    wanted, there = (slots + kept) * room * cell, psutil.virtual_memory().total
+    counted = not (llama_cpp.llama_model_is_hybrid(model) or on_gpu)  # a hybrid's cache is smaller
+    wanted, there = (slots + prefix_slots) * slot_tokens * cell, psutil.virtual_memory().total
     if counted and wanted > there and (options.slots or options.context):
-        raise SysgenError(
-            f"{slots} slots x {room} tokens take {wanted / (1 << 30):,.0f} GiB of memory, and this "
-            f"machine has {there / (1 << 30):,.0f} GiB",
-            hint="try fewer slots (--slots) or a smaller context (--context)",
+        raise MemoryShortError(
+            f"{slots} slots x {slot_tokens} tokens take {wanted / (1 << 30):,.0f} GiB of memory, "
+            f"and this machine has {there / (1 << 30):,.0f} GiB",
         )
     return plan
 
 
-def layout(options: Options, *, trained: int, cells: int, slots: int) -> Layout:
-    """The layout for a memory of `cells` tokens; `slots` are worth having.
+def fit_layout(options: Options, *, trained: int, cells: int, slots: int) -> SlotLayout:
+    """The layout for a KV cache of `cells` tokens. `trained`: context length of the model;
+    `slots`: the number of slots wanted.
 
-    A slot holds the longest job if it can, and what it has to hold (`least`) before there are
-    many. Where memory is short, prefixes are given up first, down to FEW: reading some anew costs
-    less than having no slots. Then slots go down to ENOUGH, then long jobs down to USUAL tokens,
-    then the other slots.
+    A slot holds the longest request if possible. `options.least` tokens come before the number of
+    slots. Where memory is short, these are reduced in turn: prefix slots to MIN_PREFIX_SLOTS,
+    because decoding a prefix again costs less than a missing slot; slots to PREFERRED_SLOTS; the
+    length of a slot to DEFAULT_SLOT_TOKENS; the remaining slots.
     """
-    whole = _layout(options, trained, cells, slots, KEPT)
-    wanted = options.context or min(trained, options.least or options.longest or USUAL)
-    if whole.slots >= min(slots, ENOUGH) and whole.room >= wanted:
+    whole = _fit(options, trained, cells, slots, PREFIX_SLOTS)
+    wanted = options.context or min(
+        trained, options.least or options.longest or DEFAULT_SLOT_TOKENS
+    )
+    if whole.slots >= min(slots, PREFERRED_SLOTS) and whole.slot_tokens >= wanted:
         return whole
-    return _layout(options, trained, cells, slots, FEW)
+    return _fit(options, trained, cells, slots, MIN_PREFIX_SLOTS)
 
 
-def rounded(tokens: int) -> int:
-    """As llama.cpp rounds a stream up."""
-    return -(-tokens // CELLS) * CELLS
+def round_up_to_cells(tokens: int) -> int:
+    """The tokens rounded up to a multiple of CELL_PADDING, as llama.cpp does."""
+    return -(-tokens // CELL_PADDING) * CELL_PADDING
 
 
-def _layout(options: Options, trained: int, cells: int, slots: int, kept: int) -> Layout:
+def _fit(options: Options, trained: int, cells: int, slots: int, prefix_slots: int) -> SlotLayout:
+    """The layout with a fixed number of prefix slots."""
     if options.least is not None and options.context is None:
-        there = max(1, cells // (1 + kept) // CELLS) * CELLS
-        room = min(rounded(min(trained, options.least)), there)
-        return Layout(max(1, min(options.slots or slots, cells // room - kept)), room, kept)
-    wanted = options.longest or USUAL
-    room = options.context or min(trained, max(1024, wanted))
+        there = max(1, cells // (1 + prefix_slots) // CELL_PADDING) * CELL_PADDING
+        slot_tokens = min(round_up_to_cells(min(trained, options.least)), there)
+        return SlotLayout(
+            max(1, min(options.slots or slots, cells // slot_tokens - prefix_slots)),
+            slot_tokens,
+            prefix_slots,
+        )
+    wanted = options.longest or DEFAULT_SLOT_TOKENS
+    slot_tokens = options.context or min(trained, max(1024, wanted))
     slots = options.slots or slots
     if options.context is None:
-        least = min(room, USUAL)
-        room = max(least, min(room, cells // (min(slots, ENOUGH) + kept)))
-    room = rounded(room)
+        least = min(slot_tokens, DEFAULT_SLOT_TOKENS)
+        slot_tokens = max(
+            least, min(slot_tokens, cells // (min(slots, PREFERRED_SLOTS) + prefix_slots))
+        )
+    slot_tokens = round_up_to_cells(slot_tokens)
     if options.slots is None:
-        slots = max(1, min(slots, cells // room - kept))
-    return Layout(slots, room, kept)
+        slots = max(1, min(slots, cells // slot_tokens - prefix_slots))
+    return SlotLayout(slots, slot_tokens, prefix_slots)

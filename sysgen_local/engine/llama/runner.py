@@ -1,4 +1,4 @@
-"""One llama_decode at a time: tokens into the batch, rows of logits out. Owns the context."""
+"""Runs llama_decode: fills the batch with chunks, returns rows of logits. Owns the batch."""
 
 from __future__ import annotations
 
@@ -10,19 +10,27 @@ import llama_cpp
 import numpy as np
 from numpy.typing import NDArray
 
-from sysgen_local.core.errors import SysgenError
-from sysgen_local.engine.llama.scheduler import Share
+from sysgen_local.core.errors import MemoryShortError
+from sysgen_local.engine.llama.scheduler import ScheduledTokens
 
 
-class _FullError(Exception):
-    """llama.cpp finds no room for the batch."""
+class _CacheFullError(Exception):
+    """llama.cpp finds no free cells for the batch in the KV cache."""
 
 
-class DecodeError(SysgenError):
-    """llama.cpp failed over a batch: because of what is in it, or altogether."""
+Decoded = tuple[list[ScheduledTokens], NDArray[np.float32]]
+"""The chunks that were decoded, and a row of logits for each of them that was a final chunk, of
+shape (final chunks, vocabulary)."""
+
+
+class DecodeError(MemoryShortError):
+    """llama_decode failed, because of the tokens in the batch or of the device."""
 
 
 class Runner:
+    """One llama_batch and counters. `seconds`: wall time in llama_decode; `steps`: its calls;
+    `tokens`: what it decoded."""
+
     def __init__(self, context: Any, vocab_size: int, batch_size: int) -> None:
         self.context = context
         self.batch_size = batch_size
@@ -33,79 +41,82 @@ class Runner:
         self._batch = llama_cpp.llama_batch_init(batch_size, 0, 1)
         view = np.ctypeslib.as_array
         shape = (batch_size,)
-        self._token = view(self._batch.token, shape)
-        self._position = view(self._batch.pos, shape)
-        self._wanted = view(self._batch.logits, shape)
+        self._tokens = view(self._batch.token, shape)
+        self._positions = view(self._batch.pos, shape)
+        self._wants_logits = view(self._batch.logits, shape)
         view(self._batch.n_seq_id, shape)[:] = 1
-        # seq_id is an array of pointers to one id each: the ids are reached through them.
-        self._ids = [self._batch.seq_id[i] for i in range(batch_size)]
+        # seq_id is an array of pointers, each to one id: the ids are written through them.
+        self._seq_ids = [self._batch.seq_id[i] for i in range(batch_size)]
 
-    def decode(self, shares: list[Share]) -> tuple[list[Share], NDArray[np.float32]]:
-        """Decodes the batch; one row of logits for every share that was whole, in order.
+    def decode(self, chunks: list[ScheduledTokens]) -> Decoded:
+        """Decodes the chunks. Raises DecodeError.
 
-        Returns the shares that were decoded: all, unless a sequence's memory is full, which then
-        gives up without harm to the others. The array may be a view of llama.cpp's buffer: valid
-        until the next decode.
+        A sequence that finds no free cells is aborted and its chunk left out; the others are
+        decoded. The logits may be a view of llama.cpp's buffer, valid until the next call.
 
-        Shares of one length go together. llama.cpp would do the same, but begin each with as many
-        tokens as the shortest has: how a prompt is cut would depend on its neighbours.
+        Chunks of equal length are decoded together, each length in a call of its own. llama.cpp
+        would split a mixed batch by itself, into pieces as long as the shortest sequence, so that
+        the way a prompt is cut, and with it the result, would depend on the other sequences.
         """
-        lengths = sorted({share.length for share in shares})
+        lengths = sorted({chunk.length for chunk in chunks})
         if len(lengths) <= 1:
-            return self._alike(shares)
-        done: list[Share] = []
+            return self._decode_equal_lengths(chunks)
+        done: list[ScheduledTokens] = []
         rows: list[NDArray[np.float32]] = []
         for length in lengths:
-            some, logits = self._alike([share for share in shares if share.length == length])
+            equal = [chunk for chunk in chunks if chunk.length == length]
+            some, logits = self._decode_equal_lengths(equal)
             done += some
             rows.append(logits.copy())
         return done, np.concatenate(rows)
 
-    def _alike(self, shares: list[Share]) -> tuple[list[Share], NDArray[np.float32]]:
+    def _decode_equal_lengths(self, chunks: list[ScheduledTokens]) -> Decoded:
+        """Decodes chunks of one length. Where the cache is full, halves the batch until the
+        sequence without free cells is found, and aborts it."""
         try:
-            return shares, self._rows(shares)
-        except _FullError:
-            if len(shares) == 1:
-                shares[0].sequence.give_up()
+            return chunks, self._decode_chunks(chunks)
+        except _CacheFullError:
+            if len(chunks) == 1:
+                chunks[0].sequence.abort()
                 return [], np.empty((0, self._vocab_size), np.float32)
-            middle = len(shares) // 2
-            first, logits = self._alike(shares[:middle])
+            middle = len(chunks) // 2
+            first, logits = self._decode_equal_lengths(chunks[:middle])
             logits = logits.copy()
-            second, more = self._alike(shares[middle:])
+            second, more = self._decode_equal_lengths(chunks[middle:])
             return first + second, np.concatenate([logits, more])
 
     def prefill(self, tokens: list[int], slot: int) -> None:
-        """Decodes a prefix into a sequence of its own; no logits are wanted."""
-        # No token is left over alone: see `Scheduler`.
+        """Decodes a prefix into an empty prefix slot, without logits."""
+        # No single token is left over for the last batch: see `scheduler`.
         size = self.batch_size - (len(tokens) % self.batch_size == 1)
         for start in range(0, len(tokens), size):
             chunk = tokens[start : start + size]
-            self._fill(0, chunk, start, slot)
+            self._fill_batch(0, chunk, start, slot)
             self._decode(len(chunk))
 
-    def works(self, token: int) -> bool:
-        """Whether a batch of this token alone can be decoded, in memory that holds nothing."""
-        self._fill(0, [token], 0, 0)
+    def can_decode(self, token: int) -> bool:
+        """Whether llama_decode takes a batch of this one token. The KV cache must be empty."""
+        self._fill_batch(0, [token], 0, 0)
         try:
             self._decode(1)
-        except (DecodeError, _FullError):
+        except (DecodeError, _CacheFullError):
             return False
         return True
 
-    def each(
+    def logits_for_each(
         self, tokens: list[int], slot: int, start: int, first: int
     ) -> Iterator[NDArray[np.float64]]:
-        """Decodes `tokens` from `start` on into a slot that holds those before; for each from
-        `first` on the logits behind it, which are no earlier than `start`."""
+        """Decodes `tokens` from index `start` on into a slot that holds those before. Yields the
+        logits behind each token from index `first` on, shape (vocabulary,); `first` >= `start`."""
         most = llama_cpp.llama_n_seq_max(self.context)  # so many rows of logits fit
         at = start
         while at < len(tokens):
             size = min(self.batch_size, first - at) if at < first else most
             chunk = tokens[at : at + size]
-            self._fill(0, chunk, at, slot)
+            self._fill_batch(0, chunk, at, slot)
             wanted = at >= first
             if wanted:
-                self._wanted[: len(chunk)] = 1
+                self._wants_logits[: len(chunk)] = 1
             self._decode(len(chunk))
             if wanted:
                 logits = llama_cpp.llama_get_logits(self.context)
@@ -114,18 +125,20 @@ class Runner:
             at += len(chunk)
 
     def close(self) -> None:
+        """Frees the batch; the context belongs to the engine."""
         llama_cpp.llama_batch_free(self._batch)
 
-    def _rows(self, shares: list[Share]) -> NDArray[np.float32]:
+    def _decode_chunks(self, chunks: list[ScheduledTokens]) -> NDArray[np.float32]:
+        """Decodes the chunks in one call; the logits of the final chunks, in order."""
         at = 0
         wanted = 0
-        for share in shares:
-            sequence, count = share
+        for chunk in chunks:
+            sequence, count = chunk
             start = sequence.position
-            self._fill(at, sequence.tokens[start : start + count], start, sequence.slot)
+            self._fill_batch(at, sequence.tokens[start : start + count], start, sequence.slot)
             at += count
-            if share.whole:
-                self._wanted[at - 1] = 1
+            if chunk.is_final_chunk:
+                self._wants_logits[at - 1] = 1
                 wanted += 1
         self._decode(at)
         if not wanted:
@@ -133,25 +146,26 @@ class Runner:
         logits = llama_cpp.llama_get_logits(self.context)
         return np.ctypeslib.as_array(logits, (wanted, self._vocab_size))
 
-    def _fill(self, at: int, tokens: list[int], position: int, slot: int) -> None:
+    def _fill_batch(self, at: int, tokens: list[int], position: int, slot: int) -> None:
+        """Writes the tokens into the batch from index `at` on, without a request for logits."""
         end = at + len(tokens)
-        self._token[at:end] = tokens
-        self._position[at:end] = range(position, position + len(tokens))
-        self._wanted[at:end] = 0
+        self._tokens[at:end] = tokens
+        self._positions[at:end] = range(position, position + len(tokens))
+        self._wants_logits[at:end] = 0
         for i in range(at, end):
-            self._ids[i][0] = slot
+            self._seq_ids[i][0] = slot
 
     def _decode(self, count: int) -> None:
+        """Decodes the first `count` tokens of the batch."""
         self._batch.n_tokens = count
         started = time.perf_counter()
         status = llama_cpp.llama_decode(self.context, self._batch)
         self.seconds += time.perf_counter() - started
         self.steps += 1
         self.tokens += count
-        if status == 1:  # nothing was decoded, nothing has changed
-            raise _FullError
+        if status == 1:  # no free cells: nothing was decoded, and the cache is unchanged
+            raise _CacheFullError
         if status != 0:
             raise DecodeError(
                 f"llama.cpp could not decode a batch of {count} tokens (code {status})",
-                hint="try fewer slots (--slots) or a smaller context (--context)",
             )

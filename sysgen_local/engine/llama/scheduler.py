@@ -1,4 +1,12 @@
-"""Who gets into the next batch: running sequences first, newcomers' prompts in what is left."""
+"""Decides which pending tokens go into the next batch.
+
+What: sequences with the fewest pending tokens come first, so those that generate always get in,
+and prompts share what is left of the batch, cut into chunks where they do not fit.
+Why: a sequence that generates never waits for the prompt of another one.
+A chunk of a prompt never has a single token, and no single token is left over: llama.cpp computes
+one token with other kernels than several, and the results differ a little. So the answer to a
+request does not depend on what else is in the batch.
+"""
 
 from __future__ import annotations
 
@@ -7,56 +15,55 @@ from typing import NamedTuple
 from sysgen_local.engine.llama.sequence import Sequence
 
 
-class Share(NamedTuple):
-    """`length` waiting tokens of a sequence go into the batch; `whole` if that is all of them."""
+class ScheduledTokens(NamedTuple):
+    """A chunk: the next `length` pending tokens of a sequence."""
 
     sequence: Sequence
     length: int
 
     @property
-    def whole(self) -> bool:
-        return self.length == self.sequence.waiting
+    def is_final_chunk(self) -> bool:
+        """Whether no pending token is left after this chunk, so that logits are needed."""
+        return self.length == self.sequence.pending_tokens
 
 
 class Scheduler:
+    """Holds the running sequences and chooses the chunks of each batch."""
+
     def __init__(self, batch_size: int) -> None:
         self._batch_size = batch_size
         self.running: list[Sequence] = []
 
-    def schedule(self) -> list[Share]:
-        """Shares of the next batch, at most `batch_size` tokens together.
+    def schedule(self) -> list[ScheduledTokens]:
+        """The chunks of the next batch, at most `batch_size` tokens in all.
 
-        The fewer tokens a sequence waits with, the earlier it gets in: so nobody who is writing
-        waits for somebody else's prompt. In the batch they stand by slot: llama.cpp computes
-        only neighbouring streams together.
+        They are ordered by slot, because llama.cpp computes only neighbouring streams together.
         """
-        room = self._batch_size
-        batch: list[Share] = []
-        for sequence in sorted(self.running, key=lambda s: s.waiting):
-            count = _portion(sequence, room)
+        budget = self._batch_size
+        batch: list[ScheduledTokens] = []
+        for sequence in sorted(self.running, key=lambda s: s.pending_tokens):
+            count = _chunk_size(sequence, budget)
             if count:
-                batch.append(Share(sequence, count))
-                room -= count
-        return sorted(batch, key=lambda share: share.sequence.slot)
+                batch.append(ScheduledTokens(sequence, count))
+                budget -= count
+        return sorted(batch, key=lambda chunk: chunk.sequence.slot)
 
-    def retire(self) -> list[Sequence]:
-        """Takes out the sequences that have finished."""
+    def remove_finished(self) -> list[Sequence]:
+        """Removes the sequences that have finished from `running` and returns them."""
         done = [s for s in self.running if s.finish is not None]
         if done:
             self.running = [s for s in self.running if s.finish is None]
         return done
 
 
-def _portion(sequence: Sequence, room: int) -> int:
-    """How many of its waiting tokens go into a batch with room for so many.
+def _chunk_size(sequence: Sequence, budget: int) -> int:
+    """How many pending tokens of the sequence go into a batch that has space for `budget` tokens.
 
-    A token alone is computed by other kernels than several of a sequence at once, and the
-    results differ a little. So which tokens go in alone is settled by the sequence; room and
-    neighbours never leave a single one over.
+    Only a sequence that goes in token by token, or has one pending token, gets a chunk of one.
     """
-    if sequence.piecemeal or sequence.waiting == 1:
-        return min(1, room)
-    if sequence.waiting <= room:
-        return sequence.waiting
-    count = room if sequence.waiting > room + 1 else room - 1
+    if sequence.one_token_per_step or sequence.pending_tokens == 1:
+        return min(1, budget)
+    if sequence.pending_tokens <= budget:
+        return sequence.pending_tokens
+    count = budget if sequence.pending_tokens > budget + 1 else budget - 1
     return count if count > 1 else 0

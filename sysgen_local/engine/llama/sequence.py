@@ -1,34 +1,39 @@
-"""One request on its way through the model: which tokens wait to be decoded, which were written.
+"""One request while it runs: its pending tokens, and what was generated so far.
 
-A sequence is given a row of logits whenever all its waiting tokens are decoded, and settles what
-comes next. Knows nothing of batches or of llama.cpp.
+A sequence gets a row of logits each time all of its pending tokens are decoded (`on_logits`), and
+then decides the next tokens or its end. It does not depend on batches or on llama.cpp.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence as Tokens
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sysgen_local.engine.llama.grammar import Matcher
-from sysgen_local.engine.llama.labels import Node, Scores
-from sysgen_local.engine.llama.sampler import Logits, draw, shares
-from sysgen_local.engine.llama.tokenizer import Vocab
+from sysgen_local.engine.llama.grammar import GrammarMatcher
+from sysgen_local.engine.llama.labels import LabelNode, LabelScores
+from sysgen_local.engine.llama.sampler import Logits, label_probabilities, sample
+from sysgen_local.engine.llama.tokenizer import Tokenizer
 from sysgen_local.engine.request import Completion, Finish, Request
 
-TRICKLE = 8
-"""Up to so many tokens that a grammar forces go into the batch one at a time. llama.cpp computes
-sequences together only as far as they are equally long: whatever is longer than its neighbours
-costs another pass over the weights, which is as dear as about this many tokens among others."""
+MAX_SINGLE_TOKEN_STEPS = 8
+"""Up to this many tokens that a grammar forces at once are decoded one in each step, beside the
+other sequences. llama.cpp computes sequences together only as far as they are equally long, so a
+longer chunk costs another pass over the weights, which is as dear as about eight such tokens.
+In a profile 398 of 1,418 steps had such a pass (benchmarks/README.md)."""
 
 
 class Sequence:
-    """`tokens` are the prompt and what was written since; the model's memory holds the first
-    `position` of them, the others wait; `piecemeal` if they go into the batch one at a time.
-    `spared` were in the slot when it was taken. `held`: so many of what the memory holds are still
-    wanted (None: all)."""
+    """State of one request.
+
+    tokens: prompt and generated tokens. position: how many of them are in the KV cache; the others
+    are pending. slot: -1 before one is assigned. cached_tokens: how many tokens of the prompt were
+    in the slot already. one_token_per_step: whether pending tokens are decoded one in each step.
+    rollback_to: how many tokens in the cache stay valid; None where all do. finish: None while the
+    sequence runs.
+    """
 
     def __init__(
         self,
@@ -36,34 +41,38 @@ class Sequence:
         prompt: list[int],
         *,
         limit: int,
-        vocab: Vocab,
-        matcher: Matcher | None = None,
-        labels: Node | None = None,
-        cut: Finish = "length",
+        tokenizer: Tokenizer,
+        grammar: GrammarMatcher | None = None,
+        label_tree: LabelNode | None = None,
+        finish_at_limit: Finish = "length",
     ) -> None:
+        """`limit`: the most tokens to generate; `finish_at_limit`: the finish reason there.
+        `grammar` and `label_tree` exclude each other."""
         self.request = request
         self.tokens = prompt
         self.position = 0
-        self.piecemeal = False
-        self.spared = 0
+        self.one_token_per_step = False
+        self.cached_tokens = 0
         self.slot = -1
-        self.held: int | None = None
+        self.rollback_to: int | None = None
         self.finish: Finish | None = None
+        self.limit = limit
+        self.finish_at_limit = finish_at_limit
         self._prompt_length = len(prompt)
-        self._limit = limit
-        self.cut = cut
-        self._vocab = vocab
-        self._matcher = matcher
-        self._labels = labels
-        self._scores = Scores(labels, vocab.end) if labels and labels.shared else None
-        self._written: list[int] = []
-        self._tail = b""
-        self._why = ""
+        self._tokenizer = tokenizer
+        self._grammar = grammar
+        self._label_tree = label_tree
+        self._label_scores: LabelScores | None = None
+        if label_tree is not None and label_tree.children:
+            self._label_scores = LabelScores(label_tree, tokenizer.end_tokens)
+        self._generated: list[int] = []
+        self._recent_bytes = b""
+        self._error = ""
         self._probabilities: dict[str, float] | None = None
         self._random = np.random.Generator(np.random.PCG64(request.seed))
         self._started = time.perf_counter()
-        if matcher is not None:
-            self._append(matcher.forced())
+        if grammar is not None:
+            self._append(grammar.fast_forward())
 
     @property
     def prompt(self) -> list[int]:
@@ -71,120 +80,128 @@ class Sequence:
         return self.tokens[: self._prompt_length]
 
     @property
-    def limit(self) -> int:
-        """So many tokens may be written."""
-        return self._limit
-
-    @property
-    def waiting(self) -> int:
+    def pending_tokens(self) -> int:
         """How many tokens are still to be decoded."""
         return len(self.tokens) - self.position
 
     @property
-    def prompt_held(self) -> list[int]:
-        """What the memory holds of the prompt."""
+    def cached_prompt(self) -> list[int]:
+        """The tokens of the prompt that are in the KV cache."""
         return self.tokens[: min(self.position, self._prompt_length)]
 
     @property
-    def reading(self) -> bool:
-        """Whether what waits is part of the prompt."""
+    def is_prefilling(self) -> bool:
+        """Whether the next pending token belongs to the prompt."""
         return self.position < self._prompt_length
 
     @property
-    def read(self) -> int:
-        """How many tokens of the prompt were decoded for it."""
-        return max(0, min(self.position, self._prompt_length) - self.spared)
+    def prefilled_tokens(self) -> int:
+        """How many tokens of the prompt were decoded for this sequence."""
+        return max(0, min(self.position, self._prompt_length) - self.cached_tokens)
 
     @property
-    def written(self) -> int:
-        """How many tokens were written."""
-        return len(self._written)
+    def generated_tokens(self) -> int:
+        """How many tokens were generated."""
+        return len(self._generated)
 
-    def settle(self, logits: Logits) -> None:
-        """Takes the logits behind the last token and moves on."""
-        if self._labels is not None:
-            self._choose(logits, self._labels)
+    def on_logits(self, logits: Logits) -> None:
+        """Takes the logits behind the last token, shape (vocabulary,), and appends what follows.
+        Raises ValueError where the grammar allows nothing or no label has any probability."""
+        if self._label_tree is not None:
+            self._score_labels(logits, self._label_tree)
             return
         sampling = self.request.sampling
-        token = draw(logits, sampling, self._random)
-        if self._matcher is None:
+        token = sample(logits, sampling, self._random)
+        if self._grammar is None:
             self._append([token])
         else:
             self._append(
-                self._matcher.accept(token, logits, lambda row: draw(row, sampling, self._random))
+                self._grammar.accept_or_resample(
+                    token, logits, lambda row: sample(row, sampling, self._random)
+                )
             )
-        self.piecemeal = self.waiting <= TRICKLE
+        self.one_token_per_step = self.pending_tokens <= MAX_SINGLE_TOKEN_STEPS
 
-    def give_up(self) -> None:
-        """Ends where it is: the model's memory has no room for more."""
-        self.finish = "length" if self._written and self._labels is None else "too_long"
+    def abort(self) -> None:
+        """Ends the sequence where it is, because its slot has no free cells left."""
+        has_text = self._generated and self._label_tree is None
+        self.finish = "length" if has_text else "too_long"
 
-    def fail(self, why: str) -> None:
-        """Ends without an answer."""
-        self._why = why
+    def fail(self, reason: str) -> None:
+        """Ends the sequence without an answer."""
+        self._error = reason
         self._probabilities = None
         self.finish = "failed"
 
-    def _append(self, tokens: Tokens[int]) -> None:
+    def _append(self, tokens: Iterable[int]) -> None:
+        """Appends generated tokens up to one that ends the answer, and sets `finish` there."""
+        stop_text = self._tokenizer.stop_text
         for token in tokens:
-            if token in self._vocab.end:
+            if token in self._tokenizer.end_tokens:
                 self.finish = "stop"
                 return
-            self._written.append(token)
+            self._generated.append(token)
             self.tokens.append(token)
-            if self._vocab.stop and self._matcher is None and self._stopped(token):
+            if stop_text and self._grammar is None and self._reached(stop_text, token):
                 self.finish = "stop"
                 return
-        if self._matcher is not None and self._matcher.complete:
+        if self._grammar is not None and self._grammar.is_complete:
             self.finish = "stop"
-        elif len(self._written) >= self._limit:
-            self.finish = self.cut
+        elif len(self._generated) >= self.limit:
+            self.finish = self.finish_at_limit
 
-    def _stopped(self, token: int) -> bool:
-        """Whether the text that closes a turn has just been written."""
-        stop = self._vocab.stop.encode()
-        self._tail = (self._tail + self._vocab.pieces[token])[-len(stop) - 64 :]
-        return stop in self._tail
+    def _reached(self, stop_text: str, token: int) -> bool:
+        """Whether the generated text contains the stop text, now that `token` is appended. Only
+        the last bytes are kept and searched."""
+        stop = stop_text.encode()
+        recent = self._recent_bytes + self._tokenizer.token_bytes[token]
+        self._recent_bytes = recent[-len(stop) - 64 :]
+        return stop in self._recent_bytes
 
-    def _choose(self, logits: Logits, root: Node) -> None:
-        if self._scores is None:
-            self._decide(shares(logits, [list(tokens) for tokens in root.own]))
+    def _score_labels(self, logits: Logits, root: LabelNode) -> None:
+        """Reads label probabilities from the logits, or asks for the next tokens to look at."""
+        if self._label_scores is None:
+            starts = [list(tokens) for tokens in root.own_tokens]
+            self._set_probabilities(label_probabilities(logits, starts))
             return
-        path = self._scores.take(logits)
+        path = self._label_scores.on_logits(logits)
         if path is None:
-            self._decide(self._scores.shares())
+            self._set_probabilities(self._label_scores.probabilities())
             return
-        # What was looked at before stays in memory as far as it is the same.
+        # The tokens of the last path stay in the cache as far as the new path begins with them.
         prompt, looked_at = self.tokens[: self._prompt_length], self.tokens[self._prompt_length :]
         self.tokens = [*prompt, *path]
         same = len(path) - 1 if looked_at == [*path[:-1]] else 0
-        self.held = self._prompt_length + same
-        self.piecemeal = True
+        self.rollback_to = self._prompt_length + same
+        self.one_token_per_step = True
 
-    def _decide(self, found: NDArray[np.float64]) -> None:
+    def _set_probabilities(self, found: NDArray[np.float64]) -> None:
+        """Ends the sequence with these label probabilities, in the order of the labels."""
         assert self.request.constraint is not None
         labels = self.request.constraint.labels  # type: ignore[union-attr]
         self._probabilities = dict(zip(labels, found.tolist(), strict=True))
         self.finish = "stop"
 
     def completion(self) -> Completion:
+        """The result of a sequence that has finished."""
         assert self.finish is not None
         probabilities = self._probabilities
         return Completion(
             id=self.request.id,
             text=max(probabilities, key=probabilities.__getitem__)
             if probabilities
-            else self._why or self._text(),
+            else self._error or self._text(),
             finish=self.finish,
             tokens_in=self._prompt_length,
-            tokens_out=len(self._written),
+            tokens_out=len(self._generated),
             seconds=time.perf_counter() - self._started,
             probabilities=probabilities,
-            tokens_decoded=self._prompt_length - self.spared,
+            tokens_decoded=self._prompt_length - self.cached_tokens,
         )
 
     def _text(self) -> str:
-        text = self._vocab.decode(self._written)
-        if stop := self._vocab.stop:
-            return text.partition(stop)[0] if self._matcher is None else text
+        """The generated text, up to the stop text if there is one."""
+        text = self._tokenizer.decode(self._generated)
+        if stop := self._tokenizer.stop_text:
+            return text.partition(stop)[0] if self._grammar is None else text
         return text

@@ -1,9 +1,10 @@
-"""Jinja in a process of its own, for templates that come inside model files: somebody's programs.
+"""Renders chat templates in a process of its own, with limited memory and time.
 
-The process sees Jinja's sandbox: no file, no import, nothing of Python's machinery, a limited
-memory and a limited time. `python -m sysgen_local.engine.llama.template_sandbox` is that process.
-It writes a line of JSON once it is there; then a line for the template and one for each rendering
-go in, and a line of JSON comes back for each.
+Why: a chat template is a program in a model file that somebody else made. Jinja's sandbox denies
+it files, imports and Python's internals, but does not limit memory and time.
+Protocol: `python -m sysgen_local.engine.llama.template_sandbox` writes a line of JSON when it is
+ready. It reads the template as the first line and the variables of a rendering as each further
+line, all in JSON, and answers each with a line: {"text": ...} or {"error": ...}.
 """
 
 from __future__ import annotations
@@ -18,25 +19,26 @@ import threading
 import weakref
 from typing import Any, NoReturn
 
-START = 60.0
-"""Seconds until the process is there: Python and Jinja, on a machine that is busy with more."""
+START_TIMEOUT = 60.0
+"""Seconds in which the process must be ready: it loads Python and Jinja, perhaps on a busy
+machine."""
 
-SECONDS = 5.0
-"""Longer than any template takes."""
+RENDER_TIMEOUT = 5.0
+"""Seconds that a rendering may take, more than any ordinary template needs."""
 
-MEMORY = 1 << 30
-"""Bytes of address space, where the system can limit that."""
-
-
-class TemplateFaultError(Exception):
-    """What is wrong with a template, or with what it is to render."""
+MEMORY_LIMIT = 1 << 30
+"""Bytes of address space, where the system can limit it."""
 
 
-class Jinja:
-    """One template. Raises TemplateFaultError where it cannot be used."""
+class ChatTemplateError(Exception):
+    """A template cannot be used, or refuses the messages; the text says why."""
+
+
+class TemplateSandbox:
+    """One template in a process of its own. Raises ChatTemplateError where it cannot be used."""
 
     def __init__(self, source: str) -> None:
-        # Its own session: Ctrl-C is for the program, not for its helpers.
+        # A session of its own, so that Ctrl-C reaches only the main program.
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", __name__],
             stdin=subprocess.PIPE,
@@ -47,78 +49,88 @@ class Jinja:
             errors="replace",
             start_new_session=True,
         )
-        self._fault = ""
-        self._end = weakref.finalize(self, _end, self._process)
-        self._answer(START, "the process that renders it did not start within {:.0f} seconds")
-        self._ask(source)
+        self._error = ""
+        self._finalizer = weakref.finalize(self, _kill_process, self._process)
+        self._exchange(
+            START_TIMEOUT, "the process that renders it did not start within {:.0f} seconds"
+        )
+        self._send(source)
 
     def render(self, **variables: Any) -> str:
-        """The text. Raises TemplateFaultError where the template refuses, fails, takes longer
-        than SECONDS or more than MEMORY; afterwards of those two it cannot be used again."""
-        return self._ask(variables)
+        """The rendered text. Raises ChatTemplateError where the template raises an error, takes
+        longer than RENDER_TIMEOUT or more than MEMORY_LIMIT. After the last two the process has
+        ended, and each further call raises the same error."""
+        return self._send(variables)
 
     def close(self) -> None:
-        self._fault = self._fault or "it was closed"
-        self._end()
+        """Ends the process."""
+        self._error = self._error or "it was closed"
+        self._finalizer()
 
-    def _ask(self, what: object) -> str:
-        return self._answer(SECONDS, "it takes longer than {:.0f} seconds", json.dumps(what))
+    def _send(self, what: object) -> str:
+        """Sends a value as a line of JSON and returns the text of the reply."""
+        return self._exchange(
+            RENDER_TIMEOUT, "it takes longer than {:.0f} seconds", json.dumps(what)
+        )
 
-    def _answer(self, seconds: float, late: str, line: str | None = None) -> str:
-        """What the process says, to `line` if there is one; `late` is what is wrong where it says
-        nothing for so long."""
-        if self._fault:
-            raise TemplateFaultError(self._fault)
+    def _exchange(self, seconds: float, timeout_message: str, line: str | None = None) -> str:
+        """Sends `line`, if there is one, and returns the text of the reply. Kills the process where
+        none comes within `seconds`; `timeout_message` is the error then."""
+        if self._error:
+            raise ChatTemplateError(self._error)
         process = self._process
         assert process.stdin is not None
         assert process.stdout is not None
-        killed = threading.Event()
+        timed_out = threading.Event()
 
         def kill() -> None:
-            killed.set()
+            timed_out.set()
             process.kill()
 
-        watch = threading.Timer(seconds, kill)
-        watch.start()
+        timer = threading.Timer(seconds, kill)
+        timer.start()
         try:
             if line is not None:
                 process.stdin.write(line + "\n")
                 process.stdin.flush()
-            said = process.stdout.readline()
+            reply = process.stdout.readline()
         except OSError:
-            said = ""
+            reply = ""
         finally:
-            watch.cancel()
-        if not said:
-            self._fault = late.format(seconds) if killed.is_set() else self._last_words()
-            raise TemplateFaultError(self._fault)
-        answer = json.loads(said)
+            timer.cancel()
+        if not reply:
+            self._error = (
+                timeout_message.format(seconds) if timed_out.is_set() else self._exit_reason()
+            )
+            raise ChatTemplateError(self._error)
+        answer = json.loads(reply)
         if "error" in answer:
-            raise TemplateFaultError(answer["error"])
+            raise ChatTemplateError(answer["error"])
         return str(answer["text"])
 
-    def _last_words(self) -> str:
-        """That the process ended by itself, and what it said last."""
+    def _exit_reason(self) -> str:
+        """A message that the process ended, with the last line of its stderr or its exit code."""
         assert self._process.stderr is not None
         lines = [line.strip() for line in self._process.stderr.read().splitlines()]
         last = next(filter(None, reversed(lines)), f"exit code {self._process.wait()}")
         return f"the process that renders it ended: {last[:200]}"
 
 
-def _end(process: subprocess.Popen[str]) -> None:
+def _kill_process(process: subprocess.Popen[str]) -> None:
+    """Kills the process and closes its streams."""
     process.kill()
     process.wait()
     for stream in (process.stdin, process.stdout, process.stderr):
         if stream is not None:
-            with contextlib.suppress(OSError):  # what was still to be written goes nowhere
+            with contextlib.suppress(OSError):  # unsent data cannot be flushed any more
                 stream.close()
 
 
 def serve() -> None:
-    """The process: everything until its input ends."""
+    """The main loop of the process; ends with its input."""
     import jinja2
 
-    _limit()
+    _limit_resources()
     environment = _environment()
     template: jinja2.Template | None = None
     print(json.dumps({"text": ""}), flush=True)
@@ -131,7 +143,7 @@ def serve() -> None:
             else:
                 answer = {"text": template.render(**what)}
         except MemoryError:
-            print(f"it takes more than {MEMORY >> 20:,} MiB of memory", file=sys.stderr)
+            print(f"it takes more than {MEMORY_LIMIT >> 20:,} MiB of memory", file=sys.stderr)
             return
         except Exception as error:
             answer = {"error": str(error) or type(error).__name__}
@@ -139,14 +151,14 @@ def serve() -> None:
 
 
 def _environment() -> Any:
-    """What templates find, as transformers gives it to them."""
+    """A sandboxed Jinja environment with what transformers offers to chat templates."""
     from jinja2 import nodes
     from jinja2.ext import Extension, loopcontrols
     from jinja2.parser import Parser
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
     class Generation(Extension):
-        """`{% generation %}` marks what a model is trained on; in a prompt it marks nothing."""
+        """`{% generation %}` marks text to train on; here its content is rendered as it is."""
 
         tags = {"generation"}  # noqa: RUF012 - as the base class declares it
 
@@ -160,7 +172,7 @@ def _environment() -> Any:
         extensions=[loopcontrols, Generation],
         autoescape=False,
     )
-    environment.globals.update(raise_exception=_raise, strftime_now=_strftime_now)
+    environment.globals.update(raise_exception=_raise_template_error, strftime_now=_strftime_now)
     environment.filters["tojson"] = _tojson
     return environment
 
@@ -172,30 +184,32 @@ def _tojson(
     separators: tuple[str, str] | None = None,
     sort_keys: bool = False,
 ) -> str:
-    """JSON as it is; Jinja's own filter escapes it for HTML."""
+    """Plain JSON; Jinja's own filter escapes it for HTML."""
     return json.dumps(
         value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys
     )
 
 
-def _limit() -> None:
+def _limit_resources() -> None:
+    """Limits the address space; SIGTERM ends the process at once."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     try:
         import resource
     except ImportError:  # Windows
         return
     with contextlib.suppress(ValueError, OSError):  # macOS does not limit address space
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT, MEMORY_LIMIT))
 
 
-def _raise(message: str) -> NoReturn:
+def _raise_template_error(message: str) -> NoReturn:
+    """`raise_exception` of chat templates."""
     import jinja2
 
     raise jinja2.TemplateError(message)
 
 
 def _strftime_now(form: str) -> str:
-    """Some templates write today's date; a fixed one keeps prompts equal from day to day."""
+    """A fixed date: some templates write today's, which would change prompts from day to day."""
     return datetime.date(2025, 1, 1).strftime(form)
 
 

@@ -1,6 +1,6 @@
-"""What rules can tell of an answer: pure functions over text, which know nothing of rows.
+"""Checks of an answer by rule: pure functions over text.
 
-`text` measures, `rules` judge an answer by a measure, `countable` reads what a phrase demands
-and picks the rule for it. `results`, `code` and `tools` look for one kind of fault each.
-A benchmark whose instructions are known beforehand (IFEval) calls `rules` directly.
+`text` measures a text, `rules` decide about an answer by a measure, and `countable` reads the
+demands of a phrase and selects the rules for them. `results`, `code` and `tools` each look for one
+kind of fault. A benchmark with fixed instructions (IFEval) can call `rules` directly.
 """

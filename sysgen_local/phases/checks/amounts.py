@@ -1,4 +1,4 @@
-"""Amounts as people write them in English: "at most three", "two to four", "under 50"."""
+"""Reads amounts in English text: "at most three", "two to four", "under 50"."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from sysgen_local.phases.checks.text import Span
 
 
 class Range(NamedTuple):
-    """So many or any number between; `high` is None without an upper end."""
+    """All numbers from `low` to `high`, both included; `high` is None if there is no upper
+    limit."""
 
     low: int
     high: int | None
 
     def holds(self, count: Span) -> bool:
-        """Whether a count can be read so that it lies in the range."""
+        """Whether one reading of the count lies in the range."""
         return count.high >= self.low and (self.high is None or count.low <= self.high)
 
     def __str__(self) -> str:
@@ -45,26 +46,26 @@ AMOUNT = (
     rf"|to|and|or)\s?{_N})?"
     r"(?:\s+or\s+(?:fewer|less|more))?)"
 )
-"""A pattern for an amount before its noun; `amount_of` reads its group and what stands behind."""
+"""The pattern of an amount before its noun. `amount_of` reads its groups `amount` and `after`."""
 AFTER = (
     r"(?P<after>\s*(?:,|or)?\s*(?:or (?:fewer|less|more)|less|fewer|more"
     r"|max(?:imum)?|minimum|at most|at least)\b)?"
 )
-"""What may stand behind the noun and says more of the amount."""
+"""The pattern of words behind the noun that belong to the amount ("three words or fewer")."""
 _NUMBERS = re.compile(rf"\b{_N}\b", re.IGNORECASE)
 
 
 def number_of(text: str) -> int | None:
-    """The number that digits or English words say."""
+    """The number in digits or English words; None for other text."""
     digits = text.replace(",", "").strip()
     return int(digits) if digits.isdecimal() else words_to_number(text)
 
 
 def amount_of(text: str, after: str = "") -> Range | None:
-    """The range an amount says; None for what cannot be read or contradicts itself."""
+    """The range of an amount; None if it cannot be read or contradicts itself."""
     text = f"{text} {after or ''}".lower()
 
-    def says(words: str) -> bool:
+    def has(words: str) -> bool:
         return re.search(rf"(?<![\w])(?:{words})(?![\w])", text) is not None
 
     if "couple of" in text:
@@ -77,14 +78,14 @@ def amount_of(text: str, after: str = "") -> Range | None:
     if not numbers or len(numbers) > 2 or numbers[0] > numbers[-1] or numbers[-1] == 0:
         return None
     low, high = numbers[0], numbers[-1]
-    if says(_MOST) or re.search(r"\b(?:less|fewer)\s*$", text) or says(r"max(?:imum)?"):
+    if has(_MOST) or re.search(r"\b(?:less|fewer)\s*$", text) or has(r"max(?:imum)?"):
         return Range(0, high) if len(numbers) == 1 else Range(low, high)
-    if says(_FEWER):
+    if has(_FEWER):
         return Range(0, high - 1) if high > 1 else None
-    if says(_LEAST) or re.search(r"\bmore\s*$", text):
+    if has(_LEAST) or re.search(r"\bmore\s*$", text):
         return Range(low, None)
-    if says(_MORE):
+    if has(_MORE):
         return Range(low + 1, None)
-    if says(_ABOUT):
+    if has(_ABOUT):
         return Range(low // 2 or 1, high + (high + 1) // 2)
     return Range(low, high)

@@ -1,4 +1,4 @@
-"""Brackets of C-like languages, looked at outside strings and comments."""
+"""Checks the brackets of C-like languages outside strings and comments."""
 
 from __future__ import annotations
 
@@ -18,17 +18,18 @@ _TOKEN = re.compile(
     |(?P<slash>/)|(?P<bracket>[()\[\]{}])""",
     re.DOTALL | re.VERBOSE,
 )
-"""Comments and strings, which may hold brackets, and brackets. A lone ' is an apostrophe."""
+"""Comments and strings (which may contain brackets), and brackets. A single ' is an apostrophe."""
 _REGEX = re.compile(r"/(?![/*\s])(?:[^/\\\n\[]|\\.|\[(?:[^\]\\\n]|\\.){0,200}\])+/[a-z]*")
 _BEFORE_REGEX = re.compile(r"(?:[=(,:!&|?{};\[]|\breturn|^)\s*$")
 
 
 def bracket_fault(code: str, language: str) -> str | None:
-    """Which bracket is not closed or closes nothing; None where brackets cannot be told."""
+    """The bracket that is not closed or that closes nothing, as a sentence. None if all match or if
+    the code cannot be checked."""
     if re.search(r"^[ \t]*#[ \t]*(?:if|else|elif|define)", code, re.MULTILINE):
-        return None  # branches of a preprocessor may each open the same bracket
+        return None  # each branch of a preprocessor may open the same bracket
     if language in _SCRIPTS and re.search(r"</\w|/>", code):
-        return None  # text between JSX tags is no string
+        return None  # text between JSX tags is not a string
     if language == "rust":
         code = re.sub(r"'(?=\w+\b(?!'))", " ", code)  # lifetimes
     stack: list[tuple[str, int]] = []

@@ -1,4 +1,5 @@
-"""The clauses of a phrase that tell the assistant what to do, and the rows that read them."""
+"""Splits a phrase into the clauses that tell the assistant what to do. Each row of the table of
+patterns reads such clauses."""
 
 from __future__ import annotations
 
@@ -10,7 +11,8 @@ from sysgen_local.phases.checks.rules import Rule
 
 
 class Clause(NamedTuple):
-    """A part of a phrase. Quoted words stand in `quotes`, and as ⟦0⟧, ⟦1⟧ ... in `text`."""
+    """A part of a phrase. The quoted words are in `quotes`; `text` has ⟦0⟧, ⟦1⟧ ... in their
+    place."""
 
     text: str
     sentence: str
@@ -18,7 +20,7 @@ class Clause(NamedTuple):
     negative: bool = False
 
     def quoted(self, text: str) -> list[str]:
-        """The quoted words named in a part of the clause."""
+        """The quoted words in a part of the clause."""
         found = [self.quotes[int(number)] for number in re.findall(r"⟦(\d+)⟧", text)]
         return [quote if " " in quote else quote.strip(",;.") or quote for quote in found]
 
@@ -27,10 +29,10 @@ Read = Callable[[re.Match[str], Clause], "tuple[str, Rule] | None"]
 
 
 class Pattern(NamedTuple):
-    """A row of the table: a kind, what it looks like, and what is understood by it.
+    """A row of the table: the kind of demand, its pattern, and the function that makes the rule.
 
-    `negative` rows read prohibitions only, the others never do. `whole` rows are about the whole
-    answer, and not read in clauses that speak of a part of it.
+    `negative` rows read only prohibitions; the others never read them. `whole` rows are about the
+    whole answer, so they do not read clauses about a part of it.
     """
 
     kind: str
@@ -40,8 +42,8 @@ class Pattern(NamedTuple):
     whole: bool = False
 
 
-def says(kind: str, pattern: str, text: str, rule: Rule, whole: bool = False) -> Pattern:
-    """A row of which everything is known beforehand."""
+def fixed_pattern(kind: str, pattern: str, text: str, rule: Rule, whole: bool = False) -> Pattern:
+    """A row whose text and rule do not depend on the match."""
     regex = re.compile(pattern, re.IGNORECASE)
     return Pattern(kind, regex, lambda match, clause: (text, rule), whole=whole)
 
@@ -155,13 +157,13 @@ ADDS = re.compile(
     r"|return|illustrate|a |an |the |one |two |three )",
     re.IGNORECASE,
 )
-"""Says that something comes beside what a clause speaks of, which is then not the whole answer."""
+"""The pattern of words that add another part, so that the clause is not about the whole answer."""
 SEQUENCE = re.compile(
     r"\b(?:then|first(?! person|-person)|before|after(?:wards?)?|followed by"
     r"|along with|as well as|finally|lastly)\b",
     re.IGNORECASE,
 )
-"""Says that the sentence speaks of several parts of the answer."""
+"""The pattern of words for a sequence: the sentence is about several parts of the answer."""
 PART = re.compile(
     r"\b(?:begin|start|open|intro\w*|end|finish|conclu\w+|clos(?:e|ing)"
     "|follow(?:ed|ing)?|after|before|first|last|each|every|per"
@@ -174,7 +176,7 @@ PART = re.compile(
 
 
 def clauses(phrase: str) -> list[Clause]:
-    """The clauses that tell the assistant what to do, without conditions."""
+    """The clauses that tell the assistant what to do. Conditional ones are left out."""
     quotes: list[str] = []
 
     def keep(match: re.Match[str]) -> str:

@@ -1,7 +1,7 @@
-"""Code in an answer that cannot be right: fences left open, and blocks that their parser refutes.
+"""Finds invalid code in an answer: open code fences, and code blocks that do not parse.
 
-What people accept as a snippet passes: an excerpt of a method, a console session, `...` for what
-is left out. Where the language is not declared and not plain to see, nothing is said.
+Usual snippets pass: an excerpt of a method, a console session, `...` for omitted code. A block
+is not checked if its language is neither declared nor obvious.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from sysgen_local.phases.checks.brackets import C_LIKE, bracket_fault
 from sysgen_local.phases.checks.text import code_blocks
 
 LONGEST = 100_000
-"""Characters of a block that are parsed; a longer one is taken as it is."""
+"""A block with more characters than this is not checked."""
 _PYTHON = re.compile(
     r"^(?:async )?def \w+\(.*\)(?: ?-> ?.+)?:\s*$|^(?:from [\w.]+ )?import \w+"
     r"|^class \w+(?:\(.*\))?:\s*$"
@@ -39,7 +39,7 @@ _OUTPUT = re.compile(r"^\s*#?\s*(?:output|prints|result)\s*:", re.IGNORECASE)
 
 
 def code_faults(answer: str) -> list[str]:
-    """What is wrong with the fenced code blocks, one sentence each."""
+    """The faults of the fenced code blocks, one sentence each."""
     faults = []
     for number, block in enumerate(code_blocks(answer), start=1):
         words = re.split(r"[\s,{:]+", block.info.strip().lower())
@@ -64,7 +64,7 @@ def code_faults(answer: str) -> list[str]:
 
 
 def _seen(code: str) -> str:
-    """The language of an undeclared block where there is no mistaking it."""
+    """The language of a block that declares none; "" if it is not obvious."""
     text = code.strip()
     if re.match(r"<!doctype html|<html[\s>]", text, re.IGNORECASE):
         return "html"
@@ -101,12 +101,12 @@ def _python(code: str, declared: str) -> str | None:
 def _syntax_fault(code: str) -> SyntaxError | None:
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # an invalid escape such as "\d" is only warned of
+            warnings.simplefilter("ignore")  # an invalid escape such as "\d" is only a warning
             ast.parse(code)
     except SyntaxError as error:
         return error
     except (ValueError, RecursionError, MemoryError):
-        return None  # no fault of the syntax: null bytes, nesting too deep for the parser
+        return None  # not a syntax error: null bytes, or nesting too deep for the parser
     return None
 
 
@@ -124,14 +124,14 @@ def _line_of(code: str, fault: SyntaxError) -> str:
 
 
 def _console(code: str) -> str | None:
-    """A console session: every example of it must parse, what it printed is not looked at."""
+    """Checks a console session: every input must parse. The output is not checked."""
     text = re.sub(
         r"^([ \t]*)(>>>|\.\.\.)(?=\S)", r"\1\2 ", textwrap.dedent(code), flags=re.MULTILINE
     )
     try:
         examples = doctest.DocTestParser().get_examples(text)
     except ValueError:
-        return None  # inconsistent indentation of what was printed
+        return None  # the output has inconsistent indentation
     faults = [_syntax_fault(example.source) for example in examples if "..." not in example.source]
     sources = [example for example in examples if not _SHELL.match(example.source)]
     return next((_say(f) for f in faults if f is not None), None) if sources else None
@@ -158,7 +158,7 @@ def _from_python_2(code: str) -> str:
 
 
 def _as_excerpt(code: str) -> list[str]:
-    """The code completed to what it may be an excerpt of."""
+    """Possible complete programs of which the code may be an excerpt."""
     lines = code.split("\n")
     bodies = []
     for i, line in enumerate(lines):
@@ -188,7 +188,7 @@ def _as_excerpt(code: str) -> list[str]:
 
 
 def _output_follows(code: str, fault: SyntaxError) -> bool:
-    """Whether the parser failed in what stands below a line "Output:"."""
+    """Whether the syntax error is below a line "Output:"."""
     lines = code.split("\n")[: fault.lineno or 1]
     return any(_OUTPUT.match(line) for line in lines)
 
@@ -293,15 +293,15 @@ class _Tags(HTMLParser):
 
 def _html(code: str, declared: str) -> str | None:
     if re.search(r"\{[{%]|<\?|\.{3}", code):
-        return None  # a template, or something is left out
+        return None  # a template, or text is omitted
     if len(code) > 20_000 or code.count("<") > code.count(">") + 20:
-        return None  # the library takes quadratic time for tags that never end
+        return None  # the library takes quadratic time for unclosed tags
     tags = _Tags()
     try:
         tags.feed(code)
         tags.close()
     except AssertionError:
-        return None  # the library gives up on some broken declarations
+        return None  # the library raises this for some broken declarations
     return tags.fault or (f"<{tags.open[-1]}> is not closed" if tags.open else None)
 
 

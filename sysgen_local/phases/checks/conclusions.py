@@ -1,4 +1,5 @@
-"""Where an answer states its final result: behind a mark, in its last or in its first sentence."""
+"""Finds where an answer states its final result: behind a mark, or in its last or first
+sentence."""
 
 from __future__ import annotations
 
@@ -54,11 +55,11 @@ _ASIDE = re.compile(
 
 
 _LONGEST = 500
-"""Characters of a statement that are read: its last ones, behind a mark its first ones."""
+"""How many characters of a statement are read: its last ones, or its first ones behind a mark."""
 
 
-class Mark(NamedTuple):
-    """A statement behind a mark such as "####" or "the answer is", and where it stands."""
+class MarkedStatement(NamedTuple):
+    """A statement behind a mark such as "####" or "the answer is", and its position."""
 
     kind: str
     statement: str
@@ -66,24 +67,28 @@ class Mark(NamedTuple):
     end: int
 
 
-def marks(answer: str) -> list[Mark]:
-    """All marked statements in the order in which they stand."""
+def marks(answer: str) -> list[MarkedStatement]:
+    """All marked statements in the order of the text."""
     found = [
-        Mark("hashes", m["rest"][:_LONGEST], m.start(), m.end()) for m in _HASHES.finditer(answer)
+        MarkedStatement("hashes", m["rest"][:_LONGEST], m.start(), m.end())
+        for m in _HASHES.finditer(answer)
     ]
     for match in _BOXED.finditer(answer):
         end = _closing(answer, match.end())
         if end:
-            found.append(Mark("boxed", answer[match.end() : end], match.start(), end + 1))
+            found.append(
+                MarkedStatement("boxed", answer[match.end() : end], match.start(), end + 1)
+            )
     for match in _MARK.finditer(answer):
         statement = _sentence(match["rest"])
         end = match.start("rest") + len(statement)
-        found.append(Mark("answer", statement, match.start(), end))
+        found.append(MarkedStatement("answer", statement, match.start(), end))
     return sorted(found, key=lambda mark: mark.start)
 
 
 def _closing(text: str, start: int) -> int | None:
-    """Where the brace closes that opened before `start`; a result has fewer than 300 characters."""
+    """The position of the brace that closes the one before `start`. Only 300 characters are
+    read."""
     depth = 1
     for i in range(start, min(len(text), start + 300)):
         depth += (text[i] == "{") - (text[i] == "}")
@@ -97,8 +102,8 @@ def _sentence(line: str) -> str:
     return found[0] if found else line[:400]
 
 
-def plain(text: str) -> str:
-    """The text without the signs of Markdown and LaTeX that stand around and in numbers."""
+def without_markup(text: str) -> str:
+    """The text without the Markdown and LaTeX signs around and inside numbers."""
     text = re.sub(
         r"\\(?:text|mathrm|mathbf|textbf|textit|operatorname|mbox)\s?\{([^{}]*)\}", r" \1 ", text
     )
@@ -123,23 +128,26 @@ def _inner(match: re.Match[str]) -> str:
 
 
 def retracted(text: str) -> bool:
-    """Whether the text takes back what was said before it."""
+    """Whether the text retracts the statement before it ("wait", "that is wrong")."""
     return bool(_RETRACTS.search(text))
 
 
 def is_cued(sentence: str) -> bool:
-    """Whether the sentence says that it concludes ("So ...", "In total ...")."""
+    """Whether the sentence begins as a conclusion ("So ...", "In total ...")."""
     return bool(_CUE.match(sentence))
 
 
 def statements(answer: str) -> list[str]:
-    """The sentences that may state a result: no code, no heading, no aside after the end."""
+    """The sentences that may state a result, without code, headings and remarks after the
+    result."""
     found = [block for block in blocks(answer) if block.kind not in ("code", "rule")]
     language = language_to_split(" ".join(block.text for block in found[:20]))
     lines = []
     for block in found:
         whole = block.kind in ("heading", "table")
-        parts = block.text.split("\n")  # in a solution every line is a step, with a stop or without
+        parts = block.text.split(
+            "\n"
+        )  # in a solution every line is a step, with or without a full stop
         lines += (
             [block.text.strip("#* |")] if whole else [s for p in parts for s in split(p, language)]
         )

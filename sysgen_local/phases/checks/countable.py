@@ -1,8 +1,8 @@
-"""What a phrase of a system message demands that can be counted or tested by a rule.
+"""Reads the demands of a phrase that a rule can test, such as a number of words.
 
-A phrase is read clause by clause against one table of patterns. What is conditional, optional,
-said of a part of the answer, or not said to the assistant makes no demand: a demand that nobody
-made would throw good rows away.
+Each clause of the phrase is compared with one table of patterns. A clause that is conditional,
+optional, about a part of the answer, or not addressed to the assistant gives no demand: a demand
+that the phrase does not make would remove good rows.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from sysgen_local.phases.checks.table import TABLE
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """One demand: its kind, what was understood in plain words, and the rule that tests it."""
+    """One demand: its kind, its meaning in plain words, and the rule that tests it."""
 
     kind: str
     text: str
     rule: Rule = field(repr=False, compare=False)
 
     def met(self, answer: str, question: str = "") -> bool:
-        """Whether the answer does it. An empty answer does nothing."""
+        """Whether the answer meets the demand. An empty answer meets none."""
         return bool(answer.strip()) and self.rule(answer, question)
 
 
 def demands(phrase: str) -> tuple[Demand, ...]:
-    """The demands of a phrase that a rule can test; () where there is none, or none for sure."""
+    """The demands of a phrase that a rule can test; () if there is none, or none is certain."""
     return _demands(phrase) if len(phrase) <= 1000 else ()
 
 
@@ -55,7 +55,7 @@ def _of_clause(clause: Clause) -> list[Demand]:
             all(re.search(r"\bor\b", span, re.IGNORECASE) or len(sides) < 2 for _, span in whole)
             and whole
         ):
-            return [demand for demand, _ in whole]  # a row that knows of its "or"
+            return [demand for demand, _ in whole]  # a row that reads "or" itself
         each = [_read(clause._replace(text=side)) for side in sides]
         if all(len(found) == 1 for found in each):
             either = [found[0][0] for found in each]
@@ -66,7 +66,7 @@ def _of_clause(clause: Clause) -> list[Demand]:
 
 
 def _read(clause: Clause) -> list[tuple[Demand, str]]:
-    """The demands of a clause with the words they were read from; no word is read twice."""
+    """The demands of a clause, each with the words that it was read from. No word is read twice."""
     found, text = [], clause.text
     for row in TABLE:
         if row.negative != clause.negative or (row.whole and _speaks_of_part(clause)):
@@ -76,7 +76,7 @@ def _read(clause: Clause) -> list[tuple[Demand, str]]:
         if match and understood:
             found.append((Demand(row.kind, understood[0], understood[1]), match[0]))
             if row.negative:
-                continue  # "no lists or tables" is read by two rows
+                continue  # two rows read "no lists or tables"
             text = text[: match.start()] + " ¦ " + text[match.end() :]
     return found
 

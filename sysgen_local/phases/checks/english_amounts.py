@@ -1,4 +1,4 @@
-"""Rows for amounts in English: sentences, words, characters, paragraphs, lines, items."""
+"""Patterns for amounts in English: sentences, words, characters, paragraphs, lines, items."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from sysgen_local.phases.checks import rules
 from sysgen_local.phases.checks.amounts import AFTER, AMOUNT, Range, amount_of
 from sysgen_local.phases.checks.clauses import Clause, Pattern, Read
-from sysgen_local.phases.checks.text import Mark
+from sysgen_local.phases.checks.text import ListMark
 
 _CONTEXT = (
     r"(?:^|(?<=[,;:(¦] )|\b(?:in|within|to|into|with|using|use|write|give"
@@ -38,10 +38,10 @@ def _amount(name: str, rule: Callable[[Range], rules.Rule], smallest: int = 1) -
     def read(match: re.Match[str], clause: Clause) -> tuple[str, rules.Rule] | None:
         amount = amount_of(match["amount"], match["after"])
         before = clause.text[: match.start()]
-        said = match["amount"].lower()
+        words = match["amount"].lower()
         if amount is None or _UNITS.search(before) or _ONE_OF.search(match[0]):
             return None
-        if said.startswith("between") and amount.low == amount.high:
+        if words.startswith("between") and amount.low == amount.high:
             return None  # "the difference between two sentences"
         if (amount.high or amount.low) < smallest:
             return None
@@ -81,11 +81,11 @@ _THINGS = (
 def _things(match: re.Match[str], clause: Clause) -> tuple[str, rules.Rule] | None:
     amount = amount_of(match["amount"], match["after"])
     if amount is None or amount.low < 2 or clause.text != clause.sentence.strip():
-        return None  # with something else beside them, the list may be of that
+        return None  # with another part in the clause, the list may belong to that part
     return f"{amount} {match['things'].lower()}", rules.enumerated(amount)
 
 
-def _items(mark: Mark) -> Read:
+def _items(mark: ListMark) -> Read:
     def read(match: re.Match[str], clause: Clause) -> tuple[str, rules.Rule] | None:
         amount = amount_of(match["amount"], match["after"])
         if amount is None:
@@ -105,7 +105,7 @@ AMOUNTS: tuple[Pattern, ...] = (
     ),
     _fixed(
         "sentences",
-        # A final answer comes behind others: the sentence is not the whole.
+        # A "final answer" follows other text, so the sentence is not the whole answer.
         rf"\b(?<!final ){_SPEAK}\b(?:(?!\bfinal\b)[^.;]){{0,40}}?"
         r"\b(?:with|in|as|to|into)\s+(?:just |only )?an? "
         r"(?:(?:short|brief|concise|simple|clear|one|single|long),? )+sentence\b(?! structure)",
@@ -171,7 +171,7 @@ AMOUNTS: tuple[Pattern, ...] = (
         _amount("line", rules.lines, 2),
     ),
 )
-"""Rows whose clause may not speak of a part of the answer."""
+"""Rows that do not read a clause about a part of the answer."""
 
 ITEMS: tuple[Pattern, ...] = (
     _row(
@@ -205,4 +205,4 @@ ITEMS: tuple[Pattern, ...] = (
         whole=True,
     ),
 )
-"""Rows for lists of so many items; they come before the rows for lists."""
+"""Rows for lists with a number of items. They come before the rows for lists in general."""

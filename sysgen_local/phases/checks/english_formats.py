@@ -1,11 +1,11 @@
-"""Rows for data formats in English: JSON and its like, tables, lists, code."""
+"""Patterns for data formats in English: JSON and similar formats, tables, lists, code."""
 
 from __future__ import annotations
 
 import re
 
 from sysgen_local.phases.checks import formats, rules
-from sysgen_local.phases.checks.clauses import Clause, Pattern, says
+from sysgen_local.phases.checks.clauses import Clause, Pattern, fixed_pattern
 
 _CODES = (
     r"python|java|javascript|typescript|c\+\+|c#|c|go|rust|ruby|php|sql|bash"
@@ -69,28 +69,28 @@ FORMATS: tuple[Pattern, ...] = (
         ),
         _json,
     ),
-    says(
+    fixed_pattern(
         "csv",
         r"\b(?:in|as|into|using|return|output|produce) (?:valid "
         r"|an? )?csv\b(?! (?:file|module|data))(?: format)?",
         "CSV",
         formats.is_csv,
     ),
-    says(
+    fixed_pattern(
         "yaml",
         r"\b(?:in|as|into|using|return|output|produce) (?:valid "
         r"|an? )?yaml\b(?! (?:file|module|config))(?: format| document)?",
         "YAML",
         formats.is_yaml,
     ),
-    says(
+    fixed_pattern(
         "xml",
         r"\b(?:in|as|into|using|return|output|produce) (?:valid "
         r"|an? )?xml\b(?! (?:file|parser|data))(?: format| document)?",
         "XML",
         formats.is_xml,
     ),
-    says(
+    fixed_pattern(
         "html",
         r"\b(?:in|as|into|using|return|output|produce) (?:valid |an? |semantic "
         r"|clean )*html5?\b(?! (?:file|parser|entit))(?: format| document| page"
@@ -98,14 +98,14 @@ FORMATS: tuple[Pattern, ...] = (
         "HTML",
         formats.is_html,
     ),
-    says(
+    fixed_pattern(
         "comma list",
         r"\bcomma[- ]separated\b(?: list| values| line)?(?! file)|\bseparated by commas\b",
         "a list separated by commas",
         rules.matches(r","),
     ),
     # tables
-    says(
+    fixed_pattern(
         "table",
         rf"\b{_VERB}\b[^.;¦]{{0,60}}?\ban? (?:[\w-]+ ){{0,3}}?table\b(?! "
         r"(?:of contents|named|called|tennis|spoon|for \d|in (?:a|the|sql)"
@@ -116,7 +116,7 @@ FORMATS: tuple[Pattern, ...] = (
         formats.table,
     ),
     # lists
-    says(
+    fixed_pattern(
         "numbered list",
         r"\b(?:numbered|ordered|enumerated) (?:and \w+ )?(?:lists?|steps?|points"
         r"|items|instructions|bullet points|format|sequence|bullets)\b"
@@ -138,7 +138,7 @@ FORMATS: tuple[Pattern, ...] = (
         ),
         lambda match, clause: ("a list with bullets", rules.listed("bullet")),
     ),
-    says(
+    fixed_pattern(
         "list",
         rf"\b(?:as|in) (?:an? |the form of an? )?{_ADJECTIVES}list(?: form(?:at)?)?\b"
         "(?! (?:comprehension|of (?:integers|strings|numbers|lists|tuples"
@@ -151,7 +151,7 @@ FORMATS: tuple[Pattern, ...] = (
         rules.listed(),
     ),
     # code
-    says(
+    fixed_pattern(
         "fenced code",
         r"\b(?:wrap|enclose|put|place|format) (?:all |any |your "
         r"|the )*code\b[^.;¦]*?\b(?:code (?:block|fence)s?|triple backticks"
@@ -173,7 +173,7 @@ FORMATS: tuple[Pattern, ...] = (
         ),
         _fenced,
     ),
-    says(
+    fixed_pattern(
         "code",
         "^(?:show|provide|include|give|write|return|share)(?: the user)?(?: only"
         "| just)? (?:the |a |your |working |complete |full "
@@ -181,7 +181,7 @@ FORMATS: tuple[Pattern, ...] = (
         "some code",
         formats.code,
     ),
-    says(
+    fixed_pattern(
         "comments",
         r"\b(?:include|add|provide|with|using|use|write)\b (?:clear |brief |short "
         "|helpful |useful |inline |explanatory |detailed |concise "
@@ -191,14 +191,14 @@ FORMATS: tuple[Pattern, ...] = (
         "comments in the code",
         rules.matches(r"(?:^|\s|;)#(?!\#)|//|/\*|<!--|(?:^|\s)--\s|\"{3}|%"),
     ),
-    says(
+    fixed_pattern(
         "code",
         r"\b(?:respond|reply|answer) (?:only |just )?with (?:only "
         r"|just )?(?:the )?code\b(?: only)?\s*[.!]?$",
         "some code",
         formats.code,
     ),
-    says(
+    fixed_pattern(
         "docstring",
         r"(?:\b(?:with|include|add|write|provide|using|contain)\b"
         r"|¦)[^.;¦]{0,40}?\bdocstrings?\b",
@@ -206,4 +206,4 @@ FORMATS: tuple[Pattern, ...] = (
         rules.matches(r"\"{3}|'{3}|/\*\*|#'|///"),
     ),
 )
-"""Rows for the form of data, in the order in which they read a clause."""
+"""Rows for data formats, in the order in which they read a clause."""

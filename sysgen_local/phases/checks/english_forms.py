@@ -1,4 +1,4 @@
-"""Rows for forms in English: headings, sections, marks, language, short answers."""
+"""Patterns for the form of an answer in English: headings, sections, language, short answers."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ import re
 from sysgen_local.core.language import NAMES
 from sysgen_local.phases.checks import formats, rules
 from sysgen_local.phases.checks.amounts import AMOUNT, Range, amount_of
-from sysgen_local.phases.checks.clauses import Clause, Pattern, Read, says
+from sysgen_local.phases.checks.clauses import Clause, Pattern, Read, fixed_pattern
 
 _CODES = (
     "en de fr es it pt nl pl ru uk zh ja ko ar hi tr sv no da fi el cs hu ro he th vi id fa ur bn "
     "ta sw ca bg"
 )
 LANGUAGES = {NAMES[code].lower(): code for code in _CODES.split()} | {"mandarin": "zh"}
-"""Names that a phrase may ask for. Those of languages that are told apart badly are left out."""
+"""Names of languages that a phrase may ask for. Languages that cannot be detected reliably are left
+out."""
 _LANGUAGE = "|".join(LANGUAGES)
 _STOP = (
     r"(?=\s*(?:$|[,.;:!)¦]|and\b|only\b|with\b|so\b|to (?:present|show|list|make"
@@ -29,13 +30,13 @@ def _language(match: re.Match[str], clause: Clause) -> tuple[str, rules.Rule] | 
         len(set(re.findall(_LANGUAGE, clause.sentence.lower()))) > 1
         or "translat" in match[0].lower()
     ):
-        return None  # two languages have a part each
+        return None  # two languages: each is for a part
     if name == "english" and re.search(
         r"\b(?:plain|simple|everyday|clear|basic|good|proper|correct)\s+english",
         match[0],
         re.IGNORECASE,
     ):
-        return None  # the manner, not the language
+        return None  # the style, not the language
     return f"the answer is in {name.title()}", rules.in_language(LANGUAGES[name])
 
 
@@ -83,7 +84,7 @@ def _marked(amount_of_marks: str, text: str) -> Read:
 _BOLD = r"\*\*[^*\n]+\*\*|__[^_\n]+__|<(?:b|strong)>|\\textbf\{|^#{1,6} "
 FORMS: tuple[Pattern, ...] = (
     # structure
-    says(
+    fixed_pattern(
         "headings",
         r"\b(?:use|using|with|include|add|under|have|organi[sz]e\w*|structure\w*"
         r"|separated? by)\b (?:(?!(?:for|necessary|required|needed|standard|library|http|request"
@@ -104,7 +105,7 @@ FORMS: tuple[Pattern, ...] = (
         ),
         _sections,
     ),
-    says(
+    fixed_pattern(
         "title",
         r"^(?:include|add|use|provide|give) an? (?:\w+,? ){0,2}title (?:for|to"
         "|at) (?:the (?:answer|response|story|poem|essay|text|post|article|top"
@@ -140,20 +141,20 @@ FORMS: tuple[Pattern, ...] = (
             "in italics",
         ),
     ),
-    says(
+    fixed_pattern(
         "markdown",
         r"\b(?:in|use|using|with|as) (?:valid |proper |clean "
         "|clear )*markdown(?: format(?:ting)?| syntax)?" + _STOP,
         "signs of Markdown",
         formats.is_markdown,
     ),
-    says(
+    fixed_pattern(
         "boxed",
         r"\\?\\boxed|\bin a \\?box(?:ed)?\b|\bbox (?:the|your) (?:final )?answer\b",
         "the result in \\boxed{}",
         rules.matches(r"\\boxed\s*\{|\\fbox\s*\{|[┌│╔]"),
     ),
-    says(
+    fixed_pattern(
         "latex",
         r"\b(?:in|use|using|with) (?:proper |inline )*latex\b(?! (?:gloves|paint"
         "|file|document|code block))",
@@ -182,7 +183,7 @@ FORMS: tuple[Pattern, ...] = (
         ),
         _language,
     ),
-    says(
+    fixed_pattern(
         "same language",
         r"\b(?:in|use) the (?:same language|language of the (?:user|question|prompt"
         "|query)|user['’]s (?:own )?language|language (?:in which|that"
@@ -203,7 +204,7 @@ FORMS: tuple[Pattern, ...] = (
         ),
         _choice,
     ),
-    says(
+    fixed_pattern(
         "one word",
         r"\b(?:answer|respond|reply|state|give|express|return|output"
         r"|provide)\b[^.;¦]{0,40}?\b(?:in|with|as|using)?\s?(?:only |just "
@@ -212,7 +213,7 @@ FORMS: tuple[Pattern, ...] = (
         rules.one_word,
         whole=True,
     ),
-    says(
+    fixed_pattern(
         "one letter",
         r"\b(?:answer|respond|reply|give|state|return"
         r"|output)\b[^.;¦]{0,30}?\b(?:only|just|with)? ?(?:a single|one|the|only the"
@@ -222,7 +223,7 @@ FORMS: tuple[Pattern, ...] = (
         rules.only_letter,
         whole=True,
     ),
-    says(
+    fixed_pattern(
         "number only",
         r"\b(?:answer|respond|reply|give|return|output|provide"
         r"|state)\b(?: with)? (?:only|just|nothing but) (?:the |an? )?(?:final "
@@ -235,7 +236,7 @@ FORMS: tuple[Pattern, ...] = (
         rules.only_number,
         whole=True,
     ),
-    says(
+    fixed_pattern(
         "number",
         r"\b(?:give|express|state|provide|present|show|write|report"
         r"|return)\b[^.;¦]{0,40}?\b(?:in|as) (?:a )?(?:numerical|numeric) (?:form"
@@ -255,7 +256,7 @@ FORMS: tuple[Pattern, ...] = (
         _decimals,
         whole=True,
     ),
-    says(
+    fixed_pattern(
         "sentences",
         r"\b(?:in|use|using|with|as) (?:an? )?(?:clear |short |simple |proper "
         "|well-formed |grammatically correct |only )*(?:and )?(?:full|complete"
@@ -265,4 +266,4 @@ FORMS: tuple[Pattern, ...] = (
         whole=True,
     ),
 )
-"""Rows for what an answer should look like."""
+"""Rows for the form of an answer."""

@@ -1,4 +1,4 @@
-"""Rows for words in English: what to begin and end with, words to use, and what is forbidden."""
+"""Patterns for words in English: how to begin and end, words to use, words and forms to avoid."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 
 from sysgen_local.phases.checks import formats, rules
 from sysgen_local.phases.checks.amounts import AMOUNT, Range, amount_of
-from sysgen_local.phases.checks.clauses import Clause, Pattern, says
+from sysgen_local.phases.checks.clauses import Clause, Pattern, fixed_pattern
 
 _ANSWER = (
     "(?:(?:your|the|this) (?:entire |whole |final )?(?:answer|response|reply"
@@ -53,7 +53,7 @@ def _last(match: re.Match[str], clause: Clause) -> tuple[str, rules.Rule]:
     follows = re.match(
         r"\s*,?\s*(?:followed by|and then|plus|and the|with the)\b", clause.text[match.end() :]
     )
-    if follows or quote.endswith((",", ":")):  # the quoted words open the end
+    if follows or quote.endswith((",", ":")):  # the last part begins with the quoted words
         return f'has "{quote}" near its end', rules.has_near_end(quote)
     return f'ends with "{quote}"', rules.ends_with(quote)
 
@@ -179,14 +179,14 @@ _NAMES = "|".join(pattern for _, pattern, _ in _FORBIDDEN)
 
 
 def _forbidden(name: str, pattern: str, rule: rules.Rule) -> Pattern:
-    """A thing that must not stand in the answer, alone or among others that are named."""
+    """A row that forbids one thing, alone or in a list of forbidden things."""
     regex = (
         r"^\W*(?:and |but |use |write |answer |respond )*(?:do not|avoid(?:ing)?"
         "|without|no|with no|refrain from|exclude|omit|leave out|not"
         rf"|but no)\s+{_EMPTY}(?:(?:{_NAMES})(?:,| or| and|, or"
         rf"|, and)\s+(?:any )?){{0,5}}(?:{pattern}){_UNTIL}"
     )
-    return says("without", regex, f"no {name}", rule)
+    return fixed_pattern("without", regex, f"no {name}", rule)
 
 
 PROHIBITIONS: tuple[Pattern, ...] = tuple(
@@ -227,7 +227,7 @@ PROHIBITIONS: tuple[Pattern, ...] = tuple(
             ),
             _not_last,
         ),
-        says(
+        fixed_pattern(
             "last sentence",
             f"^do not (?:end|finish|close|conclude) {_ANSWER}with (?:a"
             r"|any) (?:[\w-]+ )?questions?\b",
@@ -237,7 +237,7 @@ PROHIBITIONS: tuple[Pattern, ...] = tuple(
         *(_forbidden(*row) for row in _FORBIDDEN),
     )
 )
-"""Rows that read prohibitions."""
+"""Rows for prohibitions."""
 
 _FULL = r"an? (?:\w+ )?(?:full|complete|whole) sentence\b"
 _NUMBER = (
@@ -259,19 +259,19 @@ ENDS: tuple[Pattern, ...] = (
         ),
         _first_word,
     ),
-    says(
+    fixed_pattern(
         "first words",
         rf"{_BEGIN}(?:a )?(?:clear )?(?:yes or no|yes/no)\b",
         "begins with yes or no",
         rules.any_of(rules.starts_with("yes"), rules.starts_with("no")),
     ),
-    says(
+    fixed_pattern(
         "first words",
         rf"{_BEGIN}(?:a|one|an) (?:[\w-]+,? ){{0,3}}question\b(?! mark)",
         "begins with a question",
         rules.first_sentence(r"[?？؟][\"'”’»)*_]*$"),
     ),
-    says(
+    fixed_pattern(
         "title",
         rf"{_BEGIN}(?:a|the|an) (?:[\w-]+,? ){{0,3}}(?:title|heading|headline)\b",
         "a title in the first line",
@@ -280,26 +280,26 @@ ENDS: tuple[Pattern, ...] = (
     Pattern(
         "last words", re.compile(rf"{_END}{_EXACT}⟦\d+⟧(?! (?:or|and) ⟦)", re.IGNORECASE), _last
     ),
-    says(
+    fixed_pattern(
         "last sentence",
         rf"{_END}(?:a|one|an) (?:[\w-]+,? ){{0,4}}question\b(?! mark)",
         "ends with a question",
         rules.last_sentence(r"[?？؟][\"'”’»)*_]*\W*$"),
     ),
-    says(
+    fixed_pattern(
         "last sentence",
         rf"{_END}an exclamation (?:mark|point)",
         "ends with an exclamation mark",
         rules.last_sentence(r"[!！][\"'”’»)*_]*$"),
     ),
-    says(
+    fixed_pattern(
         "last sentence",
         rf"{_END}(?:(?:the|a|your|an) (?:[\w-]+ ){{0,4}}?(?:in|as) )?{_FULL}",
         "ends with a full sentence",
         rules.ends_in_sentence,
     ),
-    says("last sentence", rf"{_END}{_NUMBER}", "ends with a number", rules.ends_in_number),
-    says(
+    fixed_pattern("last sentence", rf"{_END}{_NUMBER}", "ends with a number", rules.ends_in_number),
+    fixed_pattern(
         "hashes",
         r"####",
         'the result after "####"',
@@ -342,13 +342,13 @@ WORDS: tuple[Pattern, ...] = (
         ),
         _include,
     ),
-    says(
+    fixed_pattern(
         "emojis",
         r"\b(?:use|include|add|with|using|insert)\b (?:\w+ ){0,3}?emojis?\b",
         "emojis",
         rules.matches(rules.EMOJI),
     ),
-    says(
+    fixed_pattern(
         "lower case",
         "^(?:always |only )*(?:answer|respond|reply|write|speak|use|type|keep"
         "|the (?:answer|response)|your (?:answer|response))(?: everything| it"
@@ -359,7 +359,7 @@ WORDS: tuple[Pattern, ...] = (
         "all lower case",
         rules.lower_case,
     ),
-    says(
+    fixed_pattern(
         "upper case",
         "^(?:always |only )*(?:answer|respond|reply|write|speak|use|type|keep"
         "|the (?:answer|response)|your (?:answer|response))(?: everything| it"
@@ -370,24 +370,24 @@ WORDS: tuple[Pattern, ...] = (
         "all capital letters",
         rules.upper_case,
     ),
-    says(
+    fixed_pattern(
         "quotation marks",
         r"\b(?:wrap|enclose|put) (?:your|the) (?:entire |whole )?(?:answer|response"
         "|reply) in (?:double )?quotation marks",
         "in quotation marks",
         rules.matches(r"\A\s*[\"“«„「][\s\S]*[\"”»“」]\s*\Z"),
     ),
-    says(
+    fixed_pattern(
         "postscript",
         r"\b(?:add|include|with|end with)\b[^.;]{0,30}\bpostscript\b|\bP\.\s?S\.",
         "a postscript",
         rules.matches(r"(?i)^[*_ \t>]*P\.?\s?P?\.?S\b"),
     ),
-    says(
+    fixed_pattern(
         "first person",
         r"\b(?:in|use|using) (?:the )?first[- ]person\b(?! only| for| when)",
         "the first person",
         rules.first_person,
     ),
 )
-"""Rows for words that must stand in the answer."""
+"""Rows for words that the answer must contain."""

@@ -1,4 +1,4 @@
-"""Rules for the form of data: tables, JSON, CSV, YAML, XML, HTML, Markdown, code."""
+"""Rules for data formats: tables, JSON, CSV, YAML, XML, HTML, Markdown, code."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ def table(answer: str, question: str) -> bool:
 
 
 def is_json(keys: Iterable[str] = (), only: bool = False) -> Rule:
-    """The answer is JSON, fenced or not, or holds some where it need not be alone.
+    """The answer is JSON, in a code fence or not; or it contains JSON, if other text is allowed.
 
-    The keys must stand in it.
+    The JSON must contain the keys.
     """
     keys = tuple(keys)
 
@@ -57,7 +57,7 @@ def is_json(keys: Iterable[str] = (), only: bool = False) -> Rule:
 
 
 def _bodies(answer: str, info: str) -> list[str]:
-    """The code blocks, or else the whole answer."""
+    """The code blocks; the whole answer if there are none."""
     blocks = [b for b in measure.code_blocks(answer) if info in b.info.lower() or not b.info]
     return [block.text for block in blocks] or [answer]
 
@@ -99,22 +99,23 @@ is_markdown = matches(
 
 
 def code(answer: str, question: str) -> bool:
-    """Some code, fenced or not."""
+    """The answer contains code, in a code fence or not."""
     return (
         bool(measure.code_blocks(answer)) or len(_CODE_LINE.findall(answer)) >= 2 or "`" in answer
     )
 
 
 def fenced(language: str = "") -> Rule:
-    """A fenced code block, of this language unless its fence says nothing."""
+    """The answer contains a fenced code block in this language, or one that declares no
+    language."""
     names = {"c++": "cpp", "c#": "csharp", "js": "javascript", "golang": "go", "shell": "bash"}
     wanted = names.get(language.lower(), language.lower())
 
     def rule(answer: str, question: str) -> bool:
         infos = [re.split(r"[\s,{]", b.info.lower())[0] for b in measure.code_blocks(answer)]
-        said = [names.get(info, info) for info in infos]
-        return bool(said) and (
-            not wanted or any(not s or s.startswith(wanted[:2]) or wanted in s for s in said)
+        declared = [names.get(info, info) for info in infos]
+        return bool(declared) and (
+            not wanted or any(not s or s.startswith(wanted[:2]) or wanted in s for s in declared)
         )
 
     return rule

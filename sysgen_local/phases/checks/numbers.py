@@ -1,4 +1,4 @@
-"""Numbers in running text: digits of any script, fractions, LaTeX, words, and their units."""
+"""Finds numbers and their units in text: digits of any script, fractions, LaTeX, number words."""
 
 from __future__ import annotations
 
@@ -92,12 +92,12 @@ UNITS: dict[str, tuple[str, Fraction]] = {
     for names, size in sizes.items()
     for name in names.split()
 }  # fmt: skip
-"""Unit -> what it measures, and its size."""
+"""Unit -> (quantity that it measures, its size)."""
 _UNIT = re.compile(r"\s?-?\s?(\\?%|[$€£¢元％]|[^\W\d_]{1,24})(\s?(?:/|per\b|an\b(?= hour)|\^|²))?")
 
 
 class Quantity(NamedTuple):
-    """A number in a text. `values` has two entries where it can be read in two ways (1.000)."""
+    """A number in a text. `values` has two entries if it can be read in two ways (1.000)."""
 
     values: tuple[Fraction, ...]
     unit: str
@@ -139,7 +139,7 @@ def han_to_number(text: str) -> int | None:
 
 
 def find_numbers(text: str) -> list[Quantity]:
-    """The numbers of a text in their order. Ordinals ("2nd") and parts of names (B12) are none."""
+    """The numbers of a text in order, without ordinals ("2nd") and parts of names (B12)."""
     found = [q for match in _NUMBER.finditer(text) if (q := _digits(text, match))]
     taken = {i for q in found for i in range(q.start, q.end)}
     for pattern, read in ((_WORDS, words_to_number), (_HAN_NUMBER, han_to_number)):
@@ -175,7 +175,8 @@ def _digits(text: str, match: re.Match[str]) -> Quantity | None:
 
 
 def _is_sign(text: str, start: int, sign: str) -> bool:
-    """A minus, not a dash or a difference: nothing or an opening before it, no space behind."""
+    """Whether a sign is a minus, not a dash or a difference: nothing or an opening bracket before
+    it, no space behind it."""
     return len(sign) == 1 and sign != "–" and (start == 0 or text[start - 1] in " =($:\n")
 
 
@@ -201,7 +202,7 @@ def _values(match: re.Match[str]) -> tuple[tuple[Fraction, ...], int | None] | N
 
 
 def _readings(digits: str) -> list[str]:
-    """The digits as Python reads them, the less likely reading first: 1.000 is 1000 or 1."""
+    """The possible readings in Python's notation, the less likely one first: 1.000 is 1000 or 1."""
     digits = re.sub(r"[\u00a0\u202f'’ ]", ",", digits)
     digits = "".join(str(int(c)) if c.isdigit() else c for c in digits)
     if len(digits) > 60:
@@ -223,13 +224,14 @@ def _readings(digits: str) -> list[str]:
 
 
 def _unit(text: str, end: int) -> str:
-    """The known unit or the word right behind a number; "" before a rate ("km/h", "per")."""
+    """The known unit or the word directly behind a number; "" before a rate ("km/h", "per")."""
     match = _UNIT.match(text, end)
     return match[1].lower().lstrip("\\") if match and not match[2] else ""
 
 
 def close(a: Quantity, b: Quantity) -> bool:
-    """Whether two numbers say the same: equal, one the other rounded, or equal in other units."""
+    """Whether two numbers are the same: equal, one rounded to the other, or equal in other
+    units."""
     if ":" in (a.unit, b.unit) and a.unit != b.unit:
         return False
     if a.dimension and b.dimension and a.dimension != b.dimension:

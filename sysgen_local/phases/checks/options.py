@@ -1,4 +1,4 @@
-"""Multiple-choice options, dates, and short answers in words."""
+"""Reads multiple-choice options, dates, and short answers in words."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _ARTICLES = frozenset({"the", "a", "an"})
 
 
 def options_of(question: str) -> tuple[tuple[str, str], ...]:
-    """The options a question offers, (letter, text) each; () unless they begin with A and B."""
+    """The options of a question as (letter, text); () unless they begin with A and B."""
     found: dict[str, str] = {}
     for match in _OPTION.finditer(question[-6000:]):
         if match[1] == "A":
@@ -44,7 +44,7 @@ def options_of(question: str) -> tuple[tuple[str, str], ...]:
 
 
 def labels_in(text: str) -> set[str]:
-    """The letters by which a statement names options, without those it denies."""
+    """The letters of the options that a statement names, without those that it denies."""
     return {
         next(filter(None, match.groups()))
         for match in _LABEL.finditer(text)
@@ -55,7 +55,7 @@ def labels_in(text: str) -> set[str]:
 
 
 def dates_in(text: str) -> list[date]:
-    """The days that a text names by year, month and day."""
+    """The dates in a text that have year, month and day."""
     found = []
     for match in _DATE.finditer(text):
         for n in "123":
@@ -74,13 +74,13 @@ def dates_in(text: str) -> list[date]:
 
 
 def words_of(text: str) -> list[str]:
-    """The words that count when short answers are compared: lower case, no articles, no signs."""
+    """The words for comparing short answers: lower case, without articles and punctuation."""
     words = re.findall(r"[^\W_]+", unicodedata.normalize("NFKC", text).casefold())
     return [word for word in words if word not in _ARTICLES] or words
 
 
 def same_words(words: str, text: str) -> bool:
-    """Whether a text holds an option's words as a whole."""
+    """Whether a text contains all words of an option in one piece."""
     return (
         bool(words_of(words))
         and f" {' '.join(words_of(words))} " in f" {' '.join(words_of(text))} "

@@ -1,4 +1,4 @@
-"""Rows for the most usual demands in German, French, Spanish, Chinese and Japanese."""
+"""Patterns for the most frequent demands in German, French, Spanish, Chinese and Japanese."""
 
 from __future__ import annotations
 
@@ -103,12 +103,12 @@ _HEAD = (
     r"(?:^|[，,]\s?)(?:请|并|且|并且|要|需要|需|须|必须|应|应该|都|均|只|仅|只能|仅能|始终|全程|全部|一律|完全|依旧|仍|仍然|直接"
     r"|你的|回答|回复|答案|输出|内容|结果|全文|的)*\s?"
 )
-"""What may stand before a Chinese demand on the whole answer, at the start of a clause."""
+"""Pattern of the words before a Chinese demand on the whole answer, at the start of a clause."""
 _TAIL = (
     r"(?:来)?(?:进行)?(?:回答|回复|作答|输出|呈现|展示|展现|给出|列出|说明|概括|总结|解释|描述|介绍|阐述|完成|返回|写)?"
     r"(?:问题|结果|用户|我)?(?=\s*(?:$|[，。,；;!！]))"
 )
-"""What may follow it up to the end of the clause."""
+"""Pattern of the words behind it, up to the end of the clause."""
 
 OTHERS: tuple[Pattern, ...] = (
     _row(

@@ -1,8 +1,8 @@
-"""The final result of an answer, and whether another answer comes to the same.
+"""Reads the final result of an answer and compares it with another answer.
 
-What cannot be told is None, never a fault. A number is compared as a number, an option by its
-letter or its text, words by their letters. Only what an answer concludes counts: a result that
-it mentions on the way does not.
+If a result cannot be read reliably it is None, which is never a fault. Numbers are compared as
+numbers, options by letter or text, words by their letters. Only the conclusion of an answer
+counts, not an intermediate result.
 """
 
 from __future__ import annotations
@@ -12,16 +12,23 @@ from fractions import Fraction
 from typing import Literal, NamedTuple
 
 from sysgen_local.core.scripts import UNSPACED, script_shares
-from sysgen_local.phases.checks.conclusions import is_cued, marks, plain, retracted, statements
+from sysgen_local.phases.checks.conclusions import (
+    is_cued,
+    marks,
+    retracted,
+    statements,
+    without_markup,
+)
 from sysgen_local.phases.checks.numbers import UNITS, Quantity, close, find_numbers
 from sysgen_local.phases.checks.options import dates_in, labels_in, options_of, same_words, words_of
 
 
-class Result(NamedTuple):
-    """A final result. `text` is as written; the rest is what comparing takes.
+class FinalResult(NamedTuple):
+    """A final result. `text` is the original text; the other fields are for comparing.
 
-    `given` are the numbers of the question, `asked` the noun it asks the number of, `others` the
-    texts of the options (by their letters) or the words between which the question lets choose.
+    `given` are the numbers in the question, `asked` the noun whose number it asks for. `options`
+    are the texts of the options by their letters; `others` are the other words that the question
+    offers to choose from.
     """
 
     kind: Literal["number", "option", "formula", "date", "words"]
@@ -79,29 +86,29 @@ _DENIED = re.compile(
     re.IGNORECASE,
 )
 _ASIDE = re.compile(r"\b(?:after|within|every|per|if)\s*[$€£]?\s?$", re.IGNORECASE)
-"""Stands before a number that is not what a sentence concludes, if another may be."""
+"""Words before a number that is probably not the conclusion, if the sentence has another number."""
 _THEREFORE = re.compile(
     r"[,;:—–]\s*(?:and )?(?:so|therefore|thus|hence|which means|meaning"
     "|that means|also|daher|somit|donc|por lo que"
     r"|así que|поэтому|значит)\s(?!that|far|much|many)|[，；](?:所以|因此|故)|から、|ので、",
     re.IGNORECASE,
 )
-"""What parts the reasons in a sentence from its conclusion."""
+"""Separates the reasons in a sentence from its conclusion."""
 _YES_NO = {"yes": "no", "no": "yes", "true": "false", "false": "true"}
 _NEGATED = re.compile(r"\b(?:not|no|never|cannot|false|incorrect|untrue)\b|n['’]t\b", re.IGNORECASE)
 _CHOICE = re.compile(r"\b([\w-]+(?:, [\w-]+){0,6}),? (?:or|oder|ou|o|and) ([\w-]+)", re.IGNORECASE)
 
 
-def final_result(question: str, answer: str) -> Result | None:
-    """The final result of an answer to a question, or None where none can be told for sure."""
-    question, text = plain(question[-8000:]), plain(answer)
+def final_result(question: str, answer: str) -> FinalResult | None:
+    """The final result of an answer to a question; None if it cannot be read reliably."""
+    question, text = without_markup(question[-8000:]), without_markup(answer)
     options = options_of(question)
     found = [mark for mark in marks(answer) if mark.kind != "answer" or _is_last(answer, mark.end)]
     if found and not retracted(answer[found[-1].end :]):
         return _stated(found[-1].kind, found[-1].statement, question, options)
     if options:
         label = _label(text, options)
-        return Result("option", label, options=options) if label else None
+        return FinalResult("option", label, options=options) if label else None
     if not text.strip() or len(text) > 20_000:
         return None
     if len(text.split()) <= 4 and "\n" not in text.strip():
@@ -115,26 +122,26 @@ def _is_last(answer: str, end: int) -> bool:
 
 def _stated(
     kind: str, statement: str, question: str, options: tuple[tuple[str, str], ...]
-) -> Result | None:
-    """The result that stands behind a mark."""
-    text = plain(statement).strip().rstrip(".").strip()
+) -> FinalResult | None:
+    """The result behind a mark."""
+    text = without_markup(statement).strip().rstrip(".").strip()
     if options:
         label = _label(f"answer: {text}", options)
-        return Result("option", label, options=options) if label else None
+        return FinalResult("option", label, options=options) if label else None
     numbers = _concluded(text)
     if len({q.values for q in numbers}) == 1 and not (
         kind == "boxed" and _FORMULA.search(_without(text, numbers[0]))
     ):
         return _number(text[numbers[0].start : numbers[0].end], numbers[0], question)
     if kind == "boxed" and text:
-        return Result("formula", text)
+        return FinalResult("formula", text)
     if numbers or not 0 < len(text.split()) <= 4:
         return None
     return _short(text, question)
 
 
 _FORMULA = re.compile(r"[a-zA-Z]\b(?<!\w\w)|\\(?!text|%|\$)|[\^_+*(,\[]")
-"""What shows that more than a number and its unit stands there: a variable, a root, a pair."""
+"""Signs of a formula, which is more than a number and its unit: a variable, a root, a pair."""
 
 
 def _without(text: str, quantity: Quantity) -> str:
@@ -147,14 +154,14 @@ def _unspaced(text: str) -> bool:
 
 
 _SHORT_UNSPACED = 8
-"""Letters of a short answer in a script that sets no spaces."""
+"""Maximum number of letters of a short answer in a script without spaces."""
 
 
-def _short(text: str, question: str) -> Result | None:
-    """An answer that is nothing but its result."""
+def _short(text: str, question: str) -> FinalResult | None:
+    """The result of an answer that consists only of it."""
     dates = dates_in(text)
     if len(dates) == 1:
-        return Result("date", text.strip())
+        return FinalResult("date", text.strip())
     numbers = find_numbers(text)
     if len(numbers) == 1 and numbers[0].start <= 3:
         return _number(text[numbers[0].start : numbers[0].end], numbers[0], question)
@@ -165,15 +172,15 @@ def _short(text: str, question: str) -> Result | None:
         return None
     choices = [w for m in _CHOICE.finditer(question) for w in (*m[1].split(", "), m[2])]
     others = {" ".join(words_of(w)) for w in choices}
-    said = " ".join(words)
-    if said in _YES_NO:
-        return Result("words", text.strip(), others=(_YES_NO[said],))
-    return Result(
-        "words", text.strip(), others=tuple(sorted(others - {said})) if said in others else ()
+    phrase = " ".join(words)
+    if phrase in _YES_NO:
+        return FinalResult("words", text.strip(), others=(_YES_NO[phrase],))
+    return FinalResult(
+        "words", text.strip(), others=tuple(sorted(others - {phrase})) if phrase in others else ()
     )
 
 
-def _number(text: str, quantity: Quantity, question: str) -> Result:
+def _number(text: str, quantity: Quantity, question: str) -> FinalResult:
     asks = list(_ASKS.finditer(question))
     asked = next(filter(None, asks[-1].groups()), "").lower() if asks else ""
     unit = next((m[1].lower() for m in _IN_UNIT.finditer(question) if m[1].lower() in UNITS), "")
@@ -181,11 +188,11 @@ def _number(text: str, quantity: Quantity, question: str) -> Result:
     if not quantity.dimension and asked:
         quantity = quantity._replace(unit=asked)
     given = frozenset(value for q in find_numbers(question) for value in q.values)
-    return Result("number", text.strip(), quantity, asked, given)
+    return FinalResult("number", text.strip(), quantity, asked, given)
 
 
-def _word_problem(question: str, text: str) -> Result | None:
-    """The number in which a worked word problem ends."""
+def _word_problem(question: str, text: str) -> FinalResult | None:
+    """The number at the end of a worked solution of a word problem."""
     asks = list(_ASKS.finditer(question))
     if len(asks) != 1 or len(find_numbers(question)) < 2 or len(text) > 4000:
         return None
@@ -200,7 +207,8 @@ def _word_problem(question: str, text: str) -> Result | None:
 
 
 def _concluded(statement: str) -> list[Quantity]:
-    """The numbers that a statement may conclude: none left of "=", in a term, or denied."""
+    """The numbers that may be the conclusion of a statement: not left of "=", not inside a term,
+    not denied."""
     signs = [match.start() for match in _EQUATION.finditer(statement)]
     kept: list[Quantity] = []
     aside: list[Quantity] = []
@@ -214,44 +222,46 @@ def _concluded(statement: str) -> list[Quantity]:
     return kept or aside
 
 
-def keeps_result(result: Result, answer: str) -> bool:
-    """Whether the answer states the result as its own final result."""
+def keeps_result(result: FinalResult, answer: str) -> bool:
+    """Whether the answer has the same final result."""
     answer = answer[-20_000:] if len(answer) > 40_000 else answer
     found = marks(answer)
     taken_back = retracted(answer)
     if found and retracted(answer[found[-1].end :]):
         found = []
     hard = [mark for mark in found if mark.kind != "answer"]
-    lines = statements(plain(answer)) or [plain(answer)]
+    lines = statements(without_markup(answer)) or [without_markup(answer)]
     if found:
         last = {mark.kind: mark for mark in found}
-        said = [
-            plain(mark.statement) for mark in last.values() if mark in hard or mark == found[-1]
+        stated = [
+            without_markup(mark.statement)
+            for mark in last.values()
+            if mark in hard or mark == found[-1]
         ]
-        said = [text for text in said if _says_something(result, text)]
-        if said:
-            return all(_holds(result, text, marked=True) for text in said) and not _contradicted(
-                result, statements(plain(answer[found[-1].end :]))
+        stated = [text for text in stated if _has_same_kind(result, text)]
+        if stated:
+            return all(_holds(result, text, marked=True) for text in stated) and not _contradicted(
+                result, statements(without_markup(answer[found[-1].end :]))
             )
-    said = [line for line in lines if _says_something(result, line)]
-    if not said:
+    stated = [line for line in lines if _has_same_kind(result, line)]
+    if not stated:
         return False
-    if _holds(result, said[-1]):
-        # "31 apples. Here is why: ..." has said its result before it works out another.
-        short = said[0] == lines[0] and len(said[0].split()) <= 4 and ":" not in said[0]
-        return not (short and _opens_with_another(result, said[0]))
-    if taken_back or said[0] != lines[0]:
+    if _holds(result, stated[-1]):
+        # "31 apples. Here is why: ..." states its result before other numbers.
+        short = stated[0] == lines[0] and len(stated[0].split()) <= 4 and ":" not in stated[0]
+        return not (short and _opens_with_another(result, stated[0]))
+    if taken_back or stated[0] != lines[0]:
         return False
-    return _opens_with(result, said[0]) and not _contradicted(result, said[1:])
+    return _opens_with(result, stated[0]) and not _contradicted(result, stated[1:])
 
 
-def _fresh(result: Result, sentence: str) -> list[Quantity]:
-    """The numbers a sentence concludes that the question does not name."""
+def _fresh(result: FinalResult, sentence: str) -> list[Quantity]:
+    """The numbers that a sentence concludes and that are not in the question."""
     return [q for q in _concluded(sentence) if not _given(result, q) and not _is_one(q)]
 
 
-def _opens_with(result: Result, sentence: str) -> bool:
-    """Whether an answer that explains afterwards opens with the result."""
+def _opens_with(result: FinalResult, sentence: str) -> bool:
+    """Whether an answer states the result first and explains it afterwards."""
     if result.quantity is None:
         return _holds(result, sentence)
     fresh = _fresh(result, sentence)
@@ -259,7 +269,7 @@ def _opens_with(result: Result, sentence: str) -> bool:
     return bool(fresh) and not works and all(close(result.quantity, q) for q in fresh)
 
 
-def _opens_with_another(result: Result, sentence: str) -> bool:
+def _opens_with_another(result: FinalResult, sentence: str) -> bool:
     if result.quantity is None or _EQUATION.search(sentence) or _WORKS.match(sentence):
         return False
     fresh = _fresh(result, sentence)
@@ -271,17 +281,18 @@ _WORKS = re.compile(
 )
 
 
-def _contradicted(result: Result, lines: list[str]) -> bool:
-    """Whether a later sentence concludes something else."""
+def _contradicted(result: FinalResult, lines: list[str]) -> bool:
+    """Whether a later sentence has another conclusion."""
     return any(
-        is_cued(line) and _says_something(result, line) and not _holds(result, line)
+        is_cued(line) and _has_same_kind(result, line) and not _holds(result, line)
         and (result.kind != "number" or any(not _given(result, q) for q in _concluded(line)))
         for line in lines
     )  # fmt: skip
 
 
-def _says_something(result: Result, text: str) -> bool:
-    """Whether a statement speaks of what the result is: a number, an option, a date, any word."""
+def _has_same_kind(result: FinalResult, text: str) -> bool:
+    """Whether a statement has something of the result's kind: a number, an option, a date, a
+    word."""
     if result.kind == "number":
         return bool(find_numbers(text))
     if result.kind == "option":
@@ -291,8 +302,8 @@ def _says_something(result: Result, text: str) -> bool:
     return bool(text.strip())
 
 
-def _holds(result: Result, text: str, marked: bool = False) -> bool:
-    """Whether the statement holds the result as what it concludes."""
+def _holds(result: FinalResult, text: str, marked: bool = False) -> bool:
+    """Whether the result is the conclusion of the statement."""
     if result.kind == "number":
         return _holds_number(result, text, marked)
     if result.kind == "option":
@@ -300,31 +311,31 @@ def _holds(result: Result, text: str, marked: bool = False) -> bool:
     if result.kind == "date":
         return dates_in(result.text)[0] in dates_in(text)
     if result.kind == "formula":
-        return _compact(plain(result.text)) in _compact(text)
-    said = " ".join(words_of(result.text))
-    if said in _YES_NO:
-        return _agrees(said, text)
+        return _compact(without_markup(result.text)) in _compact(text)
+    phrase = " ".join(words_of(result.text))
+    if phrase in _YES_NO:
+        return _agrees(phrase, text)
     if _unspaced(result.text):
-        return said in "".join(words_of(text))
+        return phrase in "".join(words_of(text))
     here = f" {' '.join(words_of(text))} "
     others = any(f" {other} " in here for other in result.others)
     denied = re.search(
-        rf"\b(?:not|no|never|isn t|n t|kein|nicht) (?:\w+ )?{re.escape(said)}\b", here
+        rf"\b(?:not|no|never|isn t|n t|kein|nicht) (?:\w+ )?{re.escape(phrase)}\b", here
     )
-    return f" {said} " in here and not others and not denied
+    return f" {phrase} " in here and not others and not denied
 
 
-def _agrees(said: str, text: str) -> bool:
-    """Whether a statement says yes or no as it should, in whatever words."""
+def _agrees(phrase: str, text: str) -> bool:
+    """Whether a statement says the same of yes and no, in any words."""
     first = next(iter(words_of(text)), "")
     if first in _YES_NO:
-        return (first in ("yes", "true")) == (said in ("yes", "true"))
+        return (first in ("yes", "true")) == (phrase in ("yes", "true"))
     positive = re.search(r"\b(?:yes|true|correct)\b", text, re.IGNORECASE)
     negative = _NEGATED.search(text)
-    return bool(positive and not negative) if said in ("yes", "true") else bool(negative)
+    return bool(positive and not negative) if phrase in ("yes", "true") else bool(negative)
 
 
-def _holds_number(result: Result, text: str, marked: bool) -> bool:
+def _holds_number(result: FinalResult, text: str, marked: bool) -> bool:
     assert result.quantity is not None
     clause = _THEREFORE.split(text)[-1]
     if not marked and find_numbers(clause):
@@ -337,19 +348,20 @@ def _holds_number(result: Result, text: str, marked: bool) -> bool:
     if not rest:
         return True
     if all(_given(result, q) for q in right):
-        return False  # the other number is what was worked out
+        return False  # the other number is the conclusion
     if any(_is_asked(result, text, q) for q in rest):
         return any(_is_asked(result, text, q) for q in right)
     if marked:
         return right[0].start <= rest[0].start
-    # "50 - 18 = 32, and without the tip he keeps 30": an equation on the way.
+    # "50 - 18 = 32, and without the tip he keeps 30": the equation is an intermediate step.
     equals = re.search(r"[=≈]\s*[($€£]*\s*$", text[: right[-1].start])
     between = text[right[-1].end : rest[-1].start]
     return not (equals and re.search(r"[,;]|\b(?:and|but|then|leaving)\b", between))
 
 
-def _is_asked(result: Result, text: str, quantity: Quantity) -> bool:
-    """Whether the noun the question asks for stands at the number ("31 apples", "profit of 31")."""
+def _is_asked(result: FinalResult, text: str, quantity: Quantity) -> bool:
+    """Whether the noun that the question asks for is at the number ("31 apples", "profit of
+    31")."""
     asked = result.asked.rstrip("s")
     before = text[max(0, quantity.start - 40) : quantity.start].lower()
     named = re.search(
@@ -358,27 +370,28 @@ def _is_asked(result: Result, text: str, quantity: Quantity) -> bool:
     return bool(asked) and (quantity.unit.rstrip("s") == asked or named is not None)
 
 
-def _given(result: Result, quantity: Quantity) -> bool:
+def _given(result: FinalResult, quantity: Quantity) -> bool:
     return any(value in result.given for value in quantity.values)
 
 
 def _is_one(quantity: Quantity) -> bool:
-    """ "One" is mostly an article ("one of them")."""
+    """Whether the number is in the question. "One" is mostly an article ("one of them")."""
     return quantity.values == (Fraction(1),)
 
 
 def _label(text: str, options: tuple[tuple[str, str], ...]) -> str | None:
-    """The one option that an answer names."""
+    """The option that an answer names, if it names exactly one."""
     lines = statements(text) or [text]
     for line in (lines[-1], lines[0]) if len(text.split()) > 6 else (text,):
-        found = _named(Result("option", "", options=options), line)
+        found = _named(FinalResult("option", "", options=options), line)
         if len(found) == 1:
             return found.pop()
     return None
 
 
-def _named(result: Result, text: str) -> set[str]:
-    """The options that a statement names, by letter or else by text."""
+def _named(result: FinalResult, text: str) -> set[str]:
+    """The letters of the options that a statement names by letter or, without any letter, by
+    text."""
     letters = labels_in(text) & {label for label, _ in result.options}
     if letters:
         return letters

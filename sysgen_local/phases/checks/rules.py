@@ -1,7 +1,8 @@
-"""Rules: each says of an answer whether it has what was demanded. Where none can tell, it is met.
+"""Rules: each tests whether an answer meets one demand. If that cannot be decided, it is met.
 
-A rule is made from its parameters and called with answer and question, so the same rules serve
-phrases of a system message and benchmarks whose instructions are known beforehand.
+A function of this module takes the parameters of a demand and returns the rule, which is called
+with answer and question. So the same rules serve phrases of a system message and benchmarks with
+fixed instructions.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from sysgen_local.phases.checks.amounts import Range
 from sysgen_local.phases.checks.numbers import find_numbers
 
 Rule = Callable[[str, str], bool]
-"""(answer, question) -> whether the answer does it."""
+"""(answer, question) -> whether the answer meets the demand."""
 _SOME = Range(1, None)
 _SEVERAL = Range(2, None)
 
@@ -28,7 +29,7 @@ _FAR = {
     "hr": {"sr", "bs"}, "sr": {"hr", "bs"}, "hi": {"ne", "mr"}, "cs": {"sk"}, "uk": {"ru", "be"},
     "pt": {"gl"}, "es": {"gl", "ast"}, "fa": {"ar", "ur"}, "ur": {"fa", "ar"}, "tl": {"ceb"},
 }  # fmt: skip
-"""Languages that the library takes for each other in a short text."""
+"""Languages that the library confuses in a short text."""
 
 
 def _counted(count: Callable[[str], measure.Span]) -> Callable[[Range], Rule]:
@@ -52,7 +53,7 @@ def fails(rule: Rule) -> Rule:
 
 
 def matches(pattern: str, amount: Range = _SOME) -> Rule:
-    """The pattern occurs so many times; case counts only where the pattern says so."""
+    """The pattern occurs `amount` times. Case matters only if the pattern says so."""
     compiled = re.compile(pattern, re.MULTILINE)
 
     def rule(answer: str, question: str) -> bool:
@@ -67,7 +68,7 @@ def outside_code(rule: Rule) -> Rule:
 
 
 def has_words(wanted: Iterable[str], amount: Range = _SOME) -> Rule:
-    """Every wanted word or phrase occurs so many times, in any case."""
+    """Every wanted word or phrase occurs `amount` times, in upper or lower case."""
     patterns = [re.compile(literal(word), re.IGNORECASE) for word in wanted]
 
     def rule(answer: str, question: str) -> bool:
@@ -91,7 +92,7 @@ _HOLE = re.compile(
 
 
 def literal(quoted: str) -> str:
-    """A pattern for quoted words; what stands for another ("[name]", "X") may be anything."""
+    """The pattern of quoted words. A placeholder in them ("[name]", "X") matches any text."""
     quoted = quoted.strip()
     parts = _HOLE.split(quoted)
     if not any(map(str.strip, parts)):
@@ -110,7 +111,7 @@ def _straight(word: str) -> str:
 
 
 def starts_with(quoted: str) -> Rule:
-    """The answer begins with these words; signs of Markdown and quotes do not count."""
+    """The answer begins with these words. Markdown signs and quotes are ignored."""
     pattern = re.compile(r"[\s\"'“”«»*_#>`]*" + literal(quoted.rstrip(".!,")), re.IGNORECASE)
     return lambda answer, question: bool(
         pattern.match(answer) or pattern.match(measure.unmarked(answer))
@@ -118,7 +119,7 @@ def starts_with(quoted: str) -> Rule:
 
 
 def ends_with(quoted: str) -> Rule:
-    """The answer ends with these words, whatever full stop follows."""
+    """The answer ends with these words. A full stop behind them is ignored."""
     pattern = re.compile(literal(quoted.rstrip(".!?")) + r"[\s\"'“”«»*_`.!?…)\]]*\Z", re.IGNORECASE)
     return lambda answer, question: bool(
         pattern.search(answer[-1500:]) or pattern.search(measure.unmarked(answer[-1500:]))
@@ -126,7 +127,7 @@ def ends_with(quoted: str) -> Rule:
 
 
 def has_near_end(quoted: str) -> Rule:
-    """These words stand in the last part of the answer."""
+    """These words are in the last part of the answer."""
     pattern = re.compile(literal(quoted.rstrip(",:")), re.IGNORECASE)
     return lambda answer, question: bool(pattern.search(measure.unmarked(answer)[-500:]))
 
@@ -144,7 +145,7 @@ def last_sentence(pattern: str) -> Rule:
 
 
 def ends_in_number(answer: str, question: str) -> bool:
-    """The last sentence holds a number, in digits or words."""
+    """The last sentence contains a number in digits or words."""
     return bool(find_numbers(measure.last_sentence(answer)))
 
 
@@ -153,16 +154,17 @@ def ends_in_sentence(answer: str, question: str) -> bool:
 
 
 def in_sentences(answer: str, question: str) -> bool:
-    """The answer has a whole sentence."""
+    """The answer contains a complete sentence."""
     return any(measure.is_complete(sentence) for sentence in measure.sentences(answer))
 
 
-def listed(mark: measure.Mark = "", amount: Range = _SEVERAL) -> Rule:
-    """A list of so many items with this mark. Without a mark, lines or commas may part them."""
+def listed(mark: measure.ListMark = "", amount: Range = _SEVERAL) -> Rule:
+    """The answer has a list of `amount` items with this mark. Without a mark, the items may also be
+    separated by lines or commas."""
 
     def rule(answer: str, question: str) -> bool:
         runs = _runs(answer, mark)
-        if mark == "number" and len(runs) > 1:  # numbers that go on behind nested bullets
+        if mark == "number" and len(runs) > 1:  # numbering that continues behind nested bullets
             runs = [*runs, sum(runs)]
         if any(amount.holds(measure.Span(run, run)) for run in runs):
             return True
@@ -177,7 +179,7 @@ def listed(mark: measure.Mark = "", amount: Range = _SEVERAL) -> Rule:
 
 
 def enumerated(amount: Range) -> Rule:
-    """So many things are named, as far as a list shows it: without a list nobody can tell."""
+    """A list names `amount` things. Without a list it cannot be decided, and the rule is met."""
 
     def rule(answer: str, question: str) -> bool:
         runs = _runs(answer, "")
@@ -189,13 +191,14 @@ def enumerated(amount: Range) -> Rule:
 
 
 def _inner(answer: str, amount: Range) -> bool:
-    """Whether nested items or headings come in that number."""
+    """Whether there are that many nested items or headings."""
     counts = [measure.count_items(answer).high, len(measure.headings(answer))]
     return any(amount.holds(measure.Span(n, n)) for n in counts)
 
 
-def _runs(answer: str, mark: measure.Mark) -> list[int]:
-    """How many items each list of the outermost level has. Text between items parts no list."""
+def _runs(answer: str, mark: measure.ListMark) -> list[int]:
+    """The number of items of each list at the outermost level. Text between items does not end a
+    list."""
     found = [b for b in measure.blocks(answer) if b.kind == "item" and mark in ("", b.mark)]
     outer = min((block.indent for block in found), default=0)
     runs: list[int] = []
@@ -213,7 +216,7 @@ def _runs(answer: str, mark: measure.Mark) -> list[int]:
 
 
 def headed(amount: Range = _SOME) -> Rule:
-    """So many headings; short lines that end with a colon may be some."""
+    """The answer has `amount` headings. Short lines that end with a colon may count as headings."""
 
     def rule(answer: str, question: str) -> bool:
         sure = len(measure.headings(answer))
@@ -230,7 +233,7 @@ def headed(amount: Range = _SOME) -> Rule:
 
 
 def in_sections(amount: Range) -> Rule:
-    """So many sections at least, under headings or as paragraphs."""
+    """The answer has at least `amount` sections, under headings or as paragraphs."""
 
     def rule(answer: str, question: str) -> bool:
         counts = measure.count_paragraphs(answer), measure.count_items(answer)
@@ -240,7 +243,7 @@ def in_sections(amount: Range) -> Rule:
 
 
 def titled(answer: str, question: str) -> bool:
-    """The first line is a title: a heading, or a short line of its own without a full stop."""
+    """The first line is a title: a heading, or a short separate line without a full stop."""
     first = measure.first_line(answer)
     if re.match(
         r"(?:#{1,6}\s|\*\*|__|<<|<h1|<title|\"title|(?:title|titel|titre|título|标题"
@@ -264,7 +267,7 @@ def upper_case(answer: str, question: str) -> bool:
 
 
 def in_language(code: str) -> Rule:
-    """The answer is in this language; one too short to tell, or all code, passes."""
+    """The answer is in this language. An answer that is too short or only code passes."""
 
     def rule(answer: str, question: str) -> bool:
         text = measure.unmarked(measure.prose(answer))
@@ -282,7 +285,7 @@ def in_language_of_question(answer: str, question: str) -> bool:
 
 
 def one_of(choices: Iterable[str], only: bool = False) -> Rule:
-    """The answer is one of these words, or names one of them."""
+    """The answer is one of these words or contains one of them."""
     choices = tuple(choices)
     pattern = re.compile("|".join(f"(?:{literal(c.strip('.'))})" for c in choices), re.IGNORECASE)
 
@@ -299,7 +302,7 @@ def one_word(answer: str, question: str) -> bool:
 
 
 def only_number(answer: str, question: str) -> bool:
-    """Nothing but a number and perhaps its unit."""
+    """The answer is only a number, with or without its unit."""
     return bool(find_numbers(answer)) and len(answer.split()) <= 4
 
 
@@ -308,7 +311,7 @@ def only_letter(answer: str, question: str) -> bool:
 
 
 def decimals(most: int) -> Rule:
-    """The numbers of the last sentence have so many decimals at most."""
+    """The numbers of the last sentence have at most this many decimals."""
     return lambda answer, question: all(
         q.decimals is None or q.decimals <= most or len(q.values) > 1
         for q in find_numbers(measure.last_sentence(answer))[-1:]
@@ -316,7 +319,7 @@ def decimals(most: int) -> Rule:
 
 
 def first_person(answer: str, question: str) -> bool:
-    """English in the first person; of other languages nothing is said."""
+    """An English answer is in the first person. An answer in another language passes."""
     if re.search(r"\b(?:I|me|my|mine|myself|we|us|our|ours)\b", answer, re.IGNORECASE):
         return True
     return language_of(answer) != "en"

@@ -1,4 +1,4 @@
-"""The one table of patterns by which phrases are read: English first, then other languages."""
+"""The table of patterns that reads phrases: English first, then other languages."""
 
 from __future__ import annotations
 
@@ -19,4 +19,4 @@ TABLE: tuple[Pattern, ...] = (
     *AMOUNTS,
     *OTHERS,
 )
-"""Rows are tried in this order; what one has read, no later one reads again."""
+"""Rows are tried in this order. Words that one row has read are not read by a later row."""

@@ -1,7 +1,7 @@
-"""What can be counted in an answer: sentences, words, paragraphs, list items, sections.
+"""Counts parts of an answer: sentences, words, paragraphs, list items, headings.
 
-Many texts can be counted in two ways ("state-of-the-art" is one word or four). A count is then a
-`Span` that holds both, and a demand is met if one of them meets it.
+Many texts can be counted in two ways ("state-of-the-art" is one word or four). So a count is a
+`Span` of the smallest and the largest count, and a demand is met if one of them meets it.
 """
 
 from __future__ import annotations
@@ -14,23 +14,23 @@ from sentencex import segment  # type: ignore[attr-defined]
 
 from sysgen_local.core.language import language_of
 
-Kind = Literal["text", "item", "heading", "table", "code", "rule"]
-Mark = Literal["bullet", "number", ""]
+BlockKind = Literal["text", "item", "heading", "table", "code", "rule"]
+ListMark = Literal["bullet", "number", ""]
 
 
 class Span(NamedTuple):
-    """A count: the fewest and the most that a fair reader would find."""
+    """A count: the smallest and the largest number that a reader may count."""
 
     low: int
     high: int
 
 
 class Block(NamedTuple):
-    """A part of an answer as its lines show it. `info` is what stands behind a code fence."""
+    """A part of an answer, found by its lines. `info` is the text behind an opening code fence."""
 
-    kind: Kind
+    kind: BlockKind
     text: str
-    mark: Mark = ""
+    mark: ListMark = ""
     indent: int = 0
     info: str = ""
     closed: bool = True
@@ -60,13 +60,14 @@ _INNER_STOP = re.compile(
 _UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
 _WORD = re.compile(r"\w+")
 _CHUNK = re.compile(r".{1,5000}(?:(?<=[.!?。！？] )|(?<=[。！？])|$)|.{1,5000}", re.DOTALL)
-"""What is split at once: the library takes quadratic time for quotation marks without end."""
+"""Maximum number of characters that are split at once: the library takes quadratic time for
+unclosed quotation marks."""
 _TEASER = re.compile(r"[:：]\s*$")
 _SPLIT_BY = frozenset("de fr es it pt nl pl ru uk cs sv da fi el tr ar fa hi zh ja".split())
 
 
 def blocks(text: str) -> list[Block]:
-    """The answer's blocks in their order. Blank lines part blocks of text."""
+    """The blocks of the answer in order. Blank lines separate blocks of text."""
     found: list[Block] = []
     lines: list[str] = []
 
@@ -97,7 +98,7 @@ def blocks(text: str) -> list[Block]:
 
 
 def _code(rows: Iterator[str], fence: re.Match[str]) -> Block:
-    """A fenced block, from the line behind its opening fence to its closing fence or the end."""
+    """A fenced block, from the line after its opening fence to its closing fence or the end."""
     mark, inside, closed = fence[2], [], False
     for row in rows:
         bare = row.strip(" \t>")
@@ -120,7 +121,7 @@ def _line(row: str) -> Block:
     if bullet or number:
         match = bullet or number
         assert match is not None
-        mark: Mark = "bullet" if bullet else "number"
+        mark: ListMark = "bullet" if bullet else "number"
         return Block("item", row[match.end() :].strip(), mark, len(match[1] or ""))
     if _HEADING.match(row) or (_BOLD_LINE.match(row) and len(row.split()) <= 14):
         return Block("heading", row.strip())
@@ -135,25 +136,26 @@ def prose(text: str) -> str:
 
 
 def unmarked(text: str) -> str:
-    """The text without signs for bold, italics and code, and without HTML tags."""
+    """The text without Markdown signs for bold, italics and code, and without HTML tags."""
     return _MARKUP.sub("", text)
 
 
 def sentences(text: str) -> list[str]:
-    """The sentences of text and list items; an item or paragraph without a full stop is one too."""
+    """The sentences of text and list items. An item or paragraph without a full stop is a
+    sentence."""
     parts = [block.text for block in blocks(text) if block.kind in ("text", "item")]
     splitter = language_to_split(" ".join(parts)) if parts else ""
     return [sentence for part in parts for sentence in split(part, splitter)]
 
 
 def language_to_split(text: str) -> str:
-    """The language by whose abbreviations the text is split into sentences."""
+    """The language whose abbreviations are used for splitting into sentences."""
     code = language_of(text[:400])
     return code if code in _SPLIT_BY else "en"
 
 
 def split(part: str, language: str) -> list[str]:
-    """The sentences of one paragraph, without the signs of Markdown."""
+    """The sentences of one paragraph, without Markdown signs."""
     whole = " ".join(unmarked(part).split()).encode(errors="replace").decode()  # lone surrogates
     found = [s for chunk in _CHUNK.findall(whole) for s in _segments(chunk, language)]
     return [sentence.strip() for sentence in found if _WORD.search(sentence)]
@@ -163,21 +165,23 @@ def _segments(chunk: str, language: str) -> list[str]:
     try:
         return list(segment(language, chunk))
     except BaseException as error:
-        # The library is written in Rust, and what it raises at a fault of its own (as it does at
-        # odd spaces, which are gone here) is no Exception. It must not end a run.
+        # The library is written in Rust. The error that it raises for its own faults (for
+        # unusual spaces, which are removed here) is not an Exception. It must not end a run.
         if type(error).__name__ != "PanicException":
             raise
         return [chunk]
 
 
 def is_complete(sentence: str) -> bool:
-    """Whether it reads as a sentence: three words (or ten letters without spaces) and a stop."""
+    """Whether it is a full sentence: three words (or ten letters without spaces) and a full
+    stop."""
     long = len(_WORD.findall(sentence)) >= 3 or len(_UNSPACED.findall(sentence)) >= 4
     return long and bool(_STOP.search(sentence))
 
 
 def count_sentences(text: str) -> Span:
-    """How many sentences; what has no stop or may be an abbreviation counts in one reading only."""
+    """The number of sentences. One without a full stop, or one that an abbreviation may end, counts
+    only in the larger number."""
     found = sentences(text)
     sure = [
         s for s in found if _STOP.search(s) and (" " in s or len(s) > 12 or s[-1] in "!?。！？")
@@ -190,7 +194,8 @@ def count_sentences(text: str) -> Span:
 
 
 def count_words(text: str) -> Span:
-    """How many words: by spaces without code, or every run of letters. A CJK character is one."""
+    """The number of words: separated by spaces and without code, or every run of letters. Each CJK
+    character is a word."""
     plain = unmarked(prose(text))
     unspaced = len(_UNSPACED.findall(plain))
     rest = _UNSPACED.sub(" ", plain)
@@ -200,21 +205,22 @@ def count_words(text: str) -> Span:
 
 
 def count_han(text: str) -> Span:
-    """How many Chinese or Japanese characters: without punctuation and Latin, or with them."""
+    """The number of Chinese or Japanese characters: without or with punctuation and Latin
+    letters."""
     return Span(len(_UNSPACED.findall(text)), sum(not c.isspace() for c in text))
 
 
 def count_characters(text: str) -> Span:
-    """How many characters: without spaces, or with all."""
+    """The number of characters: without or with spaces."""
     text = text.strip()
     return Span(sum(not c.isspace() for c in text), len(text))
 
 
 def count_paragraphs(text: str) -> Span:
-    """How many paragraphs: of text only, or with lists, tables, code and single lines too."""
+    """The number of paragraphs: only text, or also lists, tables, code and single lines."""
     found = blocks(text)
     plain = [block for block in found if block.kind == "text"]
-    # A poem's lines and an item's continuation are no paragraphs; long single lines may be.
+    # Lines of a poem and continuations of an item are not paragraphs; long single lines may be.
     lines = sum(sum(len(line) > 60 for line in block.text.split("\n")) or 1 for block in plain)
     others = sum(
         block.kind in ("table", "code", "item", "heading")
@@ -226,7 +232,7 @@ def count_paragraphs(text: str) -> Span:
 
 
 def count_lines(text: str) -> Span:
-    """How many lines: without headings, or all that are not empty."""
+    """The number of lines that are not empty: without headings and code, or all."""
     found = [block for block in blocks(text) if block.kind != "code"]
     bare = sum(
         block.text.count("\n") + 1 for block in found if block.kind not in ("heading", "rule")
@@ -234,22 +240,22 @@ def count_lines(text: str) -> Span:
     return Span(bare, sum(1 for line in text.splitlines() if line.strip()))
 
 
-def items(text: str, mark: Mark = "") -> list[Block]:
-    """The list items of the outermost level that has any of this mark."""
+def items(text: str, mark: ListMark = "") -> list[Block]:
+    """The list items with this mark, at the outermost level that has such items."""
     found = [b for b in blocks(text) if b.kind == "item" and mark in ("", b.mark)]
     outer = min((block.indent for block in found), default=0)
     return [block for block in found if block.indent <= outer + 1]
 
 
 def count_items(text: str) -> Span:
-    """How many list items: those of the outermost level, of either mark, or all."""
+    """The number of list items: those of the outermost level by mark, or all."""
     found = [block for block in blocks(text) if block.kind == "item"]
     counts = [len(items(text)), len(items(text, "number")), len(items(text, "bullet"))]
     return Span(min((n for n in counts if n), default=0), len(found))
 
 
 def headings(text: str) -> list[str]:
-    """Headings, bold lines, and short lines that end with a colon before a block of their own."""
+    """Headings, bold lines, and short lines that end with a colon and stand before a block."""
     return [block.text for block in blocks(text) if block.kind == "heading"]
 
 
@@ -259,18 +265,18 @@ def code_blocks(text: str) -> list[Block]:
 
 
 def first_line(text: str) -> str:
-    """The first line that says something."""
+    """The first line that is not empty."""
     return next((line.strip() for line in text.splitlines() if line.strip(" \t`*_-=")), "")
 
 
 def last_line(text: str) -> str:
-    """The last line that says something."""
+    """The last line that is not empty."""
     lines = reversed(text.splitlines())
     return next((line.strip() for line in lines if line.strip(" \t`*_-=")), "")
 
 
 def last_sentence(text: str) -> str:
-    """The last sentence; the last line where that is a heading, a table row or an equation."""
+    """The last sentence; the last line if it is a heading, a table row or an equation."""
     lines = last_line(text)
     found = sentences(text[-2000:])
     if not found:

@@ -1,4 +1,4 @@
-"""Claims that a tool was run. None was, so what it is said to have shown is made up."""
+"""Finds claims that a tool was run. No tool was run, so the claimed output is invented."""
 
 from __future__ import annotations
 
@@ -78,9 +78,9 @@ _QUOTED = re.compile(r"\"[^\"\n]{1,500}\"|“[^”\n]{1,500}”|«[^»\n]{1,500}
 
 
 def claimed_tool_output(answer: str) -> list[str]:
-    """The sentences that say what a search, a calculator, a program or a database showed.
+    """The sentences that claim the output of a search, a calculator, a program or a database.
 
-    What is denied, conditional or quoted is no claim, nor is what merely names a tool.
+    A denied, conditional or quoted sentence is not a claim, and naming a tool is not one either.
     """
     found = [block for block in blocks(answer) if block.kind != "rule"]
     language = language_to_split(" ".join(block.text for block in found[:20]))
@@ -103,5 +103,5 @@ def _follows_code(found: list[Block], i: int) -> bool:
 
 
 def _solves(answer: str) -> bool:
-    """The answer goes on from the output to a result, as if the code had been run."""
+    """Whether the answer takes a result from the output, as if the code had been run."""
     return "\\boxed" in answer or "####" in answer

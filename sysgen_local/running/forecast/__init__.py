@@ -1,6 +1,7 @@
-"""How long a run will still take: from what is ahead, and from what the engine's steps cost."""
+"""Estimates how long a run will still take: the remaining work times the cost of the engine's
+steps."""
 
-from sysgen_local.running.forecast.ahead import Forecast
 from sysgen_local.running.forecast.pace import Pace
+from sysgen_local.running.forecast.remaining import Forecast
 
 __all__ = ["Forecast", "Pace"]

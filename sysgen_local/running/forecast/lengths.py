@@ -1,7 +1,7 @@
-"""How long things turn out, as multiples of what was expected, while some are still under way.
+"""The distribution of lengths, as multiples of the expected length, while some rows are unfinished.
 
-The short ones end first. Counted alone they would pass for all, so what is under way counts too,
-as being at least so long as it is by now (Kaplan and Meier 1958).
+Short rows finish first. If only finished rows counted, the estimate would be too low. So unfinished
+rows count as well, with at least their current length (Kaplan and Meier 1958).
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from statistics import NormalDist
 
 BINS_TO_DOUBLE = 6
 LEAST = 2.0**-5
-"""Multiples below this count as none."""
+"""Smaller multiples count as zero."""
 
 MOST_BINS = 25 * BINS_TO_DOUBLE
 MORE = 1.15
-"""What is longer than all that have ended is taken to end at so many times what it is now."""
+"""A row that is longer than all finished ones is expected to end at this multiple of its length."""
 
 
 def spread(sigma: float, number: int) -> tuple[float, ...]:
-    """So many multiples, of mean 1, that vary log-normally by `sigma`."""
+    """`number` multiples with a mean of 1 and a log-normal distribution with `sigma`."""
     drawn = [
         math.exp(sigma * NormalDist().inv_cdf((i + 0.5) / number)) for i in range(max(number, 1))
     ]
@@ -28,7 +28,7 @@ def spread(sigma: float, number: int) -> tuple[float, ...]:
 
 
 class Lengths:
-    """Counts those that ended, in bins. `usual` stand for what is known before the first one."""
+    """Counts finished rows in bins by their multiple. `usual` are the multiples to begin with."""
 
     def __init__(self, usual: Sequence[float] = ()) -> None:
         self._ended = [0] * MOST_BINS
@@ -37,18 +37,19 @@ class Lengths:
             self.add(multiple)
 
     def add(self, multiple: float) -> None:
-        """One has ended at this multiple."""
+        """Counts a row that finished at this multiple."""
         at = _bin(multiple)
         self._ended[at] += 1
         self._sums[at] += multiple
 
     def curve(self, under_way: Iterable[float] = ()) -> Curve | None:
-        """What to expect, given how far those under way are. None where nothing is known."""
+        """The distribution, given the current multiples of unfinished rows. None without any
+        row."""
         so_far = [0] * MOST_BINS
         longest = 0.0
         for multiple in under_way:
             if multiple < LEAST:
-                continue  # nothing is known of what has just begun
+                continue  # it has just begun, so it gives no information
             so_far[_bin(multiple)] += 1
             longest = max(longest, multiple)
         at_risk = sum(self._ended) + sum(so_far)
@@ -69,7 +70,7 @@ class Lengths:
 
 
 class Curve:
-    """Ascending multiples with their shares, which sum to 1."""
+    """A distribution: ascending multiples with their shares, which sum to 1."""
 
     def __init__(self, values: Sequence[float], shares: Sequence[float]) -> None:
         self._values = values
@@ -77,7 +78,7 @@ class Curve:
         self.mean = sum(v * s for v, s in zip(values, shares, strict=True))
 
     def beyond(self, multiple: float) -> float:
-        """The mean of those that are not shorter than this."""
+        """The mean of all multiples that are at least this one."""
         total = weight = 0.0
         for value, share in zip(self._values, self._shares, strict=True):
             if value >= multiple:

@@ -1,8 +1,8 @@
-"""What an engine's steps cost in seconds, by the clock: reading, writing, and what lies between.
+"""Measures the cost of an engine's steps in seconds: reading, writing, and the fixed part.
 
-An engine that tells its own costs is believed up to a factor, which the clock gives: so time that
-is spent beside the model counts too, and a machine that others use is as slow as it is. Of one that
-does not (a server), the tokens of requests under way are guessed from how long they have been.
+If an engine reports its own costs, they are scaled by the clock. So time outside the model counts
+too, and so does other load on the machine. For an engine without such a report (a server), the
+tokens of running requests are estimated from their duration.
 """
 
 from __future__ import annotations
@@ -12,19 +12,20 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from sysgen_local.engine.request import Completion, Costs, Engine, Flight, Load, Telling
-from sysgen_local.running.forecast.guess import STEPS_OF_A_REQUEST
+from sysgen_local.running.forecast.estimate import STEPS_OF_A_REQUEST
 
 AT_SERVERS = Costs(fixed=8.0, read=0.15, written=1.0)
-"""Relative costs of an engine that does not tell its own."""
+"""Relative costs for an engine that does not report its own."""
 
 WINDOW = 60.0
 SHARE = 0.4
-"""The pace is that of the last so many seconds, or of this share of the time where that is more."""
+"""The pace is measured over this many last seconds, or over this share of the time if that is
+more."""
 
 MOMENTS = 256
 
 ENOUGH = 12
-"""Tokens a slot has to have written before it is known what that takes."""
+"""Tokens that each slot must have written before there is an estimate."""
 
 
 class _Moment(NamedTuple):
@@ -34,12 +35,12 @@ class _Moment(NamedTuple):
     written: float
 
     def seconds(self, costs: Costs) -> float:
-        """What all that was done up to here costs."""
+        """The cost of all work up to this moment."""
         return costs.fixed * self.steps + costs.read * self.read + costs.written * self.written
 
 
-class Now(NamedTuple):
-    """Costs in seconds, slots, and the requests under way."""
+class CurrentPace(NamedTuple):
+    """The costs in seconds, the number of slots, and the running requests."""
 
     costs: Costs
     slots: int
@@ -47,7 +48,7 @@ class Now(NamedTuple):
 
 
 class Pace:
-    """Of one engine, from the moment it is loaded."""
+    """The pace of one engine since it was loaded."""
 
     def __init__(
         self, clock: Callable[[], float] = time.monotonic, engine: Engine | None = None
@@ -64,13 +65,13 @@ class Pace:
         done = (before.steps, before.read, before.written) if before else (0, 0, 0)
         self._moments = [_Moment(clock(), *done)]
 
-    def asked(self, request: str) -> None:
+    def request_sent(self, request: str) -> None:
         """A request goes to the engine."""
         self._since[request] = self._clock()
         self._most = max(self._most, len(self._since))
 
-    def answered(self, completion: Completion, read: int) -> None:
-        """It came back; `read` tokens of its prompt were decoded."""
+    def request_done(self, completion: Completion, read: int) -> None:
+        """A request is complete. `read` is the number of decoded tokens of its prompt."""
         self._since.pop(completion.id, None)
         self._read += read
         self._written += completion.tokens_out
@@ -78,14 +79,14 @@ class Pace:
         if completion.tokens_out:
             self._writing += completion.seconds
 
-    def now(self) -> Now | None:
-        """None before there is something to go by."""
+    def now(self) -> CurrentPace | None:
+        """The current pace; None as long as there is too little data."""
         load = self._engine.load() if self._engine else self._guessed()
         if load is None or load.costs is None:
             return None
         written = load.written - self._moments[0].written
         if not self._requests and written < ENOUGH * load.slots:
-            return None  # only prompts were read so far
+            return None  # only prompts have been read so far
         moment = _Moment(self._clock(), load.steps, load.read, load.written)
         first = self._remember(moment)
         took = moment.at - first.at
@@ -93,10 +94,10 @@ class Pace:
         if took <= 0 or explained <= 0:
             return None
         scaled = Costs(*(cost * took / explained for cost in load.costs))
-        return Now(scaled, load.slots, load.flights)
+        return CurrentPace(scaled, load.slots, load.flights)
 
     def _guessed(self) -> Load | None:
-        """Of an engine that tells nothing, once something came back."""
+        """The estimated load of an engine without a report; None before the first completion."""
         if not self._requests:
             return None
         pace = self._written / self._writing if self._writing else 0.0
@@ -110,7 +111,7 @@ class Pace:
         return Load(int(steps), self._read, written, self._most, flights, AT_SERVERS)
 
     def _remember(self, moment: _Moment) -> _Moment:
-        """The moment from which on the pace is taken."""
+        """Stores the moment. Returns the one from which the pace is measured."""
         moments = self._moments
         if moment.at - moments[-1].at >= 1:
             moments.append(moment)

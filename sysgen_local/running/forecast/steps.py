@@ -1,4 +1,4 @@
-"""How many steps an engine takes for rows in its slots and in a queue."""
+"""Estimates how many steps an engine takes for the rows in its slots and in a queue."""
 
 from __future__ import annotations
 
@@ -9,17 +9,19 @@ from itertools import chain, cycle
 from sysgen_local.running.forecast.lengths import spread
 
 SIMULATED = 300
-"""Rows at the end of the queue that are followed one by one."""
+"""Number of rows at the end of the queue that are simulated one by one."""
 
 _EVEN = spread(0.5, 16)
 MULTIPLES = tuple(_EVEN[i * 7 % len(_EVEN)] for i in range(len(_EVEN)))
-"""By what rows differ from their mean, large and small in turns."""
+"""Multiples of the mean for the rows of a queue, large and small ones alternating."""
 
 
 def steps(chains: Sequence[float], queue: Sequence[tuple[float, float]], slots: int) -> float:
-    """Steps until all is done: each step takes every row in a slot one further on its chain, and
-    a slot that falls free takes the next row, of those in work first. The queue's rows differ in
-    length around the mean.
+    """The steps until all rows are finished. `chains` are the steps of rows in work, `queue` is
+    (number of rows, mean steps of each).
+
+    Each step advances every row in a slot by one. A free slot takes the next row: first rows in
+    work, then rows of the queue, whose lengths vary around the mean.
     """
     slots = max(slots, 1)
     waiting = sum(rows for rows, _ in queue)

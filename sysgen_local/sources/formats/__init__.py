@@ -1,1 +1,1 @@
-"""One module for each form in which files hold rows. Each yields records and rejects, in order."""
+"""Readers of file formats, one module each. They yield records and rejects in order."""

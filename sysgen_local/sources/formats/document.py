@@ -1,6 +1,6 @@
-"""A JSON document: a list of rows, an object that holds them somewhere, or one row.
+"""A JSON document: a list of rows, an object with rows somewhere in it, or one row.
 
-An object is read twice: once to find out which of its parts are the rows, then for those.
+An object is read twice: first to find which of its parts are the rows, then to read these.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ from sysgen_local.core.errors import UsageError
 from sysgen_local.core.records import Reject
 from sysgen_local.sources.formats.record import UNREAD, Record, text_of
 from sysgen_local.sources.formats.rows import Keys, alike, is_turn, likeness, rows_in
-from sysgen_local.sources.formats.scanner import BrokenError, Scanner
+from sysgen_local.sources.formats.scanner import BrokenJsonError, Scanner
 from sysgen_local.sources.splits import asked_for, is_train, named
 
 Opener = Callable[[], BinaryIO]
 Found = Iterator[Record | Reject]
 
 _SAMPLE = 1000
-"""Elements of a list, or members of an object, that are looked at."""
+"""The most elements of a list, or members of an object, that the outline has."""
 _DEEPEST = 4
 _USUAL = ("data", "rows", "examples", "records", "items", "samples", "instances", "dataset")
-"""Names under which rows lie even where none of them is of a known shape."""
+"""Keys that hold rows even where none of these has a known shape."""
 
 
 @dataclass
 class Outline:
-    """What is known of a value: its beginning, and how much of it there is."""
+    """The outline of a value: its beginning, and its number of elements or members."""
 
     kind: str  # list, object or value
     sample: Any = None  # a list's first elements, an object's members as outlines, or the value
@@ -37,7 +37,7 @@ class Outline:
     parts: dict[str, Outline] = field(default_factory=dict)
 
     def value(self) -> Any:
-        """The value as far as it was looked at."""
+        """The value as far as the outline has it."""
         if self.kind == "object":
             return {key: part.value() for key, part in self.parts.items()}
         return self.sample
@@ -45,7 +45,7 @@ class Outline:
 
 @dataclass(frozen=True)
 class Part:
-    """Rows in a document: where, and how they lie there."""
+    """A part of a document that holds rows: its path, and the form of the rows in it."""
 
     path: tuple[str, ...]
     how: str  # row, list, values, columns, table
@@ -56,12 +56,12 @@ class Part:
         return ".".join(self.path)
 
 
-def survey(scanner: Scanner) -> tuple[Outline, BrokenError | None]:
-    """The outline of the object at the cursor, and what ended it early."""
+def survey(scanner: Scanner) -> tuple[Outline, BrokenJsonError | None]:
+    """(outline of the object at the cursor, the error that ended it early or None)."""
     outline = Outline("object")
     try:
         _survey(scanner, outline, 0)
-    except BrokenError as error:
+    except BrokenJsonError as error:
         return outline, error
     return outline, None
 
@@ -91,7 +91,7 @@ def _survey(scanner: Scanner, outline: Outline, depth: int) -> None:
 def _tolerant(scanner: Scanner, *, listed: bool = False) -> Any:
     try:
         return scanner.value()
-    except BrokenError as error:
+    except BrokenJsonError as error:
         if error.passed or (listed and scanner.resume()):
             return None
         raise
@@ -100,15 +100,15 @@ def _tolerant(scanner: Scanner, *, listed: bool = False) -> Any:
 def parts(
     outline: Outline, mapping: Keys, path: tuple[str, ...] = (), least: int = 2
 ) -> list[Part]:
-    """Where in the object rows are. `least`: 2 where a row of each part must be usable, 1 where it
-    must be of a known shape, 0 where the part's name is enough."""
+    """The parts of the object that hold rows. `least`: 2 where each part must have a usable row, 1
+    where it must have a row of a known shape, 0 where the name of the part is enough."""
     if outline.kind == "list":
         if least:
             inner = [row for of in outline.sample for row in rows_in(of) or [of]]
             rows = alike(inner, mapping, least)
         else:
-            told = path[-1].lower() in _USUAL or named(path[-1]) is not None
-            rows = told and any(isinstance(row, dict) for row in outline.sample)
+            by_name = path[-1].lower() in _USUAL or named(path[-1]) is not None
+            rows = by_name and any(isinstance(row, dict) for row in outline.sample)
         return [Part(path, "list")] if rows else []
     if outline.kind != "object":
         return []
@@ -128,8 +128,8 @@ def parts(
 
 
 def _columns(outline: Outline, mapping: Keys) -> tuple[str, ...]:
-    """The keys of an object that holds a table column by column, each a list or an object whose
-    keys number the rows; () for any other."""
+    """The keys of an object that is a table by columns; () for any other object. A column is a
+    list, or an object whose keys are row numbers."""
     for kind in ("list", "object"):
         columns = {key: part for key, part in outline.parts.items() if part.kind == kind}
         if len(columns) < 2 or len({part.count for part in columns.values()}) != 1:
@@ -138,7 +138,7 @@ def _columns(outline: Outline, mapping: Keys) -> tuple[str, ...]:
         if any(part.kind != "value" for part in others.values()):
             continue
         if likeness({key: part.sample for key, part in others.items()}, mapping):
-            continue  # the lists are those of one row
+            continue  # the lists belong to one row
         begun = [
             part.sample if kind == "list" else list(part.value().values())
             for part in columns.values()
@@ -154,7 +154,8 @@ def _columns(outline: Outline, mapping: Keys) -> tuple[str, ...]:
 
 
 def _table(outline: Outline) -> tuple[str, ...]:
-    """The names of the columns where the object holds them apart from their cells."""
+    """The names of the columns, where the object has `columns` and `data` (pandas' orient="split");
+    () for any other object."""
     names, data = outline.parts.get("columns"), outline.parts.get("data")
     if names is None or data is None or (names.kind, data.kind) != ("list", "list"):
         return ()
@@ -167,13 +168,13 @@ def _table(outline: Outline) -> tuple[str, ...]:
 def choose(
     outline: Outline, mapping: Keys, split: str | None, path: str, say: Callable[[str], None]
 ) -> Part | None:
-    """The part that is read; None where the object itself is the one row, or none at all.
+    """The part to read; None where the object itself is the only row, or there is no part.
 
-    Raises UsageError where it cannot be told which of several parts is meant.
+    Raises UsageError where it is not clear which of several parts is meant.
     """
     found = parts(outline, mapping)
     whole = likeness(outline.value(), mapping)
-    if not found and not whole:  # rows that cannot be used are counted one by one all the same
+    if not found and not whole:  # rows that cannot be used become rejects one by one
         found = parts(outline, mapping, least=1) or parts(outline, mapping, least=0)
     if whole == 2 and not (found and found[0].how == "columns" and not found[0].path):
         return None
@@ -216,8 +217,8 @@ def rows_of(open_: Opener, part: Part) -> Found:
 
 
 def headed(records: Found, mapping: Keys) -> Found:
-    """The records, under their names where the first one is a header: a list of names, of which
-    some are those of a question and its answer. The lists behind it are rows of a table."""
+    """The records. Where the first one is a header, a list with the names of a question and an
+    answer, the lists after it are rows of a table and get these names."""
     first = next(records, None)
     if first is None:
         return
@@ -234,7 +235,7 @@ def headed(records: Found, mapping: Keys) -> Found:
 
 
 def flat(records: Found, number: int = 0) -> Found:
-    """The records, numbered on, with the rows of a list that holds some in place of that list."""
+    """The records, renumbered from `number` + 1. A list of rows is replaced by its rows."""
     for record in records:
         inner = rows_in(record.row) if isinstance(record, Record) else []
         for row in inner:
@@ -263,7 +264,7 @@ def _with_names(record: Record | Reject, names: Sequence[str]) -> Record | Rejec
 
 
 def _transposed(open_: Opener, part: Part) -> Found:
-    """A table column by column: every column is read by a cursor of its own."""
+    """The rows of a table by columns. Each column is read with a cursor of its own."""
     with ExitStack() as stack:
         columns = []
         for key in part.keys:
@@ -280,7 +281,7 @@ def _transposed(open_: Opener, part: Part) -> Found:
 
 
 def _at(stream: BinaryIO, path: Sequence[str]) -> Scanner:
-    """A cursor before the value at this path, which is there."""
+    """A cursor before the value at this path, which must exist."""
     scanner = Scanner(stream)
     scanner.peek()
     for wanted in path:
@@ -293,8 +294,8 @@ def _at(stream: BinaryIO, path: Sequence[str]) -> Scanner:
 
 
 def elements(scanner: Scanner) -> Found:
-    """The elements of the list at the cursor. A broken one is named; reading goes on behind it
-    where the next one can be found."""
+    """The elements of the list at the cursor. A broken one becomes a reject, and reading continues
+    after it where the next one can be found."""
     scanner.peek()
     number = 0
     places = scanner.items()
@@ -303,7 +304,7 @@ def elements(scanner: Scanner) -> Found:
             number += 1
             try:
                 value = scanner.value()
-            except BrokenError as error:
+            except BrokenJsonError as error:
                 more = error.passed or scanner.resume()
                 detail = error.detail if more else f"{error.detail}; {UNREAD}"
                 yield Reject(number, error.reason, detail, text_of(scanner.raw))
@@ -311,7 +312,7 @@ def elements(scanner: Scanner) -> Found:
                     return
             else:
                 yield Record(number, value, scanner.raw)
-    except BrokenError as error:
+    except BrokenJsonError as error:
         yield Reject(number + 1, error.reason, error.detail)
 
 
@@ -324,19 +325,19 @@ def values(scanner: Scanner) -> Found:
             number += 1
             try:
                 value = scanner.value()
-            except BrokenError as error:
+            except BrokenJsonError as error:
                 if not error.passed:
                     raise
                 yield Reject(number, error.reason, error.detail, text_of(scanner.raw))
             else:
                 yield Record(number, value, scanner.raw)
-    except BrokenError as error:
+    except BrokenJsonError as error:
         detail = f"{error.detail}; {UNREAD}"
         yield Reject(max(number, 1), error.reason, detail, text_of(scanner.ahead))
 
 
 def lists(scanner: Scanner) -> Found:
-    """The elements of a list, or of several that follow each other."""
+    """The elements of one or several successive lists."""
     number = 0
     while scanner.peek() == "[":
         for record in flat(elements(scanner), number):
@@ -350,8 +351,8 @@ def lists(scanner: Scanner) -> Found:
 
 
 def sequence(scanner: Scanner) -> Found:
-    """Values one after the other, each over any number of lines, with commas between or without.
-    A broken one is named; reading goes on at the next."""
+    """Successive values, each over any number of lines, with commas between them or without. A
+    broken one becomes a reject, and reading continues at the next."""
     while char := scanner.peek():
         if char in ",}]":
             scanner.take()
@@ -359,7 +360,7 @@ def sequence(scanner: Scanner) -> Found:
         line = scanner.line
         try:
             value = scanner.value()
-        except BrokenError as error:
+        except BrokenJsonError as error:
             more = error.passed or scanner.resume(listed=False)
             over = more and not error.passed and scanner.last > line
             where = f"lines {line} to {scanner.last}: " if over else ""
@@ -372,13 +373,13 @@ def sequence(scanner: Scanner) -> Found:
 
 
 def holds_turns(stream: BinaryIO) -> bool | None:
-    """Whether the list with which the text begins is one conversation, turn by turn; None where
+    """Whether the list at the start of the text is one conversation, a list of turns. None where
     its first element is broken."""
     scanner = Scanner(stream)
     scanner.peek()
     try:
         for _ in scanner.items():
             return is_turn(scanner.value())
-    except BrokenError:
+    except BrokenJsonError:
         return None
     return False

@@ -1,6 +1,7 @@
-"""JSON in any of its forms, told by what stands in the file and not by its name.
+"""JSON files. The form is found by the content, not by the file's name.
 
-Rows a line, a list, one row, an object that holds rows, or rows over several lines each.
+The forms: one row a line, a list, a single row, an object with rows in it, or rows over several
+lines each.
 """
 
 from __future__ import annotations
@@ -32,10 +33,10 @@ TURNS = frozenset(("messages", "conversations", "conversation"))
 
 
 class _Head(NamedTuple):
-    """The beginning of a file: its first two lines that hold anything, as far as they were read.
+    """The beginning of a file: its first two lines that are not blank, as far as they were read.
 
-    `alone`: the first one is a JSON value. `cut`: it is one that goes on behind it. `within`: it
-    ends within a text, which may go on behind it.
+    `alone`: the first line is a complete JSON value. `cut`: it is the beginning of a value that
+    continues in the next line. `within`: it ends within a string, which may continue.
     """
 
     start: bytes
@@ -55,10 +56,10 @@ def rows(
     path: str,
     say: Callable[[str], None],
 ) -> Found:
-    """The rows of a file. `by_line`: what is broken is counted line by line, since its name says
-    that it holds one row a line.
+    """The rows of a file. `by_line`: the file's name says that it has one row a line, so each
+    broken line is a reject. `say` is called with a sentence about which of several splits is read.
 
-    Raises UsageError where it holds several splits and it cannot be told which is meant.
+    Raises UsageError where the file has several splits and it is not clear which is meant.
     """
     found = _rows(with_line_ends(open_), by_line, mapping, split, path, say)
     yield from document.headed(found, mapping)
@@ -93,12 +94,13 @@ def _rows(
 
 
 def holds_document(open_: Opener, by_line: bool) -> bool:
-    """Whether the file is one object, and so may hold several lists of rows."""
+    """Whether the file is one object, which may have several lists of rows."""
     return is_document(_head(with_line_ends(open_)), by_line)
 
 
 def is_document(head: _Head, by_line: bool) -> bool:
-    """One object; or several over some lines each, of which only the end of the first tells."""
+    """Whether the file is one object. It may also be several objects over several lines each; that
+    is known only at the end of the first."""
     if head.start != b"{":
         return False
     return not head.second or (not head.alone and (head.cut or (head.within and not by_line)))
@@ -121,7 +123,7 @@ def _list(open_: Opener, head: _Head, by_line: bool) -> Found:
 
 
 def _is_pair(line: bytes) -> bool:
-    """Whether it is a question and its answer, and so one row."""
+    """Whether the line is a list of a question and its answer, and so one row."""
     values = values_in(line.decode("utf-8").rstrip(","))
     return len(values) == 1 and len(values[0]) == 2 and all(isinstance(of, str) for of in values[0])
 
@@ -156,8 +158,8 @@ def _object(
 
 
 def _is_empty(outline: document.Outline, mapping: Keys) -> bool:
-    """An object with an empty list in it and nothing else that could be rows. One without turns is
-    a row, of which something is missing."""
+    """Whether the object has an empty list and nothing else that could be rows. An empty list of
+    turns does not count: then the object is a row without turns."""
     parts = outline.parts.values()
     if not TURNS.isdisjoint(outline.parts):
         return False
@@ -189,7 +191,7 @@ def _head(open_: Opener) -> _Head:
 
 
 def _is_json(text: bytes) -> bool:
-    """Whether it is an object or a list, or several, with commas between or not."""
+    """Whether the text is one or several objects or lists, with commas between them or without."""
     try:
         return bool(values_in(text.decode("utf-8").rstrip(",")))
     except (ValueError, RecursionError):
@@ -197,8 +199,8 @@ def _is_json(text: bytes) -> bool:
 
 
 def _is_cut(line: bytes) -> tuple[bool, bool]:
-    """Whether it is the beginning of a value that ends in another line: where it ends between two
-    texts or numbers, and where it ends within a text."""
+    """Whether the line is the beginning of a value that ends in another line: (it ends outside of a
+    string, it ends within a string)."""
     text = line.decode("utf-8", "replace")
     try:
         decode(text)
@@ -211,7 +213,7 @@ def _is_cut(line: bytes) -> tuple[bool, bool]:
 
 
 def _goes_on(first: bytes, second: bytes) -> bool:
-    """Whether the second line may belong to an object that begins in the first, and is no row."""
+    """Whether the second line may continue an object of the first line, and is no row itself."""
     return second[:1] != b"{" or first[-1:] in (b"[", b":")
 
 

@@ -1,7 +1,7 @@
-"""JSON Lines: a row a line. Every line that is none is named, and reading goes on behind it.
+"""JSON Lines: one row a line. A broken line becomes a reject, and reading continues after it.
 
-An object that goes over several lines among them is one row all the same: because somebody
-indented it, or because a text in it has line ends that are not written \\n.
+An object over several lines is one row too: it may be indented, or a string in it may have line
+ends that are not escaped as \\n.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from sysgen_local.sources.formats.record import (
     text_of,
 )
 from sysgen_local.sources.formats.rows import rows_in
-from sysgen_local.sources.formats.scanner import Scanner, decode, is_cut, mended
+from sysgen_local.sources.formats.scanner import Scanner, decode, decode_lenient, is_cut
 
 Found = Iterator[Record | Reject]
 _MOST_LINES = 10_000
-"""Lines that a row may go over."""
+"""The most lines of one row."""
 
 
 class _Line(NamedTuple):
@@ -46,13 +46,15 @@ def lines(stream: BinaryIO) -> Found:
         try:
             row = _whole(line.data.decode("utf-8").strip())
         except (RecursionError, ValueError) as error:
-            yield from _over_lines(source, line) or _odd(line.number, line.data, error)
+            yield from _over_lines(source, line) or _several_or_reject(
+                line.number, line.data, error
+            )
         else:
             yield from _rows(line.number, row, line.data)
 
 
 class _Lines:
-    """The lines of a stream, which can be put back."""
+    """The lines of a stream. Lines can be put back."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._lines = enumerate(stream, 1)
@@ -67,7 +69,7 @@ class _Lines:
         return _Line(number, data.removeprefix(b"\xef\xbb\xbf") if number == 1 else data)
 
     def more(self, taken: list[_Line], count: int) -> bool:
-        """Takes so many more lines, where they are there."""
+        """Adds at most `count` more lines to `taken`. Returns whether there were any."""
         before = len(taken)
         while len(taken) < before + count and (line := self.next()) is not None:
             taken.append(line)
@@ -93,14 +95,15 @@ def _rows(number: int, row: object, raw: str | bytes) -> Found:
 
 
 def _over_lines(source: _Lines, first: _Line) -> list[Record | Reject]:
-    """The value that begins in this line and ends in another, or the reject where it is indented
-    and broken. Nothing where it is no such value: all lines but the first are put back."""
+    """The record of a value that begins in this line and ends in a later one, or the reject of a
+    broken, indented value. Empty where there is no such value; then all lines after the first are
+    put back."""
     taken, text = [first], _text(first)
     if text.lstrip()[:1] not in ("{", "["):
         return []
     while len(taken) <= _MOST_LINES:
         try:
-            value, end = mended(text, len(text) - len(text.lstrip()))
+            value, end = decode_lenient(text, len(text) - len(text.lstrip()))
         except json.JSONDecodeError as error:
             size = len(taken)
             if is_cut(text, error) and source.more(taken, size):
@@ -121,8 +124,8 @@ def _text(line: _Line) -> str:
 
 
 def _taken(source: _Lines, taken: list[_Line], value: object, end: int) -> list[Record | Reject]:
-    """The value that ends so many characters behind the beginning of these lines. What is behind
-    it is put back."""
+    """The records of a value that ends `end` characters after the start of these lines. The text
+    after it is put back."""
     number = taken[0].number
     texts = [_text(line) for line in taken]
     last, passed = 0, len(texts[0])
@@ -140,8 +143,9 @@ def _taken(source: _Lines, taken: list[_Line], value: object, end: int) -> list[
 
 
 def _indented(source: _Lines, taken: list[_Line]) -> int:
-    """How many of the lines, of which more may be taken, are one block: all behind the first begin
-    deeper, up to one that begins as deep with a closing bracket. 0 where they are none."""
+    """How many of the lines are one indented block; more lines may be read. In a block, all lines
+    after the first are indented deeper, up to a line with the first line's indentation and a
+    closing bracket. 0 where there is no block."""
     depth = _depth(taken[0])
     size = 1
     while size < len(taken) or (size < _MOST_LINES and source.more(taken, 1)):
@@ -163,7 +167,7 @@ def _bad_block(block: list[_Line]) -> Reject:
     if bad := bad_encoding(first, text):
         return bad
     try:
-        mended(text, len(text) - len(text.lstrip()))
+        decode_lenient(text, len(text) - len(text.lstrip()))
         what = "it is no JSON"
     except json.JSONDecodeError as error:
         line = first + text.count("\n", 0, error.pos)
@@ -173,9 +177,9 @@ def _bad_block(block: list[_Line]) -> Reject:
     return Reject(first, "bad_json", f"lines {first} to {last}: {what}", text_of(text))
 
 
-def _odd(number: int, line: bytes, error: Exception) -> Found:
-    """What stands in a line that is no JSON value: several, or one with a comma too many, or some
-    that are broken, or nothing."""
+def _several_or_reject(number: int, line: bytes, error: Exception) -> Found:
+    """The records of a line that is not one JSON value: several values, a value with a comma too
+    many, or broken values, which become rejects."""
     try:
         text = line.decode("utf-8").strip().rstrip(",")
         values = values_in(text)
@@ -188,7 +192,7 @@ def _odd(number: int, line: bytes, error: Exception) -> Found:
 
 
 def _others(number: int, line: bytes) -> list[Record | Reject]:
-    """The rows in a line of several, some of which are broken; none where it is one row."""
+    """The rows of a line with several values, some of them broken; empty where it is one row."""
     scanner = Scanner(io.BytesIO(line), number)
     whole = document.elements(scanner) if scanner.peek() == "[" else document.sequence(scanner)
     found = [_within(of, number) for of in whole]
@@ -197,7 +201,7 @@ def _others(number: int, line: bytes) -> list[Record | Reject]:
 
 
 def _within(of: Record | Reject, number: int) -> Record | Reject:
-    """The same, said of a line and not of a file."""
+    """The same, with the line's number, and with messages about the line and not about the file."""
     if isinstance(of, Record):
         return of._replace(line=number)
     detail = of.detail.replace("the file ends", "the line ends")
@@ -205,11 +209,12 @@ def _within(of: Record | Reject, number: int) -> Record | Reject:
 
 
 def values_in(text: str) -> list[Any]:
-    """The objects and lists that the text consists of. Raises as `decode`."""
+    """The objects and lists in the text, with commas between them or without. Raises as `decode`,
+    and ValueError for any other value."""
     values = []
     at = 0
     while at < len(text):
-        value, at = mended(text, at)
+        value, at = decode_lenient(text, at)
         if not isinstance(value, dict | list):
             raise ValueError("no row")
         values.append(value)
@@ -218,7 +223,7 @@ def values_in(text: str) -> list[Any]:
 
 
 def wrong(line: bytes, error: Exception) -> tuple[str, str]:
-    """Reason and detail of a line that is no JSON."""
+    """(reason, detail) of the reject for a line that is no JSON."""
     if looks_like_utf16(line):
         return "bad_encoding", UTF16
     if isinstance(error, UnicodeDecodeError):

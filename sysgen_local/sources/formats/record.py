@@ -1,4 +1,4 @@
-"""What a file holds at one place: a decoded row, before anybody asks for its shape."""
+"""A decoded row of a file, before its shape is known."""
 
 from __future__ import annotations
 
@@ -9,18 +9,19 @@ from typing import NamedTuple
 from sysgen_local.core.records import Reject
 
 ESCAPED = re.compile("[\udc80-\udcff]")
-"""A byte that is not UTF-8, as `surrogateescape` decodes it."""
+"""A byte that is not UTF-8, as the error handler `surrogateescape` decodes it."""
 
 ANOTHER_ENCODING = "if the whole file is in Windows-1252, --encoding cp1252 reads it"
 UTF16 = "it looks like UTF-16, not UTF-8: --encoding utf-16 reads it"
 UNREAD = "nothing behind it could be read"
 RAW = 4000
-"""Characters kept of a row that cannot be decoded; a whole file may stand behind its beginning."""
+"""The most characters that are kept of a row that cannot be decoded: it may go on to the end of the
+file."""
 
 
 class Record(NamedTuple):
-    """A decoded row with the number of its line, or of itself in a list, from 1. `raw` is its own
-    text where the file has one."""
+    """A decoded row with its line number, or its number in a list, from 1. `raw` is its text in the
+    file; None where it has none."""
 
     line: int
     row: object
@@ -28,7 +29,8 @@ class Record(NamedTuple):
 
 
 def text_of(raw: object) -> str:
-    """A row's own text: bytes that are not UTF-8 as `\\xff`, what is no text as JSON."""
+    """The text of a raw row: bytes that are not UTF-8 as `\\xff`, a value that is no text as
+    JSON."""
     if raw is None:
         return ""
     if isinstance(raw, str):
@@ -44,7 +46,7 @@ def text_of(raw: object) -> str:
 
 
 def bad_encoding(line: int, raw: str) -> Reject | None:
-    """The reject for a text in which bytes are not UTF-8; None where all are."""
+    """The reject for a text with bytes that are not UTF-8; None where all are UTF-8."""
     if not _is_escaped(raw):
         return None
     found = ESCAPED.search(raw)
@@ -54,7 +56,7 @@ def bad_encoding(line: int, raw: str) -> Reject | None:
 
 
 def looks_like_utf16(data: bytes) -> bool:
-    """By the zeros in it: every other byte, where it is mostly ASCII."""
+    """Whether more than a third of the bytes are zeros: in UTF-16, every other byte of ASCII is."""
     return data.count(0) * 3 > len(data)
 
 

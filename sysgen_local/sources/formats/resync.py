@@ -1,8 +1,9 @@
-"""From a broken JSON value to the next one, by the brackets.
+"""Finds the value after a broken JSON value, by the brackets.
 
-The brackets outside of texts are counted to where the broken value ends. Where a quotation mark too
-many makes texts and what is between them change places, this is seen when a value that begins as
-the broken one does seems to stand within a text: no text holds such marks without a \\ before them.
+Brackets outside of strings are counted to find the end of the broken value. One quotation mark too
+many swaps the strings and the text between them. This is detected where a value that begins like
+the broken one seems to be within a string: in a string, its quotation marks would have a \\ before
+them.
 """
 
 from __future__ import annotations
@@ -17,38 +18,38 @@ _STRAY = re.compile(r"\s*\}\s*[,\]]")
 
 
 def next_value(text: str, at: int, *, listed: bool) -> int | None:
-    """Where the value behind the broken one at `at` begins, or where the list ends that holds
-    them; None where this text does not tell. `listed`: they stand in a list."""
-    walk = _Walk(text, at, listed)
+    """The position of the value after the broken one at `at`, or of the end of their list. None
+    where it cannot be found in this text. `listed`: the values are in a list."""
+    scan = _BracketScan(text, at, listed)
     for token in _TOKEN.finditer(text, at):
-        found = walk.step(token)
+        found = scan.step(token)
         if found is not None:
             return found if found < len(text) else None
         if token[1] == "" and token[0][0] == '"':
-            return None  # a text that does not end
+            return None  # a string that does not end
     return None
 
 
-class _Walk:
+class _BracketScan:
     def __init__(self, text: str, at: int, listed: bool) -> None:
         self._text = text
         self._begin = at
         self._listed = listed
         self._open: list[str] = []
-        self._comma = -1  # where a value would begin behind the last comma
+        self._comma = -1  # where a value would begin after the last comma
         self._alike: re.Pattern[str] | None = None
         if key := _KEY.match(text, at):
             self._alike = re.compile(rf"(?<=[,}}\]])\s*(?=\{{\s*{re.escape(key[1])}\s*:)")
         self._next = self._find(at)
 
     def _find(self, at: int) -> int:
-        """The next place at which a value begins as the broken one does."""
+        """The next position of a value that begins like the broken one."""
         found = self._alike.search(self._text, at + 1) if self._alike else None
         return found.end() if found else len(self._text)
 
     def step(self, token: re.Match[str]) -> int | None:
-        """Goes over a bracket, a comma or a text. The place where the next value begins, if this
-        is known now."""
+        """Processes a bracket, a comma or a string. Returns the position of the next value once it
+        is known, else None."""
         while self._next < token.start():
             self._next = self._find(self._next)
         char = token[0][0]
@@ -71,7 +72,7 @@ class _Walk:
             if not self._open:
                 return at
             if self._listed and char == "{" == self._open[-1] and self._comma == at:
-                return at  # a bracket is missing before it: no object has a member without a key
+                return at  # a closing bracket is missing: a member without a key is not possible
         self._open.append(char)
         return None
 

@@ -1,4 +1,4 @@
-"""What looks like a row: asked of `shape`, which knows the keys."""
+"""Tests whether a value looks like a row, with the help of `shapes`."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ _UNLIKE = ("unknown_shape", "not_an_object")
 _PAIRS = ({"input", "output"}, {"human", "assistant"}, {"user", "assistant"})
 
 Keys = Mapping[str, str] | None
-"""What --map says."""
+"""The mapping of --map; None where there is none."""
 
 
 def shaped(row: object, line: int, mapping: Keys) -> Conversation | Reject:
-    """The row as a conversation. One from the hub's viewer is taken out of its wrapping."""
+    """The row as a conversation or a reject. A row from the hub's dataset viewer is unwrapped."""
     if isinstance(row, dict) and "row_idx" in row and isinstance(row.get("row"), dict):
         if cut := row.get("truncated_cells"):
             return Reject(line, "cut_short", f"the viewer has cut {', '.join(map(str, cut))}")
@@ -25,8 +25,8 @@ def shaped(row: object, line: int, mapping: Keys) -> Conversation | Reject:
 
 
 def likeness(row: object, mapping: Keys) -> int:
-    """2 for a usable row, 1 for one that is like a row but cannot be used, else 0. Bare texts are
-    not like rows: two of them stand together in many lists."""
+    """2 for a usable row, 1 for a row of a known shape that cannot be used, else 0. A list of plain
+    texts is 0, because many lists that are no rows have two texts."""
     if isinstance(row, list) and row and not isinstance(row[0], Mapping):
         return 0
     made = shaped(row, 1, mapping)
@@ -34,26 +34,26 @@ def likeness(row: object, mapping: Keys) -> int:
 
 
 def alike(rows: Sequence[object], mapping: Keys, least: int = 2) -> bool:
-    """Whether most of them look like rows, and one of them is as like as `least`."""
+    """Whether most of the first 20 look like rows, and the likeness of one is at least `least`."""
     found = [likeness(row, mapping) for row in rows[:20]]
     return max(found, default=0) >= least and sum(map(bool, found)) * 2 > len(found)
 
 
 def is_turn(value: object) -> bool:
-    """Whether it is one turn of a conversation, and no row."""
+    """Whether the value is one turn of a conversation, and so no row."""
     if not isinstance(value, dict) or not value.keys() & {"role", "from"}:
         return False
     return bool(value.keys() & {"content", "value", "text", "tool_calls", "function_call"})
 
 
 def is_pair(value: object) -> bool:
-    """Whether it is a question with its answer, as rows and conversations may consist of."""
+    """Whether the value is a question with its answer, which may be a row or a part of one."""
     return isinstance(value, dict) and value.keys() in _PAIRS
 
 
 def rows_in(value: object) -> list[Any]:
-    """The rows that a list holds, also in lists of its own; none where it is a row itself, as the
-    turns of a conversation are."""
+    """The rows in a list, also in nested lists. Empty where the list is a row itself, such as the
+    turns of a conversation."""
     if not isinstance(value, list) or not value:
         return []
     if isinstance(value[0], list):

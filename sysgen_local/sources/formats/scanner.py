@@ -1,8 +1,8 @@
-r"""JSON values out of a stream, one after the other; only the one at hand is in memory.
+r"""Reads JSON values from a stream one after the other. Only the current value is in memory.
 
-Takes what Python's `json` takes: also NaN, Infinity and integers of any length. A comma before a
-closing bracket does no harm, nor does a tab or a line end within a text that is not written \t
-or \n.
+It accepts what Python's `json` accepts, also NaN, Infinity and integers of any length. It also
+accepts a comma before a closing bracket, and a tab or a line end in a string that is not escaped as
+\t or \n.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from sysgen_local.sources.formats.resync import next_value
 
 CHUNK = 1 << 16
 _FAR = 1 << 24
-"""Characters behind the beginning of a broken value in which its brackets are counted."""
+"""The most characters after the beginning of a broken value in which its brackets are counted."""
 _BLANK = re.compile(r"[ \t\r\n]*")
 _NEAR_END = 12
-"""An error so near to the end of what was read may be due to that end: the longest thing that can
-be cut is a pair of `\\uXXXX`."""
+"""An error within this distance of the end of the text read so far may be caused by that end. The
+longest token that can be cut is a pair of `\\uXXXX`."""
 
 
-class BrokenError(Exception):
-    """The text is no JSON. `passed`: the value could be stepped over all the same."""
+class BrokenJsonError(Exception):
+    """The text is not valid JSON. `passed`: the cursor is after the broken value nevertheless."""
 
     def __init__(self, reason: str, detail: str, *, passed: bool = False) -> None:
         super().__init__(reason, detail)
@@ -36,7 +36,7 @@ class BrokenError(Exception):
 
 
 def _long(digits: str) -> int | float:
-    """Python turns no more than 4,300 digits into an integer."""
+    """The number as an integer, or as a float beyond 4,300 digits, the limit of Python's `int`."""
     try:
         return int(digits)
     except ValueError:
@@ -44,23 +44,24 @@ def _long(digits: str) -> int | float:
 
 
 _PLAIN = json.JSONDecoder(strict=False)
-_PATIENT = json.JSONDecoder(parse_int=_long, strict=False)
+_LONG_INTEGERS = json.JSONDecoder(parse_int=_long, strict=False)
 
 
 def decode(text: str, at: int = 0) -> tuple[Any, int]:
-    """The value at `at`, and where it ends. Raises JSONDecodeError or RecursionError."""
+    """(value at `at`, position of its end). Raises JSONDecodeError or RecursionError."""
     try:
         return _PLAIN.raw_decode(text, at)
     except json.JSONDecodeError:
         raise
-    except ValueError:  # an integer of very many digits
-        return _PATIENT.raw_decode(text, at)
+    except ValueError:  # an integer with more than 4,300 digits
+        return _LONG_INTEGERS.raw_decode(text, at)
 
 
 def without_comma(text: str, error: json.JSONDecodeError) -> str | None:
-    """The text with a blank for the comma before a closing bracket, if that is what is wrong.
+    """The text with a blank for the comma before a closing bracket, where that caused the error;
+    else None.
 
-    Where the error stands depends on the version of Python: at the comma, or at the bracket.
+    Depending on Python's version, the position of the error is the comma or the bracket.
     """
     at = error.pos
     comma = at if text[at : at + 1] == "," else len(text[:at].rstrip(" \t\r\n")) - 1
@@ -70,8 +71,8 @@ def without_comma(text: str, error: json.JSONDecodeError) -> str | None:
     return None
 
 
-def mended(text: str, at: int = 0) -> tuple[Any, int]:
-    """As `decode`, also where there are commas before closing brackets."""
+def decode_lenient(text: str, at: int = 0) -> tuple[Any, int]:
+    """As `decode`, but it accepts commas before closing brackets."""
     while True:
         try:
             return decode(text, at)
@@ -83,15 +84,15 @@ def mended(text: str, at: int = 0) -> tuple[Any, int]:
 
 
 def is_cut(text: str, error: json.JSONDecodeError) -> bool:
-    """Whether what is wrong is that the text ends: the value may go on behind it."""
+    """Whether the error is that the text ends: the value may continue after it."""
     return error.msg.startswith("Unterminated string") or error.pos >= len(text.rstrip()) - 1
 
 
 class Scanner:
     """A cursor in the JSON text of a stream of UTF-8 bytes.
 
-    `raw` is the text of the value that was taken last, or the beginning of one that was passed
-    over. `line` is the number of the stream's first line.
+    `raw` is the text of the last value that was read, or the beginning of a broken one that was
+    skipped. The argument `line` is the number of the stream's first line.
     """
 
     def __init__(self, stream: BinaryIO, line: int = 1) -> None:
@@ -104,22 +105,23 @@ class Scanner:
         self._dirty = False
         self._indent = ""  # of the line in which the value at the cursor begins
         self.raw = ""
-        self.last = 0  # of the lines that were passed over
+        self.last = 0  # the last line that was skipped
         self._more()
         self._at = 1 if self._text[:1] == "\ufeff" else 0
 
     @property
     def line(self) -> int:
-        """Where the cursor stands, from 1."""
+        """The line of the cursor, from 1."""
         return 1 + self._lines + self._text.count("\n", 0, self._at)
 
     @property
     def ahead(self) -> str:
-        """Some of the text behind the cursor."""
+        """The first characters after the cursor."""
         return self._text[self._at : self._at + RAW]
 
     def peek(self) -> str:
-        """The next character that is not blank, "" at the end. The cursor moves there."""
+        """Moves the cursor to the next character that is not blank, and returns it; "" at the
+        end."""
         blank = ""
         while True:
             start = self._at
@@ -133,11 +135,11 @@ class Scanner:
                 return ""
 
     def take(self) -> None:
-        """Steps over one character."""
+        """Moves the cursor by one character."""
         self._at += 1
 
     def value(self) -> Any:
-        """The value at the cursor, which moves behind it. Raises BrokenError."""
+        """Reads the value at the cursor and moves the cursor after it. Raises BrokenJsonError."""
         self.peek()
         while True:
             try:
@@ -146,24 +148,24 @@ class Scanner:
                 cut = error.msg.startswith("Unterminated string")
                 if (cut or error.pos > len(self._text) - _NEAR_END) and self._more():
                     continue
-                if mended := without_comma(self._text, error):
-                    self._text = mended
+                if repaired := without_comma(self._text, error):
+                    self._text = repaired
                     continue
                 raise self._broken(error) from error
             except RecursionError as error:
-                raise BrokenError("bad_json", "it is nested too deeply") from error
+                raise BrokenJsonError("bad_json", "it is nested too deeply") from error
             if end == len(self._text) and not isinstance(value, str | list | dict) and self._more():
-                continue  # the number may go on
+                continue  # the number may continue
             self.raw = self._text[self._at : end]
             line = self.line if self._dirty else 0
             self._at = end
             if self._dirty and (bad := bad_encoding(line, self.raw)):
-                raise BrokenError(bad.reason, bad.detail, passed=True)
+                raise BrokenJsonError(bad.reason, bad.detail, passed=True)
             return value
 
     def items(self) -> Iterator[None]:
-        """Stops before each element of the list at the cursor; the caller takes it. A bracket too
-        many behind one does no harm. Raises BrokenError."""
+        """Yields before each element of the list at the cursor. The caller reads the element. A
+        closing bracket too many after one is ignored. Raises BrokenJsonError."""
         self.take()
         while (char := self.peek()) != "]":
             if char and char in ",}":
@@ -171,29 +173,29 @@ class Scanner:
             elif char:
                 yield
             else:
-                raise BrokenError("bad_json", "the file ends within the list")
+                raise BrokenJsonError("bad_json", "the file ends within the list")
         self.take()
 
     def members(self) -> Iterator[str]:
-        """The keys of the object at the cursor, which stands before the value each time; the
-        caller takes that. Raises BrokenError."""
+        """Yields each key of the object at the cursor, with the cursor before its value. The caller
+        reads the value. Raises BrokenJsonError."""
         self.take()
         while (char := self.peek()) != "}":
             if char == ",":
                 self.take()
                 continue
             if not char:
-                raise BrokenError("bad_json", "the file ends within the object")
+                raise BrokenJsonError("bad_json", "the file ends within the object")
             key = self.value()
             if not isinstance(key, str) or self.peek() != ":":
-                raise BrokenError("bad_json", f"no key with a value in line {self.line}")
+                raise BrokenJsonError("bad_json", f"no key with a value in line {self.line}")
             self.take()
             self.peek()
             yield key
         self.take()
 
     def skip(self) -> None:
-        """Steps over the value at the cursor. Raises BrokenError."""
+        """Moves the cursor after the value. Raises BrokenJsonError."""
         char = self.peek()
         if char == "[":
             for _ in self.items():
@@ -205,11 +207,11 @@ class Scanner:
             self.value()
 
     def resume(self, *, listed: bool = True) -> bool:
-        """From a broken value to the next one, or to the end of the list where they are `listed`.
-        False where neither can be told.
+        """Moves the cursor from a broken value to the next one, or to the end of the list where
+        they are `listed`. Returns False where neither can be found.
 
-        The next one is where the brackets of the broken one are balanced, or where a line begins
-        as deep as its own: whichever comes first.
+        The next value is where the brackets of the broken one are balanced, or where a line has the
+        indentation of its first line, whichever comes first.
         """
         indent = self._indent
         begins = {"[": r"[{\[]", '"': r"[{\"]"}.get(self._text[self._at : self._at + 1], r"{")
@@ -224,7 +226,7 @@ class Scanner:
                 line = found.end()
                 if found[1] is None or len(found[1]) <= len(indent):
                     places.append(line)
-                    break  # others are the ends of lists inside of the broken value
+                    break  # the others end lists inside the broken value
             if there := [place for place in places if place is not None]:
                 self._at = min(there)
                 passed = self._text[start : self._at].rstrip(", \t\r\n")
@@ -238,17 +240,17 @@ class Scanner:
                 return False
             start = 0
 
-    def _broken(self, error: json.JSONDecodeError) -> BrokenError:
+    def _broken(self, error: json.JSONDecodeError) -> BrokenJsonError:
         if ESCAPED.match(self._text, error.pos):
             line = self.line
             bad = bad_encoding(line, self._text[error.pos])
-            return BrokenError("bad_encoding", bad.detail if bad else "it is not UTF-8")
+            return BrokenJsonError("bad_encoding", bad.detail if bad else "it is not UTF-8")
         line = self._lines + 1 + self._text.count("\n", 0, error.pos)
-        return BrokenError("bad_json", f"{error.msg.removesuffix(' at')} in line {line}")
+        return BrokenJsonError("bad_json", f"{error.msg.removesuffix(' at')} in line {line}")
 
     def _more(self) -> bool:
-        """Reads on, twice as far as what is held, and lets go of what was passed. False at the
-        end of the stream."""
+        """Reads at least as many bytes as there are characters after the cursor, and drops the text
+        before it. Returns False at the end of the stream."""
         if self._over:
             return False
         data = self._stream.read(max(CHUNK, len(self._text) - self._at))

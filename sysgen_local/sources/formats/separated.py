@@ -1,10 +1,12 @@
-"""CSV and TSV: a header, and then a row a record.
+"""CSV and TSV: a header, and then one row a record.
 
-CSV: a cell in quotation marks may go over several lines. A mark that is never closed takes no line
-with it: the line is named, and the next is read on its own. The same holds for one that was not
-meant to open, and that a mark some lines below seems to close (`_Table._melts` says how that is
-told). TSV has no quoting, unless its header is quoted or a cell can only be read so: there a mark
-is text like any other.
+In CSV, a cell in quotation marks may go over several lines. A mark that is never closed costs only
+its own line: that line becomes a reject, and the next line is read by itself. The same is done for
+a mark that was not meant to open a cell, and that a mark some lines below seems to close
+(`_Table._holds_rows` decides that).
+
+TSV has no quoting: a quotation mark is text, unless the header is quoted or a cell can only be read
+as a quoted one.
 """
 
 from __future__ import annotations
@@ -31,28 +33,29 @@ Found = Iterator[Record | Reject]
 
 _SEPARATORS = ",;\t|"
 _MOST_LINES = 10_000
-"""Lines that a cell may go over."""
+"""The most lines of one cell."""
 _LIKE_ROWS = 3
-"""So many lines within one cell, each of which could be a row: its mark was not meant to open."""
+"""Where one cell has this many inner lines and each could be a row, its mark was not meant to open
+a cell."""
 _INSIDE = re.compile(r'[^"]*+(?:""[^"]*+)*+')
 _LOOSE = re.compile(r'"(.*?)"$', re.DOTALL)
 _ENDS = re.compile(r"""\w[.?!…。？！]["')\]]?$""")
-"""The end of a sentence, right before a separator."""
-_SAYS = re.compile(r"\w\W+\w")
+"""The end of a sentence, directly before a separator."""
+_TWO_WORDS = re.compile(r"\w\W+\w")
 """Two words."""
 _BRACKETS = (("(", ")"), ("[", "]"), ("{", "}"))
 _DIRECTIVE = re.compile(r"sep=(.)[\r\n]*$")
 
 
 def rows(stream: BinaryIO, separator: str) -> Found:
-    """The rows under the header as dicts of text. `separator` is what the file's name says; the
-    header is believed over it."""
+    """The rows below the header, as dicts of text. `separator` is the one of the file's name; the
+    header decides where it has another."""
     csv.field_size_limit(sys.maxsize)
     start = cast(io.BufferedReader, stream).peek(4096)[:4096]
     if looks_like_utf16(start):
         yield Reject(1, "bad_encoding", f"{UTF16}; {UNREAD}", text_of(start))
         return
-    # What is not UTF-8 comes through as surrogates, so that one bad row does not end the file.
+    # Bytes that are not UTF-8 become surrogates, so that one bad row does not end the file.
     with io.TextIOWrapper(stream, "utf-8-sig", errors="surrogateescape", newline="") as text:
         yield from _Table(text, separator).rows()
 
@@ -60,7 +63,7 @@ def rows(stream: BinaryIO, separator: str) -> Found:
 class _Line(NamedTuple):
     number: int
     text: str
-    doubtful: bool = False  # it may belong to a cell that was opened before it
+    doubtful: bool = False  # it may belong to a cell that began before it
 
 
 class _Table:
@@ -68,9 +71,9 @@ class _Table:
         self._lines = iter(enumerate(text, 1))
         self._again: deque[_Line] = deque()
         self._separator = separator
-        self._blanks = False  # those behind a separator belong to it
+        self._blanks = False  # blanks after a separator belong to it
         self._quoting = True
-        self._careless = False  # whoever wrote it leaves marks within cells as they are
+        self._careless = False  # the file's writer does not escape marks in cells
         self._names: list[str] = []
 
     def rows(self) -> Found:
@@ -120,7 +123,7 @@ class _Table:
         return Record(line.number, dict(zip(self._names, cells, strict=True)), text)
 
     def _cells(self, text: str) -> list[str]:
-        """Of a record whose marks are in order, or that has none."""
+        """The cells of a record with valid quoting, or without quotation marks."""
         if '"' not in text:
             cells = text.rstrip("\r\n").split(self._separator)
             return [cell.lstrip(" ") for cell in cells] if self._blanks else cells
@@ -128,8 +131,9 @@ class _Table:
         return next(reader, [])
 
     def _scan(self, text: str, *, inside: bool = False) -> str:
-        """How the marks of a line stand, which begins inside of a quoted cell or not: `whole`;
-        `open` where a cell goes on in the next line; `odd` where text follows a closing mark."""
+        """The state of the quotation marks at the end of a line: `whole`; `open` where a cell
+        continues in the next line; `odd` where text follows a closing mark. `inside`: the line
+        begins within a quoted cell."""
         at = 0
         while True:
             if inside:
@@ -158,7 +162,7 @@ class _Table:
     # CSV
 
     def _quoted(self, line: _Line) -> Record | Reject:
-        """The record that begins in the line."""
+        """The record that begins in this line."""
         if '"' not in line.text:
             return self._record(line, self._cells(line.text), line.text)
         state = self._scan(line.text)
@@ -181,7 +185,7 @@ class _Table:
         if state == "whole":
             text = "".join(one.text for one in taken)
             cells = self._cells(text)
-            if not self._melts(taken, cells):
+            if not self._holds_rows(taken, cells):
                 return self._record(line, cells, text)
         self._careless = True
         self._again.extendleft(one._replace(doubtful=True) for one in reversed(taken[1:]))
@@ -196,8 +200,8 @@ class _Table:
         return Reject(line.number, "bad_row", detail, text_of(line.text))
 
     def _loose(self, line: _Line) -> Record | Reject:
-        """A line in which text follows a mark that should close: such a mark is taken for text,
-        and so are all where that does not come out even."""
+        """The record of a line in which text follows a closing mark. Such a mark is read as text.
+        Where the number of columns is wrong then, all marks are read as text."""
         self._careless = True
         parts = line.text.rstrip("\r\n").split(self._separator)
         cells: list[str] = []
@@ -216,20 +220,21 @@ class _Table:
                           "doubled", text_of(line.text))  # fmt: skip
         return self._record(line, cells, line.text)
 
-    def _melts(self, lines: list[_Line], cells: list[str]) -> bool:
-        """Whether the lines, which their marks make one record of these cells, are rows of their
-        own: the mark that opens the cell over them was not meant to.
+    def _holds_rows(self, lines: list[_Line], cells: list[str]) -> bool:
+        """Whether these lines, which are one record by their quotation marks, are several rows: the
+        mark that opens the cell over them was not meant to.
 
-        It is told by these, as every line of prose or code in a cell hardly is like a row:
-        - the lines behind the first are like rows, and together they come to another number of
-          columns than the header has;
-        - the lines within the cell are like rows, and there are three or more;
-        - all lines are like rows, and either the file has marks that no writer of CSV leaves as
-          they are, or the separators in them stand where a text ends and another one begins.
+        Lines of prose or code in a cell rarely all look like rows. So the lines are several rows in
+        each of these cases:
+        - the lines after the first look like rows, and the record has another number of columns
+          than the header;
+        - the lines within the cell look like rows, and there are three or more of them;
+        - all lines look like rows, and either the file has marks that a CSV writer would escape, or
+          the separators are between the end of one text and the beginning of another.
 
-        What remains undecided counts as one row, as CSV has it: two lines without such marks,
-        as `"one,two` and `three",four`. And a cell is taken apart where it has the likeness by
-        chance: a table of two columns in a cell of a file that has two.
+        Known errors: two lines such as `"one,two` and `three",four` are undecided and count as one
+        row, as CSV defines it. A cell is split where it looks like rows by chance, such as a table
+        of two columns in a cell of a file with two columns.
         """
         within, behind = lines[1:-1], lines[1:]
         if len(within) >= _LIKE_ROWS and all(self._is_like_row(line.text) for line in within):
@@ -240,26 +245,26 @@ class _Table:
             return True
         if not self._is_like_row(lines[0].text) or any('""' in line.text for line in lines):
             return False
-        return self._careless or self._says_rows(lines)
+        return self._careless or self._separates_texts(lines)
 
     def _is_like_row(self, text: str) -> bool:
-        """Whether a line could be a row: as many columns as the header, none of which begins with
-        a blank, as what follows a comma in prose does; nor is the first or the last one empty."""
-        cells = self._parted(text)
+        """Whether a line could be a row: it has as many columns as the header, the first and the
+        last are not empty, and none begins with a blank, as text after a comma in prose does."""
+        cells = self._split(text)
         return (
             len(cells) == len(self._names) > 1
             and bool(cells[0] and cells[-1])
             and (self._blanks or not any(cell.startswith(" ") for cell in cells))
         )
 
-    def _says_rows(self, lines: list[_Line]) -> bool:
-        """Whether the separators within the cell that goes over the lines part texts: some of each
-        line stand behind the end of a sentence, or between words and a capital letter; and none
-        stands within brackets, as in code."""
+    def _separates_texts(self, lines: list[_Line]) -> bool:
+        """Whether the separators within the cell over these lines are between texts: at least one
+        in each line follows the end of a sentence, or is between words and a capital letter, and
+        none is within brackets, as in code."""
         first, last = lines[0].text, lines[-1].text
-        opened = len(self._parted(first)) - first.rpartition('"')[2].count(self._separator) - 1
+        opened = len(self._split(first)) - first.rpartition('"')[2].count(self._separator) - 1
         for line in lines:
-            cells = self._parted(line.text)
+            cells = self._split(line.text)
             if any(cell.count(a) != cell.count(b) for cell in cells for a, b in _BRACKETS):
                 return False
             at = opened if line.text is first else 0
@@ -270,12 +275,12 @@ class _Table:
         return True
 
     def _parts_texts(self, before: str, after: str) -> bool:
-        if not _SAYS.search(before):
+        if not _TWO_WORDS.search(before):
             return False
         return bool(_ENDS.search(before)) or (not self._blanks and after[:1].isupper())
 
-    def _parted(self, text: str) -> list[str]:
-        """The cells of a line read on its own; a mark that nothing closes is text."""
+    def _split(self, text: str) -> list[str]:
+        """The cells of a line by itself. A mark that is not closed is text."""
         text = text.rstrip("\r\n")
         cells: list[str] = []
         at = 0
@@ -295,7 +300,7 @@ class _Table:
     # TSV
 
     def _plain(self, line: _Line) -> Record | Reject:
-        """The row in the line; marks are text, unless a cell can only be read as a quoted one."""
+        """The row of a line. Marks are text, unless a cell can only be read as a quoted one."""
         parts = line.text.rstrip("\r\n").split("\t")
         if '"' in line.text and self._scan(line.text) == "open":
             taken, closed = self._lookahead(line)
@@ -310,8 +315,8 @@ class _Table:
         return self._record(line, [_unquoted(part) for part in parts], line.text)
 
     def _lookahead(self, line: _Line) -> tuple[list[_Line], bool]:
-        """The line with those behind it up to one that closes its mark or cannot be in a cell, and
-        whether it closes. Lines that are rows on their own are never within a cell."""
+        """(lines, closed): this line and the next ones, up to one that closes its mark or cannot be
+        in a cell. Lines that are rows by themselves are never within a cell."""
         taken = [line]
         state = "open"
         full = line.text.count("\t") + 1 >= len(self._names)
@@ -332,8 +337,7 @@ class _Table:
 
 
 def _unquoted(cell: str) -> str:
-    """Without the marks around it where it was written by somebody who quotes: those within are
-    doubled."""
+    """The cell without the quotation marks around it, where the marks within it are doubled."""
     if len(cell) > 1 and cell[0] == cell[-1] == '"' and '""' in (inner := cell[1:-1]):
         match = _INSIDE.fullmatch(inner)
         return inner.replace('""', '"') if match else cell
@@ -341,7 +345,7 @@ def _unquoted(cell: str) -> str:
 
 
 def _separator(header: str, expected: str) -> str:
-    """What stands most often in the header; what is expected, where it stands there too."""
+    """The most frequent separator in the header; with equal counts the expected one."""
     outside = re.sub(r'"[^"]*"', "", header)
     found = {char: outside.count(char) for char in _SEPARATORS}
     best = max(found, key=lambda char: (found[char], char == expected))
@@ -349,7 +353,7 @@ def _separator(header: str, expected: str) -> str:
 
 
 def _distinct(names: list[str]) -> list[str]:
-    """The names, numbered where one comes again: question, answer, answer.1"""
+    """The names, with a number where one is repeated: question, answer, answer.1"""
     seen: dict[str, int] = {}
     distinct = []
     for name in names:

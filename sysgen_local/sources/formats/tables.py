@@ -1,4 +1,4 @@
-"""Parquet and Arrow: tables with types."""
+"""Parquet and Arrow files."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ Found = Iterator[Record | Reject]
 
 
 def parquet(path: Path) -> Found:
+    """The rows of a Parquet file, read with DuckDB. A damaged file ends in a reject."""
     import duckdb
 
     number = 0
@@ -31,8 +32,8 @@ def parquet(path: Path) -> Found:
 
 
 def arrow(path: Path) -> Found:
-    """A file of `datasets.save_to_disk`, or another Arrow file. Raises UsageError where pyarrow is
-    not installed."""
+    """The rows of an Arrow file, as `datasets.save_to_disk` and others write it. A damaged file
+    ends in a reject. Raises UsageError where pyarrow is not installed."""
     try:
         import pyarrow
     except ImportError as error:
@@ -53,7 +54,8 @@ def arrow(path: Path) -> Found:
 
 
 def _batches(pyarrow: Any, source: Any) -> Iterator[Any]:
-    """Of a stream, as `datasets` writes it, or of a file, a few rows at a time."""
+    """Batches of at most 256 rows, from the Arrow file format or the streaming format, which
+    `datasets` writes."""
     begins = source.read(6)
     source.seek(0)
     if begins == b"ARROW1":

@@ -1,1 +1,0 @@
-"""Benchmarks: what they ask, how their authors count, and the stages that answer and judge."""

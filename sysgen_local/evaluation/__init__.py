@@ -1,0 +1,1 @@
+"""Evaluation: benchmarks of models, and comparisons of new answers with old ones."""

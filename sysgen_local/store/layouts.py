@@ -1,0 +1,182 @@
+"""SQL expressions that turn a finished row into the columns of each training file format.
+
+The expressions read a subquery with these columns: `system`, `turns`, `old_turns`, `failed` (the
+new answers that failed the checks) and, for DPO, `pair`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal, get_args
+
+Format = Literal["messages", "sharegpt", "alpaca", "prompt-completion", "dpo"]
+FORMATS: tuple[Format, ...] = get_args(Format)
+
+CHECKED_FORMATS: tuple[Format, ...] = ("messages", "sharegpt")
+"""The formats that can have columns with the results of the checks."""
+
+_LISTED = """
+    CASE WHEN {0}.role <> 'function_call' OR NOT coalesce(json_valid({0}.content), false) THEN []
+         WHEN json_type({0}.content) = 'ARRAY' THEN json_extract({0}.content, '$[*]')
+         WHEN json_type({0}.content) = 'OBJECT' THEN [{0}.content::JSON] ELSE [] END"""
+_NAMED = "coalesce(c->>'$.function.name', c->>'$.name')"
+_CALLS = f"""
+    CASE WHEN list_bool_and([{_NAMED} IS NOT NULL FOR c IN ({_LISTED})])
+         THEN ({_LISTED}) ELSE [] END
+"""
+"""The calls in a turn {0}, each as JSON; an empty list where the content is text and no calls."""
+
+OPTIONAL_MEMBERS = {
+    "tool_calls": f"len([t FOR t IN turns IF t.call <> '' OR t.name <> '' "
+    f"OR len({_CALLS.format('t')}) > 0]) > 0",
+    "reasoning": "len([t FOR t IN turns IF t.thought <> '']) > 0",
+    "words": "len([t FOR t IN turns IF t.words <> '']) > 0",
+}
+"""What a turn may have besides role and content -> the SQL condition for rows that have it."""
+
+_ARGUMENTS = """
+    CASE json_type(coalesce(c->'$.function.arguments', c->'$.arguments'))
+        WHEN 'VARCHAR' THEN coalesce(c->>'$.function.arguments', c->>'$.arguments')
+        ELSE coalesce(c->'$.function.arguments', c->'$.arguments', '{}'::JSON)::VARCHAR END"""
+_TOOL_CALLS = f"""
+    [{{'id': coalesce(c->>'$.id', printf('call%03d%02d', i, k)), 'type': 'function',
+       'function': {{'name': {_NAMED}, 'arguments': {_ARGUMENTS}}}}} FOR c, k IN calls]"""
+_BEFORE = "list_max([j FOR j IN range(1, i) IF turns[j].role = 'function_call'])"
+_CALLED = f"""
+    CASE WHEN t.role = 'observation' THEN coalesce(nullif(t.call, ''),
+        CASE WHEN len({_CALLS.format(f"turns[{_BEFORE}]")}) > 0
+             THEN printf('call%03d%02d', {_BEFORE}, i - {_BEFORE}) END) END"""
+"""The id of the call that a tool result answers. A call without an id gets one from its place, of
+nine letters and digits, because some chat templates require that length."""
+
+
+def _messages(members: frozenset[str]) -> str:
+    """The turns as OpenAI messages, with these of the OPTIONAL_MEMBERS."""
+    plain = """{'role': CASE t.role WHEN 'function_call' THEN 'assistant'
+                                    WHEN 'observation' THEN 'tool' ELSE t.role END,
+                'content': """
+    if not members:
+        return f"{_HEAD} || [{plain} t.content}} FOR t IN turns]"
+    more = []
+    if "reasoning" in members:
+        more.append("'reasoning_content': nullif(t.thought, '')")
+    content = "t.content"
+    if "tool_calls" in members:
+        calls = _CALLS.format("t")
+        content = f"""CASE WHEN len({calls}) > 0 THEN t.words
+            WHEN t.words <> '' THEN t.words || chr(10) || t.content ELSE t.content END"""
+        made = _TOOL_CALLS.replace("calls]", f"({calls})]")
+        more += [
+            f"'tool_calls': CASE WHEN len({calls}) > 0 THEN {made} END",
+            f"'tool_call_id': {_CALLED}",
+            "'name': CASE WHEN t.role = 'observation' THEN nullif(t.name, '') END",
+        ]
+    nothing = ", ".join(f"{member.split(':')[0]}: NULL" for member in more)
+    head = _HEAD.replace("system}]", f"system, {nothing}}}]")
+    return f"{head} || [{plain} {content}, {', '.join(more)}}} FOR t, i IN turns]"
+
+
+_HEAD = "CASE WHEN system IS NULL THEN [] ELSE [{'role': 'system', 'content': system}] END"
+
+
+def _thinking(turn: str) -> str:
+    """The content of a turn with its thought before it, in <think> tags as models write them."""
+    return (
+        f"CASE WHEN {turn}.thought <> '' THEN '<think>' || chr(10) || {turn}.thought || chr(10) || "
+        f"'</think>' || chr(10) || chr(10) ELSE '' END || {turn}.content"
+    )
+
+
+def _sharegpt(members: frozenset[str]) -> str:
+    """The turns in ShareGPT's form. It has no place for text beside a tool call, so that text is in
+    a key `words` of its own."""
+    value = _thinking("t") if "reasoning" in members else "t.content"
+    words = ", 'words': nullif(t.words, '')" if "words" in members else ""
+    return f"""
+        [{{'from': CASE t.role WHEN 'user' THEN 'human' WHEN 'assistant' THEN 'gpt'
+                               ELSE t.role END,
+           'value': {value}{words}}} FOR t IN turns]"""
+
+
+TOOLS = """
+    CASE WHEN NOT coalesce(json_valid(tools), false) THEN '[]'
+         WHEN json_type(tools) = 'ARRAY' THEN tools
+         WHEN json_type(tools) = 'OBJECT' THEN '[' || tools || ']' ELSE '[]' END"""
+"""The tools as a JSON list in every row. Text that is no JSON becomes an empty list, because
+trainers cannot read it. Never null: a reader that infers the columns' types from the first rows
+would take the column for one of nulls."""
+
+_ANSWERS = "[i FOR i IN range(1, len(turns) + 1) IF turns[i].role = 'assistant']"
+_FAILED = f"""
+    [f FOR f IN [{{'at': ({_ANSWERS})[a.turn], 'content': a.content}} FOR a IN failed]
+     IF f.content <> turns[f.at].content
+     AND NOT list_has_any([t.role FOR t IN turns[:f.at]], ['function_call', 'observation'])][1]"""
+_OLD = """
+    CASE WHEN turns[2].role = 'assistant' AND turns[2].content <> old_turns[2].content
+        THEN {'at': 2::BIGINT, 'content': old_turns[2].content} END"""
+PAIR = f"coalesce({_FAILED}, {_OLD})"
+"""A preference pair: `at`, the place of the chosen turn, and `content`, the rejected answer. That
+is the first new answer that failed the checks with no tool call before it. Where there is none, it
+is the original answer of the first turn."""
+
+
+def columns(
+    layout: Format, members: frozenset[str], listed: Callable[[str], str]
+) -> dict[str, str]:
+    """Column -> its SQL expression, with these of the OPTIONAL_MEMBERS. `listed` converts a list of
+    structs to what the file holds: `as_structs` or `without_nulls`."""
+    match layout:
+        case "messages":
+            return {"messages": listed(_messages(members))}
+        case "sharegpt":
+            return {
+                "conversations": listed(_sharegpt(members)), "system": "coalesce(system, '')",
+            }  # fmt: skip
+        case "alpaca":
+            answer = _thinking if "reasoning" in members else "{}.content".format
+            return {
+                "system": "coalesce(system, '')",
+                "instruction": "turns[-2].content",
+                "input": "''",
+                "output": answer("turns[-1]"),
+                "history": f"""
+                    [[turns[2 * i + 1].content, {answer("turns[2 * i + 2]")}]
+                     FOR i IN range(len(turns) // 2 - 1)]""",
+            }
+        case "prompt-completion":
+            whole = _messages(members)
+            return {"prompt": listed(f"({whole})[:-2]"), "completion": listed(f"({whole})[-1:]")}
+        case "dpo":
+            place = "pair.at - CASE WHEN system IS NULL THEN 1 ELSE 0 END"
+            return {
+                "prompt": listed(f"({_messages(members)})[:{place}]"),
+                "chosen": "[{'role': 'assistant', 'content': turns[pair.at].content}]",
+                "rejected": "[{'role': 'assistant', 'content': pair.content}]",
+            }
+
+
+def as_structs(messages: str) -> str:
+    """The list as it is."""
+    return messages
+
+
+def without_nulls(messages: str) -> str:
+    """The list with each struct as JSON, without the members that are null."""
+    return f"[json_merge_patch('{{}}', to_json(m)) FOR m IN ({messages})]"
+
+
+CONDITIONS: dict[Format, str] = {
+    # Alpaca has questions and answers only, so the turns must be user, assistant, user, ...
+    "alpaca": "[t.role FOR t IN turns] = "
+    "flatten([['user', 'assistant'] FOR i IN range(len(turns) // 2)])",
+    # A preference needs two answers to one prompt.
+    "dpo": "pair IS NOT NULL",
+}
+"""Format -> the SQL condition for rows that it can hold, where it cannot hold all."""
+
+OUTSIDE: dict[Format, str] = {
+    "alpaca": "it knows question and answer only, and these call tools",
+    "dpo": "no new answer failed the checks, and their first turn calls a tool, or the new first "
+    "answer is the old one",
+}
+"""Format -> why it cannot hold the other rows."""
