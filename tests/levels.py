@@ -13,8 +13,8 @@ import pytest
 LEVELS = ("unit", "model", "e2e")
 
 PROGRAMS = {
-    "ChatTemplate", "CliRunner", "Jinja", "Popen", "ThreadingHTTPServer", "cli", "fork",
-    "serve_forever", "subprocess",
+    "ChatTemplate", "CliRunner", "Popen", "TemplateSandbox", "ThreadingHTTPServer", "cli",
+    "fork", "serve_forever", "subprocess",
 }  # fmt: skip
 """Names that run a command or a server, or start a process (each chat template has one)."""
 
