@@ -26,7 +26,6 @@ from sysgen_local.phases.respond import Respond
 from sysgen_local.phases.verify import Verify
 from sysgen_local.prompts import PromptSet
 from sysgen_local.running.pipeline import Pipeline
-from sysgen_local.running.stage import AnyStage
 from sysgen_local.store import Store
 from sysgen_local.workflows.plan import progress_of
 
@@ -86,7 +85,7 @@ def measure(number: int, folder: Path, check: bool) -> None:
     path = folder / f"{number}.duckdb"
     prompts = PromptSet.load("compact")
     respond = Respond(prompts)
-    stages: list[AnyStage] = [Generate(prompts), Filter(), Verify(prompts), respond]
+    stages: list[Any] = [Generate(prompts), Filter(), Verify(prompts), respond]
     started = time.perf_counter()
     with Store.open(path) as store:
         store.ingest(Source("rows", "rows", "0" * 64), conversations(number))

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -26,6 +26,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if not marks(item):
             item.add_marker(level(item))
     config.stash[COLLECTED] = list(items)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """A unit test that starts a process fails: its level is wrong."""
+
+    def refused(*_: object, **__: object) -> None:
+        pytest.fail("a unit test starts a process")
+
+    with pytest.MonkeyPatch.context() as patch:
+        if "unit" in marks(item):
+            patch.setattr(subprocess.Popen, "__init__", refused)
+        return (yield)
 
 
 @pytest.fixture(scope="session")

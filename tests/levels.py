@@ -13,10 +13,10 @@ import pytest
 LEVELS = ("unit", "model", "e2e")
 
 PROGRAMS = {
-    "ChatTemplate", "CliRunner", "Popen", "ThreadingHTTPServer", "cli", "fork", "serve_forever",
-    "subprocess",
+    "ChatTemplate", "CliRunner", "Popen", "TemplateSandbox", "ThreadingHTTPServer", "cli",
+    "fork", "serve_forever", "subprocess",
 }  # fmt: skip
-"""Names that run a command or a server, or start a process, as a chat template does."""
+"""Names that run a command or a server, or start a process (each chat template has one)."""
 
 ENGINES = {"Embedder", "Llama", "LlamaEngine", "TextEngine", "llama_cpp", "weights"}
 """Names that load a GGUF."""

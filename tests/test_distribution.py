@@ -16,6 +16,8 @@ from places import ROOT
 
 import sysgen_local
 
+pytestmark = pytest.mark.e2e  # wheels and archives are built and unpacked
+
 PROMPTS = {path.relative_to(ROOT).as_posix() for path in (ROOT / "prompts").rglob("*.*")}
 DATA = {"models.toml", "examples/questions.jsonl", "builtin_model/builtin.gguf", *PROMPTS}
 FOREIGN = re.compile(

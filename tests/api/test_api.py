@@ -16,6 +16,8 @@ from places import ROOT
 
 import sysgen_local as sysgen
 
+pytestmark = pytest.mark.model  # runs of the built-in model
+
 ROWS = [
     {"instruction": "How do I make green tea?", "output": "Steep it for two minutes."},
     {"instruction": "Explain rain.", "output": "Water falls from clouds."},

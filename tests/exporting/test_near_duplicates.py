@@ -57,6 +57,7 @@ def word(rng: random.Random) -> str:
     return "".join(rng.choices("abcdefghijklmnopqrstuvwxyz", k=4))
 
 
+@pytest.mark.e2e  # 80 pairs, each with its hashes, take seconds
 def test_what_is_left_out_is_as_near_as_was_said():
     """Around the threshold, where the estimate alone is wrong now and then, both ways."""
     rng = random.Random(4)

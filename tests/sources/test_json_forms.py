@@ -290,6 +290,7 @@ JSON = st.recursive(
 )
 
 
+@pytest.mark.e2e  # hundreds of examples take seconds
 @settings(max_examples=100, deadline=None)
 @given(values=st.lists(JSON), indent=st.sampled_from([None, 0, 3]), ascii_=st.booleans())
 def test_a_list_is_taken_apart_as_json_does(values, indent, ascii_):
