@@ -93,7 +93,7 @@ def measure(number: int, folder: Path, check: bool) -> None:
             store.set_recipe("check", "0" * 64, {})
             stages.append(CheckAnswers(prompts, respond))
         read = time.perf_counter()
-        Pipeline(store, stages, progress_of(store)).run(ScriptedEngine())
+        Pipeline[Any, Any, Any](store, stages, progress_of(store)).run(ScriptedEngine())
         done = time.perf_counter()
     opened = time.perf_counter()
     with Store.open(path) as store:

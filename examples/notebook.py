@@ -1,5 +1,7 @@
+"""How a notebook uses the Python API; every `# %%` begins a cell."""
+
 # %% [markdown]
-# Rows from Python, through the five phases, to a training file. Every `# %%` begins a cell.
+# Rows from Python, through the five phases, to a training file.
 
 # %%
 import sysgen_local as sysgen

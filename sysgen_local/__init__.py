@@ -60,7 +60,7 @@ _MODULES = {
 }
 """Public name -> the module that it comes from."""
 
-__all__ = [*sorted(_MODULES), "__version__", "models"]
+__all__ = [*_MODULES, "__version__", "models"]
 
 
 def __getattr__(name: str) -> Any:

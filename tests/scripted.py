@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 from sysgen_local.engine.request import Completion, Request
 
@@ -61,3 +62,13 @@ def plain(request: Request) -> Completion:
         p = {"good": 0.9, "bad": 0.08, "none": 0.02}
         return Completion(request.id, "good", "stop", 10, 0, 0.1, p)
     return Completion(request.id, f"A new answer to {request.id}.", "stop", 10, 5, 0.1)
+
+
+def run_scripted(store: Any, tasks: Iterable[Any]) -> None:
+    """Runs the stages of these tasks over all that is due, with plain answers."""
+    from sysgen_local.running.pipeline import Pipeline
+    from sysgen_local.workflows.plan import progress_of
+
+    stages = [task.stage for task in tasks]
+    pipeline: Pipeline[Any, Any, Any] = Pipeline(store, stages, progress_of(store))
+    pipeline.run(ScriptedEngine(plain))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 import tomllib
-from importlib import import_module
 
 import pytest
 from filled import fill
@@ -74,4 +73,4 @@ def test_another_error_of_an_import_passes():
         pytest.raises(UsageError, match="this needs the library nothing_of_this_name"),
         needs("compare", "this"),
     ):
-        import_module("nothing_of_this_name")
+        import nothing_of_this_name  # type: ignore[import-not-found] # noqa: F401

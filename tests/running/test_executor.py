@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import pytest
-from scripted import ScriptedEngine, plain
+from scripted import ScriptedEngine, plain, run_scripted
 
 from sysgen_local.core.records import PHASES, Conversation, Source, Turn
 from sysgen_local.core.settings import Settings
@@ -16,6 +15,8 @@ from sysgen_local.running import executor
 from sysgen_local.store import Store
 from sysgen_local.workflows.plan import plan, progress_of, run
 from sysgen_local.workflows.recipe import recipes
+
+pytestmark = pytest.mark.model  # the template of the model is looked at, in a process of its own
 
 
 @dataclass
@@ -70,10 +71,8 @@ def test_tokens_a_row_may_take_are_part_of_the_recipe(tmp_path):
         store.ingest(Source("r", "r", "0"), [Conversation(turns, i) for i in (1, 2, 3)])
         tasks = plan(Settings(), store, PHASES, context=900)
         store.prepare(recipes(tasks, store))
-        from sysgen_local.running.pipeline import Pipeline
 
-        stages: list[Any] = [t.stage for t in tasks]
-        Pipeline(store, stages, progress_of(store)).run(ScriptedEngine(plain))
+        run_scripted(store, tasks)
         again = plan(Settings(), store, PHASES)
         recipes(again, store)  # no complaint
         assert {task.facts.get("context") for task in again if task.model} == {"900"}

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import pytest
 from filled import fill
 from questions import dialogue, run, write
-from scripted import ScriptedEngine, plain
+from scripted import run_scripted
 from tiny import CHATML, make
 
 from sysgen_local.core.errors import RecipeError
@@ -20,10 +19,9 @@ from sysgen_local.engine.llama import chat, chat_profile
 from sysgen_local.engine.llama.tokenizer import Tokenizer
 from sysgen_local.running import executor
 from sysgen_local.running.executor import Task
-from sysgen_local.running.pipeline import Pipeline
 from sysgen_local.store import Store
 from sysgen_local.store.evaluation import Evaluation
-from sysgen_local.workflows.plan import plan, progress_of
+from sysgen_local.workflows.plan import plan
 from sysgen_local.workflows.recipe import agree
 
 pytestmark = pytest.mark.e2e  # whole runs through the phases, each in a store of its own
@@ -78,8 +76,7 @@ def store(tmp_path):
         store.ingest(Source("r", "r", "0"), [Conversation(turns, i) for i in (1, 2, 3)])
         tasks = plan(Settings(), store, PHASES)
         agree(tasks, store)
-        stages: list[Any] = [t.stage for t in tasks]
-        Pipeline(store, stages, progress_of(store)).run(ScriptedEngine(plain))
+        run_scripted(store, tasks)
         yield store
 
 

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
-from scripted import ScriptedEngine, plain
+from scripted import run_scripted
 
 from sysgen_local.core.errors import RecipeError
 from sysgen_local.core.records import PHASES, Conversation, Source, Turn
 from sysgen_local.core.settings import Settings
 from sysgen_local.running.executor import Task
-from sysgen_local.running.pipeline import Pipeline
 from sysgen_local.store import Store
-from sysgen_local.workflows.plan import plan, progress_of
+from sysgen_local.workflows.plan import plan
 from sysgen_local.workflows.recipe import agree, noted
 
 pytestmark = pytest.mark.e2e  # whole runs through the phases, each in a store of its own
@@ -29,8 +26,7 @@ def store(tmp_path):
         store.ingest(Source("r", "r", "0"), [Conversation(turns, i) for i in (1, 2, 3)])
         tasks = plan(Settings(), store, PHASES)
         agree(tasks, store)
-        stages: list[Any] = [t.stage for t in tasks]
-        Pipeline(store, stages, progress_of(store)).run(ScriptedEngine(plain))
+        run_scripted(store, tasks)
         for phase in PHASES:
             facts = {k: of for k, of in store.recipe(phase).facts.items() if k != "chat"}
             store.set_recipe(phase, Task.of(facts), facts)

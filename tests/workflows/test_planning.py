@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scripted import ScriptedEngine, plain
+from scripted import ScriptedEngine, plain, run_scripted
 
 from sysgen_local.core.errors import RecipeError, UsageError
 from sysgen_local.core.records import PHASES, TAGS, Conversation, Phase, Source, Turn
@@ -37,8 +37,7 @@ def store(tmp_path: Path):
 def made_with(store: Store, settings: Settings) -> None:
     tasks = plan(settings, store, PHASES)
     agree(tasks, store)
-    stages: list[Any] = [t.stage for t in tasks]
-    Pipeline(store, stages, progress_of(store)).run(ScriptedEngine(plain))
+    run_scripted(store, tasks)
 
 
 def test_what_is_not_given_is_what_the_file_was_made_with(store):
@@ -146,9 +145,9 @@ def test_a_judge_is_asked_about_nothing_once_for_a_store(store):
     [verify] = [task.stage for task in plan(Settings(), store, ["verify"])]
     assert verify.calibration.fact == fact
     # Nor is it asked again once there are results.
-    Pipeline(store, [t.stage for t in plan(Settings(), store, PHASES)], progress_of(store)).run(
-        ScriptedEngine(plain)
-    )
+    Pipeline[Any, Any, Any](
+        store, [t.stage for t in plan(Settings(), store, PHASES)], progress_of(store)
+    ).run(ScriptedEngine(plain))
     assert store.counts().phases["verify"].done == 3
     assert calibrated(store, Settings(), answers=False) == []
     assert store.recipe("verify").facts["calibration"] == fact
@@ -189,8 +188,7 @@ def test_answers_are_checked_unless_the_store_has_unchecked_ones(store):
     assert phases(Settings(check=False)) == list(PHASES[:4])
     tasks = plan(Settings(check=False), store, PHASES)
     agree(tasks, store, check=False)
-    stages: list[Any] = [t.stage for t in tasks]
-    Pipeline(store, stages, progress_of(store)).run(ScriptedEngine(plain))
+    run_scripted(store, tasks)
     assert store.counts().rows()["final"] == 3
     assert phases(Settings()) == list(PHASES[:4])  # it stays as it was
     assert phases(Settings(), "check") == ["check"]
@@ -237,7 +235,7 @@ def test_a_phase_done_again_with_other_options_is_what_a_plain_run_goes_on_with(
         again = plan(Settings(), store, PHASES)
         agree(again, store)
         assert store.recipe(phase).facts.get(fact) == value
-        Pipeline(store, [t.stage for t in again], progress_of(store)).run(ScriptedEngine(plain))
+        run_scripted(store, again)
         assert store.counts().pending == 0
     assert store.phases == PHASES
     assert store.recipe("check").facts["tries"] == (value if fact == "tries" else "3")
