@@ -16,6 +16,8 @@ from sysgen_local.store import Store
 from sysgen_local.workflows.plan import plan, progress_of, run
 from sysgen_local.workflows.recipe import planned_recipes
 
+pytestmark = pytest.mark.model  # the template of the model is looked at, in a process of its own
+
 
 @dataclass
 class Machine:

@@ -246,8 +246,6 @@ def test_answers_are_written_again_as_they_are_written(store):
     made_with(store, Settings())
     answered = plan(Settings(temperature=0.9), store, ["respond"], "respond")
     set_recipes(answered, store, redo="respond")
-        plan(Settings(temperature=0.9), store, ["respond"], "respond"), store, redo="respond"
-    )
     assert json.loads(store.recipe("check").facts["again_sampling"])["temperature"] == 0.9
     made_with(store, Settings())
     set_recipes(plan(Settings(temperature=0.2), store, ["check"], "check"), store, redo="check")
