@@ -35,7 +35,7 @@ def report(
     from sysgen_local.core.errors import UsageError
     from sysgen_local.core.files import write
     from sysgen_local.evaluation.preference import summary
-    from sysgen_local.exporting import licences
+    from sysgen_local.exporting import licenses
     from sysgen_local.report.page import page
     from sysgen_local.store import Store
 
@@ -44,7 +44,7 @@ def report(
     with Store.open(db, create=False, read_only=True) as store:
         if sources:
             store.narrow(store.sources(sources))
-        every = licences(store.stats(), store.lineage())
+        every = licenses(store.stats(), store.lineage())
         asks = [(name, of.id, of.asks) for name, of in every.items()]
         judgements = summary(store.judgements())
         found = _evaluation(evaluation) if evaluation else []

@@ -1,7 +1,7 @@
 """Exports finished rows as training files, with a dataset card that names their sources."""
 
-from sysgen_local.exporting.card import card, generators, licences
-from sysgen_local.exporting.licences import Licence, licence, permit
+from sysgen_local.exporting.card import card, generators, licenses
+from sysgen_local.exporting.licenses import License, license_of, permit
 from sysgen_local.exporting.reasoning import omitted_reasoning
 from sysgen_local.exporting.write import (
     STDOUT,
@@ -18,13 +18,13 @@ __all__ = [
     "STDOUT",
     "ExportOptions",
     "Exported",
-    "Licence",
+    "License",
     "card",
     "check_output",
     "export",
     "generators",
-    "licence",
-    "licences",
+    "license_of",
+    "licenses",
     "omitted_reasoning",
     "permit",
     "require_checks",

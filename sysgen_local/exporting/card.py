@@ -10,12 +10,12 @@ from typing import Any
 
 from sysgen_local import __version__
 from sysgen_local.core.records import KINDS
-from sysgen_local.exporting.licences import Licence, LicenceKind, licence
+from sysgen_local.exporting.licenses import License, LicenseKind, license_of
 from sysgen_local.exporting.write import Exported
 from sysgen_local.store import LineageEntry, Variant
 
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
-_STRICTEST: tuple[LicenceKind, ...] = (
+_STRICTEST: tuple[LicenseKind, ...] = (
     "unknown",
     "non-commercial",
     "terms",
@@ -43,10 +43,12 @@ _PREFERRED = (
 )
 
 
-def generators(stats: Mapping[str, Any]) -> dict[str, Licence]:
+def generators(stats: Mapping[str, Any]) -> dict[str, License]:
     """Model -> its licence, for every model that wrote or judged the rows."""
     facts = (recipe["facts"] for recipe in stats["recipes"].values())
-    return {fact["model"]: licence(fact.get("model_license")) for fact in facts if "model" in fact}
+    return {
+        fact["model"]: license_of(fact.get("model_license")) for fact in facts if "model" in fact
+    }
 
 
 def card(
@@ -65,7 +67,7 @@ def card(
     checked = "check" in stats["phases"] and variant == "full"
     lines = [
         "---",
-        _head([*licences(stats, lineage).values()], written, rows, name).strip(),
+        _head([*licenses(stats, lineage).values()], written, rows, name).strip(),
         "---",
         "",
         f"# {name}",
@@ -83,7 +85,7 @@ def card(
         *(_checks(stats) if checked else ()),
         *_sources(stats, lineage),
         *_recipe(stats),
-        *_licences(stats, lineage),
+        *_licenses(stats, lineage),
         "## Citation",
         "",
         "```bibtex",
@@ -94,10 +96,10 @@ def card(
     return "\n".join(lines)
 
 
-def _head(every: list[Licence], written: Sequence[Exported], rows: int, name: str) -> str:
+def _head(every: list[License], written: Sequence[Exported], rows: int, name: str) -> str:
     from huggingface_hub import DatasetCardData
 
-    strictest = min(every, key=lambda of: _STRICTEST.index(of.kind), default=licence(None))
+    strictest = min(every, key=lambda of: _STRICTEST.index(of.kind), default=license_of(None))
     one = len({of.id for of in every}) == 1 and strictest.kind != "unknown"
     splits = [{"split": of.split or "train", "path": of.path.name} for of in written]
     data = DatasetCardData(
@@ -202,14 +204,14 @@ def _recipe(stats: Mapping[str, Any]) -> list[str]:
     return _table("Recipe", ("phase", "made with", "fingerprint"), body)
 
 
-def licences(stats: Mapping[str, Any], lineage: Sequence[LineageEntry]) -> dict[str, Licence]:
+def licenses(stats: Mapping[str, Any], lineage: Sequence[LineageEntry]) -> dict[str, License]:
     """Name -> licence of every dataset with written rows, of imported phrases, and of every model
     that wrote or judged the rows."""
-    return {part.dataset: licence(part.license) for part in lineage} | generators(stats)
+    return {part.dataset: license_of(part.license) for part in lineage} | generators(stats)
 
 
-def _licences(stats: Mapping[str, Any], lineage: Sequence[LineageEntry]) -> list[str]:
-    every = licences(stats, lineage)
+def _licenses(stats: Mapping[str, Any], lineage: Sequence[LineageEntry]) -> list[str]:
+    every = licenses(stats, lineage)
     body = [(_plain(name), of.id, of.kind, of.asks) for name, of in every.items()]
     lines = _table("Licences", ("of", "licence", "kind", "asks of you"), body)
     if any(of.kind == "non-commercial" for of in every.values()):

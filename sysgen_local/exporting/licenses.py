@@ -12,19 +12,19 @@ from typing import Literal
 from sysgen_local.core.errors import UsageError
 from sysgen_local.store import IMPORTED, LineageEntry
 
-LicenceKind = Literal["permissive", "share-alike", "terms", "non-commercial", "unknown"]
+LicenseKind = Literal["permissive", "share-alike", "terms", "non-commercial", "unknown"]
 """permissive: requires credit at most. share-alike: derived data must have the same licence. terms:
 a vendor's own conditions. non-commercial: no commercial use. unknown: not stated or not listed
 here."""
 
 
 @dataclass(frozen=True, slots=True)
-class Licence:
+class License:
     """`asks` is one sentence: what the user must do with data under this licence, or written by a
     model under it."""
 
     id: str
-    kind: LicenceKind
+    kind: LicenseKind
     asks: str
 
 
@@ -42,7 +42,7 @@ _GEMMA = (
 _RAIL = "Its use restrictions must be passed on to everyone who gets the data or a model of it."
 _SHARE = "What is made of it must be given on under the same licence, with credit."
 
-_KNOWN: dict[LicenceKind, dict[str, str]] = {
+_KNOWN: dict[LicenseKind, dict[str, str]] = {
     "permissive": {
         **dict.fromkeys(("apache-2.0", "mit", "bsd", "bsd-2-clause", "bsd-3-clause"), _CREDIT),
         **dict.fromkeys(("isc", "cc-by-2.0", "cc-by-3.0", "cc-by-4.0", "odc-by"), _CREDIT),
@@ -67,24 +67,24 @@ _KNOWN: dict[LicenceKind, dict[str, str]] = {
 }  # fmt: skip
 
 
-def licence(name: str | None) -> Licence:
+def license_of(name: str | None) -> License:
     """The licence with this identifier; its kind is `unknown` for None and for unlisted ones."""
     id_ = (name or "").strip().lower()
     for kind, members in _KNOWN.items():
         if id_ in members:
-            return Licence(id_, kind, members[id_])
+            return License(id_, kind, members[id_])
     asks = "Nobody said under which licence it stands: find out before you give anything on."
     if id_ and id_ not in ("unknown", "other"):
         asks = f"The licence {id_} is not known here: read it before you give anything on."
-    return Licence(id_ or "unknown", "unknown", asks)
+    return License(id_ or "unknown", "unknown", asks)
 
 
-def permit(lineage: Iterable[LineageEntry], models: Mapping[str, Licence]) -> None:
+def permit(lineage: Iterable[LineageEntry], models: Mapping[str, License]) -> None:
     """Raises UsageError if rows or models have a licence that is not permissive, and names them."""
     wrong = [
         f"{part.rows:,} rows{_of(part)} (rows {part.first} to {part.last}) are under {found.id}"
         for part in lineage
-        if (found := licence(part.license)).kind != "permissive"
+        if (found := license_of(part.license)).kind != "permissive"
     ]
     wrong += [
         f"all rows were written or judged by {model}, under {found.id}"
