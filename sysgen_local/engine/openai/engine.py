@@ -93,7 +93,9 @@ class ServerEngine:
         self._no_logprobs = False
         self._takes_thinking_switch: bool | None = None
         """Whether the server accepts NO_THINKING; None before its first answer."""
-        self.model = model or self._first_model()
+        self.model = model or "?"  # until the server has listed its models
+        if model is None:
+            self.model = self._first_model()
 
     @property
     def description(self) -> str:
