@@ -4,6 +4,7 @@ and no site generator: `mkdocs build --strict` checks the site itself."""
 import importlib.util
 import re
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -113,7 +114,8 @@ def test_the_columns_for_conditions_are_those_of_the_view():
     table = page("store.md").split("## Columns for conditions")[1].split("Examples:")[0]
     described = re.findall(r"^\| `(\w+)` \|", table, re.M)
     assert sorted(described) == sorted(view)
-    [option] = getattr(where_option(lambda: None), "__click_params__")  # noqa: B009
+    option: Any
+    [option] = getattr(where_option(lambda: None), "__click_params__")  # noqa: B009 (added by click)
     listed = option.help.split(" over ")[1]
     assert {*re.findall(r"\w+", re.sub(r"\([^)]*\)", "", listed))} <= {*view}
 

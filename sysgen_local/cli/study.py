@@ -74,7 +74,7 @@ def study(
         benchmarks.append(load("sysbench", sysbench, limit=limit))
     if not benchmarks:
         raise click.UsageError("name --sysbench, --multifacet or both")
-    entrants = [studies.Entrant.parse(text) for text in models]
+    entrants = [studies.StudyModel.parse(text) for text in models]
     view = view_for(sys.stderr, quiet=quiet)
     with Evaluation.open(db) as store:
         results = studies.run(

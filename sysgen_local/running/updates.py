@@ -1,4 +1,4 @@
-"""How far a run is, as a plain object for a program's callback."""
+"""The progress of a run as a plain object, for a program's callback."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from sysgen_local.running.progress import Progress
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """Rows of the whole store by where they stand; `seconds` and `rows_per_hour` are this run's.
-    `seconds_left` is None until it can be told. `str()` is a line to print."""
+    """The rows of the whole store by state. `seconds` and `rows_per_hour` are those of this run.
+    `seconds_left` is None as long as there is no estimate. `str()` gives a line to print."""
 
     final: int
     dropped: int
@@ -44,9 +44,9 @@ class Update:
 
 
 class Callback:
-    """A view that calls a function about once a second in a thread of its own, and once more at
-    the end in the caller's. What the function raises there ends the run's call, once the work is
-    done: a callback loses no rows."""
+    """A view that calls a function about once a second in its own thread, and at the end of the run
+    in the caller's thread. An exception of the function is raised after the end of the run, so it
+    loses no rows."""
 
     every = 1.0
 

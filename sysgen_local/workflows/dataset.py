@@ -108,12 +108,12 @@ def run(
     tasks = planning.plan(settings, store, phases, redo, context=machine.context)
     if settings.model is None and any(t.model and t.model.name == "builtin" for t in tasks):
         say(DEMONSTRATION)
-    for line in planning.lacking(tasks):
+    for line in planning.missing_prompts(tasks):
         say(line)
-    recipe.recipes(tasks, store, redo=redo, check=settings.check)  # before anything is read
+    recipe.planned_recipes(tasks, store, redo=redo, check=settings.check)  # before anything is read
     sources = ingest(store, inputs, reading, say=say, confirm_appended=confirm_appended)
-    planning.need_rows(store)
-    recipes = recipe.recipes(tasks, store, redo=redo, check=settings.check)
+    planning.require_rows(store)
+    recipes = recipe.planned_recipes(tasks, store, redo=redo, check=settings.check)
     if redo:
         executor.require_models(tasks)
         # Nothing is left that could refuse the command: only now is anything deleted.

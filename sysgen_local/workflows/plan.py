@@ -1,7 +1,8 @@
-"""What the user asked for, worked out: which stages run with which model, under which recipe.
+"""Options and a store -> the tasks of a run: stages, their models, and the facts of their recipes.
 
-An option that is not given is what the store was made with, else the model's recommendation,
-else a default. A recipe that differs from the store's stops the run: recipes never mix silently.
+The value of an option is the first of these: what was given, what the store was made with, what the
+model's vendor recommends, a default. `--redo` decides which options are for which phase
+(`RecipeInputs`). A task whose recipe differs from the store's stops the run (`recipe.py`).
 """
 
 from __future__ import annotations
@@ -32,51 +33,51 @@ from sysgen_local.running.progress import Progress, View
 from sysgen_local.running.stage import AnyStage
 from sysgen_local.store import Store
 from sysgen_local.workflows.models import find_model, model_facts
-from sysgen_local.workflows.recipe import noted
+from sysgen_local.workflows.recipe import stored_recipes
 
 T = TypeVar("T")
 
 SAMPLING = Sampling(temperature=0.7, top_p=0.95)
-"""For models whose vendor recommends nothing."""
+"""Where the vendor of a model recommends nothing."""
 
 SHOWN: ShowAnswer = "always"
-"""Where the original answer is in view by default; see `benchmarks/README.md`."""
+"""When the model sees the original answer, by default; measured in `benchmarks/README.md`."""
 
 TRIES = 3
-"""Answers a row may take until one passes the checks."""
+"""How many answers a row may take until one passes the checks."""
 
 BYTES_PER_TOKEN = 3
-"""Few tokenizers make more tokens than that of any language or code."""
+"""A low estimate: few tokenizers make more tokens of a text in any language or of code."""
 
 BESIDE_THE_ROW = 2048
-"""Tokens for demonstrations, system message and new answer."""
+"""Tokens of demonstrations, system message and new answer, beside the texts of a row."""
 
 
-class _Known:
-    """What the store says each phase was made with, and which of the given options concern it."""
+class RecipeInputs:
+    """What each phase was made with according to the store, and which given options apply to it."""
 
     def __init__(self, settings: Settings, store: Store, redo: Phase | None) -> None:
         self._settings = settings
-        self._facts = {phase: dict(of.facts) for phase, of in noted(store).items()}
+        self._facts = {phase: dict(of.facts) for phase, of in stored_recipes(store).items()}
         self._done = {phase: of.done for phase, of in store.counts().phases.items()}
         self._redone = PHASES[PHASES.index(redo) :] if redo else PHASES
         self._all = redo is None
 
     def given(self, phase: Phase) -> Settings:
-        """The options, as far as they are for this phase: what is done again by --redo takes
-        them, and what was done before stays as it was made."""
+        """The given options if they apply to this phase, else none. They apply to phases that
+        `redo` does again and to phases without results; other results stay as they are."""
         return self._settings if self.concerns(phase) else Settings()
 
     def concerns(self, phase: Phase) -> bool:
-        """Whether given options are for this phase."""
+        """Whether the given options apply to this phase."""
         return phase in self._redone or not self._done.get(phase)
 
     def stays(self, phase: Phase) -> bool:
-        """Whether the phase has results that this command leaves as they are."""
+        """Whether the phase has results that this run does not delete."""
         return bool(self._done.get(phase)) and (self._all or phase not in self._redone)
 
     def facts(self, *phases: Phase) -> dict[str, str]:
-        """Those of the first of these phases that has a recipe of its own."""
+        """The recipe facts of the first of these phases that has a recipe of its own."""
         made = (self._facts[phase] for phase in phases if phase in self._facts)
         return next((facts for facts in made if "imported" not in facts), {})
 
@@ -89,14 +90,13 @@ def plan(
     *,
     context: int | None = None,
 ) -> list[Task]:
-    """The tasks for these phases; `redo` is the phase whose results will be forgotten first, so
-    that options are for it and those after it. `context`: tokens a row may take.
+    """The tasks of these phases, in their order. `redo`: the phase whose results, with those of all
+    later phases, will be deleted first. `context`: tokens a row may take.
 
-    An option that is not given is what this phase was made with, else what the phase was whose
-    work it goes on with. Raises UsageError for what cannot be found, does not fit or is no model
-    that can chat, and SysgenError for a model file that is not whole.
+    Raises UsageError for a model, prompt set or option value that cannot be used, and SysgenError
+    for a model file that is damaged or cut off.
     """
-    known = _Known(settings, store, redo)
+    known = RecipeInputs(settings, store, redo)
     checking = _checks(settings, store, phases, redo)
     tasks = []
     for phase in PHASES:
@@ -111,10 +111,10 @@ def plan(
 
 
 Planned = tuple[AnyStage, Model | None, dict[str, str]]
-"""A stage, the model it asks, and facts of its recipe beside its own and the model's."""
+"""A stage, its model, and those facts of its recipe that neither the stage nor the model has."""
 
 
-def _generate(known: _Known) -> Planned:
+def _generate(known: RecipeInputs) -> Planned:
     given, stored = known.given("generate"), known.facts("generate")
     model = _model(known, given=given.model)
     earlier = stored or known.facts("respond")
@@ -129,7 +129,7 @@ def _generate(known: _Known) -> Planned:
     return stage, model, {"prompt_set": _named(prompts)}
 
 
-def _filter(known: _Known) -> Planned:
+def _filter(known: RecipeInputs) -> Planned:
     given, stored = known.given("filter"), known.facts("filter", "generate")
     written = known.facts("generate", "filter", "respond")
     name = known.given("generate").prompts or written.get("prompt_set")
@@ -142,7 +142,7 @@ def _filter(known: _Known) -> Planned:
     return stage, None, {"prompt_set": _named(prompts)}
 
 
-def _verify(known: _Known) -> Planned:
+def _verify(known: RecipeInputs) -> Planned:
     given, stored = known.given("verify"), known.facts("verify")
     name = given.judge or stored.get("judge") or "same"
     if name != "same":
@@ -152,7 +152,7 @@ def _verify(known: _Known) -> Planned:
         earlier, said = stored or known.facts("generate", "respond"), name
         writer = known.facts("generate").get("model")
         if known.stays("generate") and writer not in (None, _spelling(judge)):
-            said = _spelling(judge)  # the phrases are another model's
+            said = _spelling(judge)  # another model wrote the phrases
     prompts = _prompts(given, earlier, judge)
     stage = Verify(
         prompts,
@@ -162,16 +162,15 @@ def _verify(known: _Known) -> Planned:
     return stage, judge, {"judge": said, "prompt_set": _named(prompts)}
 
 
-def _respond(known: _Known) -> Planned:
+def _respond(known: RecipeInputs) -> Planned:
     given, stored = known.given("respond"), known.facts("respond", "generate")
     model = _model(known, "respond", given=given.model)
     prompts = _prompts(given, stored, model)
     return _answering(given, stored, prompts, model), model, {"prompt_set": _named(prompts)}
 
 
-def _check(known: _Known) -> Planned:
-    """Answers are written again as phase 4 writes them, unless the store has checks that were
-    made in another way."""
+def _check(known: RecipeInputs) -> Planned:
+    """Answers are written again in the way of phase 4, or of the checks that the store has."""
     given, stored = known.given("check"), known.facts("check")
     if stored:
         again = {name.removeprefix("again_"): of for name, of in stored.items()}
@@ -187,7 +186,7 @@ def _check(known: _Known) -> Planned:
     return stage, model, {"prompt_set": _named(prompts)}
 
 
-_PLANS: dict[Phase, Callable[[_Known], Planned]] = {
+_PLANS: dict[Phase, Callable[[RecipeInputs], Planned]] = {
     "generate": _generate,
     "filter": _filter,
     "verify": _verify,
@@ -199,9 +198,9 @@ _PLANS: dict[Phase, Callable[[_Known], Planned]] = {
 def _answering(
     given: Settings, stored: Mapping[str, str], prompts: PromptSet, model: Model
 ) -> Respond:
-    """How answers are written. What was made by a recipe without a word of whether the original is
-    in view was made without, as the paper does."""
-    answered = "turns" in stored  # a recipe of phase 4, or of what writes as it does
+    """How answers are written. An older recipe does not say whether the model saw the original
+    answer: then it did not, as in the paper."""
+    answered = "turns" in stored  # the recipe is that of phase 4 or of the checks
     return Respond(
         prompts,
         _sampling(given, stored.get("sampling"), model),
@@ -222,15 +221,15 @@ def _answering(
     )
 
 
-def _model(known: _Known, *phases: Phase, given: str | None = None) -> Model:
-    """The model that is given, else that of the first of these phases that has a recipe, else the
-    one that writes."""
+def _model(known: RecipeInputs, *phases: Phase, given: str | None = None) -> Model:
+    """The given model, else that of the first of these phases that has a recipe, else the model
+    that wrote the phrases or the answers."""
     stored = known.facts(*phases, "generate", "respond").get("model")
     return find_model(given or stored or "builtin")
 
 
-def _context(known: _Known, phase: Phase, given: int | None) -> int | None:
-    """Tokens a row may take in this phase: as given or as it was made, None for the model's."""
+def _context(known: RecipeInputs, phase: Phase, given: int | None) -> int | None:
+    """Tokens a row may take in this phase; None for as many as the model can."""
     earlier: Phase = "respond" if phase == "check" else "generate"
     stored = known.facts(phase, earlier, "generate").get("context")
     if given is not None and known.concerns(phase):
@@ -248,18 +247,17 @@ def _facts_of(model: Model, context: int | None) -> dict[str, str]:
 
 
 def _entry(model: Model) -> CatalogueEntry | None:
-    """What the catalogue says of the model."""
+    """The catalogue's entry for the model; None for a file that no catalogue lists, or a server."""
     return None if isinstance(model, Server) else model.entry
 
 
 def _keeps(given: Settings, stored: Mapping[str, str]) -> bool:
-    """Whether rows keep the system messages that they come with."""
+    """Whether rows keep their original system messages."""
     return (given.existing_system or stored.get("existing_system")) == "keep"
 
 
-def lacking(tasks: Sequence[Task]) -> list[str]:
-    """A sentence for each thing that is left out because a prompt set of the user's own has no
-    file for it."""
+def missing_prompts(tasks: Sequence[Task]) -> list[str]:
+    """A sentence for each step that is left out because a user's prompt set lacks its file."""
     said = []
     for stage in (task.stage for task in tasks):
         if not isinstance(stage, Respond | CheckAnswers) or stage.prompts.shipped:
@@ -277,7 +275,7 @@ def lacking(tasks: Sequence[Task]) -> list[str]:
 
 
 def _language(code: str | None) -> str | None:
-    """Raises UsageError for one that is not known."""
+    """The language code. Raises UsageError for an unknown one."""
     from sysgen_local.core.language import NAMES
 
     if code is not None and code not in NAMES:
@@ -290,9 +288,9 @@ def _language(code: str | None) -> str | None:
 def _calibrating(
     verify: Verify, store: Store, facts: dict[str, str]
 ) -> Callable[[Engine, Store], None]:
-    """Calibrates the verdicts: by what the recipe holds where it is this one, else by asking the
-    model, and then the recipe keeps it."""
-    recipe = noted(store).get("verify")
+    """A function that calibrates the verdicts: with the calibration in the store's recipe if that
+    has these facts, else by asking the model; the recipe then gets what the model said."""
+    recipe = stored_recipes(store).get("verify")
     same = recipe and recipe.fingerprint == Task.as_noted(facts, recipe.facts)
     if recipe and same and "calibration" in recipe.facts:
         facts["calibration"] = recipe.facts["calibration"]
@@ -309,9 +307,9 @@ def _calibrating(
 
 
 def _checks(settings: Settings, store: Store, phases: Sequence[Phase], redo: Phase | None) -> bool:
-    """Whether answers are checked: as asked for, else as the store's are. A store whose answers
-    were never checked (an older one, or one by --no-check) stays so. Raises RecipeError where
-    answers are there that were checked and are not to be."""
+    """Whether answers are checked: as the setting says, else as in the store. Where the store has
+    answers without checks (an older version, or --no-check), that stays so. Raises RecipeError
+    where the setting is False and the store has checked answers."""
     if settings.check is None:
         alone = list(phases) == ["check"]
         return alone or store.recipe("check") is not None or store.recipe("respond") is None
@@ -332,13 +330,13 @@ def run(
     *,
     announce: Callable[[str], None] = lambda line: None,
 ) -> bool:
-    """Runs the tasks over everything due. False if it was interrupted: it can be taken up again."""
+    """Runs the tasks over all due rows. False if it was interrupted; the same call goes on then."""
     options = replace(options, longest=store.longest() // BYTES_PER_TOKEN + BESIDE_THE_ROW)
     return executor.run(tasks, store, progress_of(store), views, options, announce=announce)
 
 
 def progress_of(store: Store) -> Progress:
-    """The progress as the store has it."""
+    """A `Progress` that begins with the counts of the store."""
     counts = store.counts()
     rows = counts.input - counts.rejected
     progress = Progress(tuple(counts.phases), rows=rows, rejected=counts.rejected)
@@ -392,7 +390,7 @@ def _first(given: T | None, stored: str | None, parse: Callable[[str], T], defau
     return default if stored is None else parse(stored)
 
 
-def need_rows(store: Store) -> None:
+def require_rows(store: Store) -> None:
     """Raises UsageError for a store without rows that can be used."""
     counts = store.counts()
     if counts.input == counts.rejected:

@@ -15,7 +15,7 @@ from sysgen_local.running.executor import LATER, NAMES, Task
 from sysgen_local.store import Recipe, Store
 
 
-def noted(store: Store) -> dict[Phase, Recipe]:
+def stored_recipes(store: Store) -> dict[Phase, Recipe]:
     """The recipe of each phase that has one. Older versions took --context for a matter of the
     machine and noted it in no recipe: there it is what the commands said."""
     found = {phase: of for phase in PHASES if (of := store.recipe(phase)) is not None}
@@ -53,7 +53,7 @@ def _with_context(recipe: Recipe, context: str | None) -> Recipe:
     return Recipe(Task.of(facts), facts)
 
 
-def recipes(
+def planned_recipes(
     tasks: Sequence[Task], store: Store, *, redo: Phase | None = None, check: bool | None = None
 ) -> dict[Phase, Recipe]:
     """The recipe that each phase will have, once what `redo` names is forgotten. Nothing is
@@ -63,7 +63,7 @@ def recipes(
     when it is done again. `check` False: answers are final without being checked.
     """
     counts = store.counts()
-    found = noted(store)
+    found = stored_recipes(store)
     redone = PHASES[PHASES.index(redo) :] if redo else ()
     for task in tasks:
         phase = task.stage.phase
@@ -134,12 +134,12 @@ def _spread(facts: Mapping[str, str]) -> dict[str, str]:
     return spread
 
 
-def agree(
+def set_recipes(
     tasks: Sequence[Task], store: Store, *, redo: Phase | None = None, check: bool | None = None
 ) -> None:
     """Forgets what `redo` names and writes down every phase's recipe, all in one transaction.
     Raises RecipeError, before anything is deleted, as `recipes` does."""
-    store.prepare(recipes(tasks, store, redo=redo, check=check), redo=redo)
+    store.prepare(planned_recipes(tasks, store, redo=redo, check=check), redo=redo)
 
 
 def _short(value: str | None) -> str:

@@ -23,7 +23,7 @@ from sysgen_local.workflows.benchmark import BenchmarkRun, Outcome, Setting, run
 
 
 @dataclass(frozen=True, slots=True)
-class Entrant:
+class StudyModel:
     """A model under a label, and where the system message stands for it."""
 
     label: str
@@ -31,7 +31,7 @@ class Entrant:
     system_in: SystemIn | None = None
 
     @classmethod
-    def parse(cls, text: str) -> Entrant:
+    def parse(cls, text: str) -> StudyModel:
         """`MODEL`, `LABEL=MODEL`, either with `@system` or `@user` behind it."""
         label, _, model = text.rpartition("=") if "://" not in text else text.partition("=")
         if "://" in label or not model:
@@ -48,16 +48,16 @@ class Entrant:
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
-    """One entrant at one benchmark: its grading run, and row -> judged question."""
+class StudyResult:
+    """One model at one benchmark: its grading run, and row -> judged question."""
 
-    entrant: Entrant
+    model: StudyModel
     benchmark: Benchmark
     outcome: Outcome
 
 
 def run(
-    entrants: Sequence[Entrant],
+    models: Sequence[StudyModel],
     benchmarks: Sequence[Benchmark],
     judge: str,
     setting: Setting,
@@ -67,19 +67,19 @@ def run(
     *,
     retry_failed: bool = False,
     announce: Callable[[str], None] = lambda line: None,
-) -> list[Result] | None:
-    """Every entrant through every benchmark; None if it was interrupted. What is there already
-    is not done again. Raises UsageError where two entrants have one label."""
-    labels = [entrant.label for entrant in entrants]
+) -> list[StudyResult] | None:
+    """Every model through every benchmark; None if it was interrupted. What is there already
+    is not done again. Raises UsageError where two models have one label."""
+    labels = [model.label for model in models]
     if twice := next((label for label in labels if labels.count(label) > 1), None):
         raise UsageError(f"two models are called {twice}", hint="write LABEL=MODEL for each")
     results = []
     for benchmark in benchmarks:
-        for entrant in entrants:
-            announce(f"{benchmark.name}: {entrant.label}")
-            mine = replace(setting, system_in=entrant.system_in or setting.system_in)
+        for model in models:
+            announce(f"{benchmark.name}: {model.label}")
+            mine = replace(setting, system_in=model.system_in or setting.system_in)
             outcome = run_benchmark(
-                BenchmarkRun(benchmark, entrant.model, judge, mine),
+                BenchmarkRun(benchmark, model.model, judge, mine),
                 store,
                 views(),
                 options,
@@ -88,19 +88,19 @@ def run(
             )
             if outcome is None:
                 return None
-            results.append(Result(entrant, benchmark, outcome))
+            results.append(StudyResult(model, benchmark, outcome))
     return results
 
 
-def conclude(results: Sequence[Result], store: Evaluation) -> list[Table]:
-    """Compares each entrant with the first, notes that in the store, and returns the tables."""
+def conclude(results: Sequence[StudyResult], store: Evaluation) -> list[Table]:
+    """Compares each model with the first, notes that in the store, and returns the tables."""
     tables = []
     for name in dict.fromkeys(result.benchmark.name for result in results):
         first, *others = [result for result in results if result.benchmark.name == name]
         comparisons = [c for other in others for c in _comparisons(first, other)]
         store.set_comparisons(comparisons)
         scores = {
-            r.entrant.label: r.benchmark.summary(r.benchmark.score(r.outcome.cases))
+            r.model.label: r.benchmark.summary(r.benchmark.score(r.outcome.cases))
             for r in (first, *others)
         }
         notes = [_note(result) for result in (first, *others)]
@@ -108,7 +108,7 @@ def conclude(results: Sequence[Result], store: Evaluation) -> list[Table]:
     return tables
 
 
-def _comparisons(first: Result, other: Result) -> list[Comparison]:
+def _comparisons(first: StudyResult, other: StudyResult) -> list[Comparison]:
     benchmark = first.benchmark
     before = benchmark.judged(first.outcome.cases)
     after = benchmark.judged(other.outcome.cases)
@@ -120,16 +120,16 @@ def _comparisons(first: Result, other: Result) -> list[Comparison]:
     return [
         Comparison(
             benchmark.name, metric, first.outcome.grading_run, other.outcome.grading_run,
-            first.entrant.label, other.entrant.label, of.before, of.after, of.difference, of.low,
+            first.model.label, other.model.label, of.before, of.after, of.difference, of.low,
             of.high, len(both),
         )
         for metric, of in found.items()
     ]  # fmt: skip
 
 
-def _note(result: Result) -> str | None:
-    """What an entrant's numbers leave out."""
+def _note(result: StudyResult) -> str | None:
+    """What a model's numbers leave out."""
     of = result.benchmark.score(result.outcome.cases)["questions"]
     if not (reasons := unjudged(of)):
         return None
-    return f"{result.entrant.label}: {of['judged']:,} of {of['all']:,} questions ({reasons})"
+    return f"{result.model.label}: {of['judged']:,} of {of['all']:,} questions ({reasons})"

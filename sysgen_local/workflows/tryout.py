@@ -33,7 +33,7 @@ from sysgen_local.sources import (
 )
 from sysgen_local.store import Origin, Store
 from sysgen_local.workflows import plan as job
-from sysgen_local.workflows import recipe as recipes
+from sysgen_local.workflows import recipe
 
 LARGE = 100_000_000
 """Bytes of a file that takes seconds to read."""
@@ -161,7 +161,7 @@ def _run(
         store.watch, store.on_end = watch, ended
         for source, conversations in drawn:
             store.ingest(source, conversations)
-        recipes.agree(tasks, store, check=combination.settings.check)
+        recipe.set_recipes(tasks, store, check=combination.settings.check)
         finished = job.run(tasks, store, views, options, announce=loaded)
     return Column(combination.label, tuple(rows), watch.seconds) if finished else None
 

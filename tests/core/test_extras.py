@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import tomllib
+from importlib import import_module
 
 import pytest
 from filled import fill
@@ -73,4 +74,4 @@ def test_another_error_of_an_import_passes():
         pytest.raises(UsageError, match="this needs the library nothing_of_this_name"),
         needs("compare", "this"),
     ):
-        import nothing_of_this_name  # type: ignore[import-not-found] # noqa: F401
+        import_module("nothing_of_this_name")

@@ -11,7 +11,7 @@ from questions import TURN, dialogue, instance, run, write
 from sysgen_local.core.errors import UsageError
 from sysgen_local.evaluation.benchmarks.dialogues import read_dialogues
 from sysgen_local.evaluation.benchmarks.files import entries
-from sysgen_local.workflows.study import Entrant
+from sysgen_local.workflows.study import StudyModel
 
 THEIRS = {
     "system_id": 12,
@@ -117,10 +117,10 @@ def test_the_command_says_it_in_one_sentence(tmp_path, dialogues):
 
 
 def test_entrants():
-    assert Entrant.parse("m.gguf") == Entrant("m.gguf", "m.gguf")
-    assert Entrant.parse("after=m.gguf@user") == Entrant("after", "m.gguf", "user")
-    assert Entrant.parse("m@user") == Entrant("m (user)", "m", "user")
-    assert Entrant.parse("s=http://h:1/v1#m") == Entrant("s", "http://h:1/v1#m")
-    assert Entrant.parse("http://h:1/v1#m") == Entrant("http://h:1/v1#m", "http://h:1/v1#m")
+    assert StudyModel.parse("m.gguf") == StudyModel("m.gguf", "m.gguf")
+    assert StudyModel.parse("after=m.gguf@user") == StudyModel("after", "m.gguf", "user")
+    assert StudyModel.parse("m@user") == StudyModel("m (user)", "m", "user")
+    assert StudyModel.parse("s=http://h:1/v1#m") == StudyModel("s", "http://h:1/v1#m")
+    assert StudyModel.parse("http://h:1/v1#m") == StudyModel("http://h:1/v1#m", "http://h:1/v1#m")
     with pytest.raises(UsageError):
-        Entrant.parse("after=@user")
+        StudyModel.parse("after=@user")

@@ -93,8 +93,8 @@ def test_a_question_waits_for_memory_and_is_taken_up_by_the_next_call(
     told = capsys.readouterr().err
     assert f"1 of 3 questions; without verdicts: {phase}_too_long 1, pending for want" in told
     assert "the same command asks what is pending once more memory is free" in told
-    entrant = study.Entrant("m", "m")
-    note = study._note(study.Result(entrant, benchmark, found))
+    entrant = study.StudyModel("m", "m")
+    note = study._note(study.StudyResult(entrant, benchmark, found))
     assert "pending for want of memory 1" in note
     machine.free = 4000
     scores = benchmark.score(examined(benchmark, tmp_path / "e.duckdb", lines).cases)

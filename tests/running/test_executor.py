@@ -14,7 +14,7 @@ from sysgen_local.engine.request import Completion, Request
 from sysgen_local.running import executor
 from sysgen_local.store import Store
 from sysgen_local.workflows.plan import plan, progress_of, run
-from sysgen_local.workflows.recipe import recipes
+from sysgen_local.workflows.recipe import planned_recipes
 
 pytestmark = pytest.mark.model  # the template of the model is looked at, in a process of its own
 
@@ -51,7 +51,7 @@ def test_a_rows_fate_does_not_depend_on_the_memory_there_is(
         turns = (Turn("user", "How do I grow mint?"), Turn("assistant", "In a pot."))
         store.ingest(Source("r", "r", "0"), [Conversation(turns, i) for i in (1, 2, 3)])
         tasks = plan(Settings(check=False), store, PHASES)
-        store.prepare(recipes(tasks, store, check=False))
+        store.prepare(planned_recipes(tasks, store, check=False))
         assert progress_of(store).pending == 3
         assert run(tasks, store, [], Options(), announce=said.append)
         rows = store.counts().rows()
@@ -70,16 +70,16 @@ def test_tokens_a_row_may_take_are_part_of_the_recipe(tmp_path):
     with Store.open(tmp_path / "s.duckdb") as store:
         store.ingest(Source("r", "r", "0"), [Conversation(turns, i) for i in (1, 2, 3)])
         tasks = plan(Settings(), store, PHASES, context=900)
-        store.prepare(recipes(tasks, store))
+        store.prepare(planned_recipes(tasks, store))
 
         run_scripted(store, tasks)
         again = plan(Settings(), store, PHASES)
-        recipes(again, store)  # no complaint
+        planned_recipes(again, store)  # no complaint
         assert {task.facts.get("context") for task in again if task.model} == {"900"}
         with pytest.raises(RecipeError, match="context was 900, now 700"):
-            recipes(plan(Settings(), store, PHASES, context=700), store)
+            planned_recipes(plan(Settings(), store, PHASES, context=700), store)
         later = plan(Settings(), store, PHASES, "respond", context=700)
-        found = recipes(later, store, redo="respond")
+        found = planned_recipes(later, store, redo="respond")
         assert [of.facts.get("context") for of in found.values()] == [
             "900", None, "900", "700", "700"
         ]  # fmt: skip

@@ -22,7 +22,7 @@ from sysgen_local.running.executor import Task
 from sysgen_local.store import Store
 from sysgen_local.store.evaluation import Evaluation
 from sysgen_local.workflows.plan import plan
-from sysgen_local.workflows.recipe import agree
+from sysgen_local.workflows.recipe import set_recipes
 
 pytestmark = pytest.mark.e2e  # whole runs through the phases, each in a store of its own
 
@@ -75,7 +75,7 @@ def store(tmp_path):
         turns = (Turn("user", "How do I grow mint?"), Turn("assistant", "In a pot."))
         store.ingest(Source("r", "r", "0"), [Conversation(turns, i) for i in (1, 2, 3)])
         tasks = plan(Settings(), store, PHASES)
-        agree(tasks, store)
+        set_recipes(tasks, store)
         run_scripted(store, tasks)
         yield store
 
@@ -95,14 +95,14 @@ def test_a_store_of_an_older_version_is_gone_on_with_and_notes_it_then(store, mo
         facts = older(recipe.facts)
         store.set_recipe(phase, Task.of(facts), facts)
     with pytest.raises(RecipeError, match=r"generate: seed was 0, now 9\n"):
-        agree(plan(Settings(seed=9), store, PHASES), store)
-    agree(plan(Settings(), store, PHASES), store)
+        set_recipes(plan(Settings(seed=9), store, PHASES), store)
+    set_recipes(plan(Settings(), store, PHASES), store)
     assert {phase: store.recipe(phase) for phase in PHASES} == today
     monkeypatch.setattr(chat, "_missing_opening", lambda tail, opening: "Sure! ")
     chat_profile._recipe_json.cache_clear()
     with pytest.raises(RecipeError, match="generate: chat prompts was"):
-        agree(plan(Settings(), store, PHASES), store)
-    agree(plan(Settings(), store, PHASES, "generate"), store, redo="generate")
+        set_recipes(plan(Settings(), store, PHASES), store)
+    set_recipes(plan(Settings(), store, PHASES, "generate"), store, redo="generate")
 
 
 def forget(db, tables):

@@ -11,7 +11,7 @@ from sysgen_local.core.settings import Settings
 from sysgen_local.running.executor import Task
 from sysgen_local.store import Store
 from sysgen_local.workflows.plan import plan
-from sysgen_local.workflows.recipe import agree, noted
+from sysgen_local.workflows.recipe import set_recipes, stored_recipes
 
 pytestmark = pytest.mark.e2e  # whole runs through the phases, each in a store of its own
 
@@ -25,7 +25,7 @@ def store(tmp_path):
         turns = (Turn("user", "How do I grow mint?"), Turn("assistant", "In a pot."))
         store.ingest(Source("r", "r", "0"), [Conversation(turns, i) for i in (1, 2, 3)])
         tasks = plan(Settings(), store, PHASES)
-        agree(tasks, store)
+        set_recipes(tasks, store)
         run_scripted(store, tasks)
         for phase in PHASES:
             facts = {k: of for k, of in store.recipe(phase).facts.items() if k != "chat"}
@@ -48,27 +48,27 @@ def contexts(store):
 def test_a_plain_run_and_the_same_command_go_on_with_it(store, command, since, given):
     ran(store, command, *since)
     tasks = plan(Settings(), store, PHASES, context=given)
-    agree(tasks, store)
+    set_recipes(tasks, store)
     assert contexts(store) == ["900"] * 4
     assert {task.facts["context"] for task in tasks if task.model} == {"900"}
     for again in (None, 900):
-        agree(plan(Settings(), store, PHASES, context=again), store)
+        set_recipes(plan(Settings(), store, PHASES, context=again), store)
     with pytest.raises(RecipeError, match="context was 900, now 700"):
-        agree(plan(Settings(), store, PHASES, context=700), store)
+        set_recipes(plan(Settings(), store, PHASES, context=700), store)
 
 
 def test_another_context_is_another_recipe(store):
     ran(store, "run r.jsonl --context 900")
     with pytest.raises(RecipeError, match="context was 900, now 700"):
-        agree(plan(Settings(), store, PHASES, context=700), store)
+        set_recipes(plan(Settings(), store, PHASES, context=700), store)
 
 
 def test_a_store_made_without_one_has_none(store):
     ran(store, "run r.jsonl --model context 900")
-    agree(plan(Settings(), store, PHASES), store)
+    set_recipes(plan(Settings(), store, PHASES), store)
     assert contexts(store) == [None] * 4
     with pytest.raises(RecipeError, match="context was nothing, now 900"):
-        agree(plan(Settings(), store, PHASES, context=900), store)
+        set_recipes(plan(Settings(), store, PHASES, context=900), store)
 
 
 @pytest.mark.parametrize(
@@ -89,21 +89,21 @@ def test_a_store_made_without_one_has_none(store):
 )
 def test_each_phase_has_what_the_commands_said_of_its_results(store, commands, found):
     ran(store, *commands)
-    assert [noted(store)[phase].facts.get("context") for phase in ASKING] == found
-    assert "context" not in noted(store)["filter"].facts
-    agree(plan(Settings(), store, PHASES), store)
+    assert [stored_recipes(store)[phase].facts.get("context") for phase in ASKING] == found
+    assert "context" not in stored_recipes(store)["filter"].facts
+    set_recipes(plan(Settings(), store, PHASES), store)
     assert contexts(store) == found
 
 
 @pytest.mark.parametrize("context", [None, 900])
 def test_a_phase_alone_does_not_lose_what_the_others_were_made_with(store, context):
     ran(store, "run r.jsonl --context 900")
-    agree(plan(Settings(), store, ["verify"], context=context), store)
+    set_recipes(plan(Settings(), store, ["verify"], context=context), store)
     assert contexts(store) == ["900"] * 4
 
 
 def test_what_this_version_notes_is_what_counts(store):
     ran(store, "run r.jsonl")
-    agree(plan(Settings(), store, PHASES), store)
+    set_recipes(plan(Settings(), store, PHASES), store)
     ran(store, "run r.jsonl --context 900")
-    assert "context" not in noted(store)["generate"].facts
+    assert "context" not in stored_recipes(store)["generate"].facts

@@ -21,7 +21,7 @@ from sysgen_local.running.pipeline import Pipeline
 from sysgen_local.store import Store
 from sysgen_local.workflows.imported import import_phrases
 from sysgen_local.workflows.plan import plan, progress_of, run
-from sysgen_local.workflows.recipe import agree
+from sysgen_local.workflows.recipe import set_recipes
 
 pytestmark = pytest.mark.e2e  # whole runs through the phases, each in a store of its own
 
@@ -36,14 +36,14 @@ def store(tmp_path: Path):
 
 def made_with(store: Store, settings: Settings) -> None:
     tasks = plan(settings, store, PHASES)
-    agree(tasks, store)
+    set_recipes(tasks, store)
     run_scripted(store, tasks)
 
 
 def test_what_is_not_given_is_what_the_file_was_made_with(store):
     made_with(store, Settings(seed=5, temperature=0.3, turns="first", min_p_good=0.25))
     again = plan(Settings(), store, PHASES)
-    agree(again, store)  # no complaint
+    set_recipes(again, store)  # no complaint
     stages: list[Any] = [task.stage for task in again]
     assert stages[0].seed == 5
     assert stages[0].sampling.temperature == 0.3
@@ -64,7 +64,7 @@ def test_what_is_not_given_is_what_the_file_was_made_with(store):
 def test_recipes_never_mix(store, settings, phase, fact):
     made_with(store, Settings())
     with pytest.raises(RecipeError, match=f"another recipe for {phase}: .*{fact}"):
-        agree(plan(settings, store, PHASES), store)
+        set_recipes(plan(settings, store, PHASES), store)
 
 
 def test_a_changed_model_file_is_another_recipe_a_moved_one_is_not(store, builtin, tmp_path):
@@ -75,16 +75,16 @@ def test_a_changed_model_file_is_another_recipe_a_moved_one_is_not(store, builti
     first.rename(moved)
     with pytest.raises(UsageError, match="first"):
         plan(Settings(), store, PHASES)  # it is not where it was
-    agree(plan(Settings(model=str(moved)), store, PHASES), store)
+    set_recipes(plan(Settings(model=str(moved)), store, PHASES), store)
     with moved.open("ab") as file:
         file.write(b"\0")
     with pytest.raises(RecipeError, match="model_file"):
-        agree(plan(Settings(model=str(moved)), store, PHASES), store)
+        set_recipes(plan(Settings(model=str(moved)), store, PHASES), store)
 
 
 def test_a_recipe_binds_only_once_a_phase_has_results(store):
-    agree(plan(Settings(seed=1), store, PHASES), store)
-    agree(plan(Settings(seed=2), store, PHASES), store)
+    set_recipes(plan(Settings(seed=1), store, PHASES), store)
+    set_recipes(plan(Settings(seed=2), store, PHASES), store)
 
 
 def test_a_judge_of_its_own_makes_a_pass_of_its_own(store, builtin, tmp_path):
@@ -93,7 +93,7 @@ def test_a_judge_of_its_own_makes_a_pass_of_its_own(store, builtin, tmp_path):
     loaded: list[str] = []
     settings = Settings(judge=str(judge), prompts="compact")  # what both were trained on
     tasks = plan(settings, store, PHASES)
-    agree(tasks, store)
+    set_recipes(tasks, store)
     options = Options(slots=2, gpu_layers=0, threads=1)
     assert run(tasks, store, [], options, announce=loaded.append)
     assert [line.split(":")[0] for line in loaded] == ["builtin.gguf", "judge.gguf", "builtin.gguf"]
@@ -120,13 +120,13 @@ def test_imported_phrases_are_checked_before_any_is_written(store, tmp_path):
     assert import_phrases(store, tags) == (0, 1)
     # What is left for phase 1 to do would mix recipes.
     with pytest.raises(RecipeError):
-        agree(plan(Settings(), store, PHASES), store)
+        set_recipes(plan(Settings(), store, PHASES), store)
 
 
 def calibrated(store: Store, settings: Settings, *, answers: bool = True) -> list[Request]:
     """Plans, agrees, and prepares the judge: the requests that this took."""
     tasks = plan(settings, store, PHASES)
-    agree(tasks, store)
+    set_recipes(tasks, store)
     engine = ScriptedEngine(plain if answers else lambda request: pytest.fail(request.id))
     [prepare] = [task.prepare for task in tasks if task.prepare]
     prepare(engine, store)
@@ -187,7 +187,7 @@ def test_answers_are_checked_unless_the_store_has_unchecked_ones(store):
     assert phases(Settings()) == list(PHASES)
     assert phases(Settings(check=False)) == list(PHASES[:4])
     tasks = plan(Settings(check=False), store, PHASES)
-    agree(tasks, store, check=False)
+    set_recipes(tasks, store, check=False)
     run_scripted(store, tasks)
     assert store.counts().rows()["final"] == 3
     assert phases(Settings()) == list(PHASES[:4])  # it stays as it was
@@ -199,7 +199,7 @@ def test_answers_are_checked_unless_the_store_has_unchecked_ones(store):
         phases(Settings(check=False))
     assert phases(Settings(check=False), redo="check") == list(PHASES[:4])
     with pytest.raises(RecipeError, match="another recipe for check: tries was 3, now 5"):
-        agree(plan(Settings(tries=5), store, PHASES), store)
+        set_recipes(plan(Settings(tries=5), store, PHASES), store)
 
 
 @pytest.mark.parametrize("alone", [True, False])
@@ -225,7 +225,7 @@ def test_a_phase_done_again_with_other_options_is_what_a_plain_run_goes_on_with(
     made_with(store, Settings())
     before = {of: store.recipe(of) for of in PHASES}
     redone = plan(changed, store, [phase] if alone else PHASES, phase)
-    agree(redone, store, redo=phase)
+    set_recipes(redone, store, redo=phase)
     assert store.recipe(phase).facts.get(fact) == value
     for earlier in PHASES[: PHASES.index(phase)]:
         assert store.recipe(earlier) == before[earlier]
@@ -233,7 +233,7 @@ def test_a_phase_done_again_with_other_options_is_what_a_plain_run_goes_on_with(
     # Killed here, it is taken up again; and once more when all is done.
     for _ in range(2):
         again = plan(Settings(), store, PHASES)
-        agree(again, store)
+        set_recipes(again, store)
         assert store.recipe(phase).facts.get(fact) == value
         run_scripted(store, again)
         assert store.counts().pending == 0
@@ -244,10 +244,11 @@ def test_a_phase_done_again_with_other_options_is_what_a_plain_run_goes_on_with(
 def test_answers_are_written_again_as_they_are_written(store):
     """The checks follow a redo of phase 4 alone, also its model; once made, they have their own."""
     made_with(store, Settings())
-    agree(plan(Settings(temperature=0.9), store, ["respond"], "respond"), store, redo="respond")
+    answered = plan(Settings(temperature=0.9), store, ["respond"], "respond")
+    set_recipes(answered, store, redo="respond")
     assert json.loads(store.recipe("check").facts["again_sampling"])["temperature"] == 0.9
     made_with(store, Settings())
-    agree(plan(Settings(temperature=0.2), store, ["check"], "check"), store, redo="check")
+    set_recipes(plan(Settings(temperature=0.2), store, ["check"], "check"), store, redo="check")
     made_with(store, Settings())
     facts = {phase: store.recipe(phase).facts for phase in PHASES}
     assert json.loads(facts["respond"]["sampling"])["temperature"] == 0.9
@@ -263,9 +264,9 @@ def test_a_refused_redo_leaves_everything_as_it_was(store, builtin, tmp_path):
     with (own / "generate.md").open("a") as file:
         file.write("\nMore.\n")
     with pytest.raises(RecipeError, match="another recipe for generate: prompts"):
-        agree(plan(Settings(), store, PHASES, "respond"), store, redo="respond")
+        set_recipes(plan(Settings(), store, PHASES, "respond"), store, redo="respond")
     assert (store.counts(), [store.recipe(phase) for phase in PHASES]) == before
-    agree(plan(Settings(), store, PHASES, "generate"), store, redo="generate")
+    set_recipes(plan(Settings(), store, PHASES, "generate"), store, redo="generate")
     assert store.counts().pending == 3
 
 
@@ -274,5 +275,5 @@ def test_a_model_that_lies_elsewhere_is_found_there_from_then_on(store, builtin,
     shutil.copy(builtin, first)
     made_with(store, Settings(model=str(first)))
     first.rename(moved)
-    agree(plan(Settings(model=str(moved)), store, PHASES), store)
-    agree(plan(Settings(), store, PHASES), store)
+    set_recipes(plan(Settings(model=str(moved)), store, PHASES), store)
+    set_recipes(plan(Settings(), store, PHASES), store)

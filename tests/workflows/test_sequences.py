@@ -135,7 +135,7 @@ def sysgen(folder: Path, *said: str, answers: int | None = None) -> tuple[int, s
             sys.stdout = open(os.devnull, "w")  # noqa: SIM115
             sys.stderr = open(log, "w")  # noqa: SIM115
             left = [answers]
-            setattr(executor, "open_engine", lambda *_: Scripted(left))  # noqa: B010
+            executor.open_engine = lambda *_: Scripted(left)  # type: ignore[attr-defined]
             sys.argv = ["sysgen", *said]
             main()
         except SystemExit as end:
