@@ -36,6 +36,7 @@ def test_the_measures_by_hand():
     assert overlap(("same words", "same words")) == pytest.approx(dict.fromkeys(OVERLAP, 1.0))
 
 
+@pytest.mark.e2e  # rows are measured in processes of their own
 def test_every_finished_row_is_measured_once_and_figures_stay(tmp_path):
     fill(tmp_path / "x.duckdb", 10)
     with Store.open(tmp_path / "x.duckdb") as store:

@@ -197,6 +197,7 @@ def test_redo_takes_the_later_phases_along(store: Store) -> None:
     assert store.counts().final == 2
 
 
+@pytest.mark.e2e  # five stores, each filled and done again, take seconds
 @pytest.mark.parametrize("phase", PHASES)
 def test_every_phase_can_be_done_again(store: Store, phase: Phase) -> None:
     fill(store, 2)

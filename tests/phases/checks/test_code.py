@@ -146,6 +146,7 @@ _LINES = st.sampled_from(
 )
 
 
+@pytest.mark.e2e  # hundreds of examples take seconds
 @settings(max_examples=500, deadline=None)
 @given(st.lists(_LINES | st.text(max_size=20), max_size=12))
 def test_nothing_raises_on_odd_text(lines: list[str]) -> None:

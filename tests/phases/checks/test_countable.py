@@ -239,6 +239,7 @@ _WORDS = st.sampled_from(
 )
 
 
+@pytest.mark.e2e  # hundreds of examples take seconds
 @settings(max_examples=500, deadline=None)
 @given(st.lists(_WORDS, max_size=14), st.text(max_size=100))
 def test_whatever_is_read_can_be_tested(words: list[str], answer: str) -> None:

@@ -126,6 +126,7 @@ _TEXT = st.text(max_size=300) | st.lists(
 ).map(" ".join)
 
 
+@pytest.mark.e2e  # hundreds of examples take seconds
 @settings(max_examples=500, deadline=None)
 @given(_TEXT, _TEXT, _TEXT)
 def test_nothing_raises_on_odd_text(question: str, answer: str, other: str) -> None:
