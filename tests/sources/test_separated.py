@@ -7,7 +7,7 @@ import io
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sysgen_local.core.records import Conversation, Reject
@@ -169,6 +169,8 @@ CELLS = st.text(st.sampled_from('ab",\n'), max_size=9)
 
 @pytest.mark.e2e  # 300 examples take seconds
 @settings(max_examples=300, deadline=None)
+@example(table=[("\na,a\n", "a\na,a\n")], quoting=0)
+@example(table=[("\na,a\na", '"\na,a\n')], quoting=0)
 @given(table=st.lists(st.tuples(CELLS, CELLS), max_size=6), quoting=st.sampled_from([0, 1]))
 def test_cells_of_many_lines_come_back_as_csv_reads_them(table, quoting):
     out = io.StringIO(newline="")

@@ -228,7 +228,8 @@ class _Table:
         each of these cases:
         - the lines after the first look like rows, and the record has another number of columns
           than the header;
-        - the lines within the cell look like rows, and there are three or more of them;
+        - the lines within the cell look like rows, and there are three or more of them. A line in
+          which one quoted cell ends and another begins, as `","b`, is no row;
         - all lines look like rows, and either the file has marks that a CSV writer would escape, or
           the separators are between the end of one text and the beginning of another.
 
@@ -237,7 +238,9 @@ class _Table:
         of two columns in a cell of a file with two columns.
         """
         within, behind = lines[1:-1], lines[1:]
-        if len(within) >= _LIKE_ROWS and all(self._is_like_row(line.text) for line in within):
+        if len(within) >= _LIKE_ROWS and all(
+            self._is_like_row(line.text) and not self._has_loose_mark(line.text) for line in within
+        ):
             return True
         if not all(self._is_like_row(line.text) for line in behind):
             return False
@@ -255,6 +258,14 @@ class _Table:
             len(cells) == len(self._names) > 1
             and bool(cells[0] and cells[-1])
             and (self._blanks or not any(cell.startswith(" ") for cell in cells))
+        )
+
+    def _has_loose_mark(self, text: str) -> bool:
+        """Whether a cell has a quotation mark and is no whole quoted cell."""
+        return any(
+            '"' in cell
+            and not (cell.startswith('"') and _INSIDE.match(cell, 1).end() + 1 == len(cell))  # type: ignore[union-attr]
+            for cell in self._split(text)
         )
 
     def _separates_texts(self, lines: list[_Line]) -> bool:
