@@ -1,4 +1,8 @@
-"""The recipe that each phase will have: what its results were made with never mixes silently."""
+"""The recipe of each phase: a store never mixes results of different recipes.
+
+A recipe is facts (model file, prompt set, sampling, seed, ...) and their fingerprint. A run whose
+recipe differs from the store's stops with the options that differ and the ways out.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +20,8 @@ from sysgen_local.store import Recipe, Store
 
 
 def stored_recipes(store: Store) -> dict[Phase, Recipe]:
-    """The recipe of each phase that has one. Older versions took --context for a matter of the
-    machine and noted it in no recipe: there it is what the commands said."""
+    """The recipe of each phase that has one. Older versions kept --context in no recipe: it is read
+    from the stored commands there."""
     found = {phase: of for phase in PHASES if (of := store.recipe(phase)) is not None}
     if any(name in of.facts for of in found.values() for name in ("context", *LATER)):
         return found
@@ -27,8 +31,8 @@ def stored_recipes(store: Store) -> dict[Phase, Recipe]:
 
 
 def _said_context(commands: Sequence[str], phase: Phase) -> str | None:
-    """The --context of the latest of these commands that had one and was about this phase's
-    results: not about forgotten ones, nor about those of a later phase alone."""
+    """The --context of the latest command that made results of this phase which are still there.
+    `commands` are the stored ones, the latest first."""
     for words in (re.split(r"[ =]+", command) for command in commands):
         options = dict(pairwise(words))
         alone = words[0] if words[0] in PHASES else options.get("--phase", phase)
@@ -45,7 +49,7 @@ def _said_context(commands: Sequence[str], phase: Phase) -> str | None:
 
 
 def _with_context(recipe: Recipe, context: str | None) -> Recipe:
-    """As this version would have written it. Only a phase that asks a model has a context."""
+    """The recipe as this version would have written it. Only a phase with a model has a context."""
     asks = "model_file" in recipe.facts
     if context is None or not asks or Task.of(recipe.facts) != recipe.fingerprint:
         return recipe
@@ -56,11 +60,11 @@ def _with_context(recipe: Recipe, context: str | None) -> Recipe:
 def planned_recipes(
     tasks: Sequence[Task], store: Store, *, redo: Phase | None = None, check: bool | None = None
 ) -> dict[Phase, Recipe]:
-    """The recipe that each phase will have, once what `redo` names is forgotten. Nothing is
-    written: raises RecipeError where results stay that were made in another way.
+    """The recipe that each phase will have after `redo` has deleted results. Writes nothing.
 
-    A phase that is not among the tasks keeps what it was made with, and so its options are there
-    when it is done again. `check` False: answers are final without being checked.
+    A phase without a task keeps its recipe, so that its options are known when it is done again.
+    `check` False: answers are final without checks. Raises RecipeError if results would stay that
+    were made with another recipe.
     """
     counts = store.counts()
     found = stored_recipes(store)
@@ -72,10 +76,10 @@ def planned_recipes(
         if phase in redone or there is None or state is None or state.done == 0:
             found[phase] = Recipe(task.fingerprint, dict(task.facts))
         elif "imported" in there.facts and not state.pending:
-            continue  # phrases from elsewhere: there is nothing for this phase to do
+            continue  # imported phrases: nothing is left to do in this phase
         elif there.fingerprint == Task.as_noted(task.facts, there.facts):
-            # What only names things may have changed: a model file that lies elsewhere. What an
-            # older version did not note is noted from now on.
+            # Facts that only describe may differ, such as the path of the same model file. Facts
+            # that an older version did not keep are kept from now on.
             found[phase] = Recipe(task.fingerprint, {**there.facts, **task.facts})
         else:
             raise _another(store, phase, there.facts, task.facts)
@@ -90,8 +94,8 @@ def planned_recipes(
 
 
 def _following(answering: Task, there: Recipe) -> Recipe:
-    """The checks' recipe where answers are written in another way than it was made for: they are
-    written again in the same way."""
+    """The recipe of the checks after a change of how answers are written: the checks write answers
+    again in the same way."""
     respond = answering.stage
     assert isinstance(respond, Respond)
     tries = int(there.facts["tries"])
@@ -108,7 +112,7 @@ _OF_THE_MODEL = (
 def _another(
     store: Store, phase: Phase, before: Mapping[str, str], now: Mapping[str, str]
 ) -> RecipeError:
-    # What was not noted then cannot be compared.
+    # Facts that the older recipe does not have cannot be compared.
     now = {name: of for name, of in now.items() if name in before or name not in LATER}
     old, new = _spread(before), _spread(now)
     differ = [
@@ -124,7 +128,7 @@ def _another(
 
 
 def _spread(facts: Mapping[str, str]) -> dict[str, str]:
-    """The facts, with what is said of sampling and of the chat template one by one."""
+    """The facts, with those that are JSON objects (sampling, chat) as one fact for each key."""
     spread: dict[str, str] = {}
     for name, fact in facts.items():
         if name.endswith("sampling") or name == "chat":
@@ -137,8 +141,8 @@ def _spread(facts: Mapping[str, str]) -> dict[str, str]:
 def set_recipes(
     tasks: Sequence[Task], store: Store, *, redo: Phase | None = None, check: bool | None = None
 ) -> None:
-    """Forgets what `redo` names and writes down every phase's recipe, all in one transaction.
-    Raises RecipeError, before anything is deleted, as `recipes` does."""
+    """Deletes the results that `redo` names and writes every phase's recipe, in one transaction.
+    Raises RecipeError as `planned_recipes` does, before anything is deleted."""
     store.prepare(planned_recipes(tasks, store, redo=redo, check=check), redo=redo)
 
 
