@@ -1,4 +1,4 @@
-"""Text in, text out, through llama.cpp; knows nothing of SysGen."""
+"""Requests in, completions out: through llama.cpp, or a server. Imports nothing of SysGen's."""
 
 import os
 

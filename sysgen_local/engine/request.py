@@ -1,9 +1,9 @@
-"""What the engine is asked and what it answers: plain, picklable data.
+"""The protocol of engines: requests and completions as plain data that can be pickled.
 
-The same protocol serves llama.cpp in this process, a server, or a cluster. Knows nothing of
-SysGen, of storage, or of any runtime.
+llama.cpp in this process, a server and a cluster are used through it.
 
-What is made many times a row is a named tuple: a frozen dataclass takes five times as long.
+Objects that are made many times for each row are named tuples: a frozen dataclass takes five times
+as long to make.
 """
 
 from __future__ import annotations
@@ -13,24 +13,24 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 Finish = Literal["stop", "length", "too_long", "refused", "failed", "no_room"]
-"""stop: ended by itself; length: the token limit cut it off. There is no answer: too_long, because
-prompt and answer cannot fit the context; refused, by the chat template or the server; failed,
-because something broke over this request alone (of these two the text says why); no_room, because
-they fit the context but not the slots that this machine has memory for now."""
+"""How a request ended. With an answer: `stop`, the model ended it; `length`, the token limit cut it
+off. Without one: `too_long`, prompt and answer do not fit the context; `refused`, the chat template
+or the server refused it; `failed`, an error of this request alone (for these two the text gives the
+reason); `no_room`, it fits the context but not the slots that there is memory for now."""
 
 UNANSWERED: tuple[Finish, ...] = ("too_long", "refused", "failed")
-"""How a request ends that has no answer. One that had no room is asked again."""
+"""The endings without an answer. After `no_room` a request is asked again."""
 
 
 class Segment(NamedTuple):
-    """A stretch of a message. `trusted` is a prompt author's text; row text is not trusted."""
+    """A part of a message. Text of a prompt set is `trusted`, text of a row is not."""
 
     text: str
     trusted: bool = True
 
 
 class Message(NamedTuple):
-    """One chat message. No content, trusted or not, can become a control token."""
+    """One chat message. Its content never becomes a control token, trusted or not."""
 
     role: str
     content: tuple[Segment, ...]
@@ -42,7 +42,8 @@ class Message(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How the next token is drawn; temperature 0 is greedy. 0 or 1.0 switches a filter off."""
+    """How the next token is sampled. `temperature` 0 is greedy. `top_k` 0, `top_p` 1 and `min_p` 0
+    are off."""
 
     temperature: float = 0.0
     top_k: int = 0
@@ -68,11 +69,11 @@ class Choice:
 
 
 class Request(NamedTuple):
-    """One job.
+    """One request.
 
-    `group` names requests whose prompts begin alike; that beginning is computed once and kept.
-    `max_tokens` bounds the answer; where the slot has less room the answer may still use what
-    is left, down to `min_tokens`, below which the request ends as `too_long`.
+    `group`: requests with the same group have prompts that begin alike; the KV cache of that prefix
+    is computed once and kept. `max_tokens` limits the answer. Where the slot has fewer tokens left,
+    the answer gets those, but not fewer than `min_tokens`: then the request ends as `too_long`.
     """
 
     id: str
@@ -87,9 +88,9 @@ class Request(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """The answer to one request. Token counts include what was shared; seconds are wall time
-    in the slot. `probabilities` maps every label of a `Choice` to its share, summing to 1.
-    `tokens_decoded`: those of the prompt that no memory held yet; None where that is not known."""
+    """The answer to one request. `tokens_in` includes tokens of a shared prefix. `seconds` are wall
+    time in the slot. `probabilities` maps each label of a `Choice` to its probability; they sum to
+    1. `tokens_decoded`: the prompt's tokens that the KV cache did not have; None if not known."""
 
     id: str
     text: str
@@ -102,7 +103,7 @@ class Completion:
 
 
 class Costs(NamedTuple):
-    """Seconds of a step, beside what is in it; of a token that is read; of one that is written."""
+    """Seconds: of a step without its tokens, of a token of a prompt, of a token of an answer."""
 
     fixed: float
     read: float
@@ -110,7 +111,7 @@ class Costs(NamedTuple):
 
 
 class Flight(NamedTuple):
-    """A request under way: how many tokens of its prompt were decoded so far, and were written."""
+    """A running request: tokens of its prompt that are decoded, tokens of its answer."""
 
     id: str
     read: int
@@ -118,8 +119,8 @@ class Flight(NamedTuple):
 
 
 class Load(NamedTuple):
-    """What an engine has done since it was loaded, in steps and decoded tokens, what it has in its
-    slots, and what its steps cost so far (None before the first ones)."""
+    """What an engine has done since it was loaded: steps, tokens of prompts and of answers. Beside
+    that its slots, its running requests and what steps cost (None before the first steps)."""
 
     steps: int
     read: int
@@ -130,24 +131,25 @@ class Load(NamedTuple):
 
 
 class Engine(Protocol):
-    """Whatever answers requests."""
+    """Answers requests."""
 
     @property
     def description(self) -> str:
-        """What answers, and how it is laid out, in one line."""
+        """The model and its slots, in one line."""
         ...
 
     def complete(self, requests: Iterable[Request | None]) -> Iterator[Completion]:
         """Completions in the order in which they finish.
 
-        `requests` is pulled only as slots fall free. It may yield None for "nothing right now":
-        it is asked again after the next completion. Closing the iterator abandons what runs.
+        The engine takes a request whenever a slot is free. `requests` may yield None for "none at
+        the moment"; the engine asks again after the next completion. Closing the iterator drops
+        the running requests.
         """
         ...
 
     def cancel(self) -> None:
-        """Ends the iterator after the current step; what runs is abandoned. Safe to call from a
-        signal handler."""
+        """Ends the iterator after the current step and drops the running requests. A signal handler
+        may call it."""
         ...
 
     def close(self) -> None: ...
@@ -155,8 +157,8 @@ class Engine(Protocol):
 
 @runtime_checkable
 class Telling(Protocol):
-    """An engine that tells how far it is with what it has in hand."""
+    """An engine that reports its load."""
 
     def load(self) -> Load:
-        """May be called from another thread while `complete` goes on."""
+        """The load now. Another thread may call it during `complete`."""
         ...

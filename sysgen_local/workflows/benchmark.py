@@ -39,7 +39,7 @@ BYTES_PER_TOKEN = 3
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """How models are asked and judged; the defaults are greedy and the official ones."""
+    """How models are asked and graded. By default greedy, else as in the official settings."""
 
     sampling: Sampling = GREEDY
     seed: int = 0
@@ -53,7 +53,7 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class BenchmarkRun:
-    """One model, one judge, one benchmark. Names as everywhere: catalogue, GGUF or server."""
+    """One model, one judge and one benchmark. Models are named as in `find_model`."""
 
     benchmark: Benchmark
     model: str
@@ -63,7 +63,7 @@ class BenchmarkRun:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Where the results of a run are, and every question with them."""
+    """The number of the grading run in the store, and every question with its results."""
 
     grading_run: int
     cases: list[QuestionRecord]
@@ -78,9 +78,10 @@ def run_benchmark(
     retry_failed: bool = False,
     announce: Callable[[str], None] = lambda line: None,
 ) -> Outcome | None:
-    """Answers and judges all that is due, and notes the scores; None if it was interrupted.
+    """Answers and grades all due questions and stores the scores; None if it was interrupted.
 
-    Raises UsageError for what cannot be used, SysgenError where no question could be judged.
+    Raises UsageError for a model or file that cannot be used, SysgenError where no question could
+    be graded.
     """
     tasks = _tasks(run)
     answering, judging_ = tasks

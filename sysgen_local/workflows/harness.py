@@ -1,4 +1,4 @@
-"""lm-evaluation-harness on a GGUF: its tasks and its counting, this project's engine.
+"""lm-evaluation-harness on a GGUF: its tasks and scores, with this project's engine.
 
 Needs the extra `harness`. (EleutherAI, https://github.com/EleutherAI/lm-evaluation-harness)
 """

@@ -1,4 +1,4 @@
-"""Phrases that were written elsewhere."""
+"""Phrases that another program wrote, as results of phase 1."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sysgen_local.store import Store
 
 
 def import_phrases(store: Store, path: Path) -> tuple[int, int]:
-    """Phrases written elsewhere as phase 1's results: (rows taken in, rows that had theirs).
+    """Stores the phrases of a file as results of phase 1: (rows stored, rows that had phrases).
 
     Every line of `path` is {"row": number, "text": tagged or JSON phrases}. All lines are
     checked before anything is written; raises UsageError that names file and line.

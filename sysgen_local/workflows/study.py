@@ -1,7 +1,7 @@
-"""A study: several models through the same benchmarks, beside each other as in the paper's tables.
+"""`sysgen study`: several models on the same benchmarks, in tables as in the SysGen paper.
 
-The first model is what the others are compared with: difference and 95 % interval of every number,
-by paired bootstrap over the questions that both have verdicts for.
+Each model is compared with the first: difference and 95 % interval of every score, by paired
+bootstrap over the questions that were graded for both.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from sysgen_local.workflows.benchmark import BenchmarkRun, Outcome, Setting, run
 
 @dataclass(frozen=True, slots=True)
 class StudyModel:
-    """A model under a label, and where the system message stands for it."""
+    """A model, its label in the tables, and where its prompt has the system message."""
 
     label: str
     model: str

@@ -1,7 +1,7 @@
-"""What this machine does with a model: how fast it reads and writes, by slots.
+"""`sysgen bench`: tokens of prompts and answers per second on this machine, by number of slots.
 
-Measured through the engine that a run uses, in some seconds a line; rows an hour follow from it
-for a typical row.
+Measured with the engine of a run, in some seconds for each number of slots. Rows an hour are
+estimated from it for a typical row.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 READ, WRITTEN = 700, 330
 """Tokens of a typical row over the paper's four phases: an instruction and an answer of 300 tokens
-together, seven phrases judged, an answer of 200 tokens. What prompts share costs nothing."""
+together, seven phrases judged, an answer of 200 tokens. A shared prefix costs nothing."""
 
 PROMPT, ANSWER = 300, 48
 """Tokens of a request in the measurement."""

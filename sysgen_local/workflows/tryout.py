@@ -1,7 +1,6 @@
-"""A few rows through the whole job, for several models and prompt sets: `sysgen try`.
+"""`sysgen try`: a few rows through all phases, for each combination of models and prompt sets.
 
-Each combination of a model with a prompt set goes through the same plan, passes and phases as a
-run, over the same rows, in a store that lives in memory.
+A combination is planned and run like a real run, over the same rows, in a store in memory.
 """
 
 from __future__ import annotations
@@ -44,8 +43,7 @@ OnRow = Callable[["Combination", Row, Origin], None]
 
 @dataclass(frozen=True, slots=True)
 class Combination:
-    """One column: a model with a prompt set, and what there is to do. `label` tells it from the
-    others."""
+    """One column of the output: a model with a prompt set, and its tasks. Labels are unique."""
 
     label: str
     model: str
@@ -57,9 +55,9 @@ class Combination:
 def combinations(
     settings: Settings, models: Sequence[str] = (), prompt_sets: Sequence[str] = ()
 ) -> list[Combination]:
-    """Every model with every prompt set; without one of them, what a run would take.
+    """Every model with every prompt set; where none is named, the one that a run would take.
 
-    Raises UsageError, as `job.plan` does for what cannot be used, and for what is named twice.
+    Raises UsageError as `plan` does, and for a name that is given twice.
     """
     for what, names in (("model", models), ("prompt set", prompt_sets)):
         if twice := next((name for name in names if names.count(name) > 1), None):
@@ -91,7 +89,7 @@ def draw_rows(
     reading: Reading | None = None,
     say: Callable[[str], None] = lambda line: None,
 ) -> list[SampledRows]:
-    """Rows drawn evenly over the inputs and the datasets in them; says what each file held.
+    """Rows sampled evenly over the inputs and their datasets. `say` gets a line for each file.
 
     Raises UsageError where no row can be used.
     """
@@ -127,7 +125,7 @@ def run(
     on_row: OnRow,
     announce: Callable[[str], None] = lambda line: None,
 ) -> list[Column] | None:
-    """One combination after the other over the rows drawn; None if it was interrupted."""
+    """Runs each combination over the sampled rows; None if it was interrupted."""
     columns = []
     for combination in combinations:
         column = _run(combination, drawn, views(combination), options, on_row, announce)
@@ -169,7 +167,7 @@ def _run(
 def _datasets(
     inputs: Sequence[str], reading: Reading, say: Callable[[str], None]
 ) -> list[list[Source]]:
-    """The files of each dataset of each input; what has the same content counts once."""
+    """The files of each dataset of each input; files with the same content count once."""
     mapping = parse_map(reading.mapping) if reading.mapping else None
     groups: dict[tuple[int, str], list[Source]] = {}
     seen = set()
@@ -194,19 +192,19 @@ def _model(tasks: Sequence[Task]) -> str:
 
 
 def _short(names: list[str], spelled: list[str]) -> list[str]:
-    """The names, unless two things have one name: then as they were spelled."""
+    """The names; where two of them are equal, the spellings."""
     return names if len(set(names)) == len(set(spelled)) else spelled
 
 
 class _Stopwatch:
-    """Time in which a model worked: from when it was loaded to each commit."""
+    """The time in which a model worked: from its loading to the last commit."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
         self._since = time.monotonic()
 
     def start(self) -> None:
-        """What passed since the last lap was not work."""
+        """The time since the last lap does not count."""
         self._since = time.monotonic()
 
     def lap(self) -> None:
@@ -216,7 +214,7 @@ class _Stopwatch:
 
 
 class _Watched(Store):
-    """Tells of each row that has come to its end, once that is committed."""
+    """Calls `on_end` for each row that is final or dropped, after the commit."""
 
     watch: _Stopwatch
     on_end: Callable[[Row, Origin], None]
