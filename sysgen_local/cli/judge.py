@@ -32,7 +32,7 @@ JSON = click.option("--json", "as_json", is_flag=True, help="Print the figures a
     "--bertscore-layer",
     metavar="N",
     type=click.IntRange(1),
-    help="Layer whose states BERTScore compares. For a model that bert-score does not know.",
+    help="Layer whose states BERTScore compares. For a model that bert-score does not list.",
 )
 @opt.gpu_layers
 @JSON

@@ -90,15 +90,15 @@ def stats(
       sysgen stats --json | jq .rows
     """
     state = _state(db, sources)
-    beside = _state(other) if other else None
+    other_state = _state(other) if other else None
     if as_json:
-        whole = {**state, **({"other": beside} if beside else {})}
+        whole = {**state, **({"other": other_state} if other_state else {})}
         click.echo(terminal.json_text(whole, indent=2))
         return
     from sysgen_local.report.tables import tables
 
     console = terminal.console()
-    for table in tables(state, beside, beside_paper=beside_paper):
+    for table in tables(state, other_state, beside_paper=beside_paper):
         console.print(table)
 
 

@@ -60,8 +60,8 @@ class Task:
 
     @classmethod
     def as_noted(cls, facts: Mapping[str, str], recorded: Mapping[str, str]) -> str:
-        """The fingerprint of these facts, as it is compared with that of a recipe with the facts
-        `recorded`: facts of `LATER` that the recipe does not have are left out."""
+        """The fingerprint of these facts without those of `LATER` that are not in `recorded`, the
+        facts of a recipe in a store. It equals the recipe's fingerprint if the facts are equal."""
         kept = {name: v for name, v in facts.items() if name in recorded or name not in LATER}
         return cls.of(kept)
 
