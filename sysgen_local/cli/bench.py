@@ -1,4 +1,4 @@
-"""`sysgen bench`: what to expect from a model on this machine."""
+"""`sysgen bench`: measures the speed of a model on this machine."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import click
 from sysgen_local.cli import options as opt
 
 
-def _numbers(context: click.Context, parameter: click.Parameter, value: str) -> list[int]:
+def _slot_numbers(context: click.Context, parameter: click.Parameter, value: str) -> list[int]:
     try:
         numbers = [int(part) for part in value.split(",")]
     except ValueError:
@@ -27,31 +27,33 @@ def _numbers(context: click.Context, parameter: click.Parameter, value: str) -> 
     default="builtin",
     show_default=True,
     metavar="NAME|FILE.gguf",
-    help="The model to measure.",
+    help="Model to measure.",
 )
 @click.option(
     "--slots",
     default="1,4,8,16",
     show_default=True,
     metavar="N,N,...",
-    callback=_numbers,
-    help="Measure with so many rows at a time.",
+    callback=_slot_numbers,
+    help="Numbers of slots to measure with. A slot decodes one row at a time.",
 )
 @opt.gpu_layers
 @opt.threads
 @opt.batch
 @opt.flash
-@click.option("--json", "as_json", is_flag=True, help="JSON, for programs.")
+@click.option("--json", "as_json", is_flag=True, help="Print the rates as JSON.")
 def bench(
     model: str,
     slots: list[int],
     as_json: bool,
     **given: Any,
 ) -> int:
-    """Measure how fast a model reads and writes here, and what rows an hour to expect.
+    """Measure the speed of a model on this machine.
 
-    Close what else is busy first: another program on the same cores makes it several times
-    slower, as it would a run.
+    For each number of slots, it prints how many tokens a second the model reads (prefill) and
+    writes (decode), and how many rows an hour follow from that. Use it before a long run, to choose
+    a model and --slots. Stop other programs that use the processor first: on the same cores they
+    make the model several times slower.
 
     \b
     Examples:
@@ -67,19 +69,19 @@ def bench(
     path = resolve_file(model).path
     check(path)
     options = Given(given).take(Options)
-    found: list[dict[str, Any]] = []
+    measured: list[dict[str, Any]] = []
     if not as_json:
         click.echo("slots   reads tokens/s   writes tokens/s   rows/h")
     for number in slots:
         rates = measuring.measure(path, options, number)
-        found.append({**asdict(rates), "rows_an_hour": rates.rows_an_hour})
+        measured.append({**asdict(rates), "rows_an_hour": rates.rows_an_hour})
         if not as_json:
             click.echo(
                 f"{rates.slots:5}   {rates.prefill:14,.0f}   {rates.decode:15,.0f}   "
                 f"{rates.rows_an_hour:6,.0f}"
             )
     if as_json:
-        click.echo(json.dumps({"model": str(path), "rates": found}, indent=1))
+        click.echo(json.dumps({"model": str(path), "rates": measured}, indent=1))
     else:
         click.echo(
             f"rows/h: for rows that cost {measuring.READ} tokens read and {measuring.WRITTEN} "

@@ -1,4 +1,4 @@
-"""`sysgen`: the command group."""
+"""`sysgen`: the group of all commands."""
 
 from __future__ import annotations
 
@@ -26,17 +26,23 @@ from sysgen_local.cli import (
 def cli() -> None:
     """Give every row of an SFT dataset a fitting system message and an answer that obeys it.
 
-    A model on your own machine writes a system message for each row as phrases under eight
-    functionality tags; the phrases are filtered, each is judged, the row is answered anew under
-    what is left, and every new answer is checked: does it keep what the original one had right,
-    does it do as it is told. Everything is kept in one DuckDB file, so a run can be stopped,
-    looked into, and taken up again.
+    A model on your own machine does the work in five phases. It writes phrases for a system
+    message, each under one of eight functionality tags (generate). Rules remove bad phrases
+    (filter). The model judges each phrase (verify). It writes a new answer under the system message
+    that the good phrases make up (respond). Every new answer is checked: it must agree with the
+    original answer and follow the system message (check).
+
+    One DuckDB file (--db) holds the rows and the results of all phases. You can stop a run at any
+    time, look at its results, and continue it with the same command.
 
     \b
     Begin with:
       sysgen run rows.jsonl -o out.jsonl       the whole job, with the built-in model
-      sysgen models list                       models worth using, and which are here
+      sysgen models list                       models worth using, and which are on this machine
+      sysgen try rows.jsonl --model NAME       a few rows, to look at them before a long run
       sysgen run rows.jsonl --model NAME -o out.jsonl
+      sysgen stats                             what came out
+      sysgen COMMAND --help                    options and examples of a command
     """
 
 

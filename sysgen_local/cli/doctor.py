@@ -1,4 +1,4 @@
-"""`sysgen doctor`: what this machine and this installation can do, and what would help."""
+"""`sysgen doctor`: shows the hardware and the versions, and how to install a faster build."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sysgen_local.core import terminal
 if TYPE_CHECKING:
     from sysgen_local.models.catalogue import CatalogueEntry
 
-_AMX = [
+_AMX_ADVICE = [
     "This build's code for AMX failed when tried, so AMX is left out. A newer compiler (GCC 14) "
     "makes one that works:",
     "  pip install --force-reinstall --no-cache-dir llama-cpp-python",
@@ -23,9 +23,11 @@ _AMX = [
 
 @click.command()
 def doctor() -> None:
-    """Show backends, devices, memory and versions, and how to install a faster build.
+    """Print the hardware and the versions, and how to install a faster build.
 
-    Run it when a model is slow, or before asking for help.
+    It prints the backends, devices, memory and versions. If this machine has a GPU that the
+    installed llama-cpp-python cannot use, it prints the command that installs another build. Use it
+    if a model is slow, and add its output to a question or a report of a fault.
 
     \b
     Example:
@@ -47,7 +49,7 @@ def doctor() -> None:
     offload = llama_cpp.llama_supports_gpu_offload()
     table = Table.grid(padding=(0, 2))
     table.add_column()
-    table.add_column(overflow="fold")  # paths are long, and wanted to the end
+    table.add_column(overflow="fold")  # wraps long paths instead of cutting them
     table.add_row("sysgen-local", version("sysgen-local"))
     table.add_row("python", f"{platform.python_version()} on {platform.platform()}")
     for package in ("llama-cpp-python", "llguidance", "duckdb", "huggingface-hub"):
@@ -74,16 +76,17 @@ def doctor() -> None:
     for name, where in _packaged():
         table.add_row(name, escape(where))
     console.print(table, soft_wrap=True)
-    for line in _advice(offload) + (_AMX if amx.is_broken() else []):
+    for line in _advice(offload) + (_AMX_ADVICE if amx.is_broken() else []):
         console.print(line, soft_wrap=True, highlight=False)
 
 
 def _packaged() -> list[tuple[str, str]]:
-    """Models that come as Python packages: where each lies, or the way to it."""
+    """(label, path) of each model that is a Python package. If it is not installed, the path is
+    replaced by the reason and the way to install it."""
     from sysgen_local.core.errors import UsageError
     from sysgen_local.models import load_catalogue, package
 
-    def where(entry: CatalogueEntry) -> str:
+    def location(entry: CatalogueEntry) -> str:
         try:
             return str(package.find(entry))
         except UsageError as error:
@@ -91,13 +94,14 @@ def _packaged() -> list[tuple[str, str]]:
 
     try:
         entries = load_catalogue().entries.values()
-    except UsageError as error:  # the user's own file
+    except UsageError as error:  # the user's own models.toml is not valid
         return [("models.toml", error.message)]
-    return [(f"model {entry.name}", where(entry)) for entry in entries if entry.package]
+    return [(f"model {entry.name}", location(entry)) for entry in entries if entry.package]
 
 
 def _advice(offload: bool) -> list[str]:
-    """How to install the build for this machine."""
+    """Lines about the build of llama-cpp-python that fits this machine. `offload`: whether the
+    installed one can use a GPU."""
     if offload:
         return ["This build can use the GPU; layers go there by themselves (--gpu-layers N)."]
     flag, wheel = "", "cpu"
@@ -119,6 +123,7 @@ def _advice(offload: bool) -> list[str]:
 
 
 def _backend(device: str) -> str:
+    """The backend of a device: "CUDA" for "CUDA0"."""
     return device.rstrip("0123456789")
 
 

@@ -1,4 +1,4 @@
-"""`sysgen evaluate`: benchmarks for models, counted as their authors count."""
+"""`sysgen evaluate`: runs benchmarks and scores them as the official code of each does."""
 
 from __future__ import annotations
 
@@ -23,12 +23,14 @@ DATABASE = click.option(
     type=opt.PATH,
     default=Path("evaluation.duckdb"),
     show_default=True,
-    help="The file that keeps answers and verdicts, of any models and judges.",
+    help="DuckDB file for the answers and verdicts of all evaluated models and judges.",
 )
 MODELS = [
-    click.option("--model", metavar="NAME|FILE.gguf|URL", help="The model that is evaluated."),
+    click.option("--model", metavar="NAME|FILE.gguf|URL", help="Model to evaluate."),
     click.option(
-        "--judge", metavar="NAME|FILE.gguf|URL", help="The model that judges.  [default: --model]"
+        "--judge",
+        metavar="NAME|FILE.gguf|URL",
+        help="Model that judges the answers.  [default: --model]",
     ),
 ]
 ASKING = [
@@ -37,18 +39,28 @@ ASKING = [
         type=click.Choice(["system", "user"]),
         default="system",
         show_default=True,
-        help="Where the system message stands: in its role, or in the user turn.",
+        help="Put the system message into the system role, or into the user turn.",
     ),
-    click.option("--seed", type=int, default=0, metavar="N", help="Same seed, same answers."),
+    click.option(
+        "--seed",
+        type=int,
+        default=0,
+        metavar="N",
+        help="Seed of the sampler. The same seed gives the same answers.",
+    ),
     click.option(
         "--temperature",
         type=click.FloatRange(0, 5),
         default=0.0,
         metavar="T",
-        help="Of answers; 0 is greedy.  [default: 0]",
+        help="Sampling temperature of the answers. 0 is greedy decoding.  [default: 0]",
     ),
     click.option(
-        "--top-p", type=click.FloatRange(0, 1), default=1.0, metavar="P", help="Nucleus; 1 is off."
+        "--top-p",
+        type=click.FloatRange(0, 1),
+        default=1.0,
+        metavar="P",
+        help="Nucleus sampling (top-p) of the answers. 1 switches it off.",
     ),
     click.option(
         "--max-answer-tokens",
@@ -56,7 +68,7 @@ ASKING = [
         default=1024,
         show_default=True,
         metavar="N",
-        help="Longest answer; one that is cut off is judged as it is.",
+        help="Largest number of tokens in an answer. An answer that is cut off is judged as it is.",
     ),
     click.option(
         "--max-judge-tokens",
@@ -64,45 +76,59 @@ ASKING = [
         default=1024,
         show_default=True,
         metavar="N",
-        help="Longest reply of the judge.",
+        help="Largest number of tokens in a reply of the judge.",
     ),
     click.option(
-        "--retry-failed", is_flag=True, help="Ask again where an answer or a verdict failed."
+        "--retry-failed",
+        is_flag=True,
+        help="Try questions again whose answer or verdict failed.",
     ),
 ]
 JUDGE_PROMPT = click.option(
-    "--judge-prompt", type=opt.PATH, help="Another prompt for the judge, in the shipped one's form."
+    "--judge-prompt",
+    type=opt.PATH,
+    help="File with another prompt for the judge. It has the form of the built-in prompt.",
 )
 LIMIT = click.option(
-    "--limit", type=click.IntRange(1), metavar="N", help="Only the file's first N questions."
+    "--limit",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Use only the first N questions of the file.",
 )
-
-
 SHOWING = [
-    click.option("--json", "as_json", is_flag=True, help="Every number in full precision."),
-    click.option("-q", "--quiet", is_flag=True, help="No view of the work; only the scores."),
+    click.option(
+        "--json", "as_json", is_flag=True, help="Print the scores as JSON, in full precision."
+    ),
+    click.option("-q", "--quiet", is_flag=True, help="Print only the scores, no progress."),
 ]
 SOURCES = click.option(
-    "--sources", type=opt.PATH, help="Table of source -> benchmark: .json, or .csv without heading."
+    "--sources",
+    type=opt.PATH,
+    help="Table of source -> benchmark, to score each benchmark in the file: .json, or .csv "
+    "without a header.",
 )
 SEES = click.option(
     "--judge-sees-system/--no-judge-sees-system",
     default=False,
     show_default=True,
-    help="Show the judge the system message too; the official setting is no.",
+    help="Show the system message to the judge. The official setting is no.",
 )
 HISTORY = click.option(
     "--history",
     type=click.Choice(["own", "gold"]),
     default="own",
     show_default=True,
-    help="What later turns see: the model's own answers, or the dataset's.",
+    help="Answers that stand before a later turn: the model's own, or those of the dataset.",
 )
 
 
 @click.group()
 def evaluate() -> None:
-    """How well a model follows system messages, by the benchmarks that the paper used.
+    """Measure how well a model follows system messages.
+
+    The benchmarks are those of the SysGen paper (sysbench, multifacet) and tasks of
+    lm-evaluation-harness (harness). Use it before and after training, or use `sysgen study` to
+    compare several models at once.
 
     \b
     Example:
@@ -115,8 +141,17 @@ def evaluate() -> None:
 @click.argument("dialogues", type=opt.PATH, required=False)
 @HISTORY
 @opt.options(MODELS, ASKING, [JUDGE_PROMPT, LIMIT], opt.MACHINE, SHOWING, database=DATABASE)
-@click.option("--structure", type=opt.PATH, help="Score verdicts made elsewhere: what was judged.")
-@click.option("--verdicts", type=opt.PATH, help="... and what was said of each criterion.")
+@click.option(
+    "--structure",
+    type=opt.PATH,
+    help="Score verdicts of another program. FILE is JSONL of the dialogues that were judged: "
+    "their turns and the types of their criteria.",
+)
+@click.option(
+    "--verdicts",
+    type=opt.PATH,
+    help="Score verdicts of another program. FILE is JSONL of the verdicts on each turn.",
+)
 def sysbench(
     dialogues: Path | None,
     structure: Path | None,
@@ -125,12 +160,16 @@ def sysbench(
     limit: int | None,
     **given: Any,
 ) -> int:
-    """SysBench: dialogues of five turns under a system message, judged criterion by criterion.
+    """Run SysBench: dialogues under a system message, judged by criteria.
+
+    A dialogue has five turns. The model answers each turn. The judge gives a verdict on each
+    criterion of an answer. CSR, ISR and SSR are computed as in the official code. With --structure
+    and --verdicts, no model is asked and verdicts of another program are scored. If a run was
+    stopped, the same command continues it.
 
     DIALOGUES is SysBench's own JSON, or JSONL of {"system_id", "system", "multi_turn":
     "dependent"|"parallel", "turns": [{"user", "alignment": "aligned"|"misaligned", "gold_answer",
-    "criteria": [{"type", "text"}]}]}. CSR, ISR and SSR are counted as the official code does.
-    A run that was stopped is taken up again by the same command.
+    "criteria": [{"type", "text"}]}]}.
 
     \b
     Examples:
@@ -150,11 +189,11 @@ def sysbench(
     else:
         if structure or verdicts:
             raise click.UsageError("--structure and --verdicts go without DIALOGUES")
-        found = _examine("sysbench", dialogues, limit=limit, **given)
+        found = _run_benchmark("sysbench", dialogues, limit=limit, **given)
         if found is None:
             return 130
         scores = found
-    _tell(scores, as_json, sysbench_table)
+    _print_scores(scores, as_json, sysbench_table)
     return 0
 
 
@@ -163,7 +202,11 @@ def sysbench(
 @opt.options(
     MODELS, ASKING, [JUDGE_PROMPT, SEES, SOURCES, LIMIT], opt.MACHINE, SHOWING, database=DATABASE
 )
-@click.option("--replies", type=opt.PATH, help="Score judge's replies that were made elsewhere.")
+@click.option(
+    "--replies",
+    type=opt.PATH,
+    help="Score a judge's replies from another program. No model is asked.",
+)
 def multifacet(
     instances: Path | None,
     replies: Path | None,
@@ -172,13 +215,17 @@ def multifacet(
     limit: int | None,
     **given: Any,
 ) -> int:
-    """Multifacet: answers under unusual system messages, rated from 1 to 5 by four rubrics.
+    """Run Multifacet: answers under unusual system messages, rated by rubrics.
+
+    The judge rates each answer from 1 to 5 by four rubrics. The score of an instance is the mean of
+    its rubrics, and the average is over the instances.
 
     INSTANCES is JSON or JSONL of {"source", "system", "prompt", "reference_answer", "rubrics":
-    [{"criteria", "score_descriptions": {"1": ..., "5": ...}}]}. The average is over instances,
-    each the mean of its rubrics. --replies takes a judge's replies (one a line, or by instance
-    id) and reads them as the official parser does, and says where that would crash or count a
-    score that is none of 1 to 5.
+    [{"criteria", "score_descriptions": {"1": ..., "5": ...}}]}.
+
+    --replies scores replies of a judge (one on each line, or by instance id). They are read as the
+    official parser reads them. The output names the replies for which that parser would crash, or
+    would count a score outside 1 to 5.
 
     \b
     Examples:
@@ -191,19 +238,23 @@ def multifacet(
 
     if replies is not None:
         table = read_sources(sources) if sources else None
-        scores = _replies(replies, instances, table)
+        scores = _score_replies(replies, instances, table)
     elif instances is None:
         raise click.UsageError("name INSTANCES, or --replies")
     else:
-        found = _examine("multifacet", instances, limit=limit, sources=sources, **given)
+        found = _run_benchmark("multifacet", instances, limit=limit, sources=sources, **given)
         if found is None:
             return 130
         scores = found
-    _tell(scores, as_json, multifacet_table)
+    _print_scores(scores, as_json, multifacet_table)
     return 0
 
 
-def _replies(path: Path, instances: Path | None, table: Mapping[str, str] | None) -> dict[str, Any]:
+def _score_replies(
+    path: Path, instances: Path | None, table: Mapping[str, str] | None
+) -> dict[str, Any]:
+    """The scores of a judge's replies in a file, and what was read from each reply. `table`: source
+    -> benchmark."""
     from dataclasses import asdict
 
     from sysgen_local.evaluation.benchmarks.instances import read_instances, read_replies
@@ -228,7 +279,7 @@ def setting(
     history: Any = "own",
     **given: Any,
 ) -> Setting:
-    """The options of asking and judging as one thing."""
+    """The `Setting` of a benchmark run, from the options of the command line."""
     from sysgen_local.engine.request import Sampling
     from sysgen_local.workflows.benchmark import Setting
 
@@ -236,7 +287,7 @@ def setting(
     return Setting(sampling=sampling, judge_sees_system=judge_sees_system, history=history, **given)
 
 
-def _examine(
+def _run_benchmark(
     benchmark: BenchmarkName,
     questions: Path,
     *,
@@ -245,7 +296,7 @@ def _examine(
     quiet: bool,
     **given: Any,
 ) -> dict[str, Any] | None:
-    """The benchmark's scores; None where the run was interrupted."""
+    """Runs a benchmark and returns its scores; None if the run was interrupted."""
     from sysgen_local.report.live import view_for
     from sysgen_local.workflows.benchmark import evaluate as run
 
@@ -261,26 +312,27 @@ def _examine(
 
 
 def warn(scores: Mapping[str, Any]) -> None:
-    """Says what the numbers leave out."""
+    """Prints how many questions have no verdict, and how to get one. Such questions are not part of
+    the scores."""
     from sysgen_local.evaluation.benchmarks.benchmark import unjudged
 
-    of = scores["questions"]
-    ways = []
-    if of["failed"]:
-        ways.append(
+    counts = scores["questions"]
+    hints = []
+    if counts["failed"]:
+        hints.append(
             "--retry-failed asks again, perhaps with a larger --context or --max-judge-tokens"
         )
-    if of["pending"]:
-        ways.append("the same command asks what is pending once more memory is free")
-    if ways:
+    if counts["pending"]:
+        hints.append("the same command asks what is pending once more memory is free")
+    if hints:
         click.echo(
-            f"sysgen: the numbers are of {of['judged']:,} of {of['all']:,} questions; without "
-            f"verdicts: {unjudged(of)}\n  -> {'; '.join(ways)}",
+            f"sysgen: the numbers are of {counts['judged']:,} of {counts['all']:,} questions; "
+            f"without verdicts: {unjudged(counts)}\n  -> {'; '.join(hints)}",
             err=True,
         )
 
 
-def _tell(scores: dict[str, Any], as_json: bool, table: Any) -> None:
+def _print_scores(scores: dict[str, Any], as_json: bool, table: Any) -> None:
     if as_json:
         click.echo(terminal.json_text(scores))
         return
@@ -289,19 +341,21 @@ def _tell(scores: dict[str, Any], as_json: bool, table: Any) -> None:
 
 @evaluate.command()
 @click.argument("tasks", nargs=-1, required=True, metavar="TASK...")
-@click.option("--model", required=True, metavar="NAME|FILE.gguf", help="The model to evaluate.")
+@click.option("--model", required=True, metavar="NAME|FILE.gguf", help="Model to evaluate.")
 @click.option(
     "--include",
     type=opt.FOLDER,
-    help="A folder with tasks of your own.",
+    help="Folder with your own tasks.",
 )
-@click.option("--fewshot", type=click.IntRange(0), metavar="N", help="Examples in the prompt.")
 @click.option(
-    "--limit", type=click.IntRange(1), metavar="N", help="Only the first N rows of each task."
+    "--fewshot", type=click.IntRange(0), metavar="N", help="Number of examples in the prompt."
 )
-@click.option("--chat/--no-chat", default=False, help="Put prompts into the model's chat template.")
-@click.option("-o", "--output", type=opt.PATH, help="Write all of it as JSON.")
-@click.option("--json", "as_json", is_flag=True, help="Print all of it as JSON.")
+@click.option(
+    "--limit", type=click.IntRange(1), metavar="N", help="Use only the first N rows of each task."
+)
+@click.option("--chat/--no-chat", default=False, help="Use the model's chat template.")
+@click.option("-o", "--output", type=opt.PATH, help="Write all results to this file as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print all results as JSON.")
 @opt.options(opt.MACHINE, database=None)
 @opt.taking(machine=Options)
 def harness(
@@ -315,10 +369,11 @@ def harness(
     as_json: bool,
     machine: Options,
 ) -> None:
-    """Unseen benchmarks: tasks of lm-evaluation-harness, to see that nothing else got worse.
+    """Run tasks of lm-evaluation-harness on a model.
 
-    Needs the extra: pip install 'sysgen-local[harness]'. Tasks fetch their data from the Hugging
-    Face hub, unless they bring their own as the one below.
+    Use it before and after training on the new dataset, to see that the model did not become worse
+    at other tasks. It needs an extra: pip install 'sysgen-local[harness]'. The tasks download their
+    data from the Hugging Face hub, except tasks that have their own data, as in the first example.
 
     \b
     Examples:

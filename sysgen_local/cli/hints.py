@@ -1,4 +1,4 @@
-"""What to do about an error, in the words of the command line: its options and commands."""
+"""Hints for errors that name options and commands of the command line."""
 
 from __future__ import annotations
 
@@ -28,10 +28,11 @@ _HINTS: tuple[tuple[type[errors.SysgenError], str], ...] = (
         "is the model too slow for its --max-answer-tokens? The same command takes it up again",
     ),
 )
-"""Kind of error -> hint. Errors that carry a hint of their own keep it."""
+"""Class of error -> hint. It is used for errors that have no hint of their own."""
 
 
 def explained(error: errors.SysgenError) -> str:
-    """The error as the command line prints it: one sentence, and a hint on the next line."""
+    """The error as the command line prints it: one sentence, and the hint (if any) on the next
+    line."""
     hint = error.hint or next((hint for kind, hint in _HINTS if isinstance(error, kind)), None)
     return f"{error.message}\n  -> {hint}" if hint else error.message

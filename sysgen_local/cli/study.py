@@ -1,4 +1,4 @@
-"""`sysgen study`: models beside each other, as in the paper's tables."""
+"""`sysgen study`: compares several models on benchmarks, as in the SysGen paper's tables."""
 
 from __future__ import annotations
 
@@ -16,10 +16,15 @@ from sysgen_local.engine.options import Options
 
 @click.command()
 @click.argument("models", nargs=-1, required=True, metavar="[LABEL=]MODEL[@user]...")
-@click.option("--sysbench", type=opt.PATH, help="SysBench's dialogues.")
-@click.option("--multifacet", type=opt.PATH, help="Multifacet's instances.")
-@click.option("--judge", required=True, metavar="NAME|FILE.gguf|URL", help="The model that judges.")
-@click.option("-o", "--output", type=opt.PATH, help="Write the tables as Markdown.")
+@click.option("--sysbench", type=opt.PATH, help="Run SysBench with the dialogues in this file.")
+@click.option("--multifacet", type=opt.PATH, help="Run Multifacet with the instances in this file.")
+@click.option(
+    "--judge",
+    required=True,
+    metavar="NAME|FILE.gguf|URL",
+    help="Model that judges the answers of all models.",
+)
+@click.option("-o", "--output", type=opt.PATH, help="Write the tables to this file as Markdown.")
 @opt.options(
     ev.ASKING,
     [ev.HISTORY, ev.SEES, ev.SOURCES, ev.LIMIT],
@@ -42,12 +47,13 @@ def study(
     quiet: bool,
     **given: Any,
 ) -> int:
-    """Run models through the benchmarks and compare each with the first.
+    """Compare several models on benchmarks.
 
-    MODEL is a catalogue name, a GGUF or a server. With @user behind it the system message is put
-    into the user turn for that model. The differences come with 95 % intervals (paired bootstrap
-    over the questions). What --db holds is not done again; the report page shows the tables too
-    (`sysgen report --evaluation`).
+    Every model is compared with the first one. Use it to see what training on the new dataset
+    changed. MODEL is a catalogue name, a GGUF file or a server. With @user after it, the system
+    message is put into the user turn for that model. The differences have 95 % intervals (paired
+    bootstrap over the questions). Results that are in --db are not computed again. `sysgen report
+    --evaluation` shows the tables on a page.
 
     \b
     Examples:
@@ -95,6 +101,6 @@ def study(
     if output is not None:
         text = "\n\n".join(table.markdown() for table in tables)
         write(output, f"{text}\n")
-    for drawn in tables:
-        terminal.console().print(drawn.rich())
+    for shown in tables:
+        terminal.console().print(shown.rich())
     return 0

@@ -1,4 +1,4 @@
-"""`sysgen try`: a few rows before a long run, side by side for several models or prompt sets."""
+"""`sysgen try`: does the whole job for a few rows, with one or several models or prompt sets."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sysgen_local.workflows.tryout import Combination
 
 MOST = 1000
-"""More rows than this are a run."""
+"""Largest number of rows. For more rows, `sysgen run` is the right command."""
 
 
 @click.command(name="try")
@@ -31,25 +31,37 @@ MOST = 1000
     default=5,
     show_default=True,
     metavar="N",
-    help="How many rows, drawn evenly over the datasets.",
+    help="Number of rows. Each dataset gives the same number, as far as it has them.",
 )
 @click.option(
     "--model",
     "models",
     multiple=True,
     metavar="NAME|FILE.gguf",
-    help="The model that writes and answers; several times for one column each.",
+    help="Model that writes the phrases and the answers. Give the option several times to compare "
+    "models.",
 )
 @click.option(
     "--prompts",
     "prompt_sets",
     multiple=True,
     metavar="SET|DIR",
-    help="Prompt set: default, compact, or a folder; several times for one column each.",
+    help="Prompt set: default, compact, or a folder with your own prompts. Give the option several "
+    "times to compare prompt sets.",
 )
-@click.option("--width", type=click.IntRange(20), metavar="N", help="Characters a line may have.")
-@click.option("--json", "as_json", is_flag=True, help="A JSON object for each row and column.")
-@click.option("-q", "--quiet", is_flag=True, help="Only the rows and the table.")
+@click.option(
+    "--width",
+    type=click.IntRange(20),
+    metavar="N",
+    help="Print lines of at most N characters.",
+)
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print a JSON object for each row and each combination of model and prompt set.",
+)
+@click.option("-q", "--quiet", is_flag=True, help="Print only the rows and the table.")
 @opt.check
 @opt.options(
     opt.MODEL[1:2], opt.READING, opt.EXISTING_SYSTEM, opt.SAMPLING, opt.VERIFYING, opt.ANSWERING,
@@ -68,12 +80,13 @@ def try_(
     settings: Settings,
     machine: Options,
 ) -> int:
-    """The journey of a few rows, before a long run.
+    """Do the whole job for a few rows, before a long run.
 
-    Rows are drawn by chance over all of INPUT, as many of each dataset, and go through the whole
-    job. Each is printed as it comes: its phrases, verdicts, system message, new answer and checks.
-    With several models or prompt sets they stand side by side on a wide terminal. Nothing is
-    kept: no store, no file. Another --seed draws other rows.
+    The rows are drawn at random from INPUT, the same number from each dataset. They go through all
+    phases. Each row is printed when it is finished: its phrases, verdicts, system message, new
+    answer and checks. With several models or prompt sets, the results are side by side on a wide
+    terminal. No store and no file is written. Another --seed draws other rows. If you like the
+    results, run `sysgen run` with the same options.
 
     \b
     Examples:
@@ -106,7 +119,7 @@ def try_(
 
     def show(column: Combination, row: Row, origin: Origin) -> None:
         if as_json:
-            _print(out, tryout.as_dict(column, row, origin))
+            _print_json(out, tryout.as_dict(column, row, origin))
         else:
             comparison.add(column.label, row, origin)
 
@@ -126,6 +139,6 @@ def try_(
     return 0
 
 
-def _print(console: Console, line: dict[str, Any]) -> None:
-    """As it is, on a line of its own."""
-    console.print(terminal.json_text(line), markup=False, emoji=False, soft_wrap=True)
+def _print_json(console: Console, row: dict[str, Any]) -> None:
+    """Prints one row as JSON on one line, without wrapping or colours."""
+    console.print(terminal.json_text(row), markup=False, emoji=False, soft_wrap=True)

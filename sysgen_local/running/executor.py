@@ -1,6 +1,8 @@
-"""Passes over rows: loads each model that is asked, drives its stages, minds Ctrl-C.
+"""Runs tasks: loads each model, runs its stages over all due rows, and handles Ctrl-C.
 
-Neighbouring tasks of one model make one pass, depth first; a judge of its own makes another.
+A pass is a group of consecutive tasks that ask the same model. The model is loaded once for a pass,
+and the rows go through its stages depth first (see `sysgen_local.running.pipeline`). If phase 3 has
+a judge of its own, that judge has a pass of its own.
 """
 
 from __future__ import annotations
@@ -27,25 +29,28 @@ from sysgen_local.running.progress import Pass, Progress, View, showing
 from sysgen_local.running.stage import AnyStage, AnyWorkQueue
 
 NAMES = ("model", "model_license", "judge", "prompt_set", "calibration", "model_parameters")
-"""Facts that only name what another fact identifies, as a path does, or follow from the others:
-they may change."""
+"""Facts that are not part of a fingerprint, so that they may change. They are names, for example a
+path, of what another fact identifies, or they follow from other facts."""
 
 LATER = ("chat",)
-"""Facts that older versions did not note. A recipe without one was made as it is now."""
+"""Facts that older versions did not record. Results with such a recipe were made in the same way as
+now, so a recipe without one of these facts still matches."""
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A stage, the model it asks (None: it asks none) and the facts its results depend on."""
+    """A stage, the model that it asks (None: no model), and the facts its results depend on."""
 
     stage: AnyStage
     model: Model | None
     facts: dict[str, str]
     prepare: Callable[[Engine, Any], None] | None = None
-    """Asks the model what the stage must know before its first row."""
+    """Called with the engine and the queue before the first row, for example to ask the model for
+    the calibration of its verdicts."""
 
     @property
     def fingerprint(self) -> str:
+        """A digest of the facts. A phase never has results of two fingerprints."""
         return self.of(self.facts)
 
     @property
@@ -54,119 +59,133 @@ class Task:
         return self.as_noted(self.facts, {})
 
     @classmethod
-    def as_noted(cls, facts: Mapping[str, str], there: Mapping[str, str]) -> str:
-        """The fingerprint of these facts without those that `there`, a recipe's, did not note."""
-        return cls.of({k: of for k, of in facts.items() if k in there or k not in LATER})
+    def as_noted(cls, facts: Mapping[str, str], recorded: Mapping[str, str]) -> str:
+        """The fingerprint of these facts without those of `LATER` that are not in `recorded`, the
+        facts of a recipe in a store. It equals the recipe's fingerprint if the facts are equal."""
+        kept = {name: v for name, v in facts.items() if name in recorded or name not in LATER}
+        return cls.of(kept)
 
     @staticmethod
     def of(facts: Mapping[str, str]) -> str:
-        what = {name: value for name, value in facts.items() if name not in NAMES}
-        return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
+        """The fingerprint of these facts: SHA-256 in hexadecimal, without the facts of `NAMES`."""
+        identifying = {name: value for name, value in facts.items() if name not in NAMES}
+        return hashlib.sha256(json.dumps(identifying, sort_keys=True).encode()).hexdigest()
 
 
 def run(
     tasks: Sequence[Task],
-    board: AnyWorkQueue,
+    queue: AnyWorkQueue,
     progress: Progress,
     views: Sequence[View],
     options: Options,
     *,
     announce: Callable[[str], None] = lambda line: None,
 ) -> bool:
-    """Runs the tasks over everything due. False if it was interrupted: it can be taken up again.
+    """Runs the tasks over all rows that are due. Returns False if it was interrupted; the same call
+    then continues it.
 
-    Rows that fit the model's context but not the memory there is now are tried again in larger
-    slots as far as there is memory, and else stay due: memory ends no row.
+    `queue` gives the rows and takes the results, `views` show `progress`, and `announce` is called
+    with lines of text about the model and the memory.
+
+    Some rows fit into the model's context, but their slots do not fit into the memory that is free
+    now. They are tried again with larger slots if there is memory for these. Otherwise they stay
+    due: no row is dropped because memory is short.
+
+    Raises as `open_engine` and `Pipeline.run`.
     """
     passes = [
         (loaded, [task for _, task in group])
-        for loaded, group in groupby(_with_models(tasks), key=lambda pair: pair[0])
+        for loaded, group in groupby(_models_to_load(tasks), key=lambda pair: pair[0])
     ]
     progress.passes = [
-        Pass(tuple(task.stage.phase for task in its), _weight(loaded[0])) for loaded, its in passes
+        Pass(tuple(task.stage.phase for task in pass_tasks), _weight(loaded[0]))
+        for loaded, pass_tasks in passes
     ]
     with showing(progress, views):
-        for number, ((model, context), its) in enumerate(passes):
-            stages = [task.stage for task in its]
+        for number, ((model, context), pass_tasks) in enumerate(passes):
+            stages = [task.stage for task in pass_tasks]
             if not any(progress.waiting(stage.phase) for stage in stages):
                 continue
             if model is None:
                 progress.begin_pass(number, None)
-                Pipeline(board, stages, progress).run(None)
+                Pipeline(queue, stages, progress).run(None)
             else:
-                prepare: list[Callable[[Engine], None]] = [
-                    partial(_prepared, task.prepare, board) for task in its if task.prepare
+                preparations: list[Callable[[Engine], None]] = [
+                    partial(_prepare, task.prepare, queue) for task in pass_tasks if task.prepare
                 ]
-                prepare.append(partial(progress.begin_pass, number))
-                mine = replace(options, no_room=True, context=context or options.context)
-                pipeline = partial(Pipeline, board, stages, progress)
-                if not _run_on(model, mine, pipeline, prepare, announce):
+                preparations.append(partial(progress.begin_pass, number))
+                pass_options = replace(options, no_room=True, context=context or options.context)
+                pipeline = partial(Pipeline, queue, stages, progress)
+                if not _run_pass(model, pass_options, pipeline, preparations, announce):
                     return False
         return True
 
 
 def require_models(tasks: Sequence[Task]) -> None:
-    """Raises as `open_engine` does for a model of these tasks that llama.cpp does not take or whose
-    weights do not fit into memory, without loading any."""
+    """Raises as `open_engine` if llama.cpp cannot load a model of these tasks, if its weights do
+    not fit into memory, or if its server does not answer. No weights are loaded."""
     for model in {str(task.model): task.model for task in tasks if task.model}.values():
         require(place(model))
 
 
-def _prepared(prepare: Callable[[Engine, Any], None], board: AnyWorkQueue, engine: Engine) -> None:
-    prepare(engine, board)
+def _prepare(prepare: Callable[[Engine, Any], None], queue: AnyWorkQueue, engine: Engine) -> None:
+    """`prepare` with its arguments in another order, so that `partial` can bind the queue."""
+    prepare(engine, queue)
 
 
-def _run_on(
+def _run_pass(
     model: Model,
     options: Options,
     pipeline: Callable[[], Pipeline[Any, Any, Any]],
-    prepare: Sequence[Callable[[Engine], None]],
+    preparations: Sequence[Callable[[Engine], None]],
     announce: Callable[[str], None],
 ) -> bool:
-    """Loads the model and runs the pipeline on it, again with larger slots for rows that had no
-    room in them. False if that was interrupted."""
-    room = left = 0
-    with _interruptible() as interruption:
+    """Loads the model and runs a new `pipeline` on it. If rows did not fit into the slots, it loads
+    the model again with larger slots for them. Returns False if it was interrupted."""
+    slot_tokens = rows_left = 0
+    with _handling_signals() as interruption:
         while True:
             engine = interruption.engine = open_engine(place(model), options, announce)
             work = pipeline()
             try:
-                before, room = room, getattr(engine, "slot_tokens", 0)
-                if before < room or not before:
+                before, slot_tokens = slot_tokens, getattr(engine, "slot_tokens", 0)
+                if before < slot_tokens or not before:
                     announce(engine.description)
-                    for ask in prepare:
-                        if not interruption.came:
-                            ask(engine)
-                    if not interruption.came:
+                    for prepare in preparations:
+                        if not interruption.requested:
+                            prepare(engine)
+                    if not interruption.requested:
                         work.run(engine)
-                    left = work.no_room
+                    rows_left = work.no_room
             finally:
                 engine.close()
-            if interruption.came or not left:
-                return not interruption.came
-            if before >= room:
+            if interruption.requested or not rows_left:
+                return not interruption.requested
+            if before >= slot_tokens:  # there is no memory for larger slots
                 announce(
-                    f"{left:,} rows need more memory than is free now and stay pending: run again "
-                    "when more is free"
+                    f"{rows_left:,} rows need more memory than is free now and stay pending: run "
+                    "again when more is free"
                 )
                 return True
-            options = replace(options, least=2 * room)
+            options = replace(options, least=2 * slot_tokens)
 
 
 def _weight(model: Model | None) -> float | None:
-    """What a token costs beside another model's: it grows with the weights. Those of a server are
-    not known."""
+    """The relative cost of a token: the size of the model file in bytes. None for a server, whose
+    size is not known."""
     if model is None or isinstance(model, Server):
         return None
     return float(model.path.stat().st_size)
 
 
 Loaded = tuple[Model | None, int | None]
-"""A model, and the tokens that a row may take where that is not the model's own number."""
+"""What is loaded for a pass: the model, and the largest number of tokens of a row (None: as given
+in the options, or as many as the model can)."""
 
 
-def _with_models(tasks: Sequence[Task]) -> list[tuple[Loaded, Task]]:
-    """Each task with what to load for it; one that asks no model joins its neighbour's pass."""
+def _models_to_load(tasks: Sequence[Task]) -> list[tuple[Loaded, Task]]:
+    """Each task with what is loaded for it. A task without a model has the model of the task before
+    it, or else of the next task with a model, so that it is in the same pass."""
     loaded: list[Loaded] = [
         (task.model, int(context) if (context := task.facts.get("context")) else None)
         for task in tasks
@@ -174,31 +193,32 @@ def _with_models(tasks: Sequence[Task]) -> list[tuple[Loaded, Task]]:
     for i, (model, _) in enumerate(loaded):
         if model is None:
             before = loaded[i - 1] if i else (None, None)
-            after = next((of for of in loaded[i + 1 :] if of[0]), (None, None))
+            after = next((later for later in loaded[i + 1 :] if later[0]), (None, None))
             loaded[i] = before if before[0] else after
     return list(zip(loaded, tasks, strict=True))
 
 
 class _Interruption:
-    """Ctrl-C or SIGTERM: the first ends the engine's work after its current step, a second one
-    leaves at once, or within `interrupts.GRACE` where a library does not return."""
+    """The signal handler during a pass. The first Ctrl-C or SIGTERM ends the engine's work after
+    the current step. The second one raises KeyboardInterrupt. If a library does not return to
+    Python, `sysgen_local.running.interrupts` ends the process after `GRACE` seconds."""
 
     def __init__(self) -> None:
-        self.came = False
+        self.requested = False
         self.engine: Engine | None = None
 
     def __call__(self, number: int, _: FrameType | None) -> None:
-        if self.came:
+        if self.requested:
             raise KeyboardInterrupt
-        self.came = True
+        self.requested = True
         if self.engine is not None:
             self.engine.cancel()
 
 
 @contextmanager
-def _interruptible() -> Iterator[_Interruption]:
-    """While this lasts, signals go to what it yields. Python lets only the main thread say so:
-    in another one they go where they went."""
+def _handling_signals() -> Iterator[_Interruption]:
+    """Yields an `_Interruption` that is the handler of Ctrl-C and SIGTERM inside the `with` block.
+    Python allows this only in the main thread. In another thread the handlers do not change."""
     interruption = _Interruption()
     if threading.current_thread() is not threading.main_thread():
         yield interruption

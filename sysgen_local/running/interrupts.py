@@ -18,7 +18,10 @@ from contextlib import suppress
 from typing import NoReturn
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+"""The signals that end a run."""
+
 EXIT = 130
+"""Exit code of an interrupted command."""
 
 GRACE = 0.5
 """Seconds after a second signal in which the main thread can end by itself."""
@@ -26,9 +29,10 @@ GRACE = 0.5
 _REDO = any(word.split("=")[0] == "--redo" for word in sys.argv)
 """Whether running the same command again would delete the results so far."""
 
-_AGAIN = "`sysgen run` with the same --db" if _REDO else "the same command"
-_MESSAGE = f"\ninterrupted; {_AGAIN} takes it up again\n"
-_saying = threading.Lock()
+_CONTINUED_BY = "`sysgen run` with the same --db" if _REDO else "the same command"
+_MESSAGE = f"\ninterrupted; {_CONTINUED_BY} takes it up again\n"
+_printed = threading.Lock()
+"""Acquired when the message is printed, and never released."""
 
 
 def watch() -> None:
@@ -36,12 +40,12 @@ def watch() -> None:
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-    threading.Thread(target=_end_at_the_second, args=(reader,), daemon=True).start()
+    threading.Thread(target=_end_at_second_signal, args=(reader,), daemon=True).start()
 
 
 def say() -> None:
     """Prints once that the run was interrupted and how to continue it."""
-    if _saying.acquire(blocking=False) and _can_write():  # never released
+    if _printed.acquire(blocking=False) and _can_write():
         with suppress(OSError):
             os.write(2, _MESSAGE.encode())
 
@@ -60,9 +64,10 @@ def _can_write() -> bool:
         return True
 
 
-def _end_at_the_second(reader: int) -> None:
-    came = 0
-    while came < 2:
-        came += sum(number in SIGNALS for number in os.read(reader, 64))
+def _end_at_second_signal(reader: int) -> None:
+    """Reads the numbers of the received signals, and ends the process after the second one."""
+    received = 0
+    while received < 2:
+        received += sum(number in SIGNALS for number in os.read(reader, 64))
     time.sleep(GRACE)
     leave()
