@@ -24,7 +24,8 @@ HEAD = """# Commands
 
 `sysgen COMMAND --help` prints the same on a terminal. Words in capitals stand for values.
 
-Exit codes: 0 done, 1 failed, 2 wrong usage or input, 130 interrupted (run the same command again to continue).
+Exit codes: 0 done, 1 failed, 2 wrong usage or input, 130 interrupted
+(run the same command again to continue).
 """
 
 _UNWRAPPED = "\b"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -57,7 +58,7 @@ def compare(as_json: bool, db: Path, **given: Any) -> None:
     from sysgen_local.workflows.similarity import compare as measure
 
     with Store.open(db, create=False) as store:
-        found = measure(store, on_page=_show_count, **given)
+        found = measure(store, workers=os.cpu_count() or 1, on_page=_show_count, **given)
     if found.rows:
         click.echo(f"\r{found.rows:,} rows compared", err=True)
     if as_json:

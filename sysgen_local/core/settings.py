@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+from annotated_types import Interval
 
 Turns = Literal["all", "first"]
 """The assistant turns that get a new answer."""
@@ -17,6 +20,10 @@ ExistingSystem = Literal["replace", "keep", "skip"]
 answers under it, or skip (reject) the row."""
 
 
+Share = Annotated[float, Interval(ge=0, le=1)]
+Count = Annotated[int, Interval(ge=1)]
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """An option that was not given is None. Then the value in the store's recipe is used, or else
@@ -26,18 +33,18 @@ class Settings:
     judge: str | None = None
     prompts: str | None = None
     seed: int | None = None
-    temperature: float | None = None
-    top_p: float | None = None
-    top_k: int | None = None
-    min_p: float | None = None
-    max_answer_tokens: int | None = None
+    temperature: Annotated[float, Interval(ge=0, le=5)] | None = None
+    top_p: Share | None = None
+    top_k: Annotated[int, Interval(ge=0)] | None = None
+    min_p: Share | None = None
+    max_answer_tokens: Count | None = None
     turns: Turns | None = None
     keep_truncated: bool | None = None
     show_answer: ShowAnswer | None = None
     check: bool | None = None
-    tries: int | None = None
+    tries: Annotated[int, Interval(ge=1, le=20)] | None = None
     language: str | None = None
-    min_p_good: float | None = None
+    min_p_good: Share | None = None
     existing_system: ExistingSystem | None = None
 
 
@@ -45,12 +52,13 @@ class Settings:
 class Reading:
     """How inputs are read. None was not given."""
 
-    mapping: str | None = None
-    """Where to find what in rows of a shape of their own, as "instruction=KEY,answer=KEY"."""
+    mapping: str | Mapping[str, str] | None = None
+    """Where to find what in rows of a shape of their own: "instruction=KEY,answer=KEY", or a
+    dict of that."""
     license: str | None = None
     split: str | None = None
     encoding: str | None = None
-    limit: int | None = None
+    limit: Count | None = None
     """Only the first so many rows of each input."""
     strict: bool = False
     """The first row that cannot be used ends the reading with an error."""

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
+
+from annotated_types import Interval
 
 BATCH = 512
 """Tokens of a step; more in one pass gains nothing on a CPU."""
@@ -19,12 +22,12 @@ class Options:
     are the limit.
     """
 
-    slots: int | None = None
-    context: int | None = None
+    slots: Annotated[int, Interval(ge=1, le=240)] | None = None
+    context: Annotated[int, Interval(ge=64)] | None = None
     longest: int | None = None
     least: int | None = None
     no_room: bool = False
-    batch: int = BATCH
+    batch: Annotated[int, Interval(ge=32, le=16384)] = BATCH
     flash: bool | None = None
-    gpu_layers: int | None = None
-    threads: int | None = None
+    gpu_layers: Annotated[int, Interval(ge=-1)] | None = None
+    threads: Annotated[int, Interval(ge=1)] | None = None

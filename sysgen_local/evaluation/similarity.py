@@ -16,9 +16,10 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from functools import cache
+from contextlib import contextmanager
+from functools import cache, partial
 from multiprocessing import get_context, parent_process
 from pathlib import Path
 from threading import Thread
@@ -52,11 +53,10 @@ def compare(
 
         _rouge()
     done = 0
-    # spawn, because a process with the threads of models and store cannot be forked safely.
-    with ProcessPoolExecutor(workers, get_context("spawn"), _end_with_parent) as pool:
+    with _mapping(workers) as mapped:
         for page in store.to_measure([*OVERLAP, *measures]):
             pairs = [(old, new) for _, old, new in page]
-            values = list(pool.map(overlap, pairs, chunksize=16))
+            values = list(mapped(pairs))
             for name, measure in measures.items():
                 for of, value in zip(values, measure(pairs), strict=True):
                     of[name] = value
@@ -64,6 +64,17 @@ def compare(
             done += len(page)
             on_page(done)
     return done
+
+
+@contextmanager
+def _mapping(workers: int) -> Iterator[Callable[[Pairs], Iterable[dict[str, float]]]]:
+    """`overlap` over pairs: in so many processes, or in this one."""
+    if workers == 1:
+        yield partial(map, overlap)
+        return
+    # spawn, because a process with the threads of models and store cannot be forked safely.
+    with ProcessPoolExecutor(workers, get_context("spawn"), _end_with_parent) as pool:
+        yield partial(pool.map, overlap, chunksize=16)
 
 
 def _end_with_parent() -> None:

@@ -37,6 +37,7 @@ from pathlib import Path
 
 from sysgen_local.core.errors import UsageError
 from sysgen_local.core.files import whole
+from sysgen_local.core.settings import Share
 from sysgen_local.store import CHECKED_FORMATS, Format, Selection, Store, Variant
 
 STDOUT = Path("-")
@@ -73,7 +74,7 @@ class ExportOptions:
     splits: Mapping[str, float] | None = None
     sources: tuple[str, ...] = ()
     where: str | None = None
-    min_p_good: float = 0.0
+    min_p_good: Share = 0.0
     checks: bool = False
     origin: bool = False
     reasoning: bool = False
@@ -163,7 +164,9 @@ def _print(store: Store, options: ExportOptions, without: Sequence[int]) -> Expo
                 shutil.copyfileobj(file, sys.stdout.buffer)
             sys.stdout.buffer.flush()
         except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, sys.stdout.fileno())
+            os.close(nowhere)
     return replace(written, path=STDOUT)
 
 

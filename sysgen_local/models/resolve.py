@@ -42,13 +42,14 @@ def identity(model: Model) -> dict[str, str]:
     return {"model": model.name, "model_file": fingerprint(model.path)}
 
 
-def resolve(name: str, catalogue: Catalogue | None = None) -> Model:
+def resolve(name: str | Path, catalogue: Catalogue | None = None) -> Model:
     """`NAME`, `NAME:QUANT`, the path of a .gguf, or http://HOST:PORT/v1[#MODEL] -> the model. Asks
     no network.
 
     Raises UsageError for an unknown name, a model that is not on this machine, and a file that
     is no GGUF.
     """
+    name = str(name)
     if name.startswith(("http://", "https://")) and address(name) is None:
         url, _, model = name.partition("#")
         return Server(url.rstrip("/"), model or None)

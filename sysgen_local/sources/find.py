@@ -99,6 +99,8 @@ def find_each(
 
 
 def _found(name: str, options: _ReadOptions) -> list[Source]:
+    if not name.strip():
+        raise UsageError("an input has no name", hint="name a file; . is the current folder")
     if (address := hub.address(name)) is not None:
         return [
             _source(of.path, of.file, options, of.license, of.repo, split=options.split)

@@ -108,10 +108,11 @@ def explain_shapes() -> str:
     return "; ".join(form.description for form in FORMS)
 
 
-def parse_map(text: str) -> dict[str, str]:
-    """`instruction=ask,answer=reply` -> the mapping. Raises UsageError."""
+def parse_map(given: str | Mapping[str, str]) -> dict[str, str]:
+    """`instruction=ask,answer=reply`, or a dict of that -> the mapping. Raises UsageError."""
     mapping = {}
-    for part in text.split(","):
+    parts = given.split(",") if isinstance(given, str) else map("=".join, given.items())
+    for part in parts:
         field, _, key = (piece.strip() for piece in part.partition("="))
         if field not in FIELDS or not key:
             raise UsageError(

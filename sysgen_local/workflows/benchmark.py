@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from sysgen_local.engine.options import Options
 from sysgen_local.engine.request import GREEDY, Sampling
@@ -31,7 +31,7 @@ from sysgen_local.running.executor import Task
 from sysgen_local.running.progress import Progress, View
 from sysgen_local.store.evaluation import Evaluation
 from sysgen_local.workflows.models import find_model, model_facts
-from sysgen_local.workflows.options import Given
+from sysgen_local.workflows.options import Given, one_of
 
 BYTES_PER_TOKEN = 3
 """Few tokenizers make more tokens than that of any language or code."""
@@ -131,6 +131,7 @@ def evaluate(
     Raises UsageError for a file or model that cannot be used, SysgenError where no question could
     be graded, TypeError for an option that there is not.
     """
+    one_of("benchmark", benchmark, get_args(BenchmarkName))
     given = Given(options)
     machine, sampling = given.take(Options), given.take(Sampling)
     setting = replace(given.take(Setting), sampling=sampling)

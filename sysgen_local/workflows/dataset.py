@@ -23,7 +23,7 @@ from sysgen_local.sources import RecordCounter, find, need_usable, parse_map, re
 from sysgen_local.store import Counts, GrownError, Losses, Store
 from sysgen_local.workflows import plan as planning
 from sysgen_local.workflows import recipe
-from sysgen_local.workflows.options import Given
+from sysgen_local.workflows.options import Given, one_of
 from sysgen_local.workflows.spool import Input, named
 
 Say = Callable[[str], None]
@@ -99,10 +99,17 @@ def run(
     way), SysgenError where the work fails, TypeError for an option that there is not. Ctrl-C ends
     it in good order in the main thread: `finished` is False then.
     """
+    if not isinstance(store, Store):
+        raise TypeError(f"a store is what `open` returns, and this is a {type(store).__name__}")
+    phases = (phases,) if isinstance(phases, str) else tuple(phases)  # type: ignore[assignment]
+    for phase in phases:
+        one_of("phases", phase, PHASES)
+    if redo is not None:
+        one_of("redo", redo, PHASES)
     given = Given(options)
     settings, reading, machine = given.take(Settings), given.take(Reading), given.take(Options)
     given.end("run")
-    output = Path(output) if output is not None else None
+    output = Path(output).expanduser() if output is not None else None
     if output is not None:
         check_output(output)  # now rather than after hours of work
     tasks = planning.plan(settings, store, phases, redo, context=machine.context)

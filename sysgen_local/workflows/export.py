@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sysgen_local.core.errors import UsageError
 from sysgen_local.core.extras import needs
 from sysgen_local.core.files import write
 from sysgen_local.exporting import (
@@ -65,10 +66,13 @@ def export(
     `permissive_only` refuses, SysgenError where writing fails, TypeError for an option that there
     is not.
     """
+    for name_ in ("sources", "exclude"):
+        if isinstance(options.get(name_), str | Path):
+            options[name_] = (options[name_],)
     given = Given(options)
     wanted = given.take(ExportOptions)
     given.end("export")
-    path = Path(path)
+    path = Path(path).expanduser()
     check_output(path)
     wanted = replace(
         wanted, sources=tuple(wanted.sources), exclude=tuple(map(Path, wanted.exclude))
@@ -85,6 +89,10 @@ def export(
 def to_dataset(store: Store, **options: Any) -> Dataset:
     """The finished rows as a `datasets.Dataset` in memory; options and errors as `export`. Raises
     UsageError where the library `datasets` is missing."""
+    if options.get("splits"):
+        raise UsageError(
+            "to_dataset makes one Dataset", hint="use `train_test_split` of the Dataset"
+        )
     with needs("datasets", "a Dataset"):
         from datasets import Dataset
         from pyarrow import parquet

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,11 +28,15 @@ def compare(
     bertscore: str | None = None,
     bertscore_layer: int | None = None,
     gpu_layers: int | None = None,
+    workers: int = 1,
     on_page: Callable[[int], None] = lambda rows: None,
 ) -> Similarity:
     """ROUGE-1, -2 and -L, GLEU and the ratio of lengths of every finished row; cosine similarity
     too where `embeddings` names a GGUF (`gpu_layers` of it on a GPU), and BERTScore where
     `bertscore` names a model (`bertscore_layer`: which layer's states are compared).
+
+    `workers` are processes; with more than one, a script needs the guard
+    `if __name__ == "__main__":`, as with the library multiprocessing.
 
     What is measured is kept in the store; only rows that lack a figure are worked on. `on_page` is
     given the rows done so far. Raises UsageError for a model or library that cannot be used.
@@ -44,7 +47,7 @@ def compare(
         measures[f"similarity ({path.stem})"] = similarity.similarity(path, gpu_layers or 0)
     if bertscore:
         measures[f"bertscore ({Path(bertscore).name})"] = _bertscore(bertscore, bertscore_layer)
-    rows = similarity.compare(store, measures, workers=os.cpu_count() or 1, on_page=on_page)
+    rows = similarity.compare(store, measures, workers=workers, on_page=on_page)
     return Similarity(rows, store.stats()["measures"])
 
 

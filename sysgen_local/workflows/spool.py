@@ -7,8 +7,11 @@ import json
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date, time
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from sysgen_local.core.errors import UsageError
 
@@ -32,13 +35,27 @@ def named(inputs: Input | Sequence[Input]) -> Iterator[tuple[str, bool]]:
 
 
 def _each(inputs: Input | Sequence[Input]) -> Iterable[Input]:
+    if isinstance(inputs, Mapping):
+        kinds = {type(of).__name__ for of in inputs.values()}
+        way = "choose a split of it" if "Dataset" in kinds else "give a list of dicts, one a row"
+        raise UsageError("the input is one dict, and rows are several", hint=way)
     if isinstance(inputs, str | Path) or _is_table(inputs):
         return [inputs]  # type: ignore[list-item]
-    if isinstance(inputs, Sequence) and all(
-        isinstance(one, str | Path) or not isinstance(one, Mapping) for one in inputs
+    if isinstance(inputs, Sequence) and (
+        not inputs
+        or any(isinstance(one, str | Path) or _is_table(one) or _is_rows(one) for one in inputs)
     ):
+        if any(isinstance(one, Mapping) for one in inputs):
+            raise UsageError(
+                "the inputs are rows and other inputs in one list",
+                hint="put the rows into a list of their own: [path, [row, row]]",
+            )
         return inputs
     return [inputs]  # type: ignore[list-item]
+
+
+def _is_rows(given: object) -> bool:
+    return isinstance(given, Sequence | Iterator) and not isinstance(given, str | bytes)
 
 
 def _is_table(given: object) -> bool:
@@ -61,15 +78,24 @@ def _spooled(rows: Rows) -> Path:
     file = folder / "rows.jsonl"
     with file.open("w", encoding="utf-8", errors="surrogatepass") as out:
         for row in rows:
-            if not isinstance(row, Mapping):
-                raise UsageError(
-                    f"a row is a dict, and this is {type(row).__name__}: {str(row)[:80]}",
-                    hint="give dicts with the keys of a dataset, as instruction and output",
-                )
-            out.write(json.dumps(dict(row), ensure_ascii=False, default=_plain) + "\n")
+            out.write(f"{_line(row)}\n")
     return file
 
 
+def _line(row: object) -> str:
+    """The row as JSON. What is no row becomes a line that is rejected with its number."""
+    try:
+        return json.dumps(dict(row) if isinstance(row, Mapping) else row, default=_plain)
+    except (TypeError, ValueError, RecursionError) as error:
+        return json.dumps(f"{type(row).__name__} that JSON cannot hold: {error}"[:200])
+
+
 def _plain(value: object) -> object:
-    """An array as a list, anything else as text."""
-    return value.tolist() if hasattr(value, "tolist") else str(value)
+    """An array as a list; dates, decimals and UTF-8 bytes as text. Raises TypeError for others."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    if isinstance(value, bytes | bytearray):
+        return value.decode()
+    if isinstance(value, date | time | Decimal | UUID):
+        return str(value)
+    raise TypeError(f"a {type(value).__name__} is no text")

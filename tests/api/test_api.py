@@ -5,10 +5,14 @@ from __future__ import annotations
 import asyncio
 import inspect
 import json
+import re
 import runpy
 import subprocess
 import sys
 import threading
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -144,12 +148,124 @@ def test_an_unknown_option_is_a_type_error(tmp_path, options, says):
         sysgen.run(store, ROWS, **options)
 
 
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"turns": "nope"}, "turns cannot be 'nope'"),
+        ({"existing_system": "nope"}, "existing_system cannot be"),
+        ({"temperature": -3}, "temperature cannot be -3"),
+        ({"min_p_good": 7}, "min_p_good cannot be 7"),
+        ({"tries": 0}, "tries cannot be 0"),
+        ({"limit": 0}, "limit cannot be 0"),
+        ({"limit": 1.5}, "limit cannot be 1.5"),
+        ({"seed": "x"}, "seed cannot be 'x'"),
+        ({"slots": -1}, "slots cannot be -1"),
+        ({"context": -5}, "context cannot be -5"),
+        ({"threads": "x"}, "threads cannot be 'x'"),
+        ({"phases": ["genrate"]}, "phases cannot be 'genrate'"),
+        ({"redo": "nonsense"}, "redo cannot be 'nonsense'"),
+        ({"mapping": {"nothing": "x"}}, "does not understand `nothing=x`"),
+    ],
+)
+def test_a_value_that_will_not_do_is_refused_before_anything_is_read(tmp_path, options, says):
+    with sysgen.open(tmp_path / "rows.duckdb") as store:
+        with pytest.raises(sysgen.UsageError, match=re.escape(says)):
+            sysgen.run(store, ROWS, views=[], **options)
+        assert store.counts().input == 0
+
+
+@pytest.mark.parametrize(
+    ("inputs", "says"),
+    [
+        ("", "an input has no name"),
+        (ROWS[0], "the input is one dict"),
+        ({"instruction": ["a"], "output": ["b"]}, "the input is one dict"),
+        (["a.jsonl", ROWS[0]], "rows and other inputs in one list"),
+        (5, "and this is int"),
+    ],
+)
+def test_an_input_that_is_none_says_so(tmp_path, inputs, says):
+    with (
+        sysgen.open(tmp_path / "rows.duckdb") as store,
+        pytest.raises(sysgen.UsageError, match=says),
+    ):
+        sysgen.run(store, inputs, views=[])
+
+
+def test_rows_that_are_none_are_rejected_with_their_number(tmp_path):
+    loop: dict[str, Any] = {"instruction": "Why?", "output": "So."}
+    loop["more"] = loop
+    nested: list[Any] = []
+    for _ in range(5000):
+        nested = [nested]
+    keyed: dict[Any, Any] = {**ROWS[0], ("a", 1): 2}
+    odd: list[Any] = [None, 5, keyed, loop, {**ROWS[0], "output": object()},
+           {**ROWS[0], "more": nested}]  # fmt: skip
+    with sysgen.open(tmp_path / "rows.duckdb") as store:
+        done = sysgen.generate(store, [ROWS[1], *odd], views=[])
+        assert (done.counts.input, done.counts.rejected) == (7, 6)
+        assert [reject.line for _, reject in store.rejects()] == [2, 3, 4, 5, 6, 7]
+
+
+def test_values_that_are_text_become_text(tmp_path):
+    row = {"instruction": b"When?", "output": Decimal("2.50"), "input": date(2026, 1, 2)}
+    with sysgen.open(tmp_path / "rows.duckdb") as store:
+        sysgen.generate(store, [row], mapping={"instruction": "instruction", "answer": "output"},
+                        views=[])  # fmt: skip
+        [turn, answer] = store.row(1).conversation.turns
+        assert turn.content == "When?"
+        assert answer.content == "2.50"
+
+
+def test_a_script_without_a_guard_runs_once(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import sysgen_local as sysgen\nprint('begins')\n"
+        f"rows = {ROWS!r}\n"
+        "with sysgen.open('rows.duckdb') as store:\n"
+        "    sysgen.run(store, rows, views=[])\n"
+        "    assert sysgen.compare(store).rows\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "error", script], cwd=tmp_path, capture_output=True, text=True,
+        timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "begins\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"format": "prompt_completion"}, "format cannot be 'prompt_completion'"),
+        ({"variant": "nope"}, "variant cannot be"),
+        ({"splits": "train"}, "splits cannot be 'train'"),
+        ({"min_p_good": 2}, "min_p_good cannot be 2"),
+    ],
+)
+def test_an_export_is_refused_before_it_writes(tmp_path, options, says):
+    path = tmp_path / "out.jsonl"
+    path.write_text("mine")
+    with sysgen.open(tmp_path / "rows.duckdb") as store:
+        with pytest.raises(sysgen.UsageError, match=says):
+            sysgen.export(store, path, **options)
+        with pytest.raises(sysgen.UsageError, match="makes one Dataset"):
+            sysgen.to_dataset(store, splits={"train": 0.5})
+    assert path.read_text() == "mine"
+
+
+def test_a_benchmark_that_is_none_and_a_store_that_is_none(tmp_path):
+    with pytest.raises(sysgen.UsageError, match="benchmark cannot be 'nonsense'"):
+        sysgen.evaluate("nonsense", tmp_path / "x.jsonl", model="builtin")
+    with pytest.raises(TypeError, match="a store is what `open` returns"):
+        sysgen.run("x.duckdb", ROWS)
+    assert sysgen.models.resolve(Path("builtin")).name == "builtin"
+
+
 def test_errors_say_what_is_wrong(tmp_path):
     with sysgen.open(tmp_path / "rows.duckdb") as store:
         with pytest.raises(sysgen.UsageError, match="there is no file"):
             sysgen.run(store, tmp_path / "none.jsonl")
-        with pytest.raises(sysgen.UsageError, match="and this is int"):
-            sysgen.run(store, [1, 2])
         with pytest.raises(sysgen.UsageError, match="no usable rows"):
             sysgen.run(store)
         sysgen.run(store, ROWS, views=[])
