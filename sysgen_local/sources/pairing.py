@@ -20,13 +20,18 @@ class _Call(NamedTuple):
     turn: int
     at: int
 
+    @property
+    def exported(self) -> str:
+        """Its id in an export, which gives one by the place to a call without."""
+        return self.number or f"call{self.turn:03d}{self.at:02d}"
+
     def id_for(self, turn: int, last: int) -> str:
         """The id of this call for a result in the turn `turn`, where `last` is the last turn with
         calls. It is "" where an export can derive it from the place: the first result belongs to
         the first call, and so on."""
         if self.number or (self.turn == last and self.at == turn - last):
             return self.number
-        return f"call{self.turn:03d}{self.at:02d}"  # the id that exports give a call by its place
+        return self.exported
 
 
 def paired(turns: Sequence[Turn]) -> tuple[Turn, ...]:
@@ -66,7 +71,7 @@ def _blocks(turns: Sequence[Turn]) -> Iterator[tuple[int, int]]:
 
 def _answered(turn: Turn, waiting: Sequence[_Call], claimed: set[str]) -> _Call | None:
     if turn.call:
-        return next((call for call in waiting if call.number == turn.call), None)
-    free = [call for call in waiting if call.number not in claimed]
+        return next((call for call in waiting if call.exported == turn.call), None)
+    free = [call for call in waiting if call.exported not in claimed]
     named = [call for call in free if call.name == turn.name]
     return next(iter(named or free), None)

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from stored import RESULTS
 
@@ -94,6 +94,14 @@ TURN = st.one_of(
 )  # fmt: skip
 
 
+@example(
+    [
+        Turn("function_call", json.dumps([{"name": "a", "arguments": {}}])),
+        Turn("function_call", "no call"),
+        Turn("observation", "r"),
+        Turn("observation", "r"),
+    ]
+)
 @given(st.lists(TURN, max_size=9))
 def test_what_a_result_says_itself_stays_and_nothing_else_changes(turns: list[Turn]) -> None:
     found = paired(turns)
