@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 class Database:
     """An open database file. Use it from one thread at a time."""
 
-    def __init__(self, con: DuckDBPyConnection, path: Path) -> None:
+    def __init__(self, con: DuckDBPyConnection, path: Path, *, read_only: bool = False) -> None:
         self.con = con
         self.path = path
+        self.read_only = read_only
 
     def all(self, sql: str, *values: object) -> list[Any]:
         """All rows of a query. Raises SysgenError where the file is damaged."""
@@ -33,6 +34,11 @@ class Database:
             with _interruptible():
                 return self.con.execute(sql, values).fetchall()
         except duckdb.Error as error:
+            if isinstance(error, duckdb.ConnectionException):
+                raise SysgenError(
+                    f"the store {self.path} is closed, or another thread is using it",
+                    hint="use a store within its `with` statement, and in one thread at a time",
+                ) from error
             if not _is_file_error(error):
                 raise
             raise SysgenError(

@@ -71,7 +71,8 @@ class Store:
     @classmethod
     def open(cls, path: Path, *, create: bool = True, read_only: bool = False) -> Self:
         """Opens the file, or makes it. Raises UsageError, or LockedError where it is in use."""
-        return cls(Database(connect(path, create=create, read_only=read_only), path))
+        con = connect(path, create=create, read_only=read_only)
+        return cls(Database(con, path, read_only=read_only))
 
     @classmethod
     def in_memory(cls) -> Self:
@@ -82,6 +83,11 @@ class Store:
     def path(self) -> Path:
         """The file."""
         return self._db.path
+
+    @property
+    def read_only(self) -> bool:
+        """Whether the file was opened for reading alone."""
+        return self._db.read_only
 
     def close(self) -> None:
         """Closes the file. What was committed is safe with or without it."""

@@ -101,6 +101,8 @@ def run(
     """
     if not isinstance(store, Store):
         raise TypeError(f"a store is what `open` returns, and this is a {type(store).__name__}")
+    if store.read_only:
+        raise UsageError(f"{store.path} was opened read-only", hint="open it without read_only")
     phases = (phases,) if isinstance(phases, str) else tuple(phases)  # type: ignore[assignment]
     for phase in phases:
         one_of("phases", phase, PHASES)

@@ -275,6 +275,18 @@ def test_errors_say_what_is_wrong(tmp_path):
         sysgen.open(tmp_path / "other.duckdb", create=False)
 
 
+def test_a_store_that_is_closed_or_read_only_says_so(tmp_path):
+    with sysgen.open(tmp_path / "rows.duckdb") as store:
+        sysgen.generate(store, ROWS, views=[])
+    with pytest.raises(sysgen.SysgenError, match="is closed, or another thread"):
+        store.counts()
+    with (
+        sysgen.open(tmp_path / "rows.duckdb", read_only=True) as store,
+        pytest.raises(sysgen.UsageError, match="was opened read-only"),
+    ):
+        sysgen.run(store)
+
+
 def test_a_redo_asks_with_what_is_lost(tmp_path):
     asked: list[Any] = []
     with sysgen.open(tmp_path / "rows.duckdb") as store:
