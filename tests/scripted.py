@@ -20,7 +20,7 @@ class ScriptedEngine:
         slots: int = 4,
         *,
         description: str = "scripted",
-        slot_tokens: int | None = None,
+        slot_tokens: int = 0,
     ) -> None:
         self.description = description
         self.slot_tokens = slot_tokens
