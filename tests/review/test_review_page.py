@@ -26,7 +26,19 @@ class Page:
         return self.browser.find_element("css selector", selector)
 
     def press(self, *keys):
+        """Presses keys where the focus is: not in a field that was just hidden."""
+
+        def shown():  # asked anew each time: the focus moves
+            return self.browser.switch_to.active_element.is_displayed()
+
+        self.wait(shown)
         self.browser.switch_to.active_element.send_keys(*keys)
+
+    def edit(self):
+        """Presses e, and waits until the phrases can be written in; the first one's field."""
+        self.press("e")
+        self.wait(lambda: self.find("#lines textarea").is_displayed())
+        return self.find("#lines textarea")
 
     def wait(self, condition):
         from selenium.webdriver.support.ui import WebDriverWait
@@ -116,8 +128,7 @@ def test_phrases_are_edited_and_the_answer_is_told_to_be_an_older_one(page, stor
     from selenium.webdriver.common.keys import Keys
     from selenium.webdriver.support.select import Select
 
-    page.press("e")
-    area = page.find("#lines textarea")
+    area = page.edit()
     area.send_keys(Keys.CONTROL, "a")
     area.send_keys("Answer as a baker would, in rows.")
     Select(page.find("#lines select")).select_by_visible_text("style")
@@ -132,7 +143,7 @@ def test_phrases_are_edited_and_the_answer_is_told_to_be_an_older_one(page, stor
     assert store.row(1).verified.system == ROLE.text
     edited = (Phrase("role", "You are rank."), Phrase("style", "Answer as a baker would, in rows."))
     assert store.reviewed(1).phrases == edited
-    page.press("e")
+    page.edit()
     page.find("#own").click()
     page.find("#save").click()
     page.wait(lambda: "written for another" not in page.find("#row").text)
@@ -147,7 +158,7 @@ def test_a_phrase_the_judge_took_out_can_be_taken_in_and_escape_leaves(page, sto
     page.at(2)
     page.press("n")
     page.at(3)  # the tool phrase of every third row was judged bad
-    page.press("e")
+    page.edit()
     ticks = page.browser.find_elements("css selector", "#lines input")
     assert [tick.is_selected() for tick in ticks] == [True, False]
     ticks[1].click()
@@ -166,8 +177,7 @@ def test_keys_meant_for_others_decide_nothing(page, store):
     page.press("a")
     page.press(Keys.ESCAPE)
     assert not page.find("#help").is_displayed()
-    page.press("e")
-    page.find("#lines textarea").send_keys("arun")
+    page.edit().send_keys("arun")
     page.press(Keys.ESCAPE)
     page.at(1, decided=0)
     held = "new KeyboardEvent('keydown', { key: 'a', repeat: true })"
