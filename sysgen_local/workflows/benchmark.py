@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, get_args
 
+from sysgen_local.core.sizes import BYTES_PER_TOKEN
 from sysgen_local.engine.options import Options
 from sysgen_local.engine.request import GREEDY, Sampling
 from sysgen_local.evaluation.benchmarks.answer import Answer, History, SystemIn
@@ -32,9 +33,6 @@ from sysgen_local.running.progress import Progress, View
 from sysgen_local.store.evaluation import Evaluation
 from sysgen_local.workflows.models import find_model, model_facts
 from sysgen_local.workflows.options import Given, one_of
-
-BYTES_PER_TOKEN = 3
-"""Few tokenizers make more tokens than that of any language or code."""
 
 
 @dataclass(frozen=True, slots=True)

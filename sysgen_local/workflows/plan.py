@@ -17,6 +17,7 @@ from sysgen_local.core.errors import RecipeError, UsageError
 from sysgen_local.core.records import PHASES, Phase
 from sysgen_local.core.server import Server
 from sysgen_local.core.settings import Settings, ShowAnswer, Turns
+from sysgen_local.core.sizes import BYTES_PER_TOKEN
 from sysgen_local.engine.options import Options
 from sysgen_local.engine.request import Engine, Sampling
 from sysgen_local.models import CatalogueEntry, Model
@@ -45,9 +46,6 @@ SHOWN: ShowAnswer = "always"
 
 TRIES = 3
 """How many answers a row may take until one passes the checks."""
-
-BYTES_PER_TOKEN = 3
-"""A low estimate: few tokenizers make more tokens of a text in any language or of code."""
 
 BESIDE_THE_ROW = 2048
 """Tokens of demonstrations, system message and new answer, beside the texts of a row."""

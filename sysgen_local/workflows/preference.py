@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from sysgen_local.core.server import Server
+from sysgen_local.core.sizes import BYTES_PER_TOKEN
 from sysgen_local.engine.options import Options
 from sysgen_local.evaluation.preference import PreferenceJudge, summary
 from sysgen_local.prompts import PromptSet
@@ -16,9 +17,6 @@ from sysgen_local.running.progress import Progress, View
 from sysgen_local.store import Store
 from sysgen_local.workflows.models import find_model, model_facts
 from sysgen_local.workflows.options import Given
-
-BYTES_PER_TOKEN = 3
-"""Few tokenizers make more tokens than that of any language or code."""
 
 BESIDE_THE_ANSWERS = 1024
 """Tokens for the judge's prompt and its reply."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from sysgen_local.core.errors import UsageError
+from sysgen_local.core.errors import SysgenError, UsageError
 
 Rows = Iterable[Mapping[str, Any]]
 """Dicts, as a `datasets.Dataset` yields them too."""
@@ -25,13 +25,16 @@ Input = str | Path | Rows
 def named(inputs: Input | Sequence[Input]) -> Iterator[tuple[str, bool]]:
     """What `sources.find` takes for each input, and whether it is a file made here of rows.
 
-    Raises UsageError for rows that are no dicts.
+    Raises UsageError for what is no input, and SysgenError where the file cannot be written.
     """
     for one in _each(inputs):
         if isinstance(one, str | Path):
             yield str(one), False
-        else:
+            continue
+        try:
             yield str(_spooled(one)), True
+        except OSError as error:
+            raise SysgenError(f"rows cannot be kept in {tempfile.gettempdir()}: {error}") from error
 
 
 def _each(inputs: Input | Sequence[Input]) -> Iterable[Input]:
@@ -70,8 +73,13 @@ def _spooled(rows: Rows) -> Path:
 
         file = folder / "rows.parquet"
         with duckdb.connect() as con:
-            con.register("given", rows)
-            con.sql("FROM given").write_parquet(str(file))
+            try:
+                con.register("given", rows)
+                con.sql("FROM given").write_parquet(str(file))
+            except duckdb.IOException as error:
+                raise OSError(str(error)) from error
+            except duckdb.Error as error:
+                raise UsageError(f"a table cannot be read: {error}") from error
         return file
     if not isinstance(rows, Iterable):
         raise UsageError(f"an input is a path, rows or a table, and this is {type(rows).__name__}")

@@ -6,9 +6,12 @@ import asyncio
 import inspect
 import json
 import re
+import resource
 import runpy
+import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from datetime import date
 from decimal import Decimal
@@ -205,6 +208,21 @@ def test_rows_that_are_none_are_rejected_with_their_number(tmp_path):
         done = sysgen.generate(store, [ROWS[1], *odd], views=[])
         assert (done.counts.input, done.counts.rejected) == (7, 6)
         assert [reject.line for _, reject in store.rejects()] == [2, 3, 4, 5, 6, 7]
+
+
+def test_a_full_disk_is_one_sentence(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 22, resource.RLIM_INFINITY))
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        with sysgen.open(tmp_path / "rows.duckdb") as store:
+            large = ({**ROWS[0], "more": "x" * 100_000} for _ in range(100))
+            with pytest.raises(sysgen.SysgenError, match="rows cannot be kept in"):
+                sysgen.run(store, large, views=[])
+            assert store.counts().input == 0
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
+        signal.signal(signal.SIGXFSZ, ignored)
 
 
 def test_values_that_are_text_become_text(tmp_path):
