@@ -16,7 +16,6 @@ from sysgen_local.engine.options import Options
 
 if TYPE_CHECKING:
     from sysgen_local.evaluation.benchmarks.benchmark import BenchmarkName
-    from sysgen_local.workflows.benchmark import Setting
 
 DATABASE = click.option(
     "--db",
@@ -269,22 +268,6 @@ def _score_replies(
             for number, reply in enumerate(replies, 1)
         ],
     }
-
-
-def setting(
-    *,
-    temperature: float,
-    top_p: float,
-    judge_sees_system: bool = False,
-    history: Any = "own",
-    **given: Any,
-) -> Setting:
-    """The `Setting` of a benchmark run, from the options of the command line."""
-    from sysgen_local.engine.request import Sampling
-    from sysgen_local.workflows.benchmark import Setting
-
-    sampling = Sampling(temperature=temperature, top_p=top_p)
-    return Setting(sampling=sampling, judge_sees_system=judge_sees_system, history=history, **given)
 
 
 def _run_benchmark(

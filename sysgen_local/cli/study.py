@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,6 +12,9 @@ from sysgen_local.cli import evaluate as ev
 from sysgen_local.cli import options as opt
 from sysgen_local.core import terminal
 from sysgen_local.engine.options import Options
+
+if TYPE_CHECKING:
+    from sysgen_local.workflows.benchmark import Setting
 
 
 @click.command()
@@ -87,7 +90,7 @@ def study(
             entrants,
             benchmarks,
             judge,
-            ev.setting(**given),
+            _setting(**given),
             store,
             lambda: [StatusFile(db), view_for(sys.stderr, quiet=quiet)],
             machine,
@@ -104,3 +107,19 @@ def study(
     for shown in tables:
         terminal.console().print(shown.rich())
     return 0
+
+
+def _setting(
+    *,
+    temperature: float,
+    top_p: float,
+    judge_sees_system: bool = False,
+    history: Any = "own",
+    **given: Any,
+) -> Setting:
+    """The `Setting` of a benchmark run, from the options of the command line."""
+    from sysgen_local.engine.request import Sampling
+    from sysgen_local.workflows.benchmark import Setting
+
+    sampling = Sampling(temperature=temperature, top_p=top_p)
+    return Setting(sampling=sampling, judge_sees_system=judge_sees_system, history=history, **given)
