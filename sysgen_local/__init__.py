@@ -33,16 +33,23 @@ if TYPE_CHECKING:
     from sysgen_local.workflows.dataset import verify as verify
     from sysgen_local.workflows.export import export as export
     from sysgen_local.workflows.export import to_dataset as to_dataset
+    from sysgen_local.workflows.merge import MergeResult as MergeResult
+    from sysgen_local.workflows.merge import merge as merge
     from sysgen_local.workflows.preference import judge as judge
     from sysgen_local.workflows.similarity import compare as compare
+    from sysgen_local.workflows.testset import write_testset as write_testset
+    from sysgen_local.workflows.train import TrainResult as TrainResult
+    from sysgen_local.workflows.train import train as train
 
 __version__ = "0.1.0"
 
 _MODULES = {
+    "MergeResult": "workflows.merge",
     "RecipeError": "core.errors",
     "RunResult": "workflows.dataset",
     "Store": "store",
     "SysgenError": "core.errors",
+    "TrainResult": "workflows.train",
     "Update": "running.updates",
     "UsageError": "core.errors",
     "check": "workflows.dataset",
@@ -52,11 +59,14 @@ _MODULES = {
     "filter": "workflows.dataset",
     "generate": "workflows.dataset",
     "judge": "workflows.preference",
+    "merge": "workflows.merge",
     "open": "workflows.dataset",
     "respond": "workflows.dataset",
     "run": "workflows.dataset",
     "to_dataset": "workflows.export",
+    "train": "workflows.train",
     "verify": "workflows.dataset",
+    "write_testset": "workflows.testset",
 }
 """Public name -> the module that it comes from."""
 

@@ -41,6 +41,14 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
         return (yield)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _own_measurements(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Tests, and the commands they run, note and read no speeds in the developer's own file."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SYSGEN_MEASURED", str(tmp_path_factory.mktemp("measured") / "measured.json"))
+        yield
+
+
 @pytest.fixture(scope="session")
 def builtin() -> Path:
     from sysgen_local.engine.llama.amx import disable_if_broken
@@ -66,6 +74,23 @@ def engine(builtin: Path) -> Iterator[object]:
     engine = LlamaEngine(builtin, Options(slots=4))
     yield engine
     engine.close()
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The files whose weights llama.cpp reads in this process."""
+    import llama_cpp
+
+    found: list[Path] = []
+    load = llama_cpp.llama_model_load_from_file
+
+    def counted(path: bytes, params: object) -> object:
+        if not params.vocab_only:  # type: ignore[attr-defined]
+            found.append(Path(path.decode()))
+        return load(path, params)
+
+    monkeypatch.setattr(llama_cpp, "llama_model_load_from_file", counted)
+    return found
 
 
 @pytest.fixture(scope="session")

@@ -22,7 +22,8 @@ ENGINES = {"Embedder", "Llama", "LlamaEngine", "TextEngine", "llama_cpp", "weigh
 """Names that load a GGUF."""
 
 FIXTURES = {
-    "browser": "e2e", "server": "e2e", "builtin": "model", "engine": "model", "smollm2": "model",
+    "browser": "e2e", "cluster": "e2e", "local_ray": "e2e", "server": "e2e",
+    "builtin": "model", "engine": "model", "smollm2": "model",
 }  # fmt: skip
 """Fixtures whose level does not show in their own lines."""
 

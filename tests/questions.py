@@ -37,6 +37,33 @@ def instance(number: int) -> dict[str, object]:
     }
 
 
+ONE_SENTENCE = {
+    "phrase": "Answer in one sentence.", "kind": "sentences", "text": "exactly 1 sentence"
+}  # fmt: skip
+
+
+def obey(number: int, **changed: object) -> dict[str, object]:
+    """An item with a system message."""
+    return {
+        "kind": "obey",
+        "id": f"o{number}",
+        "system": f"You are cook number {number}. Answer in one sentence.",
+        "messages": [{"role": "user", "content": "How do I cook rice?"}],
+        "checks": [ONE_SENTENCE],
+    } | changed
+
+
+def plain(number: int, **changed: object) -> dict[str, object]:
+    """An item without a system message."""
+    return {
+        "kind": "plain",
+        "id": f"p{number}",
+        "messages": [{"role": "user", "content": f"What is {number} plus 1?"}],
+        "checks": [{"kind": "result", "text": str(number + 1)}],
+        "original": str(number + 1),
+    } | changed
+
+
 def write(path: Path, values: list[object]) -> Path:
     path.write_text("".join(json.dumps(value) + "\n" for value in values))
     return path

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import duckdb
+from places import DATA
+
 from sysgen_local.core.records import (
     Attempt,
     Check,
@@ -68,3 +73,10 @@ def due(store: Store, phase: Phase) -> list[int]:
 def adds_up(counts: Counts) -> bool:
     rows = counts.rows()
     return rows["input"] == rows["final"] + rows["dropped"] + rows["rejected"] + rows["pending"]
+
+
+def old_store(path: Path) -> Path:
+    """Makes a store as a version before the checks made it, with three rows. Returns its path."""
+    with duckdb.connect(path) as con:
+        con.execute((DATA / "stores" / "schema_4.sql").read_text())
+    return path

@@ -21,13 +21,18 @@ from sysgen_local.store import evaluation, schema
 DOCS = ROOT / "docs"
 PAGES = [
     *sorted(DOCS.glob("*.md")),
+    DOCS / "llms.txt",
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")),
     ROOT / "benchmarks" / "README.md",
     ROOT / "builtin_model" / "README.md",
     ROOT / "examples" / "README.md",
 ]
-OF_OTHERS = {"--force-reinstall", "--no-cache-dir", "--upgrade", "--strict"}
-"""Options of pip and mkdocs that documents name."""
+OF_OTHERS = {
+    "--force-reinstall", "--gres", "--mem", "--no-cache-dir", "--strict", "--time", "--upgrade",
+    "--address", "--head", "--num-cpus",
+    "--batch-size", "--data", "--iters", "--mask-prompt", "--test", "--train",
+}  # fmt: skip
+"""Options of pip, mkdocs, ray, SLURM and mlx-lm that documents name."""
 
 
 def page(name: str) -> str:
@@ -71,14 +76,32 @@ def test_every_link_leads_somewhere(path):
             assert anchor in anchors(target), link
 
 
-def test_the_command_reference_is_what_the_commands_say():
-    assert page("commands.md") == module(DOCS / "generate.py").page(), "run docs/generate.py"
+GENERATE = module(DOCS / "generate.py")
+
+
+@pytest.mark.parametrize("name", GENERATE.PAGES)
+def test_generated_pages_are_what_the_program_says(name):
+    assert page(name) == GENERATE.PAGES[name](), "run docs/generate.py"
+
+
+def test_the_skill_begins_with_its_name_and_when_to_use_it():
+    _, front, text = page("SKILL.md").split("---\n", 2)
+    facts = yaml.safe_load(front)
+    assert facts.keys() == {"name", "description"}
+    assert facts["name"] == "sysgen-local"
+    assert len(facts["description"]) < 1024
+    assert "## Pitfalls" in text
+
+
+def test_llms_txt_links_every_page_of_the_site():
+    named = {name.partition("#")[0] for name in links(DOCS / "llms.txt")}
+    assert named == {path.name for path in DOCS.glob("*.md")} - {"index.md"}
 
 
 def test_options_that_documents_name_exist():
     known = {
         name
-        for _, command in module(DOCS / "generate.py").leaves(cli)
+        for _, command in GENERATE.leaves(cli)
         for parameter in command.params
         for name in (*parameter.opts, *parameter.secondary_opts)
     }

@@ -5,13 +5,13 @@ from pathlib import Path
 
 FLOORS = [
     {"core"},
-    {"store", "sources", "models", "engine"},
+    {"store", "sources", "models", "engine", "serving"},
     {"exporting", "prompts"},
     {"running"},
-    {"evaluation", "phases"},
+    {"evaluation", "phases", "training"},
     {"review", "report"},
     {"workflows"},
-    {"__init__"},
+    {"desk", "__init__"},
     {"cli"},
 ]
 """From the lowest to the highest."""

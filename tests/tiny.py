@@ -15,6 +15,13 @@ CHATML = (
     "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
+NO_SYSTEM = (
+    "{{ bos_token }}{% for m in messages %}{% if m.role == 'system' %}"
+    "{{ raise_exception('no system role') }}{% endif %}<|im_start|>"
+    "{{ 'model' if m.role == 'assistant' else m.role }}\n{{ m.content | trim }}<|im_end|>\n"
+    "{% endfor %}{% if add_generation_prompt %}<|im_start|>model\n{% endif %}"
+)
+"""A template that refuses system messages, in the manner of Gemma 2."""
 WIDTH, LAYERS, HEADS, FEED, CONTEXT = 64, 2, 4, 96, 512
 HEAD = WIDTH // HEADS
 
@@ -31,12 +38,16 @@ def make(
     own: Sequence[str] = (),
     pooling: gguf.PoolingType | None = None,
     spread: float = 2.0,
+    kv_heads: int = HEADS,
+    rope_divisors: Sequence[float] = (),
     sentencepiece: bool = False,
 ) -> Path:
     """Writes the model and returns its path. `control` tokens take the place of the built-in
     model's (the first begins, the last ends a text), `own` ones are "user defined". With
     `pooling` it is an embedding model, with `sentencepiece` its tokenizer is one in Llama 2's
-    manner: every text begins with a blank, and digits are tokens of their own."""
+    manner: every text begins with a blank, and digits are tokens of their own. `kv_heads` are heads
+    of keys and values, where the architecture has fewer than of queries. `rope_divisors` scale the
+    frequencies of the rotary embedding as in Llama 3.1."""
     tokenizer = gguf.GGUFReader(resource("builtin_model/builtin.gguf"))
     writer = gguf.GGUFWriter(path, architecture)
     writer.add_context_length(CONTEXT)
@@ -65,7 +76,7 @@ def make(
     writer.add_vocab_size(vocabulary)
     shapes: Shapes = {"token_embd.weight": (vocabulary, WIDTH), "output_norm.weight": (WIDTH,)}
     for layer in range(LAYERS):
-        block = _BLOCKS[architecture](writer, layer)
+        block = _BLOCKS[architecture](writer, layer, kv_heads)
         shapes |= {f"blk.{layer}.{name}": shape for name, shape in block.items()}
     if architecture == "lfm2":
         shapes["token_embd_norm.weight"] = shapes.pop("output_norm.weight")
@@ -78,6 +89,8 @@ def make(
         else:
             data = random.normal(0, spread / np.sqrt(shape[-1]), shape)
         writer.add_tensor(name, data.astype(np.float32))
+    if rope_divisors:
+        writer.add_tensor("rope_freqs.weight", np.array(rope_divisors, np.float32))
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
@@ -132,15 +145,15 @@ def _add_tokens(
     writer.add_eos_token_id(tokens.index(control[-1]))
 
 
-def _llama(writer: gguf.GGUFWriter, layer: int) -> Shapes:
+def _llama(writer: gguf.GGUFWriter, layer: int, kv_heads: int, head: int = HEAD) -> Shapes:
     if layer == 0:
-        writer.add_head_count_kv(HEADS)
-        writer.add_rope_dimension_count(HEAD)
+        writer.add_head_count_kv(kv_heads)
+        writer.add_rope_dimension_count(head)
     return {
         "attn_norm.weight": (WIDTH,),
         "attn_q.weight": (WIDTH, WIDTH),
-        "attn_k.weight": (WIDTH, WIDTH),
-        "attn_v.weight": (WIDTH, WIDTH),
+        "attn_k.weight": (kv_heads * HEAD, WIDTH),
+        "attn_v.weight": (kv_heads * HEAD, WIDTH),
         "attn_output.weight": (WIDTH, WIDTH),
         **_feed(),
     }
@@ -155,26 +168,47 @@ def _feed() -> Shapes:
     }
 
 
-def _qwen2(writer: gguf.GGUFWriter, layer: int) -> Shapes:
-    return _llama(writer, layer) | {f"attn_{x}.bias": (WIDTH,) for x in "qkv"}
+def _qwen2(writer: gguf.GGUFWriter, layer: int, kv_heads: int) -> Shapes:
+    width = {"q": WIDTH, "k": kv_heads * HEAD, "v": kv_heads * HEAD}
+    return _llama(writer, layer, kv_heads) | {f"attn_{x}.bias": (width[x],) for x in "qkv"}
 
 
-def _gemma2(writer: gguf.GGUFWriter, layer: int) -> Shapes:
+def _gemma2(writer: gguf.GGUFWriter, layer: int, kv_heads: int) -> Shapes:
+    if layer == 0:
+        writer.add_attn_logit_softcapping(50.0)
+        writer.add_final_logit_softcapping(30.0)
+    return _gemma(writer, layer, kv_heads)
+
+
+def _gemma3(writer: gguf.GGUFWriter, layer: int, kv_heads: int) -> Shapes:
+    norms = {f"attn_{x}_norm.weight": (2 * HEAD,) for x in "qk"}
+    return _gemma(writer, layer, kv_heads) | norms
+
+
+def _gemma(writer: gguf.GGUFWriter, layer: int, kv_heads: int) -> Shapes:
     if layer == 0:
         writer.add_key_length(2 * HEAD)
         writer.add_value_length(2 * HEAD)
-        writer.add_attn_logit_softcapping(50.0)
-        writer.add_final_logit_softcapping(30.0)
         writer.add_sliding_window(64)
-    return _llama(writer, layer) | {
-        **{f"attn_{x}.weight": (2 * WIDTH, WIDTH) for x in "qkv"},
+    kv = {f"attn_{x}.weight": (2 * kv_heads * HEAD, WIDTH) for x in "kv"}
+    return _llama(writer, layer, kv_heads, 2 * HEAD) | {
+        "attn_q.weight": (2 * WIDTH, WIDTH),
+        **kv,
         "attn_output.weight": (WIDTH, 2 * WIDTH),
         "post_attention_norm.weight": (WIDTH,),
         "post_ffw_norm.weight": (WIDTH,),
     }
 
 
-def _phi3(writer: gguf.GGUFWriter, layer: int) -> Shapes:
+def _qwen3(writer: gguf.GGUFWriter, layer: int, kv_heads: int) -> Shapes:
+    if layer == 0:
+        writer.add_key_length(HEAD)
+        writer.add_value_length(HEAD)
+    norms = {f"attn_{x}_norm.weight": (HEAD,) for x in "qk"}
+    return _llama(writer, layer, kv_heads) | norms
+
+
+def _phi3(writer: gguf.GGUFWriter, layer: int, kv_heads: int) -> Shapes:
     if layer == 0:
         writer.add_head_count_kv(HEADS)
         writer.add_rope_dimension_count(HEAD)
@@ -190,7 +224,7 @@ def _phi3(writer: gguf.GGUFWriter, layer: int) -> Shapes:
     }
 
 
-def _mamba(writer: gguf.GGUFWriter, layer: int) -> Shapes:
+def _mamba(writer: gguf.GGUFWriter, layer: int, kv_heads: int) -> Shapes:
     inner, state, rank, kernel = 2 * WIDTH, 8, 4, 4
     if layer == 0:
         writer.add_ssm_conv_kernel(kernel)
@@ -211,7 +245,7 @@ def _mamba(writer: gguf.GGUFWriter, layer: int) -> Shapes:
     }
 
 
-def _lfm2(writer: gguf.GGUFWriter, layer: int) -> Shapes:
+def _lfm2(writer: gguf.GGUFWriter, layer: int, kv_heads: int) -> Shapes:
     """Hybrid: a short convolution, then attention."""
     if layer == 0:
         writer.add_head_count_kv([0, HEADS])
@@ -232,7 +266,9 @@ def _lfm2(writer: gguf.GGUFWriter, layer: int) -> Shapes:
 _BLOCKS = {
     "llama": _llama,
     "qwen2": _qwen2,
+    "qwen3": _qwen3,
     "gemma2": _gemma2,
+    "gemma3": _gemma3,
     "phi3": _phi3,
     "mamba": _mamba,
     "lfm2": _lfm2,

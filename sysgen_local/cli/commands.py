@@ -7,16 +7,22 @@ import click
 from sysgen_local import __version__
 from sysgen_local.cli import (
     bench,
+    completion,
+    context,
+    desk,
     doctor,
     evaluate,
     export,
     judge,
     look,
+    merge,
     models,
     report,
     review,
     run,
     study,
+    testset,
+    train,
     try_,
 )
 
@@ -37,12 +43,12 @@ def cli() -> None:
 
     \b
     Begin with:
-      sysgen run rows.jsonl -o out.jsonl       the whole job, with the built-in model
-      sysgen models list                       models worth using, and which are on this machine
-      sysgen try rows.jsonl --model NAME       a few rows, to look at them before a long run
+      sysgen run rows.jsonl -o out.jsonl    the whole job, with the built-in model
+      sysgen models list                    models worth using
+      sysgen try rows.jsonl --model NAME    a few rows, before a long run
       sysgen run rows.jsonl --model NAME -o out.jsonl
-      sysgen stats                             what came out
-      sysgen COMMAND --help                    options and examples of a command
+      sysgen stats                          what came out
+      sysgen COMMAND --help                 options and examples of a command
     """
 
 
@@ -55,19 +61,25 @@ for command in (
     run.respond,
     run.check,
     run.import_tags,
+    merge.merge,
     look.status,
     look.stats,
     look.show,
     report.report,
     review.review,
+    desk.desk,
     judge.compare,
     judge.judge,
     export.export,
     export.push,
+    testset.testset,
     models.models,
     evaluate.evaluate,
     study.study,
+    train.train,
     doctor.doctor,
     bench.bench,
+    completion.completion,
+    context.context,
 ):
     cli.add_command(command)

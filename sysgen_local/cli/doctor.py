@@ -5,13 +5,18 @@ from __future__ import annotations
 import os
 import platform
 import shutil
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
 
+from sysgen_local.cli import model_facts
+from sysgen_local.cli import options as opt
 from sysgen_local.core import terminal
+from sysgen_local.core.counted import gigabytes
 
 if TYPE_CHECKING:
+    from sysgen_local.cli.outputs import Machine
     from sysgen_local.models.catalogue import CatalogueEntry
 
 _AMX_ADVICE = [
@@ -22,62 +27,92 @@ _AMX_ADVICE = [
 
 
 @click.command()
-def doctor() -> None:
+@opt.as_json
+def doctor(as_json: bool) -> None:
     """Print the hardware and the versions, and how to install a faster build.
 
-    It prints the backends, devices, memory and versions. If this machine has a GPU that the
-    installed llama-cpp-python cannot use, it prints the command that installs another build. Use it
-    if a model is slow, and add its output to a question or a report of a fault.
+    It prints the backends, devices, memory and versions, and which servers of models run here. If
+    this machine has a GPU that the installed llama-cpp-python cannot use, it prints the command
+    that installs another build. Use it if a model is slow, and add its output to a question or a
+    report of a fault.
 
     \b
     Example:
       sysgen doctor
     """
+    machine = _machine()
+    if as_json:
+        from sysgen_local.cli.outputs import print_json
+
+        print_json(machine)
+        return
+    gpu = "" if machine.gpu_offload else " (no GPU in this build)"
+    facts = [("sysgen-local", machine.versions["sysgen-local"])]
+    facts += [("python", f"{machine.versions['python']} on {machine.platform}")]
+    facts += [(name, machine.versions[name]) for name in _PACKAGES]
+    facts += [
+        ("backends", ", ".join(machine.backends) + gpu),
+        ("CPU features", ", ".join(machine.cpu_features)),
+        ("cores", f"{machine.cores} ({machine.threads} threads)"),
+        ("memory", f"{gigabytes(machine.memory_free)} free of {gigabytes(machine.memory_total)}"),
+        ("disk here", f"{gigabytes(machine.disk_free)} free"),
+    ]
+    facts += [
+        (
+            f"device {of.name}",
+            f"{of.description} ({of.kind}), {gigabytes(of.free)} free of {gigabytes(of.total)}",
+        )
+        for of in machine.devices
+    ]
+    facts += list(machine.models.items())
+    facts += [(of.name, model_facts.server_line(of)) for of in machine.servers]
+    width = max(len(name) for name, _ in facts)
+    # No table: a terminal wraps a long path, and it can be copied as one line.
+    for line in [f"{name:{width}}  {fact}" for name, fact in facts] + machine.advice:
+        click.echo(terminal.shown(line))
+
+
+_PACKAGES = ("llama-cpp-python", "llguidance", "duckdb", "huggingface-hub")
+
+
+def _machine() -> Machine:
+    """All that `doctor` prints."""
     from importlib.metadata import version
 
     import llama_cpp
     import psutil
-    from rich.markup import escape
-    from rich.table import Table
 
+    from sysgen_local.cli import outputs
     from sysgen_local.core.resources import resource
     from sysgen_local.engine.llama import amx
     from sysgen_local.engine.llama.devices import cpu_features, devices
 
-    console = terminal.console()
     found = devices()
-    offload = llama_cpp.llama_supports_gpu_offload()
-    table = Table.grid(padding=(0, 2))
-    table.add_column()
-    table.add_column(overflow="fold")  # wraps long paths instead of cutting them
-    table.add_row("sysgen-local", version("sysgen-local"))
-    table.add_row("python", f"{platform.python_version()} on {platform.platform()}")
-    for package in ("llama-cpp-python", "llguidance", "duckdb", "huggingface-hub"):
-        table.add_row(package, version(package))
-    backends = sorted({_backend(d.name) for d in found})
-    table.add_row("backends", ", ".join(backends) + ("" if offload else " (no GPU in this build)"))
-    table.add_row("CPU features", ", ".join(cpu_features()))
-    table.add_row("cores", f"{psutil.cpu_count(logical=False)} ({os.cpu_count()} threads)")
+    offload = bool(llama_cpp.llama_supports_gpu_offload())
     memory = psutil.virtual_memory()
-    table.add_row("memory", f"{_gib(memory.available)} free of {_gib(memory.total)}")
-    table.add_row("disk here", f"{_gib(shutil.disk_usage('.').free)} free")
-    for device in found:
-        table.add_row(
-            escape(f"device {device.name}"),
-            escape(
-                f"{device.description} ({device.kind}), {_gib(device.free)} free of "
-                f"{_gib(device.total)}"
-            ),
-        )
     builtin = resource("builtin_model/builtin.gguf")
-    table.add_row(
-        "built-in model", escape(str(builtin)) if builtin.exists() else "MISSING: reinstall"
+    return outputs.Machine(
+        versions={
+            **{name: version(name) for name in ("sysgen-local", *_PACKAGES)},
+            "python": platform.python_version(),
+        },
+        platform=platform.platform(),
+        backends=sorted({_backend(device.name) for device in found}),
+        gpu_offload=offload,
+        cpu_features=list(cpu_features()),
+        cores=psutil.cpu_count(logical=False),
+        threads=os.cpu_count(),
+        memory_free=memory.available,
+        memory_total=memory.total,
+        disk_free=shutil.disk_usage(".").free,
+        devices=[outputs.Device(**asdict(device)) for device in found],
+        models={
+            "built-in model": str(builtin) if builtin.exists() else "MISSING: reinstall",
+            **dict(_packaged()),
+        },
+        servers=model_facts.running_servers(),
+        advice=_advice(offload) + (_AMX_ADVICE if amx.is_broken() else []),
     )
-    for name, where in _packaged():
-        table.add_row(name, escape(where))
-    console.print(table, soft_wrap=True)
-    for line in _advice(offload) + (_AMX_ADVICE if amx.is_broken() else []):
-        console.print(line, soft_wrap=True, highlight=False)
 
 
 def _packaged() -> list[tuple[str, str]]:
@@ -125,7 +160,3 @@ def _advice(offload: bool) -> list[str]:
 def _backend(device: str) -> str:
     """The backend of a device: "CUDA" for "CUDA0"."""
     return device.rstrip("0123456789")
-
-
-def _gib(size: int) -> str:
-    return f"{size / 2**30:.1f} GiB"

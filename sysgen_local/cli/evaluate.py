@@ -2,36 +2,44 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from sysgen_local.cli import completion, hardware, values
 from sysgen_local.cli import options as opt
+from sysgen_local.cli.harness import harness
 from sysgen_local.core import terminal
-from sysgen_local.engine.options import Options
 
 if TYPE_CHECKING:
     from sysgen_local.evaluation.benchmarks.benchmark import BenchmarkName
 
+QUESTIONS = values.file(".json", ".jsonl", ".json.gz", ".jsonl.gz")
+"""A file with the questions of a benchmark, or with verdicts or replies about them."""
 DATABASE = click.option(
     "--db",
-    type=opt.PATH,
+    type=values.DATABASE_FILE,
     default=Path("evaluation.duckdb"),
     show_default=True,
     help="DuckDB file for the answers and verdicts of all evaluated models and judges.",
 )
-MODELS = [
-    click.option("--model", metavar="NAME|FILE.gguf|URL", help="Model to evaluate."),
+MODEL = opt.with_lora(
     click.option(
-        "--judge",
-        metavar="NAME|FILE.gguf|URL",
-        help="Model that judges the answers.  [default: --model]",
-    ),
-]
+        "--model",
+        metavar=values.ANY_MODEL,
+        shell_complete=completion.models,
+        help="Model to evaluate.",
+    )
+)
+JUDGE = click.option(
+    "--judge",
+    metavar=values.ANY_MODEL,
+    shell_complete=completion.models,
+    help="Model that judges the answers.  [default: --model]",
+)
 ASKING = [
     click.option(
         "--system-in",
@@ -42,7 +50,7 @@ ASKING = [
     ),
     click.option(
         "--seed",
-        type=int,
+        type=values.SEED,
         default=0,
         metavar="N",
         help="Seed of the sampler. The same seed gives the same answers.",
@@ -63,46 +71,45 @@ ASKING = [
     ),
     click.option(
         "--max-answer-tokens",
-        type=click.IntRange(1),
+        type=values.at_least(1),
         default=1024,
         show_default=True,
         metavar="N",
         help="Largest number of tokens in an answer. An answer that is cut off is judged as it is.",
     ),
-    click.option(
-        "--max-judge-tokens",
-        type=click.IntRange(1),
-        default=1024,
-        show_default=True,
-        metavar="N",
-        help="Largest number of tokens in a reply of the judge.",
-    ),
-    click.option(
-        "--retry-failed",
-        is_flag=True,
-        help="Try questions again whose answer or verdict failed.",
-    ),
 ]
+JUDGE_TOKENS = click.option(
+    "--max-judge-tokens",
+    type=values.at_least(1),
+    default=1024,
+    show_default=True,
+    metavar="N",
+    help="Largest number of tokens in a reply of the judge.",
+)
+RETRY = click.option(
+    "--retry-failed",
+    is_flag=True,
+    help="Try questions again whose answer or verdict failed.",
+)
 JUDGE_PROMPT = click.option(
     "--judge-prompt",
-    type=opt.PATH,
-    help="File with another prompt for the judge. It has the form of the built-in prompt.",
+    type=values.file(".md", ".txt"),
+    help="File with another prompt for the judge (.md or .txt). It has the form of the built-in "
+    "prompt.",
 )
 LIMIT = click.option(
     "--limit",
-    type=click.IntRange(1),
+    type=values.at_least(1),
     metavar="N",
     help="Use only the first N questions of the file.",
 )
 SHOWING = [
-    click.option(
-        "--json", "as_json", is_flag=True, help="Print the scores as JSON, in full precision."
-    ),
+    opt.as_json,
     click.option("-q", "--quiet", is_flag=True, help="Print only the scores, no progress."),
 ]
 SOURCES = click.option(
     "--sources",
-    type=opt.PATH,
+    type=values.file(".json", ".csv"),
     help="Table of source -> benchmark, to score each benchmark in the file: .json, or .csv "
     "without a header.",
 )
@@ -125,30 +132,39 @@ HISTORY = click.option(
 def evaluate() -> None:
     """Measure how well a model follows system messages.
 
-    The benchmarks are those of the SysGen paper (sysbench, multifacet) and tasks of
-    lm-evaluation-harness (harness). Use it before and after training, or use `sysgen study` to
-    compare several models at once.
+    The benchmarks are those of the SysGen paper (sysbench, multifacet), a test set that rules grade
+    (own), and tasks of lm-evaluation-harness (harness). Use it before and after training, or use
+    `sysgen study` to compare several models at once.
 
     \b
     Example:
       sysgen evaluate sysbench dialogues.json --model mine.gguf --judge qwen2.5-7b
       sysgen evaluate multifacet bench.jsonl --model mine.gguf --judge qwen2.5-7b
+      sysgen evaluate own test.jsonl --model mine.gguf
     """
 
 
 @evaluate.command()
-@click.argument("dialogues", type=opt.PATH, required=False)
+@click.argument("dialogues", type=QUESTIONS, required=False)
 @HISTORY
-@opt.options(MODELS, ASKING, [JUDGE_PROMPT, LIMIT], opt.MACHINE, SHOWING, database=DATABASE)
+@opt.options(
+    [MODEL, JUDGE],
+    ASKING,
+    [JUDGE_TOKENS, RETRY, JUDGE_PROMPT, LIMIT],
+    hardware.MACHINE,
+    hardware.CLUSTER,
+    SHOWING,
+    database=DATABASE,
+)
 @click.option(
     "--structure",
-    type=opt.PATH,
+    type=QUESTIONS,
     help="Score verdicts of another program. FILE is JSONL of the dialogues that were judged: "
     "their turns and the types of their criteria.",
 )
 @click.option(
     "--verdicts",
-    type=opt.PATH,
+    type=QUESTIONS,
     help="Score verdicts of another program. FILE is JSONL of the verdicts on each turn.",
 )
 def sysbench(
@@ -197,13 +213,19 @@ def sysbench(
 
 
 @evaluate.command()
-@click.argument("instances", type=opt.PATH, required=False)
+@click.argument("instances", type=QUESTIONS, required=False)
 @opt.options(
-    MODELS, ASKING, [JUDGE_PROMPT, SEES, SOURCES, LIMIT], opt.MACHINE, SHOWING, database=DATABASE
+    [MODEL, JUDGE],
+    ASKING,
+    [JUDGE_TOKENS, RETRY, JUDGE_PROMPT, SEES, SOURCES, LIMIT],
+    hardware.MACHINE,
+    hardware.CLUSTER,
+    SHOWING,
+    database=DATABASE,
 )
 @click.option(
     "--replies",
-    type=opt.PATH,
+    type=QUESTIONS,
     help="Score a judge's replies from another program. No model is asked.",
 )
 def multifacet(
@@ -246,6 +268,37 @@ def multifacet(
             return 130
         scores = found
     _print_scores(scores, as_json, multifacet_table)
+    return 0
+
+
+@evaluate.command()
+@click.argument("questions", type=QUESTIONS, metavar="FILE")
+@opt.options(
+    [MODEL], ASKING, [RETRY, LIMIT], hardware.MACHINE, hardware.CLUSTER, SHOWING, database=DATABASE
+)
+def own(questions: Path, as_json: bool, limit: int | None, **given: Any) -> int:
+    """Run a test set of your own, graded by rule, without a judge.
+
+    FILE is what `sysgen testset` writes, or a file of that form: examples/obey.jsonl is one. The
+    model answers each item. Rules grade the answer: phrases is the share of demands met, items the
+    share of items with all demands met. The answer is also compared with the original one, where a
+    rule can: result with a system message, plain without one. An empty answer meets nothing. If a
+    run was stopped, the same command continues it.
+
+    FILE is JSONL of {"kind": "obey"|"plain", "id", "system", "messages": [{"role": "user",
+    "content"}], "checks": [{"phrase", "kind", "text"}], "original"}.
+
+    \b
+    Examples:
+      sysgen evaluate own test.jsonl --model mine.gguf
+      sysgen evaluate own examples/obey.jsonl --model smollm2-135m --max-answer-tokens 256 --json
+    """
+    from sysgen_local.report.benchmarks import own_table
+
+    scores = _run_benchmark("own", questions, limit=limit, **given)
+    if scores is None:
+        return 130
+    _print_scores(scores, as_json, own_table)
     return 0
 
 
@@ -295,8 +348,8 @@ def _run_benchmark(
 
 
 def warn(scores: Mapping[str, Any]) -> None:
-    """Prints how many questions have no verdict, and how to get one. Such questions are not part of
-    the scores."""
+    """Prints how many questions have no verdict, the first of them, and how to get one. Such
+    questions are not part of the scores."""
     from sysgen_local.evaluation.benchmarks.benchmark import unjudged
 
     counts = scores["questions"]
@@ -310,9 +363,26 @@ def warn(scores: Mapping[str, Any]) -> None:
     if hints:
         click.echo(
             f"sysgen: the numbers are of {counts['judged']:,} of {counts['all']:,} questions; "
-            f"without verdicts: {unjudged(counts)}\n  -> {'; '.join(hints)}",
+            f"without verdicts: {unjudged(counts)}{_named(scores['ungraded'])}\n"
+            f"  -> {'; '.join(hints)}",
             err=True,
         )
+
+
+def _named(ungraded: Sequence[Mapping[str, str]]) -> str:
+    """The first questions without a verdict, with what went wrong, as lines."""
+    lines = [
+        f"\n     {of['id']}: {of['reason']}{': ' * bool(of['why'])}{of['why'][:_WHY]}"
+        for of in ungraded[:_NAMED]
+    ]
+    more = len(ungraded) - _NAMED
+    return "".join(lines) + (f"\n     and {more:,} more" if more > 0 else "")
+
+
+_NAMED = 5
+"""How many questions without a verdict are named."""
+_WHY = 160
+"""Characters of what went wrong that are printed."""
 
 
 def _print_scores(scores: dict[str, Any], as_json: bool, table: Any) -> None:
@@ -322,66 +392,4 @@ def _print_scores(scores: dict[str, Any], as_json: bool, table: Any) -> None:
     terminal.console().print(table(scores))
 
 
-@evaluate.command()
-@click.argument("tasks", nargs=-1, required=True, metavar="TASK...")
-@click.option("--model", required=True, metavar="NAME|FILE.gguf", help="Model to evaluate.")
-@click.option(
-    "--include",
-    type=opt.FOLDER,
-    help="Folder with your own tasks.",
-)
-@click.option(
-    "--fewshot", type=click.IntRange(0), metavar="N", help="Number of examples in the prompt."
-)
-@click.option(
-    "--limit", type=click.IntRange(1), metavar="N", help="Use only the first N rows of each task."
-)
-@click.option("--chat/--no-chat", default=False, help="Use the model's chat template.")
-@click.option("-o", "--output", type=opt.PATH, help="Write all results to this file as JSON.")
-@click.option("--json", "as_json", is_flag=True, help="Print all results as JSON.")
-@opt.options(opt.MACHINE, database=None)
-@opt.taking(machine=Options)
-def harness(
-    tasks: tuple[str, ...],
-    model: str,
-    include: Path | None,
-    fewshot: int | None,
-    limit: int | None,
-    chat: bool,
-    output: Path | None,
-    as_json: bool,
-    machine: Options,
-) -> None:
-    """Run tasks of lm-evaluation-harness on a model.
-
-    Use it before and after training on the new dataset, to see that the model did not become worse
-    at other tasks. It needs an extra: pip install 'sysgen-local[harness]'. The tasks download their
-    data from the Hugging Face hub, except tasks that have their own data, as in the first example.
-
-    \b
-    Examples:
-      sysgen evaluate harness sysgen_opposites --include examples/harness --model builtin
-      sysgen evaluate harness leaderboard_mmlu_pro --model mine.gguf --limit 200 -o after.json
-    """
-    from sysgen_local.core.extras import needs
-    from sysgen_local.core.files import write
-    from sysgen_local.models import check, resolve_file
-
-    with needs("harness", "lm-evaluation-harness"):
-        from sysgen_local.workflows import harness as runner
-    found = resolve_file(model)
-    check(found.path)
-    results = runner.evaluate(
-        found.path, tasks, machine, include=include, fewshot=fewshot,
-        limit=limit, chat=chat,
-    )  # fmt: skip
-    text = json.dumps({"model": found.name, **results}, ensure_ascii=False, indent=1, default=str)
-    if output is not None:
-        write(output, f"{text}\n")
-    if as_json:
-        click.echo(text)
-        return
-
-    from sysgen_local.report.benchmarks import harness_table
-
-    terminal.console().print(harness_table(results).rich())
+evaluate.add_command(harness)

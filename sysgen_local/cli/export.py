@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,9 @@ import click
 from click.core import ParameterSource
 
 from sysgen_local.cli import options as opt
+from sysgen_local.cli import values
+from sysgen_local.cli.stores import note_missing, reading
+from sysgen_local.core.counted import counted
 
 
 class _Splits(click.ParamType[dict[str, float]]):
@@ -40,8 +44,8 @@ EXPORTING = [
         default="messages",
         show_default=True,
         help="messages (OpenAI, TRL, Axolotl), sharegpt, alpaca with a system column, TRL's "
-        "prompt-completion, or dpo. In dpo the chosen answer is the new one. The rejected answer "
-        "is one of the same row that failed the checks, or the original one if none failed.",
+        "prompt-completion, or dpo, which has pairs of a chosen and a rejected answer: see "
+        "--prefer.",
     ),
     click.option(
         "--variant",
@@ -51,6 +55,16 @@ EXPORTING = [
         help="full: the new system message and the new answer; system-only: the new system message "
         "and the old answer; common: one common system message and the old answer; original: the "
         "rows without changes. Train on several of them to compare (the SysGen paper's ablation).",
+    ),
+    click.option(
+        "--prefer",
+        type=click.Choice(["new", "judged", "checked"]),
+        default="new",
+        show_default=True,
+        help="Pairs of --format dpo. new: the new answer is chosen, over the first one of the same "
+        "row that failed the checks, or over the original one if none failed; judged: the answer "
+        "that `sysgen judge` preferred is chosen, the new or the original one; checked: as new, "
+        "but only over answers that failed the checks. Rows without such a pair are left out.",
     ),
     click.option(
         "--fold-system",
@@ -64,7 +78,8 @@ EXPORTING = [
         type=_Splits(),
         metavar="NAME=SHARE,...",
         help="Write several files, for example train=0.95,test=0.05. Rows with the same first "
-        "instruction are in the same file.",
+        "instruction are in the same file. out.jsonl becomes out-train.jsonl and out-test.jsonl; "
+        "in a folder they are train.jsonl and test.jsonl.",
     ),
     opt.sources,
     opt.where,
@@ -104,11 +119,11 @@ EXPORTING = [
     ),
     click.option(
         "--exclude",
-        type=opt.PATH,
+        type=values.file(".txt", ".md", ".jsonl", ".json"),
         multiple=True,
         metavar="FILE",
-        help="Leave out rows that resemble a prompt in this benchmark file: lines of text, JSONL "
-        "or JSON. Give the option several times for several files.",
+        help="Leave out rows that resemble a prompt in this benchmark file: lines of text (.txt, "
+        ".md), .jsonl or .json. Give the option several times for several files.",
     ),
     click.option(
         "--license-policy",
@@ -125,12 +140,24 @@ EXPORTING = [
 @click.option(
     "-o",
     "--output",
-    type=opt.OUTPUT,
+    type=values.ROWS_OUTPUT,
     required=True,
-    help="File to write: .jsonl or .parquet, or - for JSONL on standard output, without a card.",
+    metavar="FILE|FOLDER/",
+    help="File to write: .jsonl or .parquet, or - for JSONL on standard output, without a card. A "
+    "folder (a name that ends with /, or a folder that exists) gets NAME.jsonl for each split, by "
+    "default train.jsonl, and the card as README.md.",
 )
 @opt.options(EXPORTING)
-@click.option("--card/--no-card", default=True, help="Write a dataset card next to the file.")
+@click.option(
+    "--tools",
+    type=click.Choice(["text", "objects"]),
+    default="text",
+    show_default=True,
+    help="How tools and the arguments of calls are written. text: as JSON text, as OpenAI's API "
+    "has arguments; objects: as objects, which mlx-lm and most chat templates need. objects is for "
+    "JSONL in messages, prompt-completion and dpo.",
+)
+@opt.card
 @click.option(
     "--rejects",
     is_flag=True,
@@ -138,7 +165,11 @@ EXPORTING = [
     "file, line, reason, detail, and raw, the text of the row (at most 4,000 characters). --where "
     "then uses the columns source, line, dataset, license, reason, detail, raw.",
 )
-def export(output: Path, db: Path, card: bool, rejects: bool, **given: Any) -> None:
+@opt.quiet
+@opt.as_json
+def export(
+    output: str, db: Path, card: bool, rejects: bool, quiet: bool, as_json: bool, **given: Any
+) -> None:
     """Write the finished rows and a dataset card to files.
 
     The rows are in the order of the input. Use it after a run, also several times with other
@@ -149,27 +180,38 @@ def export(output: Path, db: Path, card: bool, rejects: bool, **given: Any) -> N
     Examples:
       sysgen export -o train.parquet --db data.duckdb
       sysgen export -o data.jsonl --split train=0.95,test=0.05 --dedupe --exclude bench.jsonl
+      sysgen export -o data/ --split train=0.9,valid=0.05,test=0.05
       sysgen export -o pairs.jsonl --format dpo
+      sysgen export -o pairs.jsonl --format dpo --prefer judged --where "judge_p > 0.8"
       sysgen export -o a.out.jsonl --source a.jsonl
       sysgen export -o best.jsonl --where "agrees and obeys > 0.8" --checks
       sysgen export -o gemma.jsonl --fold-system --where "turns = 1"
       sysgen export -o rejects.jsonl --rejects --where "reason = 'bad_json'"
     """
     from sysgen_local.exporting import STDOUT
-    from sysgen_local.store import Store
     from sysgen_local.workflows.export import export as write
 
+    if as_json and output == str(STDOUT):
+        raise click.UsageError("--json does not go with -o -: the rows go to standard output")
+    say = _print_nothing if quiet else _print_note
     if rejects:
-        _refuse_other_options("rejects", "output", "db", "where")
-        _export_rejects(output, db, given["where"])
+        _refuse_other_options("rejects", "output", "db", "where", "quiet", "as_json")
+        _export_rejects(output, db, given["where"], say, as_json=as_json)
         return
-    with Store.open(db, create=False, read_only=True) as store:
-        done = write(store, output, card=card, say=_print_note, **_options(**given))
+    with reading(db) as store:
+        note_missing(store, given["where"])
+        done = write(store, output, card=card, say=say, **_options(**given))
     for file in done.files:
         to = "standard output" if file.path == STDOUT else file.path
-        click.echo(f"{file.rows:,} rows written to {to}", err=True)
+        say(f"{counted(file.rows, 'row')} written to {to}")
     if done.card_path:
-        click.echo(f"its card: {done.card_path}", err=True)
+        say(f"its card: {done.card_path}")
+    if as_json:
+        from sysgen_local.cli import outputs
+
+        files = [outputs.file(of) for of in done.files]
+        where = str(done.card_path) if done.card_path else None
+        outputs.print_json(outputs.Export(files=files, card=where, notes=done.notes))
 
 
 @click.command()
@@ -179,7 +221,8 @@ def export(output: Path, db: Path, card: bool, rejects: bool, **given: Any) -> N
     "--upload", is_flag=True, help="Upload. Without this option, only print what would be uploaded."
 )
 @click.option("--public", is_flag=True, help="Make a new repository public.  [default: private]")
-def push(repo: str, db: Path, upload: bool, public: bool, **given: Any) -> None:
+@opt.as_json
+def push(repo: str, db: Path, upload: bool, public: bool, as_json: bool, **given: Any) -> None:
     """Upload the finished rows to a Hugging Face hub, as a dataset with a card.
 
     Without --upload it only prints what it would upload. Log in first, with `hf auth login`.
@@ -190,23 +233,33 @@ def push(repo: str, db: Path, upload: bool, public: bool, **given: Any) -> None:
       sysgen push me/my-data --split train=0.95,test=0.05 --license-policy permissive --upload
     """
     from sysgen_local.exporting import hub
-    from sysgen_local.store import Store
     from sysgen_local.workflows.export import export as write
 
     hub.check_repo(repo)
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder, "data.parquet")
-        with Store.open(db, create=False, read_only=True) as store:
+        with reading(db) as store:
+            note_missing(store, given["where"])
             name = repo.split("/")[-1]
             done = write(store, output, card=False, name=name, say=_print_note, **_options(**given))
         Path(folder, "README.md").write_text(done.card, encoding="utf-8")
-        for file in sorted(Path(folder).iterdir()):
-            rows = next((f", {part.rows:,} rows" for part in done.files if part.path == file), "")
-            click.echo(f"{file.name}: {file.stat().st_size:,} bytes{rows}", err=True)
-        if not upload:
-            click.echo(f"would go to the dataset {repo}; --upload does it", err=True)
-            return
-        click.echo(f"uploaded: {hub.upload(repo, Path(folder), private=not public)}", err=True)
+        rows = {of.path: of.rows for of in done.files}
+        files = sorted(Path(folder).iterdir())
+        sizes = {file.name: file.stat().st_size for file in files}
+        for file in files:
+            of = f", {counted(rows[file], 'row')}" if file in rows else ""
+            click.echo(f"{file.name}: {sizes[file.name]:,} bytes{of}", err=True)
+        url = hub.upload(repo, Path(folder), private=not public) if upload else None
+        said = f"uploaded: {url}" if url else f"would go to the dataset {repo}; --upload does it"
+        click.echo(said, err=True)
+    if as_json:
+        from sysgen_local.cli import outputs
+
+        parts = [
+            outputs.HubFile(name=file.name, bytes=sizes[file.name], rows=rows.get(file))
+            for file in files
+        ]
+        outputs.print_json(outputs.Pushed(repository=repo, files=parts, uploaded=upload, url=url))
 
 
 def _options(*, form: Any, license_policy: str, reasoning: str, **same: Any) -> dict[str, Any]:
@@ -221,6 +274,10 @@ def _options(*, form: Any, license_policy: str, reasoning: str, **same: Any) -> 
 
 def _print_note(line: str) -> None:
     click.echo(line, err=True)
+
+
+def _print_nothing(line: str) -> None:
+    """In place of `_print_note` with --quiet."""
 
 
 def _refuse_other_options(flag: str, *allowed: str) -> None:
@@ -239,10 +296,16 @@ def _refuse_other_options(flag: str, *allowed: str) -> None:
         )
 
 
-def _export_rejects(output: Path, db: Path, where: str | None) -> None:
+def _export_rejects(
+    output: str, db: Path, where: str | None, say: Callable[[str], None], *, as_json: bool
+) -> None:
     from sysgen_local.exporting import write_rejects
-    from sysgen_local.store import Store
 
-    with Store.open(db, create=False, read_only=True) as store:
+    with reading(db) as store:
         rows = write_rejects(store, output, where)
-    click.echo(f"{rows:,} rejected rows written to {output}", err=True)
+    say(f"{rows:,} rejected rows written to {output}")
+    if as_json:
+        from sysgen_local.cli import outputs
+
+        written = outputs.File(path=output, rows=rows)
+        outputs.print_json(outputs.Export(files=[written], card=None, notes=[]))

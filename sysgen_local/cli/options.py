@@ -6,7 +6,6 @@ given is None, if not stated otherwise. Then the store's recipe or the default d
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import fields
 from functools import wraps
@@ -15,32 +14,13 @@ from typing import Any, TypeVar
 
 import click
 
+from sysgen_local.cli import completion, values
+
 Command = TypeVar("Command", bound=Callable[..., Any])
-
-
-class _Path(click.Path):
-    """A path in which `~` is the home folder. The shell does not expand `~` in --db=~/a.db."""
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        if str(value) == "-" and not self.allow_dash:
-            self.fail("- for standard input or output is not understood here: name a file", param)
-        return super().convert(os.path.expanduser(value), param, ctx)
-
-
-PATH = _Path(path_type=Path, dir_okay=False)
-"""A file."""
-OUTPUT = _Path(path_type=Path, dir_okay=False, allow_dash=True)
-"""A file, or `-` for standard output."""
-ANY_PATH = _Path(path_type=Path)
-"""A file or a folder."""
-FOLDER = _Path(path_type=Path, file_okay=False, exists=True)
-"""A folder that exists."""
-PHASE = click.Choice(["generate", "filter", "verify", "respond", "check"])
-TAG = click.Choice(["role", "content", "task", "action", "style", "background", "tool", "format"])
 
 database = click.option(
     "--db",
-    type=PATH,
+    type=values.DATABASE_FILE,
     default=Path("sysgen.duckdb"),
     show_default=True,
     help="The store: the DuckDB file with the rows and the results of all phases.",
@@ -49,34 +29,83 @@ database = click.option(
 where = click.option(
     "--where",
     metavar="SQL",
-    help="Use only rows that meet this SQL condition. It is a DuckDB condition over row, source, "
+    help="SQL condition for the rows to use. It is a DuckDB condition over row, source, "
     "line, dataset, license, turns, instruction, old_answer, old_system, system, new_answer, "
-    "tags, p_good, agrees (NULL if nothing could be checked), obeys, tries, checks, state, phase, "
-    "reason, review, earlier_review, stale.",
+    "tags, p_good, agrees (NULL if nothing could be checked), obeys, tries, checks, judged ('new', "
+    "'original' or 'tie'), judge_p, judge_rating, measures (measures['gleu'] > 0.5), state, phase, "
+    "reason, review, earlier_review, note, reviewer, edited, stale.",
 )
 
+_lora = click.option(
+    "--lora",
+    multiple=True,
+    metavar="FILE.gguf[=SCALE]",
+    shell_complete=completion.files_like((".gguf",)),
+    help="LoRA adapter (GGUF) that is applied to --model, at this scale (1 if none is given). Give "
+    "the option several times for several. It is the same as --model NAME+FILE.gguf[=SCALE]; a "
+    "judge takes the adapter only in that form.",
+)
+
+
+def with_lora(model: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """A decorator that adds the option --model, which is `model`, and --lora behind it. The command
+    gets the adapters as a part of the model's name.
+
+    If --model can be given several times, its argument is `models`, and --lora goes with one.
+    """
+
+    def decorate(command: Command) -> Command:
+        @wraps(command)
+        def joined_with_adapters(*, lora: tuple[str, ...], **given: Any) -> Any:
+            if lora:
+                from sysgen_local.core.adapters import joined
+
+                several = "models" in given
+                named = given["models"] if several else [given["model"]]
+                if len(named) > 1:
+                    raise click.UsageError(
+                        "--lora goes with one --model: write --model NAME+FILE.gguf for each"
+                    )
+                if not named or named[0] is None:
+                    raise click.UsageError("--lora goes with --model, the base of the adapter")
+                name = joined(named[0], lora)
+                given |= {"models": (name,)} if several else {"model": name}
+            return command(**given)
+
+        return model(_lora(joined_with_adapters))  # type: ignore[arg-type]
+
+    return decorate
+
+
 MODEL = [
-    click.option(
-        "--model",
-        metavar="NAME|FILE.gguf",
-        help="Model that writes the phrases and the answers. Without this option it is the model "
-        "that the store was made with; in a new store it is the built-in one.",
+    with_lora(
+        click.option(
+            "--model",
+            metavar=values.ANY_MODEL,
+            shell_complete=completion.models,
+            help="Model that writes the phrases and the answers. It is a name that `sysgen models "
+            "list` shows, a hub repository that was pulled, a file, or the address of a server as "
+            "http://HOST:PORT/v1#MODEL, several with commas between. Without this option it is the "
+            "model that the store was made with; in a new store it is the built-in one.",
+        )
     ),
     click.option(
         "--judge",
-        metavar="NAME|FILE.gguf",
+        metavar=values.ANY_MODEL,
+        shell_complete=completion.models,
         help="Model for the verdicts of phase 3, if it is another one than --model.",
     ),
     click.option(
         "--prompts",
         metavar="SET|DIR",
+        shell_complete=completion.prompt_sets,
         help="Prompt set: default, compact, or a folder with your own prompts.",
     ),
 ]
 SAMPLING = [
     click.option(
         "--seed",
-        type=int,
+        type=values.SEED,
         metavar="N",
         help="Seed of the sampler. The same seed gives the same rows.  [default: 0]",
     ),
@@ -96,7 +125,7 @@ SAMPLING = [
     ),
     click.option(
         "--top-k",
-        type=click.IntRange(0),
+        type=values.at_least(0),
         metavar="N",
         help="Sample only from the N most probable tokens. 0 switches it off.",
     ),
@@ -124,7 +153,7 @@ ANSWERING = [
     ),
     click.option(
         "--max-answer-tokens",
-        type=click.IntRange(1),
+        type=values.at_least(1),
         metavar="N",
         help="Largest number of tokens in a new answer.  [default: 1024]",
     ),
@@ -165,49 +194,6 @@ check = click.option(
     "another one if it fails. With --no-check, only the four phases of the SysGen paper are done.  "
     "[default: check]",
 )
-gpu_layers = click.option(
-    "--gpu-layers",
-    type=int,
-    metavar="N",
-    help="Number of model layers on the GPU; -1 is all.  [default: auto]",
-)
-threads = click.option(
-    "--threads",
-    type=click.IntRange(1),
-    metavar="N",
-    help="Number of CPU threads.  [default: cores]",
-)
-batch = click.option(
-    "--batch",
-    type=click.IntRange(32, 16384),
-    metavar="N",
-    help="Largest number of tokens that are decoded in one step.  [default: 512]",
-)
-flash = click.option(
-    "--flash/--no-flash",
-    default=None,
-    help="Use flash attention.  [default: off on a CPU; on a GPU llama.cpp decides]",
-)
-MACHINE = [
-    gpu_layers,
-    click.option(
-        "--slots",
-        type=click.IntRange(1, 240),
-        metavar="N",
-        help="Number of slots: rows that the model works on at the same time. Use fewer if memory "
-        "is short.  [default: auto]",
-    ),
-    click.option(
-        "--context",
-        type=click.IntRange(64),
-        metavar="N",
-        help="Largest number of tokens of a row, prompt and answer together.  [default: as many as "
-        "the model can]",
-    ),
-    threads,
-    batch,
-    flash,
-]
 EXISTING_SYSTEM = [
     click.option(
         "--existing-system",
@@ -216,6 +202,12 @@ EXISTING_SYSTEM = [
         "and write the answers under it, or skip (reject) the row.  [default: replace]",
     )
 ]
+limit = click.option(
+    "--limit",
+    type=values.at_least(1),
+    metavar="N",
+    help="Read only the first N rows of each input.",
+)
 READING = [
     click.option(
         "--map",
@@ -240,18 +232,23 @@ READING = [
         metavar="NAME",
         help="Encoding of text files, for example cp1252 (Windows) or utf-16.  [default: utf-8]",
     ),
-    click.option(
-        "--limit",
-        type=click.IntRange(1),
-        metavar="N",
-        help="Read only the first N rows of each input.",
-    ),
+    limit,
     click.option(
         "--strict",
         is_flag=True,
         help="Stop at the first row that cannot be used, and print the reason.",
     ),
 ]
+shard = click.option(
+    "--shard",
+    type=values.ShardType(),
+    metavar="I/N",
+    help="Do only the rows of shard I of N, for example 2/8. Equal conversations are in the same "
+    "shard. Each shard needs a --db of its own, which remembers its shard; `sysgen merge` makes "
+    "one store of all.",
+)
+INGESTING = [*READING, shard]
+card = click.option("--card/--no-card", default=True, help="Write a dataset card next to the file.")
 appended = click.option(
     "--appended",
     is_flag=True,
@@ -262,9 +259,14 @@ sources = click.option(
     "sources",
     multiple=True,
     metavar="INPUT",
+    shell_complete=completion.files,
     help="Use only rows of this input or dataset. Give the option several times for several.  "
     "[default: all]",
 )
+as_json = click.option(
+    "--json", "as_json", is_flag=True, help="Print the result as JSON, in the form of docs/json.md."
+)
+quiet = click.option("-q", "--quiet", is_flag=True, help="Print no notes and no progress.")
 retry_failed = click.option(
     "--retry-failed",
     is_flag=True,
@@ -273,11 +275,15 @@ retry_failed = click.option(
 WORKING = [
     click.option(
         "--redo",
-        type=PHASE,
+        type=values.PHASE,
         help="Delete the results of this phase and of all later ones, and do these phases again "
         "with the given options. Decisions from `sysgen review` are not deleted.",
     ),
-    click.option("--yes", is_flag=True, help="Do not ask before --redo deletes results."),
+    click.option(
+        "--yes",
+        is_flag=True,
+        help="Ask nothing: neither before a long run, nor before --redo deletes results.",
+    ),
     appended,
     retry_failed,
     click.option("-q", "--quiet", is_flag=True, help="Print only errors and the last line."),
@@ -286,6 +292,7 @@ WORKING = [
         is_flag=True,
         help="Print a JSON object on stderr every 10 s instead of the progress view.",
     ),
+    as_json,
 ]
 
 

@@ -9,27 +9,49 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sysgen_local.cli import completion, hardware, values
 from sysgen_local.cli import options as opt
+from sysgen_local.cli.preview import MANY, SHOWN_FIRST, Preview
+from sysgen_local.cli.stores import writing
+from sysgen_local.core.counted import counted
 from sysgen_local.core.records import PHASES, Phase
 from sysgen_local.core.settings import Reading
 
 if TYPE_CHECKING:
     from sysgen_local.store import GrownError, Losses
+    from sysgen_local.workflows.dataset import RunResult
 
-INPUT = click.argument("inputs", nargs=-1, metavar="[INPUT]...")
-OUTPUT = (
-    "File to write the finished rows to: .jsonl or .parquet, or - for JSONL on standard output."
-)
+INPUT = click.argument("inputs", nargs=-1, metavar="[INPUT]...", shell_complete=completion.files)
+
+
+def _output(command: opt.Command) -> opt.Command:
+    """Adds the options of the file that is written at the end."""
+    named = click.option(
+        "-o",
+        "--output",
+        type=values.ROWS_OUTPUT,
+        metavar="FILE|FOLDER/",
+        help="File to write the finished rows to: .jsonl or .parquet, or - for JSONL on standard "
+        "output, without a card. FOLDER/ gets train.jsonl, and the card as README.md.",
+    )
+    return named(opt.card(command))
 
 
 @click.command()
 @INPUT
-@click.option("-o", "--output", type=opt.OUTPUT, help=OUTPUT)
-@click.option("--phase", type=opt.PHASE, help="Do only this phase.")
+@_output
+@click.option("--phase", type=values.PHASE, help="Do only this phase.")
+@click.option(
+    "--preview",
+    type=click.IntRange(0, 100),
+    metavar="N",
+    help="Show N rows first, drawn at random, and what the others will take. On a terminal, a new "
+    f"run of more than {MANY} rows with a model offers {SHOWN_FIRST}; 0 offers none.",
+)
 @opt.check
 @opt.options(
-    opt.MODEL, opt.READING, opt.EXISTING_SYSTEM, opt.SAMPLING, opt.VERIFYING, opt.ANSWERING,
-    opt.LANGUAGE, opt.SHOWING, opt.CHECKING, opt.MACHINE, opt.WORKING,
+    opt.MODEL, opt.INGESTING, opt.EXISTING_SYSTEM, opt.SAMPLING, opt.VERIFYING, opt.ANSWERING,
+    opt.LANGUAGE, opt.SHOWING, opt.CHECKING, hardware.MACHINE, hardware.CLUSTER, opt.WORKING,
 )  # fmt: skip
 def run(phase: Phase | None, **given: Any) -> int:
     """Do the whole job: read INPUT, do all phases, write the dataset.
@@ -38,13 +60,15 @@ def run(phase: Phase | None, **given: Any) -> int:
     - for standard input, or hf://datasets/OWNER/NAME. Without INPUT, the run continues with the
     rows that are in --db. If a run was stopped, the same command continues it.
 
-    Before a long run, look at a few rows with `sysgen try`. After it, `sysgen stats` prints what
+    Before a long run with a model, a terminal is asked whether to show five rows first. To compare
+    models or prompt sets, use `sysgen try`. After the run, `sysgen stats` prints what
     came out, `sysgen show` prints single rows, and `sysgen export` writes other formats.
 
     \b
     Examples:
       sysgen run rows.jsonl -o out.jsonl
       sysgen run data/ --model qwen2.5-7b --db data.duckdb -o out.parquet
+      sysgen run rows.jsonl --model qwen2.5-7b --lora style.gguf=0.5 -o out.jsonl
       sysgen run hf://datasets/meta-math/MetaMathQA --limit 200 -o try.jsonl
       sysgen run odd.jsonl --map instruction=ask,answer=reply -o out.jsonl
     """
@@ -54,8 +78,8 @@ def run(phase: Phase | None, **given: Any) -> int:
 @click.command()
 @INPUT
 @opt.options(
-    opt.MODEL[::2], opt.READING, opt.EXISTING_SYSTEM, opt.SAMPLING, opt.LANGUAGE, opt.MACHINE,
-    opt.WORKING,
+    opt.MODEL[::2], opt.INGESTING, opt.EXISTING_SYSTEM, opt.SAMPLING, opt.LANGUAGE,
+    hardware.MACHINE, hardware.CLUSTER, opt.WORKING,
 )  # fmt: skip
 def generate(**given: Any) -> int:
     """Do only phase 1: the model writes phrases under eight tags.
@@ -72,7 +96,7 @@ def generate(**given: Any) -> int:
 
 @click.command(name="filter")
 @INPUT
-@opt.options(opt.READING, opt.WORKING)
+@opt.options(opt.INGESTING, opt.WORKING)
 def filter_(**given: Any) -> int:
     """Do only phase 2: rules remove bad phrases.
 
@@ -89,7 +113,9 @@ def filter_(**given: Any) -> int:
 
 @click.command()
 @INPUT
-@opt.options(opt.MODEL, opt.READING, opt.VERIFYING, opt.MACHINE, opt.WORKING)
+@opt.options(
+    opt.MODEL, opt.INGESTING, opt.VERIFYING, hardware.MACHINE, hardware.CLUSTER, opt.WORKING
+)
 def verify(**given: Any) -> int:
     """Do only phase 3: the model judges each phrase.
 
@@ -106,16 +132,16 @@ def verify(**given: Any) -> int:
 
 @click.command()
 @INPUT
-@click.option("-o", "--output", type=opt.OUTPUT, help=OUTPUT)
+@_output
 @click.option(
     "--edited",
     is_flag=True,
     help="Also write new answers for the rows whose system message was edited in `sysgen review`, "
-    "and check them if the answers of this store are checked.",
+    "and check them if the answers of this store are checked. Answers that were edited there stay.",
 )
 @opt.options(
-    opt.MODEL[::2], opt.READING, opt.SAMPLING, opt.ANSWERING, opt.SHOWING, opt.MACHINE,
-    opt.WORKING,
+    opt.MODEL[::2], opt.INGESTING, opt.SAMPLING, opt.ANSWERING, opt.SHOWING, hardware.MACHINE,
+    hardware.CLUSTER, opt.WORKING,
 )  # fmt: skip
 def respond(edited: bool, **given: Any) -> int:
     """Do only phase 4: the model writes the new answers.
@@ -136,10 +162,10 @@ def respond(edited: bool, **given: Any) -> int:
 
 @click.command()
 @INPUT
-@click.option("-o", "--output", type=opt.OUTPUT, help=OUTPUT)
+@_output
 @opt.options(
-    opt.MODEL[::2], opt.READING, opt.SAMPLING, opt.ANSWERING, opt.SHOWING, opt.CHECKING,
-    opt.MACHINE, opt.WORKING,
+    opt.MODEL[::2], opt.INGESTING, opt.SAMPLING, opt.ANSWERING, opt.SHOWING, opt.CHECKING,
+    hardware.MACHINE, hardware.CLUSTER, opt.WORKING,
 )  # fmt: skip
 def check(**given: Any) -> int:
     """Do only phase 5: the new answers are checked.
@@ -159,11 +185,13 @@ def check(**given: Any) -> int:
 
 
 @click.command(name="import-tags")
-@click.argument("tags", type=opt.ANY_PATH)
+@click.argument("tags", type=values.file(".jsonl", ".ndjson"))
 @INPUT
-@opt.options(opt.READING)
+@opt.options(opt.INGESTING, [opt.quiet, opt.as_json])
 @opt.taking(reading=Reading)
-def import_tags(tags: Path, db: Path, inputs: tuple[str, ...], reading: Reading) -> int:
+def import_tags(
+    tags: Path, db: Path, inputs: tuple[str, ...], reading: Reading, quiet: bool, as_json: bool
+) -> int:
     """Import phrases from another program as results of phase 1.
 
     TAGS is JSONL: {"row": 1, "text": "<<Role>> You are a chef. <<Format>> Use a list."}. Here row
@@ -181,7 +209,15 @@ def import_tags(tags: Path, db: Path, inputs: tuple[str, ...], reading: Reading)
     with Store.open(db) as store:
         ingest(store, inputs, reading)
         done, skipped = import_phrases(store, tags)
-    click.echo(f"{done:,} rows with phrases from {tags}; {skipped:,} had theirs already", err=True)
+    if not quiet:
+        click.echo(
+            f"{counted(done, 'row')} with phrases from {tags}; {skipped:,} had theirs already",
+            err=True,
+        )
+    if as_json:
+        from sysgen_local.cli import outputs
+
+        outputs.print_json(outputs.Imported(db=str(db), imported=done, skipped=skipped))
     return 0
 
 
@@ -194,52 +230,60 @@ def _run_phases(
     yes: bool,
     quiet: bool,
     json_log: bool = False,
-    output: Path | None = None,
+    preview: int | None = None,
+    output: str | None = None,
+    card: bool = True,
     edited: bool = False,
+    as_json: bool = False,
     **given: Any,
 ) -> int:
     """Runs the phases that `given` names, prints what came out, and returns the exit code. The rest
     of `given` are the options of the phases, of reading and of the engine."""
-    from sysgen_local.exporting import STDOUT, ExportOptions, omitted_reasoning
+    from sysgen_local.exporting import STDOUT
     from sysgen_local.report.live import note, view_for
-    from sysgen_local.store import Selection, Store
     from sysgen_local.workflows import dataset
+    from sysgen_local.workflows.redo import DeclinedError
 
+    if not inputs and not db.exists():
+        raise click.UsageError(f"INPUT is missing, and there is no store at {db} to continue")
+    if as_json and output == str(STDOUT):
+        raise click.UsageError("--json does not go with -o -: the rows go to standard output")
     view = view_for(sys.stderr, quiet=quiet, json_log=json_log)
-    with Store.open(db, create=bool(inputs)) as store:
-        try:
+    offered = not (yes or quiet or json_log or redo) and given.get("model") not in (None, "builtin")
+    first = Preview(preview, view, offered=offered)
+    try:
+        with writing(db, create=bool(inputs)) as store:
             done = dataset.run(
                 store,
                 inputs,
                 redo=redo,
                 edited=edited,
                 output=output,
+                card=card,
                 views=[view],
                 say=view.say,
                 confirm=lambda losses: redo is None or _confirm_redo(redo, yes, losses),
                 confirm_appended=_confirm_appended,
+                preview=first.rows,
+                on_preview=first.show,
+                confirm_rest=first.confirm,
                 command=" ".join(sys.argv[1:]),
                 appended=True if appended else None,
                 skip_system=_skip_system(given),
                 **given,
             )
-        except dataset.DeclinedError as error:
-            click.echo(error.message, err=True)
-            return 1
-        reasoning_note = None
-        if done.written and done.written.rows:
-            export_command = f"sysgen export --db {db} -o FILE"
-            with store.narrowed(done.sources):
-                reasoning_note = omitted_reasoning(
-                    store, ExportOptions(), Selection(), export_command
-                )
+    except DeclinedError as error:
+        click.echo(error.message, err=True)
+        return 1
     counts = done.counts
     click.echo(f"{counts}  ({db})", err=True)
     if done.written is not None:
-        to = "standard output" if output == STDOUT else output
-        click.echo(f"{done.written.rows:,} rows written to {to}", err=True)
-        if reasoning_note:
-            click.echo(str(reasoning_note), err=True)
+        to = "standard output" if done.written.path == STDOUT else done.written.path
+        click.echo(f"{counted(done.written.rows, 'row')} written to {to}", err=True)
+        if done.card_path is not None:
+            click.echo(f"its card: {done.card_path}", err=True)
+        for line in done.notes:
+            click.echo(line, err=True)
         if done.others:
             click.echo(
                 f"{db} holds {done.others:,} more final rows, of inputs that were not named "
@@ -249,17 +293,42 @@ def _run_phases(
     if failed := sum(phase.dropped.get("failed", 0) for phase in counts.phases.values()):
         how = f"`sysgen show --dropped --where \"reason = 'failed'\" --db {db}` shows why"
         click.echo(
-            f"{failed:,} rows failed because something went wrong with a request: {how}, "
+            f"{counted(failed, 'row')} failed because something went wrong with a request: {how}, "
             "--retry-failed asks them again",
             err=True,
         )
     for finding in done.advice:
         view.say(note(finding.says))
+    if as_json:
+        _print_result(db, done)
     if not done.finished:
         again = f"`sysgen run --db {db}`" if redo or edited else "the same command"
         click.echo(f"interrupted: {again} takes it up again", err=True)
         return 130
     return 0
+
+
+def _print_result(db: Path, done: RunResult) -> None:
+    from sysgen_local.cli import outputs
+
+    outputs.print_json(
+        outputs.Run(
+            db=str(db),
+            finished=done.finished,
+            rows=outputs.Rows(**done.counts.rows()),
+            shard=outputs.Shard(**done.shard) if done.shard else None,
+            phases={
+                name: outputs.PhaseCount(done=of.done, kept=of.kept, dropped=dict(of.dropped))
+                for name, of in done.counts.phases.items()
+            },
+            rejects=dict(done.counts.rejects),
+            advice=[outputs.Finding(**finding._asdict()) for finding in done.advice],
+            written=outputs.file(done.written) if done.written else None,
+            card=str(done.card_path) if done.card_path else None,
+            notes=list(done.notes),
+            other_rows=done.others,
+        )
+    )
 
 
 def _skip_system(given: Mapping[str, Any]) -> bool | None:
@@ -291,13 +360,14 @@ _RESULT_NAMES: dict[Phase, str] = {
 def _confirm_redo(phase: Phase, yes: bool, losses: Losses) -> bool:
     """Prints what --redo deletes and keeps, and asks whether to do it. Without a terminal, or with
     --yes, it does not ask: the answer is yes."""
-    counted = {_RESULT_NAMES[result]: rows for result, rows in losses.results.items()}
-    counted |= {"judgements": losses.judged, "comparisons": losses.measured}
-    deleted = ", ".join(f"{n:,} {what}" for what, n in counted.items() if n)
+    lost = {_RESULT_NAMES[result]: rows for result, rows in losses.results.items()}
+    lost |= {"judgements": losses.judged, "comparisons": losses.measured}
+    deleted = ", ".join(f"{n:,} {what}" for what, n in lost.items() if n)
     click.echo(f"--redo {phase} deletes {deleted}", err=True)
     if losses.reviews:
         click.echo(
-            f"{losses.reviews:,} reviews stay: they hold again where a row comes out the same",
+            f"{counted(losses.reviews, 'review')} kept, to hold again where a row comes out the "
+            "same",
             err=True,
         )
     if yes or not sys.stdin.isatty():

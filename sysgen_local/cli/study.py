@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from sysgen_local.cli import completion, hardware, values
 from sysgen_local.cli import evaluate as ev
 from sysgen_local.cli import options as opt
 from sysgen_local.core import terminal
@@ -18,21 +20,47 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("models", nargs=-1, required=True, metavar="[LABEL=]MODEL[@user]...")
-@click.option("--sysbench", type=opt.PATH, help="Run SysBench with the dialogues in this file.")
-@click.option("--multifacet", type=opt.PATH, help="Run Multifacet with the instances in this file.")
+@click.argument(
+    "models",
+    nargs=-1,
+    required=True,
+    metavar="[LABEL=]MODEL[@user]...",
+    shell_complete=completion.labelled_models,
+)
+@click.option("--sysbench", type=ev.QUESTIONS, help="Run SysBench with the dialogues in this file.")
+@click.option(
+    "--multifacet", type=ev.QUESTIONS, help="Run Multifacet with the instances in this file."
+)
+@click.option(
+    "--own",
+    type=ev.QUESTIONS,
+    multiple=True,
+    help="Run the test set in this file, which rules grade. Give the option several times for "
+    "several files. In the tables each has its file's name.",
+)
 @click.option(
     "--judge",
-    required=True,
-    metavar="NAME|FILE.gguf|URL",
-    help="Model that judges the answers of all models.",
+    metavar=values.ANY_MODEL,
+    shell_complete=completion.models,
+    help="Model that judges the answers of all models. --own needs none.",
 )
-@click.option("-o", "--output", type=opt.PATH, help="Write the tables to this file as Markdown.")
+@click.option(
+    "--baseline",
+    metavar="LABEL",
+    help="Compare the other models with the one of this label.  [default: the first]",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=values.file(".md"),
+    help="Write the tables to this file as Markdown (.md).",
+)
 @opt.options(
     ev.ASKING,
-    [ev.HISTORY, ev.SEES, ev.SOURCES, ev.LIMIT],
-    opt.MACHINE,
-    [ev.SHOWING[1]],
+    [ev.JUDGE_TOKENS, ev.RETRY, ev.HISTORY, ev.SEES, ev.SOURCES, ev.LIMIT],
+    hardware.MACHINE,
+    hardware.CLUSTER,
+    ev.SHOWING,
     database=ev.DATABASE,
 )
 @opt.taking(machine=Options)
@@ -40,7 +68,9 @@ def study(
     models: tuple[str, ...],
     sysbench: Path | None,
     multifacet: Path | None,
-    judge: str,
+    own: tuple[Path, ...],
+    judge: str | None,
+    baseline: str | None,
     output: Path | None,
     db: Path,
     sources: Path | None,
@@ -48,24 +78,29 @@ def study(
     machine: Options,
     retry_failed: bool,
     quiet: bool,
+    as_json: bool,
     **given: Any,
 ) -> int:
     """Compare several models on benchmarks.
 
-    Every model is compared with the first one. Use it to see what training on the new dataset
-    changed. MODEL is a catalogue name, a GGUF file or a server. With @user after it, the system
-    message is put into the user turn for that model. The differences have 95 % intervals (paired
-    bootstrap over the questions). Results that are in --db are not computed again. `sysgen report
-    --evaluation` shows the tables on a page.
+    Every model is compared with the first one, or with --baseline. Use it to see what training on
+    the new dataset changed. MODEL is a catalogue name, a GGUF file or a server.
+    MODEL+FILE.gguf[=SCALE] is a model with a LoRA adapter; models with the same base read its
+    weights once. With @user after it, the system message is put into the user turn for that model.
+    The differences have 95 % intervals (paired bootstrap over the questions). Results that are in
+    --db are not computed again, so another --baseline takes no time. `sysgen report --evaluation`
+    shows the tables on a page.
 
     \b
     Examples:
       sysgen study before=base.gguf after=tuned.gguf --multifacet bench.jsonl --judge qwen2.5-7b
+      sysgen study before=base.gguf after=base.gguf+lora.gguf half=base.gguf+lora.gguf=0.5 \\
+          --multifacet bench.jsonl --judge qwen2.5-7b
       sysgen study before=base.gguf after=tuned.gguf "in the user turn=tuned.gguf@user" \\
           --sysbench dialogues.json --judge qwen2.5-7b -o study.md
+      sysgen study before=base.gguf after=tuned.gguf --own test.jsonl --own examples/obey.jsonl
     """
-    from sysgen_local.core.errors import UsageError
-    from sysgen_local.core.files import write
+    from sysgen_local.core.files import check_folder, write
     from sysgen_local.evaluation.benchmarks.benchmark import Benchmark, load
     from sysgen_local.evaluation.benchmarks.instances import read_sources
     from sysgen_local.report.live import view_for
@@ -73,17 +108,21 @@ def study(
     from sysgen_local.store.evaluation import Evaluation
     from sysgen_local.workflows import study as studies
 
-    if output is not None and not output.parent.is_dir():
-        raise UsageError(f"The folder {output.parent} does not exist", hint="make it first")
+    if output is not None:
+        check_folder(output)
     table = read_sources(sources) if sources else None
     benchmarks: list[Benchmark] = []
     if multifacet is not None:
         benchmarks.append(load("multifacet", multifacet, limit=limit, table=table))
     if sysbench is not None:
         benchmarks.append(load("sysbench", sysbench, limit=limit))
+    benchmarks += [load("own", file, limit=limit) for file in own]
     if not benchmarks:
-        raise click.UsageError("name --sysbench, --multifacet or both")
+        raise click.UsageError("name --sysbench, --multifacet or --own, or several")
+    if judge is None and any(benchmark.needs_judge for benchmark in benchmarks):
+        raise click.UsageError("--judge is missing: --sysbench and --multifacet need one")
     entrants = [studies.StudyModel.parse(text) for text in models]
+    studies.baseline_of(entrants, baseline)  # raises before the work, not after it
     view = view_for(sys.stderr, quiet=quiet)
     with Evaluation.open(db) as store:
         results = studies.run(
@@ -100,10 +139,17 @@ def study(
         if results is None:
             click.echo("interrupted: the same command takes it up again", err=True)
             return 130
-        tables = studies.conclude(results, store)
+        tables = studies.conclude(results, store, baseline)
     if output is not None:
         text = "\n\n".join(table.markdown() for table in tables)
         write(output, f"{text}\n")
+    if as_json:
+        from sysgen_local.cli import outputs
+
+        outputs.print_json(
+            outputs.Study(tables=[outputs.Table(**asdict(table)) for table in tables])
+        )
+        return 0
     for shown in tables:
         terminal.console().print(shown.rich())
     return 0

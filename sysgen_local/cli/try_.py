@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sysgen_local.cli import completion, hardware, values
 from sysgen_local.cli import options as opt
 from sysgen_local.core import terminal
 from sysgen_local.core.settings import Reading, Settings
@@ -24,7 +25,9 @@ MOST = 1000
 
 
 @click.command(name="try")
-@click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
+@click.argument(
+    "inputs", nargs=-1, required=True, metavar="INPUT...", shell_complete=completion.files
+)
 @click.option(
     "--rows",
     type=click.IntRange(1, MOST),
@@ -33,25 +36,29 @@ MOST = 1000
     metavar="N",
     help="Number of rows. Each dataset gives the same number, as far as it has them.",
 )
-@click.option(
-    "--model",
-    "models",
-    multiple=True,
-    metavar="NAME|FILE.gguf",
-    help="Model that writes the phrases and the answers. Give the option several times to compare "
-    "models.",
+@opt.with_lora(
+    click.option(
+        "--model",
+        "models",
+        multiple=True,
+        metavar=values.MODEL_NAME,
+        shell_complete=completion.models,
+        help="Model that writes the phrases and the answers. Give the option several times to "
+        "compare models.",
+    )
 )
 @click.option(
     "--prompts",
     "prompt_sets",
     multiple=True,
     metavar="SET|DIR",
+    shell_complete=completion.prompt_sets,
     help="Prompt set: default, compact, or a folder with your own prompts. Give the option several "
     "times to compare prompt sets.",
 )
 @click.option(
     "--width",
-    type=click.IntRange(20),
+    type=click.IntRange(20, 1000),
     metavar="N",
     help="Print lines of at most N characters.",
 )
@@ -65,7 +72,7 @@ MOST = 1000
 @opt.check
 @opt.options(
     opt.MODEL[1:2], opt.READING, opt.EXISTING_SYSTEM, opt.SAMPLING, opt.VERIFYING, opt.ANSWERING,
-    opt.LANGUAGE, opt.SHOWING, opt.CHECKING, opt.MACHINE, database=None,
+    opt.LANGUAGE, opt.SHOWING, opt.CHECKING, hardware.MACHINE, database=None,
 )  # fmt: skip
 @opt.taking(machine=Options, reading=Reading, settings=Settings)
 def try_(

@@ -103,7 +103,7 @@ def _instruction(text: str, answer: str | None) -> str | None:
 @lru_cache(maxsize=4096)
 def _identify(text: str, least: float) -> str | None:
     """The language of plain text, if its probability is at least `least`; else None."""
-    letters = Counter(c for c in text if c.isalpha())
+    letters = {c: times for c, times in Counter(text).items() if c.isalpha()}
     scripts = weighed(script_counts(text))
     if not scripts:
         return None

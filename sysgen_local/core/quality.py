@@ -85,8 +85,10 @@ class QualityCounts:
 
     @property
     def demonstration(self) -> bool:
-        """Whether this is the built-in model, which is too small for good data."""
-        return PurePath(self.model).name.removesuffix(".gguf") == "builtin"
+        """Whether this is the built-in model, which is too small for good data, with adapters or
+        without."""
+        names = (self.model, self.model.partition("+")[0])  # behind a + are LoRA adapters
+        return any(PurePath(name).name.removesuffix(".gguf") == "builtin" for name in names)
 
     @property
     def judged(self) -> int:

@@ -283,6 +283,11 @@ TABLES: dict[Phase, str] = {
 """Phase -> its table in the store, which is also its field in `Row`."""
 
 
+def phases_from(phase: Phase | None) -> tuple[Phase, ...]:
+    """The phase and all later ones, which read what it wrote; none of them for None."""
+    return PHASES[PHASES.index(phase) :] if phase else ()
+
+
 class Row(NamedTuple):
     """A conversation with the results so far. `row` is its number in the store, from 1; it never
     changes."""

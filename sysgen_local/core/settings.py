@@ -60,6 +60,8 @@ class Reading:
     encoding: str | None = None
     limit: Count | None = None
     """Only the first so many rows of each input."""
+    shard: str | None = None
+    """Only the rows of this shard, as "I/N". None: that of the store, else all rows."""
     strict: bool = False
     """The first row that cannot be used ends the reading with an error."""
     appended: bool | None = None

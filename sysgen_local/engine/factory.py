@@ -1,57 +1,110 @@
-"""A model's file or a server's address -> an engine. The libraries behind it are imported here."""
+"""A model's files or a server's address -> an engine. The libraries behind it are imported here."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
 
+from sysgen_local.core.model_files import ModelFiles
 from sysgen_local.core.server import Server
 from sysgen_local.engine.options import Options
 from sysgen_local.engine.request import Engine
 
+if TYPE_CHECKING:
+    from sysgen_local.engine.cluster.shares import Share
+
 
 def open_engine(
-    model: Path | Server, options: Options, say: Callable[[str], None] = lambda line: None
+    model: ModelFiles | Server,
+    options: Options,
+    say: Callable[[str], None] = lambda line: None,
+    *,
+    find: Callable[[], ModelFiles] | None = None,
 ) -> Engine:
-    """Loads the GGUF, or finds the server; `say` is given a line when the server is waited for.
+    """Loads the GGUF with its adapters, or finds the server; `say` is given a line when a server or
+    a cluster is waited for.
 
-    Raises UsageError or SysgenError for a model that cannot be used.
+    With `options.ray` the GGUF is loaded by workers on a cluster. `find` returns its files on the
+    machine where it is called, and is pickled for that; without it the paths are the same
+    everywhere.
+
+    Raises UsageError or SysgenError for a model, or a cluster, that cannot be used.
     """
     if isinstance(model, Server):
         from sysgen_local.engine.openai.engine import ServerEngine
 
-        return ServerEngine(model.url, model.model, slots=options.slots, say=say)
+        patience = None if options.patience is None else 60 * options.patience
+        return ServerEngine(model, slots=options.slots, patience=patience, say=say)
+    if options.ray is not None:
+        from sysgen_local.engine.cluster.engine import RayEngine
+
+        same = partial(ModelFiles, model.path, model.adapters)
+        return RayEngine(partial(_open_on_node, find or same, options), options, say)
     from sysgen_local.engine.llama.engine import LlamaEngine
 
-    return LlamaEngine(model, options)
+    return LlamaEngine(model.path, options, model.adapters)
 
 
-def require(model: Path | Server) -> None:
+def _open_on_node(find: Callable[[], ModelFiles], options: Options, share: Share) -> Engine:
+    """The engine of one worker, which does not use more of its node than its share."""
+    part = min(1.0, share.gpus or share.cpus / (os.cpu_count() or 1))
+    threads = options.threads or (int(share.cpus) if part < 1 and not share.gpus else None)
+    mine = replace(options, ray=None, threads=threads, memory_share=part)
+    return open_engine(find(), mine)
+
+
+@contextmanager
+def keeping_weights() -> Iterator[None]:
+    """In the `with` block, the weights of the engine that was closed last stay in memory until an
+    engine of another GGUF is opened: the next engine of the same GGUF does not read them again."""
+    from sysgen_local.engine.llama.shared import MODELS
+
+    with MODELS.keeping():
+        yield
+
+
+def connect(options: Options) -> None:
+    """Connects to the cluster of `options.ray`, if there is one. Raises UsageError for a cluster
+    that cannot be used."""
+    if options.ray is not None:
+        from sysgen_local.engine.cluster import connection
+
+        connection.connect(options.ray)
+
+
+def require(model: ModelFiles | Server, options: Options | None = None) -> None:
     """Raises as `open_engine` for a model that llama.cpp cannot load, whose weights do not fit into
-    memory, or whose server does not answer. Loads no weights."""
+    memory, or whose server does not answer. Loads no weights. With `options.ray` the memory is that
+    of other machines, and not looked at."""
     if isinstance(model, Server):
-        open_engine(model, Options()).close()
+        from sysgen_local.engine.openai.pool import look
+
+        look(model)
         return
     from sysgen_local.engine.llama import weights
 
-    weights.require_memory(model)
-    with weights.load_vocab_only(model):
+    if options is None or options.ray is None:
+        weights.require_memory(model)
+    with weights.load_vocab_only(model.path):
         pass
 
 
-def first_listed(server: Server) -> Server:
-    """The server with the model that it lists first, where none was named: another model at the
-    same address is another model. Raises as `open_engine`."""
-    if server.model is not None:
+def identified(server: Server) -> Server:
+    """The server with the model that it lists first, where none was named, and with what it tells
+    of the weights: another model at the same address is another model. Of several servers one must
+    answer. Raises as `open_engine`."""
+    if server.weights:
         return server
-    from sysgen_local.engine.openai.engine import ServerEngine
+    from sysgen_local.engine.openai.pool import look
 
-    engine = ServerEngine(server.url)
-    engine.close()
-    return Server(server.url, engine.model)
+    return look(server)
 
 
-def prompt_facts(model: Path | Server) -> dict[str, str]:
+def prompt_facts(model: ModelFiles | Server) -> dict[str, str]:
     """How this model's prompts are rendered, as facts of a recipe. Imports llama.cpp for a GGUF.
 
     A server renders its prompts itself. It is asked not to think, which older versions did not do.
@@ -61,4 +114,4 @@ def prompt_facts(model: Path | Server) -> dict[str, str]:
         return {"thinking": "off"}
     from sysgen_local.engine.llama import chat_profile
 
-    return {"chat": chat_profile.recipe_json(model)}
+    return {"chat": chat_profile.recipe_json(model.path)}

@@ -19,7 +19,12 @@ class Options:
     `longest` an estimate of the longest job's tokens, prompt and answer; `least`: tokens that a
     slot has to hold, at the cost of slots; `gpu_layers` -1 means all of them; `batch` is the most
     tokens of a step. `no_room`: what fits the context but not a slot ends as that; without, slots
-    are the limit.
+    are the limit. `patience`: minutes to wait while no server answers. `memory_share`: the part of
+    the free memory that the slots may count with.
+
+    `ray`: the work is done on this Ray cluster (HOST:PORT, `auto`, or `local` for one of this
+    machine alone), by as many `workers`, each with `worker_cpus`, `worker_gpus` and
+    `worker_resources` (NAME=AMOUNT[,...]) of its node.
     """
 
     slots: Annotated[int, Interval(ge=1, le=240)] | None = None
@@ -30,4 +35,11 @@ class Options:
     batch: Annotated[int, Interval(ge=32, le=16384)] = BATCH
     flash: bool | None = None
     gpu_layers: Annotated[int, Interval(ge=-1)] | None = None
+    patience: Annotated[float, Interval(ge=0)] | None = None
     threads: Annotated[int, Interval(ge=1)] | None = None
+    memory_share: Annotated[float, Interval(gt=0, le=1)] = 1.0
+    ray: str | None = None
+    workers: Annotated[int, Interval(ge=1)] | None = None
+    worker_cpus: Annotated[int, Interval(ge=1)] | None = None
+    worker_gpus: Annotated[float, Interval(ge=0)] | None = None
+    worker_resources: str | None = None

@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
+from sysgen_local.core.counted import counted
+
 Finish = Literal["stop", "length", "too_long", "refused", "failed", "no_room"]
 """How a request ended. With an answer: `stop`, the model ended it; `length`, the token limit cut it
 off. Without one: `too_long`, prompt and answer do not fit the context; `refused`, the chat template
@@ -69,7 +71,7 @@ class Choice:
 
 
 class Request(NamedTuple):
-    """One request.
+    """One request. Ids of requests of one row begin with the same word and a colon.
 
     `group`: requests with the same group have prompts that begin alike; the KV cache of that prefix
     is computed once and kept. `max_tokens` limits the answer. Where the slot has fewer tokens left,
@@ -111,16 +113,33 @@ class Costs(NamedTuple):
 
 
 class Flight(NamedTuple):
-    """A running request: tokens of its prompt that are decoded, tokens of its answer."""
+    """A running request: tokens of its prompt that are decoded, tokens of its answer, and how many
+    tokens of the prompt have to be decoded in all."""
 
     id: str
     read: int
     written: int
+    prompt: int = 0
+
+
+class Workers(NamedTuple):
+    """The workers of a cluster: how many are ready, how many there are, and on how many nodes the
+    ready ones are."""
+
+    ready: int
+    all: int
+    nodes: int
+
+    def __str__(self) -> str:
+        known = f"{self.ready:,} of " if self.ready < self.all else ""
+        return f"{known}{counted(self.all, 'worker')} on {counted(self.nodes, 'node')}"
 
 
 class Load(NamedTuple):
     """What an engine has done since it was loaded: steps, tokens of prompts and of answers. Beside
-    that its slots, its running requests and what steps cost (None before the first steps)."""
+    that its slots, its running requests and what steps cost (None before the first steps).
+    `prefix`: (decoded, of how many) tokens of a shared prefix that is decoded now. `workers`: those
+    of a cluster."""
 
     steps: int
     read: int
@@ -128,6 +147,8 @@ class Load(NamedTuple):
     slots: int
     flights: tuple[Flight, ...]
     costs: Costs | None
+    prefix: tuple[int, int] | None = None
+    workers: Workers | None = None
 
 
 class Engine(Protocol):
@@ -162,3 +183,14 @@ class Telling(Protocol):
     def load(self) -> Load:
         """The load now. Another thread may call it during `complete`."""
         ...
+
+
+@runtime_checkable
+class Loaded(Protocol):
+    """An engine that loaded its model itself: the seconds that it took, and where the model is:
+    `cpu`, or `gpu (33 layers)`."""
+
+    load_seconds: float
+
+    @property
+    def device(self) -> str: ...

@@ -20,12 +20,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from functools import cache, partial
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_context, parent_process, resource_tracker
 from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from sysgen_local.core.extras import needs
+from sysgen_local.running import interrupts
 
 if TYPE_CHECKING:
     from sysgen_local.store import Store
@@ -74,12 +75,20 @@ def _mapping(workers: int) -> Iterator[Callable[[Pairs], Iterable[dict[str, floa
         return
     # spawn, because a process with the threads of models and store cannot be forked safely.
     with ProcessPoolExecutor(workers, get_context("spawn"), _end_with_parent) as pool:
-        yield partial(pool.map, overlap, chunksize=16)
+        # Starting the resource tracker unblocks the signals in this thread, so it comes first.
+        resource_tracker.ensure_running()
+
+        def mapped(pairs: Pairs) -> Iterable[dict[str, float]]:
+            with interrupts.held_back():  # the pool starts a process when it has work for it
+                return pool.map(overlap, pairs, chunksize=16)
+
+        yield mapped
 
 
 def _end_with_parent() -> None:
     """Prepares a worker process: the parent handles Ctrl-C, and the worker ends with its parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    interrupts.let_through()
     Thread(target=_watch, daemon=True).start()
 
 

@@ -2,15 +2,22 @@
 
 from sysgen_local.exporting.card import card, generators, licenses
 from sysgen_local.exporting.licenses import License, license_of, permit
+from sysgen_local.exporting.output import STDOUT, Output
+from sysgen_local.exporting.public_names import (
+    files_of,
+    public_condition,
+    public_facts,
+    public_lineage,
+    public_name,
+    source_names,
+)
 from sysgen_local.exporting.reasoning import omitted_reasoning
 from sysgen_local.exporting.write import (
-    STDOUT,
     Exported,
     ExportOptions,
-    check_output,
     export,
-    require_checks,
-    split_path,
+    refuse_input,
+    require_results,
     write_rejects,
 )
 
@@ -19,15 +26,21 @@ __all__ = [
     "ExportOptions",
     "Exported",
     "License",
+    "Output",
     "card",
-    "check_output",
     "export",
+    "files_of",
     "generators",
     "license_of",
     "licenses",
     "omitted_reasoning",
     "permit",
-    "require_checks",
-    "split_path",
+    "public_condition",
+    "public_facts",
+    "public_lineage",
+    "public_name",
+    "refuse_input",
+    "require_results",
+    "source_names",
     "write_rejects",
 ]

@@ -5,23 +5,25 @@ The head is metadata for the Hugging Face hub. The hub shows the card as README.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sysgen_local import __version__
+from sysgen_local.core.cards import MADE
+from sysgen_local.core.counted import counted, decision_word
 from sysgen_local.core.records import KINDS
-from sysgen_local.exporting.licenses import License, LicenseKind, license_of
+from sysgen_local.exporting.licenses import License, license_of, on_hub
+from sysgen_local.exporting.public_names import (
+    files_of,
+    model_parts,
+    public_facts,
+    public_lineage,
+    source_names,
+)
 from sysgen_local.exporting.write import Exported
-from sysgen_local.store import LineageEntry, Variant
+from sysgen_local.store import Format, LineageEntry, Prefer, SourceFile, Variant
 
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
-_STRICTEST: tuple[LicenseKind, ...] = (
-    "unknown",
-    "non-commercial",
-    "terms",
-    "share-alike",
-    "permissive",
-)
 _HOLDS: dict[Variant, str] = {
     "full": "each with a system message of its own and answers that were written under it",
     "system-only": "each with a system message of its own and its original answers",
@@ -37,55 +39,76 @@ _CITATION = """\
 }"""
 
 
-_PREFERRED = (
-    ": the answer that stays is preferred over one of the same row that failed the checks, or over "
-    "the original one where none did"
-)
+_FAILED = "the answer that stays is preferred over one of the same row that failed the checks"
+_PREFERRED: dict[Prefer, str] = {
+    "new": f"{_FAILED}, or over the original one where none did",
+    "judged": "of the new answer and the original one, the judge ({judges}) preferred the chosen "
+    "one in both orders",
+    "checked": _FAILED,
+}
+_UNCHECKED = "the new answer is preferred over the original one"
 
 
-def generators(stats: Mapping[str, Any]) -> dict[str, License]:
-    """Model -> its licence, for every model that wrote or judged the rows."""
-    facts = (recipe["facts"] for recipe in stats["recipes"].values())
-    return {
-        fact["model"]: license_of(fact.get("model_license")) for fact in facts if "model" in fact
-    }
+def generators(
+    stats: Mapping[str, Any], judges: Iterable[Mapping[str, str]] = ()
+) -> dict[str, License]:
+    """Model -> its licence, for every model that wrote or judged the rows, and for every LoRA
+    adapter of one. `judges` are the facts of judges that chose between answers. A file that was
+    given as an absolute path is named by its last part and the hash of its content."""
+    found = {}
+    made = (recipe["facts"] for recipe in stats["recipes"].values())
+    for facts in (*made, *judges):
+        if "model" not in facts:
+            continue
+        base, adapters = model_parts(facts)
+        found[base] = license_of(facts.get("model_license"))
+        stated = facts.get("lora_license", "").split()
+        for adapter, name in zip(adapters, stated, strict=False):
+            found[f"LoRA adapter {adapter.name}"] = license_of(name)
+    return found
 
 
 def card(
     stats: Mapping[str, Any],
     written: Sequence[Exported],
     lineage: Sequence[LineageEntry],
+    files: Sequence[SourceFile],
     *,
     name: str,
-    layout: str,
+    layout: Format,
     variant: Variant,
+    prefer: Prefer = "new",
+    judges: Sequence[Mapping[str, str]] = (),
     notes: Sequence[str] = (),
 ) -> str:
     """The whole card as Markdown. `stats` is the result of `Store.stats`, `lineage` the sources of
-    the written rows, `notes` sentences about rows that were left out."""
+    the written rows, `files` all sources of the store, `judges` as in `generators`, `notes`
+    sentences about rows that were left out. The card has no absolute path: see `public_names`."""
+    lineage = public_lineage(lineage, files)
     rows = sum(of.rows for of in written)
     checked = "check" in stats["phases"] and variant == "full"
     lines = [
         "---",
-        _head([*licenses(stats, lineage).values()], written, rows, name).strip(),
+        _head(licenses(stats, lineage, judges), lineage, written, rows, name).strip(),
         "---",
         "",
         f"# {name}",
         "",
-        f"{rows:,} rows, {_HOLDS[variant]}. Made with sysgen-local {__version__} by the SysGen "
-        "method (arXiv 2502.11330): a model wrote a system message for each row as phrases under "
-        "eight functionality tags, the phrases were filtered, each was judged by a model, and the "
-        f"row was answered anew under what was left{', and checked' if checked else ''}. The "
-        f"layout is `{layout}`{_PREFERRED if layout == 'dpo' and checked else ''}.",
+        f"{counted(rows, 'row')}, {_HOLDS[variant]}. {MADE} {__version__} by the "
+        "SysGen method (arXiv 2502.11330): a model wrote a system message for each row as phrases "
+        "under eight functionality tags, the phrases were filtered, each was judged by a model, "
+        f"and the row was answered anew under what was left{', and checked' if checked else ''}. "
+        f"The layout is `{layout}`{_preferred(layout, prefer, judges, checked)}.",
         "",
+        *_adapted(stats),
         *_table("Files", ("file", "rows"), [(f.path.name, f"{f.rows:,}") for f in written]),
         *(f"- {note}" for note in notes),
         *([""] if notes else []),
         *_funnel(stats),
         *(_checks(stats) if checked else ()),
-        *_sources(stats, lineage),
+        *_sources(stats, lineage, files),
         *_recipe(stats),
-        *_licenses(stats, lineage),
+        *_licenses(licenses(stats, lineage, judges)),
         "## Citation",
         "",
         "```bibtex",
@@ -96,15 +119,48 @@ def card(
     return "\n".join(lines)
 
 
-def _head(every: list[License], written: Sequence[Exported], rows: int, name: str) -> str:
+def _adapted(stats: Mapping[str, Any]) -> list[str]:
+    """A sentence for each model that had LoRA adapters, with the phases that it did."""
+    phases: dict[tuple[str, ...], list[str]] = {}
+    for phase, recipe in stats["recipes"].items():
+        if "lora" in recipe["facts"]:
+            base, adapters = model_parts(recipe["facts"])
+            phases.setdefault((base, *map(str, adapters)), []).append(phase)
+    said = [
+        f"The model of {_and(done)} was {base} with the LoRA "
+        f"{'adapter' if len(adapters) == 1 else 'adapters'} {_and(adapters)}."
+        for (base, *adapters), done in phases.items()
+    ]
+    return [" ".join(said), ""] if said else []
+
+
+def _and(names: Sequence[str]) -> str:
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def _preferred(
+    layout: Format, prefer: Prefer, judges: Sequence[Mapping[str, str]], checked: bool
+) -> str:
+    if layout != "dpo":
+        return ""
+    names = ", ".join(sorted({facts.get("model", "unknown") for facts in judges}))
+    says = _UNCHECKED if prefer == "new" and not checked else _PREFERRED[prefer]
+    return f": {says.format(judges=names)}"
+
+
+def _head(
+    every: Mapping[str, License],
+    lineage: Sequence[LineageEntry],
+    written: Sequence[Exported],
+    rows: int,
+    name: str,
+) -> str:
     from huggingface_hub import DatasetCardData
 
-    strictest = min(every, key=lambda of: _STRICTEST.index(of.kind), default=license_of(None))
-    one = len({of.id for of in every}) == 1 and strictest.kind != "unknown"
     splits = [{"split": of.split or "train", "path": of.path.name} for of in written]
     data = DatasetCardData(
-        license=strictest.id if one else "other",
-        license_name=None if one else "mixed",
+        **_license_fields(every, lineage),
         task_categories=["text-generation"],
         tags=["sft", "system-messages", "synthetic", "sysgen"],
         size_categories=next((size for most, size in _SIZES if rows < most), "n>1M"),
@@ -112,6 +168,22 @@ def _head(every: list[License], written: Sequence[Exported], rows: int, name: st
         configs=[{"config_name": "default", "data_files": splits}],
     )
     return str(data.to_yaml())
+
+
+def _license_fields(
+    every: Mapping[str, License], lineage: Sequence[LineageEntry]
+) -> dict[str, Any]:
+    """The licence in the terms of the hub's cards: its identifier where there is one for all,
+    `unknown` where that of no source is known, else `other` with a list of all of them."""
+    ids = sorted({of.id for of in every.values()})
+    if all(license_of(part.license).id == "unknown" for part in lineage):
+        return {"license": "unknown"}
+    if len(ids) > 1:
+        details = ", ".join(ids)
+        return {"license": "other", "license_name": "mixed", "license_details": details}
+    if on_hub(ids[0]):
+        return {"license": ids[0]}
+    return {"license": "other", "license_name": ids[0]}
 
 
 def _funnel(stats: Mapping[str, Any]) -> list[str]:
@@ -125,7 +197,13 @@ def _funnel(stats: Mapping[str, Any]) -> list[str]:
         body.append(("not done yet", f"{rows['pending']:,}", ""))
     reviews = stats["reviews"]
     if any(reviews.values()):
-        body.append(("reviewed by a person", "", _reasons(reviews)))
+        body.append(
+            (
+                "reviewed by a person",
+                "",
+                _reasons({decision_word(name): n for name, n in reviews.items()}),
+            )
+        )
     return _table("How many rows went through", ("step", "rows", "left out, and why"), body)
 
 
@@ -170,19 +248,26 @@ def _mean(obeys: float | None) -> str:
     return "nothing to look at" if obeys is None else f"{obeys:.2f} in the mean (0 to 1)"
 
 
-def _sources(stats: Mapping[str, Any], lineage: Sequence[LineageEntry]) -> list[str]:
+def _sources(
+    stats: Mapping[str, Any], lineage: Sequence[LineageEntry], files: Sequence[SourceFile]
+) -> list[str]:
     here = {part.dataset: part.rows for part in lineage}
-    body = [
-        (_plain(name), of["license"] or "unknown", f"{of['input']:,}", f"{here.get(name, 0):,}")
-        for name, of in stats["datasets"].items()
-    ]
-    return _table("Sources", ("dataset", "licence", "rows in", "rows here"), body)
+    names = source_names(files)
+    body = []
+    for dataset, of in stats["datasets"].items():
+        name = names.get(dataset, dataset)
+        read = ", ".join(files_of(dataset, files))
+        rows = f"{of['input']:,}", f"{here.get(name, 0):,}"
+        body.append((_plain(name), _plain(read), of["license"] or "unknown", *rows))
+    columns = ("dataset", "files, with their hashes", "licence", "rows in", "rows here")
+    return _table("Sources", columns, body)
 
 
 def _recipe(stats: Mapping[str, Any]) -> list[str]:
     shown = (
         "imported",
         "model",
+        "lora",
         "judge",
         "prompt_set",
         "sampling",
@@ -198,20 +283,23 @@ def _recipe(stats: Mapping[str, Any]) -> list[str]:
     )
     body = []
     for phase, recipe in stats["recipes"].items():
-        facts = recipe["facts"]
+        facts = public_facts(recipe["facts"])
         made_with = ", ".join(f"{key} {_plain(facts[key])}" for key in shown if key in facts)
         body.append((phase, made_with, recipe["fingerprint"][:12]))
     return _table("Recipe", ("phase", "made with", "fingerprint"), body)
 
 
-def licenses(stats: Mapping[str, Any], lineage: Sequence[LineageEntry]) -> dict[str, License]:
+def licenses(
+    stats: Mapping[str, Any],
+    lineage: Sequence[LineageEntry],
+    judges: Iterable[Mapping[str, str]] = (),
+) -> dict[str, License]:
     """Name -> licence of every dataset with written rows, of imported phrases, and of every model
-    that wrote or judged the rows."""
-    return {part.dataset: license_of(part.license) for part in lineage} | generators(stats)
+    that wrote or judged the rows. `judges` as in `generators`."""
+    return {part.dataset: license_of(part.license) for part in lineage} | generators(stats, judges)
 
 
-def _licenses(stats: Mapping[str, Any], lineage: Sequence[LineageEntry]) -> list[str]:
-    every = licenses(stats, lineage)
+def _licenses(every: Mapping[str, License]) -> list[str]:
     body = [(_plain(name), of.id, of.kind, of.asks) for name, of in every.items()]
     lines = _table("Licences", ("of", "licence", "kind", "asks of you"), body)
     if any(of.kind == "non-commercial" for of in every.values()):

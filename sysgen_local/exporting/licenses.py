@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from sysgen_local.core.counted import counted
 from sysgen_local.core.errors import UsageError
 from sysgen_local.store import IMPORTED, LineageEntry
 
@@ -67,6 +68,15 @@ _KNOWN: dict[LicenseKind, dict[str, str]] = {
 }  # fmt: skip
 
 
+_NOT_ON_HUB = ("qwen-research", "mrl")
+"""Licences of the list above that the hub's cards have no identifier for."""
+
+
+def on_hub(id_: str) -> bool:
+    """Whether this is an identifier of the hub's cards (`license:`), as far as is known here."""
+    return license_of(id_).kind != "unknown" and id_ not in _NOT_ON_HUB
+
+
 def license_of(name: str | None) -> License:
     """The licence with this identifier; its kind is `unknown` for None and for unlisted ones."""
     id_ = (name or "").strip().lower()
@@ -81,22 +91,34 @@ def license_of(name: str | None) -> License:
 
 def permit(lineage: Iterable[LineageEntry], models: Mapping[str, License]) -> None:
     """Raises UsageError if rows or models have a licence that is not permissive, and names them."""
+    ways = []
     wrong = [
-        f"{part.rows:,} rows{_of(part)} (rows {part.first} to {part.last}) are under {found.id}"
+        f"{counted(part.rows, 'row')}{_of(part)} ({_span(part)}) under {found.id}"
         for part in lineage
         if (found := license_of(part.license)).kind != "permissive"
     ]
+    if wrong:
+        ways += [
+            "leave them out (--where \"license = 'mit'\")",
+            "say a source's licence where you know it (`sysgen run INPUT --license ID`)",
+        ]
+    models = {name: of for name, of in models.items() if of.kind != "permissive"}
+    if models:
+        ways.append("write or judge with another model")
     wrong += [
         f"all rows were written or judged by {model}, under {found.id}"
         for model, found in models.items()
-        if found.kind != "permissive"
     ]
     if wrong:
         raise UsageError(
             f"not permissive: {'; '.join(wrong)}",
-            hint="leave them out (--where \"license = 'mit'\"), say a source's licence where you "
-            "know it (`sysgen run INPUT --license ID`), or write with another model",
+            hint=", or ".join(ways),
         )
+
+
+def _span(part: LineageEntry) -> str:
+    first, last = part.first, part.last
+    return f"row {first}" if first == last else f"rows {first} to {last}"
 
 
 def _of(part: LineageEntry) -> str:

@@ -42,6 +42,18 @@ def duplicates(rows: Iterable[tuple[int, str]], threshold: float = NEAR) -> list
     return found
 
 
+def resembling(
+    rows: Iterable[tuple[int, str]], others: Iterable[str], threshold: float = NEAR
+) -> set[int]:
+    """The numbers of the rows that are near-duplicates of one of the other texts. Only the rows are
+    held in memory. `rows` is (number, text)."""
+    index = _NearDuplicateIndex(threshold)
+    numbers: dict[int, list[int]] = {}
+    for row, text in rows:
+        numbers.setdefault(index.add(text), []).append(row)
+    return {row for other in others for place in index.find(other) for row in numbers[place]}
+
+
 def contaminated(
     rows: Iterable[tuple[int, str]], prompts: Iterable[str], threshold: float = NEAR
 ) -> list[int]:
@@ -116,28 +128,38 @@ class _NearDuplicateIndex:
             from datasketch import MinHashLSH
 
         self._threshold = threshold
-        self._normalized: set[str] = set()
+        self._places: dict[str, int] = {}
         self._texts: list[NormalizedText] = []
         self._lsh: Any = MinHashLSH(threshold=min(_CANDIDATE, threshold), num_perm=128)
 
-    def add(self, text: str) -> None:
+    def add(self, text: str) -> int:
+        """Adds the text, and returns its place. Texts that are equal in normalised form have one
+        place."""
         new = normalized(text)
-        if new.plain not in self._normalized:
+        if new.plain not in self._places:
             self._lsh.insert(len(self._texts), _minhash(new.ngrams))
+            self._places[new.plain] = len(self._texts)
             self._texts.append(new)
-            self._normalized.add(new.plain)
+        return self._places[new.plain]
 
     def contains(self, text: str) -> bool:
         """Whether the index has this text or a near-duplicate of it."""
         new = normalized(text)
-        if new.plain in self._normalized:
-            return True
+        return new.plain in self._places or next(self._like(new), None) is not None
+
+    def find(self, text: str) -> set[int]:
+        """The places of this text and of its near-duplicates."""
+        new = normalized(text)
+        same = self._places.get(new.plain)
+        return {*self._like(new)} | ({same} if same is not None else set())
+
+    def _like(self, new: NormalizedText) -> Iterator[int]:
+        """The places of the near-duplicates that the search finds."""
         ngrams = new.ngrams
-        candidates = (self._texts[i] for i in self._lsh.query(_minhash(ngrams)))
-        return any(
-            new.exact == other.exact and _jaccard(ngrams, other.ngrams) >= self._threshold
-            for other in candidates
-        )
+        for place in self._lsh.query(_minhash(ngrams)):
+            other = self._texts[place]
+            if new.exact == other.exact and _jaccard(ngrams, other.ngrams) >= self._threshold:
+                yield place
 
 
 def _jaccard(some: set[str], others: set[str]) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from sysgen_local.core.counted import counted
 from sysgen_local.exporting.write import ExportOptions
 from sysgen_local.store import Selection, Store
 
@@ -29,7 +30,7 @@ def omitted_reasoning(
         return None
     what = "some of the reasoning" if options.reasoning and found.stay else "the reasoning"
     remedy = _remedy(options, command, some=found.stay > 0, whole=found.all_stay == found.came)
-    return OmittedReasoning(f"{rows:,} rows without {what} that they came with", remedy)
+    return OmittedReasoning(f"{counted(rows, 'row')} without {what} that they came with", remedy)
 
 
 def _remedy(options: ExportOptions, command: str, *, some: bool, whole: bool) -> str:

@@ -1,4 +1,5 @@
-"""Writes finished rows to one JSONL or Parquet file. The ending of the name decides which.
+"""Writes finished rows to JSONL or Parquet. The ending of a file's name decides which; files in a
+folder of splits are JSONL.
 
 Formats:
 
@@ -11,10 +12,12 @@ Formats:
 - alpaca: system, instruction, input, output, history. Rows with tool calls do not fit into it and
   are skipped.
 - prompt-completion: two lists of messages.
-- dpo: {"prompt", "chosen", "rejected"}. The rejected answer is one of the same row that failed the
-  checks, or the original answer if there is none.
+- dpo: {"prompt", "chosen", "rejected"}. By default the chosen answer is the new one; the rejected
+  answer is one of the same row that failed the checks, or the original answer if there is none.
+  `prefer` has other rules: see `store.layouts.PREFERENCES`.
 
-All formats except alpaca have "tools", a JSON list as text, if any row has tools.
+All formats except alpaca have "tools", a JSON list as text, if any row has tools. With `tools`
+"objects" it is a list, null in rows without tools, and the arguments of calls are objects.
 
 With `reasoning`, the reasoning before an answer is in a message's "reasoning_content"; in sharegpt
 and alpaca it stands before the answer as <think>...</think>. New answers have no reasoning, so it
@@ -31,45 +34,62 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from sysgen_local.core.errors import UsageError
 from sysgen_local.core.files import whole
 from sysgen_local.core.settings import Share
-from sysgen_local.store import CHECKED_FORMATS, Format, Selection, Store, Variant
+from sysgen_local.exporting.output import ALL, STDOUT, Output
+from sysgen_local.store import (
+    CHECKED_FORMATS,
+    OBJECT_FORMATS,
+    Format,
+    Prefer,
+    Selection,
+    Store,
+    Variant,
+)
 
-STDOUT = Path("-")
-"""The path that stands for standard output, as JSONL."""
-
-_ENDINGS = (".jsonl", ".parquet")
+ToolForm = Literal["text", "objects"]
 
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """One written file: how many rows it holds, and how many were `skipped` because they do not fit
-    the format. `split` is the split's name if there are splits; `late` as in `store.Written`."""
+    """One written file: how many rows it holds, and why others do not fit the format -> how
+    many. `split` is the split's name if there are splits; `late` as in
+    `store.Written`."""
 
     rows: int
-    skipped: int
+    left_out: Mapping[str, int]
     path: Path
     split: str | None = None
     late: tuple[str, ...] = ()
+
+    @property
+    def skipped(self) -> int:
+        """How many rows do not fit the format."""
+        return sum(self.left_out.values())
 
 
 @dataclass(frozen=True, slots=True)
 class ExportOptions:
     """All options of an export, as the user gave them.
 
+    `prefer` is how the answers of a preference pair (dpo) are chosen.
     `splits` is name -> share; `sources` are the inputs to take rows from (empty: all). `checks`
     adds the columns of the checks, `origin` those of the source, `reasoning` the reasoning before
-    answers. `dedupe` leaves out near-duplicates, `exclude` rows that resemble a prompt of these
-    benchmark files. `permissive_only` refuses licences that ask for more than credit.
+    answers. `tools` is how tools and the arguments of calls are written: as JSON text, as OpenAI's
+    API has arguments, or as objects, as most chat templates read them. `dedupe` leaves out
+    near-duplicates, `exclude` rows that resemble a prompt of these benchmark files.
+    `permissive_only` refuses licences that ask for more than credit.
     """
 
     format: Format = "messages"
     variant: Variant = "full"
+    prefer: Prefer = "new"
     fold_system: bool = False
     splits: Mapping[str, float] | None = None
     sources: tuple[str, ...] = ()
@@ -78,6 +98,7 @@ class ExportOptions:
     checks: bool = False
     origin: bool = False
     reasoning: bool = False
+    tools: ToolForm = "text"
     dedupe: bool = False
     exclude: tuple[Path, ...] = ()
     permissive_only: bool = False
@@ -85,39 +106,48 @@ class ExportOptions:
     def selection(self) -> Selection:
         """The rows that meet the conditions, duplicates included."""
         share = min(1.0, sum(self.splits.values())) if self.splits else 1.0
-        return Selection(self.where, self.min_p_good, share=(0.0, share))
+        return Selection(self.where, self.min_p_good, share=(0.0, share), prefer=self.prefer)
 
 
 def export(
-    store: Store, path: Path, options: ExportOptions | None = None, without: Sequence[int] = ()
+    store: Store,
+    path: str | Path,
+    options: ExportOptions | None = None,
+    without: Sequence[int] = (),
 ) -> list[Exported]:
     """Writes the finished rows to `path` in ascending order and replaces a file that is there.
 
     `STDOUT` as the path prints them. `without` are the numbers of rows to leave out, ascending.
     With splits, each row goes into the file NAME-split by a hash of its first instruction, so
-    that the same question is always in the same split. Without finished rows the file is empty.
+    that the same question is always in the same split. A path that `Output` takes for a folder gets
+    SPLIT.jsonl for each split, without splits train.jsonl. Without finished rows a file is empty.
 
     The options `sources`, `dedupe`, `exclude` and `permissive_only` have no effect here: the caller
     applies them before (see `sysgen_local.cli.export`).
 
-    Raises UsageError for an ending, a condition or a folder that cannot be used and for checks
-    that the store does not have, SysgenError if writing fails.
+    Raises UsageError for an ending, a condition or a folder that cannot be used and for checks or
+    pairs that the store does not have, SysgenError if writing fails.
     """
-    check_output(path)
     options = options or ExportOptions()
-    if options.checks:
-        require_checks(store, options)
-    if path == STDOUT:
+    output = Output.named(path)
+    output.check(options.splits or (), card=False)
+    refuse_input(store, output, options.splits or ())
+    require_results(store, options)
+    if options.tools == "objects":
+        _require_objects(options.format, output)
+    if output.to_stdout:
         if options.splits:
             raise UsageError("several splits need several files", hint="name a file with -o")
         return [_print(store, options, without)]
-    if not options.splits:
-        return [_write(store, path, options, without, (0.0, 1.0), None)]
+    output.make()
+    splits = options.splits or (ALL if output.folder else None)
+    if not splits:
+        return [_write(store, output.path, options, without, (0.0, 1.0), None)]
     written = []
     low = 0.0
-    for split, share in options.splits.items():
+    for split, share in splits.items():
         high = 1.0 if low + share > 1 - 1e-9 else low + share
-        file = split_path(path, split)
+        file = output.file(split)
         written.append(_write(store, file, options, without, (low, high), split))
         low = high
     return written
@@ -132,25 +162,32 @@ def _write(
     split: str | None,
 ) -> Exported:
     with whole(path) as part:
-        rows, skipped, late = store.copy_final(
+        rows, left_out, late = store.copy_final(
             part,
             layout=options.format,
             variant=options.variant,
             fold_system=options.fold_system,
-            selection=Selection(options.where, options.min_p_good, tuple(without), share),
+            selection=replace(options.selection(), without=tuple(without), share=share),
             checks=options.checks,
             origin=options.origin,
             reasoning=options.reasoning,
+            objects=options.tools == "objects",
             parquet=path.suffix.lower() == ".parquet",
         )
-    return Exported(rows, skipped, path, split, late)
+    return Exported(rows, left_out, path, split, late)
 
 
-def write_rejects(store: Store, path: Path, where: str | None = None) -> int:
+def write_rejects(store: Store, path: str | Path, where: str | None = None) -> int:
     """Writes the rejected rows of the input in its order: {"file", "line", "reason", "detail",
-    "raw"}. Returns how many. `where` is a condition over the view `rejected`. Raises as `export`.
+    "raw"}. Returns how many. `where` is a condition over the view `rejected`. Raises as `export`,
+    and UsageError for a folder.
     """
-    check_output(path)
+    output = Output.named(path)
+    if output.folder:
+        raise UsageError(f"{output.path} is a folder", hint="name a file for the rejected rows")
+    output.check()
+    refuse_input(store, output)
+    path = output.path
     with whole(path) as part:
         return store.copy_rejects(part, where=where, parquet=path.suffix.lower() == ".parquet")
 
@@ -170,8 +207,54 @@ def _print(store: Store, options: ExportOptions, without: Sequence[int]) -> Expo
     return replace(written, path=STDOUT)
 
 
-def require_checks(store: Store, options: ExportOptions) -> None:
-    """Raises UsageError if these options or this store give no columns of checks."""
+def require_results(store: Store, options: ExportOptions) -> None:
+    """Raises UsageError if these options or this store give no columns of checks or no preference
+    pairs where these are asked for."""
+    if options.checks:
+        _require_checks(store, options)
+    if options.format == "dpo":
+        _require_pairs(store, options)
+    elif options.prefer != "new":
+        raise UsageError(
+            f"--prefer {options.prefer} chooses between two answers, and {options.format} holds "
+            "one",
+            hint="--prefer goes with --format dpo",
+        )
+
+
+def _require_objects(layout: Format, output: Output) -> None:
+    if layout not in OBJECT_FORMATS:
+        raise UsageError(
+            f"{layout} has no place for tools as objects",
+            hint=f"--tools objects goes with --format {', '.join(OBJECT_FORMATS)}",
+        )
+    if not output.folder and output.path.suffix.lower() == ".parquet":
+        raise UsageError(
+            "in a Parquet file all values of a column have one type, and tools differ",
+            hint="write .jsonl, or leave --tools objects off",
+        )
+
+
+def _require_pairs(store: Store, options: ExportOptions) -> None:
+    if options.variant != "full":
+        raise UsageError(
+            f"--variant {options.variant} makes no pair: it has only the original answers, and a "
+            "pair needs a new one too",
+            hint="leave --variant or --format dpo off",
+        )
+    if options.prefer == "checked" and "check" not in store.phases:
+        raise UsageError(
+            f"--prefer checked makes no pair: the answers in {store.path} were not checked",
+            hint=f"`sysgen check --db {store.path}` does it",
+        )
+    if options.prefer == "judged" and not any(of["pairs"] for of in store.judgements()):
+        raise UsageError(
+            f"--prefer judged makes no pair: no judge has compared the answers in {store.path}",
+            hint=f"`sysgen judge --db {store.path}` does it",
+        )
+
+
+def _require_checks(store: Store, options: ExportOptions) -> None:
     if options.format not in CHECKED_FORMATS:
         raise UsageError(
             f"{options.format} has no place for what was checked",
@@ -190,24 +273,13 @@ def require_checks(store: Store, options: ExportOptions) -> None:
         )
 
 
-def split_path(path: Path, split: str) -> Path:
-    """data.jsonl, test -> data-test.jsonl"""
-    return path.with_name(f"{path.stem}-{split}{path.suffix}")
-
-
-def check_output(path: Path) -> None:
-    """Raises UsageError if `export` cannot write there. To be called before a long run."""
-    if path == STDOUT:
+def refuse_input(store: Store, output: Output, splits: Iterable[str] = ()) -> None:
+    """Raises UsageError if rows of the store were read from a file that would be replaced."""
+    if output.to_stdout:
         return
-    if path.suffix.lower() not in _ENDINGS:
-        raise UsageError(
-            f"{path} has an ending that is not known here",
-            hint="end it in .jsonl or .parquet",
-        )
-    folder = path.parent
-    if path.is_dir():
-        raise UsageError(f"{path} is a folder", hint="name a file in it")
-    if not folder.is_dir():
-        raise UsageError(f"The folder {folder} does not exist", hint=f"mkdir -p {folder}")
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise UsageError(f"The folder {folder} cannot be written to", hint="choose another one")
+    for path in (output.path, *output.files(splits)):
+        if store.is_input(path):
+            raise UsageError(
+                f"{path} is an input of {store.path}, and would be replaced",
+                hint="name another file with -o",
+            )

@@ -13,6 +13,7 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -63,6 +64,15 @@ def _distribution(name: str) -> str:
     return name
 
 
+def _address(name: str) -> str:
+    url = urlsplit(name)
+    if url.scheme not in ("http", "https") or not url.hostname:
+        raise ValueError("is not the address of a server (http://HOST:PORT/v1#MODEL)")
+    if url.username or url.password:
+        raise ValueError("has a name or password in it; name an environment variable in key_env")
+    return name
+
+
 def _inside_a_package(name: str) -> str:
     if not name or ".." in PurePosixPath(name).parts or name.startswith("/"):
         raise ValueError("is not a path inside the package")
@@ -79,9 +89,10 @@ class File(_Table):
 
 
 class CatalogueEntry(_Table):
-    """One model. It has `repo` and `files` (by quantisation), or `path`, or `package` and `file`.
-    The last two are the name of a Python distribution and the path or glob of a file in it.
-    `context` is in tokens."""
+    """One model. It has `repo` and `files` (by quantisation), or `path`, or `package` and `file`,
+    or `servers`. `package` and `file` are the name of a Python distribution and the path or glob of
+    a file in it. `servers` are addresses, `URL` or `URL#MODEL` each, and `key_env` is the name of
+    the environment variable with their key. `context` is in tokens."""
 
     name: str
     title: str = ""
@@ -93,6 +104,8 @@ class CatalogueEntry(_Table):
     path: Path | None = None
     package: Annotated[str, AfterValidator(_distribution)] | None = None
     file: Annotated[str, AfterValidator(_inside_a_package)] | None = None
+    servers: tuple[Annotated[str, AfterValidator(_address)], ...] = ()
+    key_env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
     license: str = "unknown"
     context: Annotated[int, Field(gt=0)] | None = None
     system_role: bool = True
@@ -121,8 +134,10 @@ class CatalogueEntry(_Table):
 
     @model_validator(mode="after")
     def _has_a_file(self) -> CatalogueEntry:
-        if [self.repo, self.path, self.package].count(None) != 2:
-            raise ValueError("give either repo and files, or path, or package and file")
+        if [self.repo, self.path, self.package, self.servers or None].count(None) != 3:
+            raise ValueError("give either repo and files, or path, or package and file, or servers")
+        if self.key_env is not None and not self.servers:
+            raise ValueError("key_env is for servers")
         if self.package is not None and self.file is None:
             raise ValueError("package needs file: the path of the GGUF inside the package")
         if self.package is None and self.file is not None:
@@ -157,7 +172,7 @@ class Catalogue:
         """(entry, quantisation) for `NAME` or `NAME:QUANT`. Raises UsageError where it is
         unknown."""
         base, _, quant = name.partition(":")
-        entry = self.entries.get(base) or self.entries.get(base.lower())
+        entry = self.named(name)
         if entry is None:
             near = self._near(base.lower())
             raise UsageError(
@@ -167,6 +182,11 @@ class Catalogue:
                 else "`sysgen models list` shows the names; a path to a .gguf file works too",
             )
         return entry, entry.quant(quant or None)
+
+    def named(self, name: str) -> CatalogueEntry | None:
+        """The entry for `NAME` or `NAME:QUANT`; None where it is unknown."""
+        base = name.partition(":")[0]
+        return self.entries.get(base) or self.entries.get(base.lower())
 
     def _near(self, name: str) -> list[str]:
         parts = [known for known in self.entries if len(name) > 2 and name in known]
@@ -223,10 +243,12 @@ def _tables(file: Path) -> dict[str, dict[str, Any]]:
 
 
 def _merged(known: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
-    """The entry merged key by key. Where `own` has another place for the file (path, repo or
-    package), it replaces all keys about the old place."""
-    if own.keys() & {"path", "repo", "package"}:
-        gone = ("path", "repo", "revision", "files", "default", "package", "file")
+    """The entry merged key by key. Where `own` has another place for the file (path, repo,
+    package or servers), it replaces all keys about the old place."""
+    if own.keys() & {"path", "repo", "package", "servers"}:
+        gone = (
+            "path", "repo", "revision", "files", "default", "package", "file", "servers", "key_env",
+        )  # fmt: skip
         known = {key: value for key, value in known.items() if key not in gone}
     merged = {**known, **own}
     for key in ("files", "sampling"):

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sysgen_local.core.errors import SysgenError, UsageError
+from sysgen_local.core.gguf_parts import parts_of
 
 MAGIC = b"GGUF"
 _MIB = 1 << 20
@@ -25,12 +26,20 @@ _LENGTH = struct.Struct("<Q")
 def fingerprint(path: Path) -> str:
     """The identity of a GGUF file as 64 hex digits, without reading all of it.
 
-    It is a SHA-256 over the size (8 bytes, little endian), the first MiB, the last MiB, and 64
-    evenly spaced blocks of 64 KiB between them. For a file smaller than 8 MiB it is over the size
-    and the whole file. The first MiB has names and hyperparameters, and the blocks are from all
-    regions of the weights, so two models or two quantisations differ. A single changed byte in the
-    weights may not be detected (`models pull` compares the full hash).
+    Of a split GGUF it is a SHA-256 over the identities of its parts. Of a file it is one over the
+    size (8 bytes, little endian), the first MiB, the last MiB, and 64 evenly spaced blocks of
+    64 KiB between them. For a file smaller than 8 MiB it is over the size and the whole file. The
+    first MiB has names and hyperparameters, and the blocks are from all regions of the weights, so
+    two models or two quantisations differ. A single changed byte in the weights may not be detected
+    (`models pull` compares the full hash).
     """
+    parts = [part for part in parts_of(path) if part.is_file()]
+    if len(parts) > 1:
+        return hashlib.sha256("".join(map(_of_file, parts)).encode()).hexdigest()
+    return _of_file(path)
+
+
+def _of_file(path: Path) -> str:
     size = path.stat().st_size
     digest = hashlib.sha256(size.to_bytes(8, "little"))
     with path.open("rb") as file:
@@ -122,11 +131,18 @@ _LATER_PART = re.compile(r"-(?!00001)\d{5}-of-\d{5}\.gguf$")
 
 @dataclass(frozen=True, slots=True)
 class GgufInfo:
-    """Data from the header of a GGUF file. `size` is in bytes, `context` in tokens."""
+    """Data from the header of a GGUF file; of a split one, from those of all parts.
+
+    `size` is in bytes, `context` in tokens. `kind` is `model`, or what accessory of a model it is.
+    `embeds`: it is an embedding model. `has_template`: it has a chat template.
+    """
 
     path: Path
     size: int
     name: str
+    kind: str
+    embeds: bool
+    has_template: bool
     architecture: str
     parameters: int
     quantisation: str
@@ -143,9 +159,35 @@ def check(path: Path) -> GgufInfo:
     Raises UsageError where the file is no GGUF, no chat model, or no language model, and
     SysgenError where it is cut short or damaged. Each error has a hint.
     """
+    info = read_info(path)
+    if info.kind == "adapter":
+        raise UsageError(
+            f"{path} is no language model but an accessory of one (adapter)",
+            hint=f"name its base, and the adapter behind it: MODEL+{path.name}, or --lora {path}",
+        )
+    if info.kind != "model":
+        raise UsageError(
+            f"{path} is no language model but an accessory of one ({info.kind})",
+            hint="name the main GGUF of the model",
+        )
+    if info.embeds:
+        raise UsageError(
+            f"{path} is an embedding model ({info.architecture}): it cannot write text",
+            hint="`sysgen models list` shows models that can",
+        )
+    if not info.has_template:
+        raise UsageError(
+            f"{path} has no chat template, so it is no chat model",
+            hint="take the instruct (chat) version of the model, or a newer GGUF of it",
+        )
+    return info
+
+
+def read_info(path: Path) -> GgufInfo:
+    """The data of any GGUF. Raises UsageError where the file is no GGUF or not the first of all its
+    parts, and SysgenError where it is cut short or damaged."""
     require_gguf(path)
-    size = path.stat().st_size
-    header = _header(path, size)
+    header = read_header(path)
 
     def value(key: str) -> Any:
         field = header.get_field(key)
@@ -154,44 +196,43 @@ def check(path: Path) -> GgufInfo:
         except UnicodeDecodeError as error:
             raise _damaged(path, f"{key}: {error}") from error
 
-    _require_siblings(path, value("split.count"))
+    parts = _parts(path, value("split.count"))
+    headers = [header, *map(read_header, parts[1:])]
     arch = str(value("general.architecture") or "unknown")
-    kind = str(value("general.type") or "model")
-    if kind != "model" or arch == "clip":
-        part = "image encoder" if arch == "clip" else kind
-        raise UsageError(
-            f"{path} is no language model but an accessory of one ({part})",
-            hint="name the main GGUF of the model",
-        )
-    if _embeds(arch, value):
-        raise UsageError(
-            f"{path} is an embedding model ({arch}): it cannot write text",
-            hint="`sysgen models list` shows models that can",
-        )
-    template = value("tokenizer.chat_template")
-    if not template:
-        raise UsageError(
-            f"{path} has no chat template, so it is no chat model",
-            hint="take the instruct (chat) version of the model, or a newer GGUF of it",
-        )
+    template = str(value("tokenizer.chat_template") or "")
     tokens = header.get_field("tokenizer.ggml.tokens")
     return GgufInfo(
         path=path,
-        size=size,
+        size=sum(part.stat().st_size for part in parts),
         name=str(value("general.name") or path.stem),
+        kind="image encoder" if arch == "clip" else str(value("general.type") or "model"),
+        embeds=_embeds(arch, value),
+        has_template=bool(template),
         architecture=arch,
-        parameters=sum(int(tensor.n_elements) for tensor in header.tensors),
+        parameters=sum(int(tensor.n_elements) for of in headers for tensor in of.tensors),
         quantisation=_quantisation(value("general.file_type")),
         context=_integer(value(f"{arch}.context_length")),
         vocabulary=0 if tokens is None else int(tokens.parts[-1][0]),
-        tensors=len(header.tensors),
-        thinking="enable_thinking" in str(template),
+        tensors=sum(len(of.tensors) for of in headers),
+        thinking="enable_thinking" in template,
         license=str(value("general.license") or "") or None,
     )
 
 
-def _header(path: Path, size: int) -> Any:
-    """The header, read with the `gguf` package's reader.
+def shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """The tensors of a GGUF, of all its parts: name -> shape, the dimension that is contiguous in
+    memory first. Raises as `read_info`."""
+    require_gguf(path)
+    first = read_header(path)
+    count = first.get_field("split.count")
+    parts = _parts(path, None if count is None else count.contents())
+    headers = [first, *map(read_header, parts[1:])]
+    return {of.name: tuple(map(int, of.shape)) for header in headers for of in header.tensors}
+
+
+def read_header(path: Path) -> Any:
+    """The header of this file, read with the `gguf` package's reader. Raises SysgenError where it
+    is cut short or damaged.
 
     Two of the reader's private methods are overridden. `_get` reads past the end of a file that is
     cut short, and here it raises EOFError. `_get_field_parts` makes an object for each item of an
@@ -201,6 +242,8 @@ def _header(path: Path, size: int) -> Any:
     """
     import numpy as np
     from gguf import GGUFReader, GGUFValueType
+
+    size = path.stat().st_size
 
     class Header(GGUFReader):
         def _get(self, offset: Any, dtype: Any, count: Any = 1, override_order: Any = None) -> Any:
@@ -248,11 +291,11 @@ def _embeds(arch: str, value: Any) -> bool:
     )
 
 
-def _require_siblings(path: Path, count: object) -> None:
-    """Raises UsageError unless `path` is the first part of a split GGUF, with all parts beside it.
-    `count` is the number of parts; nothing is checked where it is below 2 or no number."""
+def _parts(path: Path, count: object) -> list[Path]:
+    """All parts of a split GGUF. `count` is their number; a file is its only part where that is
+    below 2 or no number. Raises UsageError unless `path` is the first, with all parts beside it."""
     if not isinstance(count, int) or count < 2:
-        return
+        return [path]
     stem = path.name.rsplit("-", 3)[0]
     parts = [path.with_name(f"{stem}-{i:05}-of-{count:05}.gguf") for i in range(1, count + 1)]
     missing = [part.name for part in parts if not part.is_file()]
@@ -263,6 +306,7 @@ def _require_siblings(path: Path, count: object) -> None:
         )
     if path.name != parts[0].name:
         raise UsageError(f"{path} is not the first of its {count} parts", hint=f"name {parts[0]}")
+    return parts
 
 
 def _integer(value: object) -> int | None:

@@ -19,14 +19,21 @@ import hashlib
 import os
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
 from io import BufferedWriter, FileIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from sysgen_local.core.counted import gigabytes
 from sysgen_local.core.errors import SysgenError, UsageError
 from sysgen_local.models import package
+from sysgen_local.models.cache import folder_of
 from sysgen_local.models.catalogue import CatalogueEntry
+
+if TYPE_CHECKING:
+    from huggingface_hub import ModelInfo
 
 _ELSEWHERE = "make room, or let HF_HOME name a folder on a larger disk"
 OnProgress = Callable[[int, int], None]
@@ -36,6 +43,8 @@ OnProgress = Callable[[int, int], None]
 def local_path(entry: CatalogueEntry, quant: str | None = None) -> Path | None:
     """The path of the GGUF on this machine; None where it is not here. It does not use the
     network."""
+    if entry.servers:
+        return None
     if entry.path is not None:
         return entry.path if entry.path.is_file() else None
     if entry.package is not None:
@@ -50,46 +59,192 @@ def local_path(entry: CatalogueEntry, quant: str | None = None) -> Path | None:
     return Path(found) if isinstance(found, str) else None
 
 
-def fetch(entry: CatalogueEntry, quant: str, on_progress: OnProgress | None = None) -> Path:
-    """Downloads one GGUF into the cache and returns its path.
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to be fetched: files of one repository, and how messages call them. `sha256`: file ->
+    the hash that models.toml requires. `listed`: it is an entry of models.toml."""
 
-    Raises SysgenError (network, disk, damage) or UsageError (no such file, no access), each with a
-    hint.
+    name: str
+    repo: str
+    files: tuple[str, ...]
+    revision: str = "main"
+    sha256: Mapping[str, str] = field(default_factory=dict)
+    listed: bool = False
+
+    def __str__(self) -> str:
+        if self.listed:
+            return f"{self.name} ({self.repo}, {self.files[0]})"
+        return self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """What a download will do: the bytes of all files, the bytes of them that are to come, the
+    folder of the cache that they go to, and the free bytes there. `again`: files that are here
+    already are replaced."""
+
+    wanted: Wanted
+    again: bool
+    files: tuple[RemoteFile, ...]
+    size: int
+    to_come: int
+    folder: Path
+    free: int
+
+
+class RemoteFile(NamedTuple):
+    """A file on the hub. `etag` is the SHA-256 of large files."""
+
+    name: str
+    url: str
+    etag: str
+    size: int
+
+
+def look_up(repo: str) -> ModelInfo:
+    """The repository on the hub, with the sizes of its files and the data of its card.
+
+    Raises UsageError (no such repository, no access) or SysgenError (network), each with a hint.
     """
-    from huggingface_hub import constants, get_hf_file_metadata, hf_hub_download, hf_hub_url
-    from huggingface_hub.utils import WeakFileLock  # type: ignore[attr-defined]
+    from huggingface_hub import HfApi, constants, errors
 
-    repo, file = str(entry.repo), entry.files[quant]
-    what = f"{entry.name}:{quant} ({repo}, {file.file})"
     try:
-        url = hf_hub_url(repo, file.file, revision=entry.revision)
-        remote = get_hf_file_metadata(url)
-        if not remote.etag or not remote.size:
-            raise SysgenError(f"{constants.ENDPOINT} does not say how large {what} is")
-        # The layout of the cache: https://huggingface.co/docs/huggingface_hub/guides/manage-cache
-        cache, folder = Path(constants.HF_HUB_CACHE), f"models--{repo.replace('/', '--')}"
-        blob = cache / folder / "blobs" / remote.etag
-        part = blob.with_name(f"{remote.etag}.sysgen-part")
-        lock = cache / ".locks" / folder / f"{remote.etag}.lock"  # where huggingface_hub has it
-        for file_here in (blob, lock):
-            file_here.parent.mkdir(parents=True, exist_ok=True)
-        with WeakFileLock(lock):
-            if not blob.is_file() or blob.stat().st_size != remote.size:
-                _transfer(url, part, remote.size, on_progress)
-                _verify(part, remote.etag, file.sha256, what)
-                os.replace(part, blob)
-        # The blob is complete, so this only adds its link under `snapshots`.
-        return Path(hf_hub_download(repo, file.file, revision=entry.revision))
+        return HfApi().model_info(repo, files_metadata=True)
+    except errors.HFValidationError as error:
+        raise UsageError(
+            f"{repo} is not the name of a repository", hint="name it as OWNER/REPO"
+        ) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise SysgenError(
+            f"{constants.ENDPOINT} did not answer as a hub does for {repo}",
+            hint="see whether HF_ENDPOINT is right, and whether the network asks for a log-in",
+        ) from error
+    except Exception as error:
+        raise explained(error, Wanted(repo, repo, ()), constants.ENDPOINT) from error
+
+
+def prepare(wanted: Wanted, *, again: bool = False) -> Download:
+    """Asks the hub for the size and the hash of each file; downloads nothing. With `again` files
+    that are here already will be replaced.
+
+    Raises SysgenError where the network fails or the disk has too little room, UsageError where
+    there is no such file or no access, each with a hint.
+    """
+    from huggingface_hub import constants, get_hf_file_metadata, hf_hub_url
+
+    try:
+        files = []
+        for name in wanted.files:
+            url = hf_hub_url(wanted.repo, name, revision=wanted.revision)
+            at = get_hf_file_metadata(url)
+            if not at.size or not re.fullmatch(r"[\w-]+", at.etag or ""):
+                raise SysgenError(f"{constants.ENDPOINT} does not say how large {wanted} is")
+            files.append(RemoteFile(name, url, str(at.etag), at.size))
     except SysgenError:
         raise
     except Exception as error:
-        raise _explained(error, what, constants.ENDPOINT) from error
+        raise explained(error, wanted, constants.ENDPOINT) from error
+    to_come = sum(_to_come(wanted.repo, file, again) for file in files)
+    folder = Path(constants.HF_HUB_CACHE)
+    there = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
+    free = shutil.disk_usage(there).free
+    _require_room(to_come, free, folder)
+    size = sum(file.size for file in files)
+    return Download(wanted, again, tuple(files), size, to_come, folder, free)
 
 
-def discard(path: Path) -> None:
-    """Deletes a file from the cache, so that it is downloaded again."""
-    path.resolve().unlink(missing_ok=True)
-    path.unlink(missing_ok=True)
+def fetch(download: Download, on_progress: OnProgress | None = None) -> Path:
+    """Downloads the files into the cache, verifies them, and returns the path of the first one.
+    What is here already is not downloaded again.
+
+    Raises SysgenError (network, disk, damage) or UsageError (no access), each with a hint.
+    """
+    from huggingface_hub import constants, hf_hub_download
+    from huggingface_hub.utils import WeakFileLock  # type: ignore[attr-defined]
+
+    wanted = download.wanted
+    paths = []
+    before = 0
+    try:
+        for file in download.files:
+            blob = _blob(wanted.repo, file)
+            part = _part(wanted.repo, file)
+            # where huggingface_hub has it
+            lock = download.folder / ".locks" / folder_of(wanted.repo).name / f"{file.etag}.lock"
+            for file_here in (blob, lock):
+                file_here.parent.mkdir(parents=True, exist_ok=True)
+            with WeakFileLock(lock):
+                if download.again or not _is_here(wanted.repo, file):
+                    _transfer(file.url, part, file.size, _shifted(on_progress, before, download))
+                    _verify(part, file.etag, wanted.sha256.get(file.name), str(wanted))
+                    os.replace(part, blob)
+            # The blob is complete, so this only adds its link under `snapshots`.
+            link = hf_hub_download(wanted.repo, file.name, revision=wanted.revision)
+            paths.append(Path(link))
+            before += file.size
+        return paths[0]
+    except SysgenError:
+        raise
+    except Exception as error:
+        raise explained(error, wanted, constants.ENDPOINT) from error
+
+
+def fetch_card(repo: str) -> None:
+    """Downloads the card of the repository, from which `cache.cached_license` reads the licence.
+    Where that fails, the licence stays unknown."""
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.utils import (  # type: ignore[attr-defined]
+        disable_progress_bars,
+        enable_progress_bars,
+    )
+
+    disable_progress_bars("huggingface_hub.http_get")
+    try:
+        with suppress(Exception):
+            hf_hub_download(repo, "README.md")
+    finally:
+        enable_progress_bars("huggingface_hub.http_get")
+
+
+def _blob(repo: str, file: RemoteFile) -> Path:
+    """Where the cache has the content of this file."""
+    return folder_of(repo) / "blobs" / file.etag
+
+
+def _is_here(repo: str, file: RemoteFile) -> bool:
+    blob = _blob(repo, file)
+    return blob.is_file() and blob.stat().st_size == file.size
+
+
+def _part(repo: str, file: RemoteFile) -> Path:
+    """Where a download of this file begins, and goes on after an interruption."""
+    return _blob(repo, file).with_name(f"{file.etag}.sysgen-part")
+
+
+def _to_come(repo: str, file: RemoteFile, again: bool) -> int:
+    """The bytes of the file that are not here, or all those behind the partial file."""
+    if not again and _is_here(repo, file):
+        return 0
+    part = _part(repo, file)
+    here = part.stat().st_size if part.is_file() else 0
+    return file.size - (here if here <= file.size else 0)
+
+
+def _shifted(on_progress: OnProgress | None, before: int, download: Download) -> OnProgress | None:
+    """The progress of one file as that of all files of the download."""
+    if on_progress is None:
+        return None
+    return lambda here, _: on_progress(before + here, download.size)
+
+
+def _require_room(bytes_to_come: int, free: int, folder: Path) -> None:
+    """Raises SysgenError where the disk has too little room."""
+    if free < bytes_to_come:
+        raise SysgenError(
+            f"the disk is too full: {gigabytes(bytes_to_come)} are to come and "
+            f"{gigabytes(free)} are free in {folder}",
+            hint=_ELSEWHERE,
+        )
 
 
 class _PartialFile(BufferedWriter):
@@ -120,13 +275,7 @@ def _transfer(url: str, part: Path, size: int, on_progress: OnProgress | None) -
     if here > size:
         part.unlink()
         here = 0
-    free = shutil.disk_usage(part.parent).free
-    if free < size - here:
-        raise SysgenError(
-            f"the disk is too full: {(size - here) / 1e9:.2f} GB are to come and {free / 1e9:.2f}"
-            f" GB are free in {part.parent}",
-            hint=_ELSEWHERE,
-        )
+    _require_room(size - here, shutil.disk_usage(part.parent).free, part.parent)
     disable_progress_bars("huggingface_hub.http_get")
     try:
         with _PartialFile(part, size, on_progress) as file:
@@ -159,52 +308,58 @@ def _verify(part: Path, etag: str, pinned: str | None, what: str) -> None:
         )
 
 
-def _explained(error: Exception, what: str, endpoint: str) -> Exception:
+def explained(error: Exception, wanted: Wanted, endpoint: str) -> Exception:
     """The error of huggingface_hub as an error with one sentence and a hint. An unknown error is
     returned as it is."""
     from huggingface_hub import errors
 
     again = "pull it again: it goes on where it stopped"
+    page = f"{endpoint}/{wanted.repo}"
     if isinstance(error, errors.OfflineModeIsEnabled):
         return UsageError(
-            f"{what} is not on this machine, and HF_HUB_OFFLINE forbids to fetch it",
+            f"{wanted} is not on this machine, and HF_HUB_OFFLINE forbids to fetch it",
             hint="unset HF_HUB_OFFLINE, or name a .gguf file that is here",
         )
     if isinstance(error, errors.GatedRepoError):
         return UsageError(
-            f"{what} is gated: its owner lets in only those who accepted the terms",
-            hint="accept them on the model's page, then log in with `hf auth login`",
+            f"{wanted} is gated: its owner lets in only those who accepted the terms",
+            hint=f"accept them on {page}, then log in with `hf auth login`",
         )
     if isinstance(error, errors.EntryNotFoundError | errors.RevisionNotFoundError):
         return UsageError(
-            f"{endpoint} has no such file or revision: {what}",
-            hint="correct repo, files or revision in your models.toml",
+            f"{endpoint} has no such file or revision: {wanted}",
+            hint="correct repo, files or revision in your models.toml"
+            if wanted.listed
+            else f"see what there is on {page}",
         )
     if isinstance(error, errors.RepositoryNotFoundError):
+        correct = "correct repo in your models.toml" if wanted.listed else "correct its name"
         return UsageError(
-            f"{endpoint} has no such repository, or not for you: {what}",
-            hint="correct repo in your models.toml, or log in with `hf auth login`",
+            f"{endpoint} has no such repository, or not for you: {wanted}",
+            hint=f"{correct}, or log in with `hf auth login`",
         )
     if isinstance(error, errors.HfHubHTTPError):
         status = error.response.status_code
         if status in (401, 403):
             return UsageError(
-                f"{endpoint} gives no access to {what} (status {status})",
+                f"{endpoint} gives no access to {wanted} (status {status})",
                 hint="log in with `hf auth login`, or check your token",
             )
-        return SysgenError(f"{endpoint} answered {status} for {what}", hint=again)
+        return SysgenError(f"{endpoint} answered {status} for {wanted}", hint=again)
     # The HTTP client of huggingface_hub is httpx in version 1 and httpx2 in version 2.
     if isinstance(error, errors.HTTPError):  # type: ignore[attr-defined]
         return SysgenError(
-            f"the connection to {endpoint} failed while fetching {what}: {error}", hint=again
+            f"the connection to {endpoint} failed while fetching {wanted}: {error}",
+            hint="is there a network? Then pull it again: what is here is not fetched twice; or "
+            "bring a .gguf file from elsewhere, and name its path",
         )
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        return SysgenError(f"the disk is full: {what} did not fit", hint=_ELSEWHERE)
+        return SysgenError(f"the disk is full: {wanted} did not fit", hint=_ELSEWHERE)
     if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return SysgenError(
             f"cannot write {error.filename}: {error.strerror}",
             hint="let HF_HOME name a folder that you may write to",
         )
     if isinstance(error, OSError):
-        return SysgenError(f"{what} could not be fetched: {error}", hint=again)
+        return SysgenError(f"{wanted} could not be fetched: {error}", hint=again)
     return error

@@ -159,10 +159,15 @@ class Respond:
             return "looping"
         if completion.finish == "length" and not self.keep_truncated:
             return "cut_off"
-        if not answer.strip(_NOTHING):
+        if is_empty(answer):
             return "empty"
         suspect = "<" in answer or "[" in answer or "assistantfinal" in answer.lower()
         return "markup" if suspect and _MARKUP.search(answer) else None
+
+
+def is_empty(text: str) -> bool:
+    """Whether the text says nothing: it has only spaces and signs of Markdown."""
+    return not text.strip(_NOTHING)
 
 
 def looping(text: str, *, most: int = 40) -> bool:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from sysgen_local.report.grid import Table
+from sysgen_local.exporting import public_name
+from sysgen_local.report.grid import Table, new_table
 from sysgen_local.store.evaluation import Comparison, Evaluation
 
 if TYPE_CHECKING:
@@ -15,18 +17,14 @@ if TYPE_CHECKING:
 def sysbench_table(scores: Mapping[str, Any]) -> RenderableType:
     """CSR by type, ISR and SSR by group, and the rounds, in per cent as in the paper."""
     from rich.console import Group
-    from rich.table import Table as RichTable
 
-    csr = RichTable(title="CSR: criteria satisfied, %", title_justify="left")
-    for name in scores["csr"]:
-        csr.add_column(name, justify="right")
+    csr = new_table("CSR: criteria satisfied, %", *(f">{name}" for name in scores["csr"]))
     csr.add_row(*(percent(value) for value in scores["csr"].values()))
     groups = ("total", "dependent", "parallel")
-    turns = RichTable(title="ISR: turns passed; SSR: turns passed before the first that is not, %",
-                  title_justify="left")  # fmt: skip
-    for name in ("sessions", ">ISR", ">aligned", ">misaligned", ">SSR", ">ISR strict",
-                 ">SSR strict"):  # fmt: skip
-        turns.add_column(name.lstrip(">"), justify="right" if name[0] == ">" else "left")
+    turns = new_table(
+        "ISR: turns passed; SSR: turns passed before the first that is not, %",
+        "sessions", ">ISR", ">aligned", ">misaligned", ">SSR", ">ISR strict", ">SSR strict",
+    )  # fmt: skip
     for group in groups:
         prefix = "" if group == "total" else f"{group}/"
         numbers = [
@@ -38,13 +36,12 @@ def sysbench_table(scores: Mapping[str, Any]) -> RenderableType:
             scores["strict"]["ssr"][group],
         ]
         turns.add_row(group, *map(percent, numbers))
-    rounds = RichTable(
-        title="R: first turns all passed; T: that turn passed, %", title_justify="left"
-    )
-    rounds.add_column("sessions")
     names = [name for name in scores["rounds"]["total"] if not name.startswith("mean")]
-    for name in names:
-        rounds.add_column(name, justify="right")
+    rounds = new_table(
+        "R: first turns all passed; T: that turn passed, %",
+        "sessions",
+        *(f">{name}" for name in names),
+    )
     for group in groups:
         rounds.add_row(group, *(percent(scores["rounds"][group][name]) for name in names))
     return Group(csr, turns, rounds)
@@ -56,13 +53,8 @@ def percent(share: float | None) -> str:
 
 def multifacet_table(scores: Mapping[str, Any]) -> RenderableType:
     """The averages by benchmark and overall, with notes where the official code differs."""
-    from rich.table import Table as RichTable
-
-    table = RichTable(
-        title="Multifacet: mean of the instances' means, 1 to 5", title_justify="left"
-    )
-    for name in ("benchmark", ">instances", ">rated", ">average"):
-        table.add_column(name.lstrip(">"), justify="right" if name[0] == ">" else "left")
+    columns = ("benchmark", ">instances", ">rated", ">average")
+    table = new_table("Multifacet: mean of the instances' means, 1 to 5", *columns)
     for name, of in [*scores["benchmarks"].items(), ("all", scores)]:
         average = of["average_of_rated"]
         cells = [str(of[key]) for key in ("instances", "rated")]
@@ -77,10 +69,46 @@ def multifacet_table(scores: Mapping[str, Any]) -> RenderableType:
     return table
 
 
+def own_table(scores: Mapping[str, Any]) -> RenderableType:
+    """The metrics in per cent, and how many checks of each kind were met."""
+    from rich.console import Group
+
+    counts = scores["counts"]
+    met = new_table("Items of a test set, graded by rule", "share", ">%", ">met", ">of")
+    for says, metric, part, whole in (
+        ("phrases: demands met", "phrases", "demands_met", "demands"),
+        ("items: all demands met", "items", "items_met", "obey"),
+        ("result: agrees, with a system message", "result", "results_kept", "results"),
+        ("plain: agrees, without one", "plain", "plain_kept", "plain"),
+    ):
+        met.add_row(says, percent(scores[metric]), f"{counts[part]:,}", f"{counts[whole]:,}")
+    all_ = counts["obey"] + counts["plain"]
+    for says, fault in _FAULTS.items():
+        met.add_row(f"answers {says}", percent(scores[fault]), f"{counts[fault]:,}", f"{all_:,}")
+    kinds = new_table("By kind of check", "check", ">met", ">of", ">%")
+    for of in (scores["kinds"], scores["agreement"]):
+        for kind, n in of.items():
+            kinds.add_row(kind, f"{n['met']:,}", f"{n['of']:,}", percent(n["met"] / n["of"]))
+    return Group(met, kinds)
+
+
+_FAULTS = {
+    "cut off by the limit of tokens": "cut_off",
+    "without a word": "empty",
+    "that repeat themselves": "looping",
+    "that repeat the system message": "echo",
+}
+
 _TITLES = {
     "multifacet": "Multifacet: mean of the instances' means, 1 to 5",
     "sysbench": "SysBench, %",
+    "own": "Test set, %",
 }
+
+
+def _title(benchmark: str, file: str) -> str:
+    """The title of a table. `file` names the benchmark's file where it may have several."""
+    return f"{file}, %" if file else _TITLES.get(benchmark, benchmark)
 
 
 def study_tables(
@@ -88,16 +116,18 @@ def study_tables(
     scores: Mapping[str, Mapping[str, float | None]],
     comparisons: Sequence[Comparison],
     notes: Sequence[str] = (),
+    file: str = "",
 ) -> list[Table]:
-    """One line for each model, as in the paper, and the differences to the first model with 95 %
-    intervals. `scores` is label -> metric -> number."""
+    """One line for each model, as in the paper, and the differences to one of them with 95 %
+    intervals. `scores` is label -> metric -> number. `file` names the benchmark's file where it may
+    have several."""
     metrics = list(dict.fromkeys(metric for of in scores.values() for metric in of))
     rows = [
         (label, *(_number(benchmark, of.get(metric)) for metric in metrics))
         for label, of in scores.items()
     ]
-    title = _TITLES.get(benchmark, benchmark)
-    tables = [Table(title, ("model", *metrics), tuple(rows), tuple(notes))]
+    title = _title(benchmark, file)
+    tables = [Table(title, ("model", *map(_heading, metrics)), tuple(rows), tuple(notes))]
     if comparisons:
         tables.append(_differences(benchmark, title, metrics, comparisons))
     return tables
@@ -111,7 +141,7 @@ def _differences(
         by_pair.setdefault((c.after_label, c.before_label), {})[c.metric] = c
     rows = []
     for metric in metrics:
-        cells = [metric]
+        cells = [_heading(metric)]
         for of in by_pair.values():
             cells.append(_difference(benchmark, of.get(metric)))
         rows.append(tuple(cells))
@@ -132,6 +162,10 @@ def _difference(benchmark: str, c: Comparison | None) -> str:
     return f"{numbers[0]} [{numbers[1]}, {numbers[2]}]"
 
 
+def _heading(metric: str) -> str:
+    return metric.replace("_", " ") if metric in _FAULTS.values() else metric
+
+
 def _number(benchmark: str, value: float | None, *, sign: bool = False) -> str:
     """A score with two decimals, a percentage with one, as in the papers."""
     if value is None:
@@ -142,22 +176,36 @@ def _number(benchmark: str, value: float | None, *, sign: bool = False) -> str:
 
 def section(store: Evaluation) -> list[Table]:
     """The tables of an evaluation file for the report page: those of every study, then every scored
-    grading run."""
+    grading run. A model without a label in its study is named without its folders."""
     tables = []
+    answering = {m["grading_run"]: m["answering"] for m in store.scored()}
     studies: dict[tuple[str, int], list[Comparison]] = {}
     for c in store.comparisons():
+        c = replace(
+            c,
+            before_label=_public(c.before_label, answering.get(c.before_run, {}), "model"),
+            after_label=_public(c.after_label, answering.get(c.after_run, {}), "model"),
+        )
         studies.setdefault((c.benchmark, c.before_run), []).append(c)
-    for (benchmark, _), found in studies.items():
+    for (benchmark, run), found in studies.items():
         scores: dict[str, dict[str, float | None]] = {}
         for c in found:
             scores.setdefault(c.before_label, {})[c.metric] = c.before
             scores.setdefault(c.after_label, {})[c.metric] = c.after
-        tables += study_tables(benchmark, scores, found)
+        file = answering.get(run, {}).get("questions_file", "")
+        tables += study_tables(benchmark, scores, found, file=file)
     for name in _TITLES:
-        runs = [m for m in store.scored() if m["benchmark"] == name]
-        if runs:
-            tables.append(_grading_runs(name, runs))
+        runs: dict[str, list[Mapping[str, Any]]] = {}
+        for m in store.scored():
+            if m["benchmark"] == name:
+                runs.setdefault(m["answering"].get("questions_file", ""), []).append(m)
+        tables += [_grading_runs(name, file, of) for file, of in runs.items()]
     return tables
+
+
+def _public(name: str, facts: Mapping[str, str], role: str) -> str:
+    """The public name of the model with this role in a run, or of its label."""
+    return public_name(name, facts.get(f"{role}_file", ""), facts.get(f"{role}_lora", ""))
 
 
 def harness_table(results: Mapping[str, Any]) -> Table:
@@ -178,20 +226,22 @@ def harness_table(results: Mapping[str, Any]) -> Table:
 _SHOWN = {
     "multifacet": {"average": "average_of_rated"},
     "sysbench": {"CSR": "csr.total", "ISR": "isr.total", "SSR": "ssr.total"},
+    "own": {name: name for name in ("phrases", "items", "result", "plain")},
 }
 
 
-def _grading_runs(benchmark: str, runs: Sequence[Mapping[str, Any]]) -> Table:
+def _grading_runs(benchmark: str, file: str, runs: Sequence[Mapping[str, Any]]) -> Table:
     shown = _SHOWN[benchmark]
     rows = []
     for m in runs:
-        of, scores = m["answering"], m["scores"]
+        of, by, scores = m["answering"], m["judging"], m["scores"]
         counts = [f"{int(scores[f'questions.{key}']):,}" for key in ("judged", "all")]
         rows.append((
-            of.get("model", "?"), m["judging"].get("judge", "?"),
+            _public(of.get("model", "?"), of, "model"),
+            "rules" if "rules" in by else _public(by.get("judge", "?"), by, "judge"),
             f"{of.get('system_in', '')}, {of.get('history', '')} history",
             *(_number(benchmark, scores.get(path)) for path in shown.values()),
             " of ".join(counts),
         ))  # fmt: skip
     columns = ("model", "judge", "system message in", *shown, "questions")
-    return Table(f"{_TITLES[benchmark]}: every run", columns, tuple(rows))
+    return Table(f"{_title(benchmark, file)}: every run", columns, tuple(rows))

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import zip_longest
 from typing import TYPE_CHECKING, NamedTuple
 
+from sysgen_local.core.numbered import numbered
 from sysgen_local.core.records import TAGS, Check, Row, Verdict
 from sysgen_local.report.colours import colour
 from sysgen_local.report.grid import Table
@@ -266,7 +267,7 @@ def _line(head: str | Text, text: str) -> Text:
 
 
 def _place(origin: Origin) -> str:
-    return f"{origin.path}, line {origin.line}"
+    return f"{origin.path}, {numbered(origin.path, origin.line)}"
 
 
 def _flat(text: str) -> str:

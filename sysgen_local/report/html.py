@@ -18,10 +18,18 @@ from sysgen_local.report.colours import HEX
 _HERE = Path(__file__).parent
 
 
-def html(folder: Path, *, data: object, connect: str = "'none'", **values: Any) -> str:
+def html(
+    folder: Path,
+    *,
+    data: object,
+    connect: str = "'none'",
+    frames: str = "'none'",
+    **values: Any,
+) -> str:
     """The page.html of a folder, inside base.html, with its page.js and page.css.
 
-    `data` is the JSON for the script. `connect` is the CSP source that the script may connect to.
+    `data` is the JSON for the script. `connect` is the CSP source that the script may connect to,
+    `frames` the one of what may be shown in a frame.
     """
     from jinja2 import Environment, FileSystemLoader
     from markupsafe import Markup
@@ -35,6 +43,7 @@ def html(folder: Path, *, data: object, connect: str = "'none'", **values: Any) 
         style=Markup(_text(_HERE / "base.css") + _text(folder / "page.css")),
         colours=HEX,
         connect=Markup(connect),
+        frames=Markup(frames),
         data=Markup(_json(data)),
         **values,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from sysgen_local.core.counted import counted
 from sysgen_local.report import paper
 from sysgen_local.report.grid import Table
 
@@ -39,6 +40,13 @@ COLUMNS = (
 )  # fmt: skip
 
 
+FEWEST_PAIRS = 10
+"""Pairs from which a judge is called one-sided."""
+
+MOST_FIRST = 0.9
+"""Share of choices of the answer shown first from which it is."""
+
+
 def judge_tables(found: Sequence[Mapping[str, Any]]) -> list[Table]:
     """A table for each judge in the result of `evaluate.preference.summary`."""
     return [
@@ -46,7 +54,7 @@ def judge_tables(found: Sequence[Mapping[str, Any]]) -> list[Table]:
             f"judged by {judge['judge']} (prompts: {judge['prompt_set']})",
             COLUMNS,
             tuple(_lines(judge["datasets"])),
-            tuple(_notes(judge["datasets"][""]["dropped"])),
+            tuple(_notes(judge["datasets"][""])),
         )
         for judge in found
     ]
@@ -67,11 +75,25 @@ def _lines(datasets: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
         )
 
 
-def _notes(dropped: int) -> Iterator[str]:
+def _notes(whole: Mapping[str, Any]) -> Iterator[str]:
+    """Notes on the results of all datasets together."""
+    pairs, dropped = whole["preference"], whole["dropped"]
+    if one_sided(pairs):
+        yield (
+            f"it chose the answer that was shown first in {_share(pairs['first'])} of its choices: "
+            "its verdicts say more about the order than about the answers"
+        )
     yield "new better: of the pairs on which both orders agree; tied: they do not"
     yield "first chosen: 50 % where the order plays no part"
     if dropped:
-        yield f"{dropped:,} rows could not be judged: too long, or no verdict was to be had"
+        yield f"{counted(dropped, 'row')} not judged: too long, or no verdict was to be had"
+
+
+def one_sided(pairs: Mapping[str, Any]) -> bool:
+    """Whether a judge chose nearly always the answer shown first, or nearly never."""
+    asked = pairs["wins"] + pairs["losses"] + pairs["ties"]
+    first = pairs["first"]
+    return asked >= FEWEST_PAIRS and first is not None and not 1 - MOST_FIRST < first < MOST_FIRST
 
 
 def _share(share: float | None) -> str:

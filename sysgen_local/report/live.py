@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING, Protocol
 import psutil
 
 from sysgen_local.core import terminal
+from sysgen_local.core.counted import counted
 from sysgen_local.core.records import Row
 from sysgen_local.report.colours import colour
 from sysgen_local.report.status import state
@@ -19,6 +20,7 @@ from sysgen_local.running.progress import Progress, View
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
+    from rich.live import Live as RichLive
 
 NARROW = 72
 """Width in columns below which the bars are left out."""
@@ -87,7 +89,7 @@ class Plain:
 
 
 class JsonLines(Plain):
-    """For programs: every ten seconds one JSON object, as in the side file, and nothing else."""
+    """For programs: every ten seconds one JSON object, as in the side file but without rows."""
 
     def say(self, line: str) -> None: ...
 
@@ -96,43 +98,49 @@ class JsonLines(Plain):
 
 
 class Live:
-    """Redrawn in place four times a second, after the first answer."""
+    """Redrawn in place four times a second."""
 
     every = 0.25
 
     def __init__(self, console: Console) -> None:
-        from rich.live import Live as RichLive
-
-        self._console = console
-        self._live = RichLive(console=console, auto_refresh=False, transient=False)
+        self.console = console
+        self._live: RichLive | None = None
 
     def say(self, line: str) -> None:
-        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+        self.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     def show(self, progress: Progress) -> None:
-        if progress.cost.tokens_in:
+        if progress.pending:
             self._draw(progress)
 
     def close(self, progress: Progress) -> None:
-        if self._live.is_started or progress.finished_here:
-            self._draw(progress)
+        if self._live or progress.finished_here:
+            self._draw(progress, ended=True)
+        if self._live:
             self._live.stop()
+            self._live = None  # one that was stopped would overwrite what was printed since
 
-    def _draw(self, progress: Progress) -> None:
-        if not self._live.is_started:
+    def _draw(self, progress: Progress, *, ended: bool = False) -> None:
+        from rich.live import Live as RichLive
+
+        if self._live is None:
+            self._live = RichLive(console=self.console, auto_refresh=False, transient=False)
             self._live.start()
-        self._live.update(view(progress, self._console.width), refresh=True)
+        self._live.update(view(progress, self.console.width, ended=ended), refresh=True)
 
 
-def view(progress: Progress, width: int) -> RenderableType:
-    """The whole state in this width (columns)."""
+def view(progress: Progress, width: int, *, ended: bool = False) -> RenderableType:
+    """The whole state in this width (columns). `ended`: without what the run does now."""
     from rich.console import Group
     from rich.text import Text
 
+    doing = Text(f"now: {progress.activity}", "dim", overflow="ellipsis", no_wrap=True)
+    now = [] if ended else [doing]
     pace = Text(" · ".join(speed(progress)), "bold")
     advice = [Text(note(finding.says), "yellow") for finding in progress.advice[:MOST]]
     memory_ = Text(memory(), "dim")
-    return Group(_funnel(progress, width), pace, memory_, _last(progress), *advice)
+    title = [Text(progress.title, overflow="ellipsis", no_wrap=True)] if progress.title else []
+    return Group(*title, _funnel(progress, width), *now, pace, memory_, _last(progress), *advice)
 
 
 def _funnel(progress: Progress, width: int) -> RenderableType:
@@ -174,17 +182,23 @@ def _last(progress: Progress) -> RenderableType:
 
 
 def speed(progress: Progress) -> list[str]:
-    """Rows per hour, tokens per second and time left, of this run only."""
+    """Rows per hour, tokens per second and time left, of this run only, and the workers of a
+    cluster. Before the first answer, time and workers alone."""
+    now = progress.activity
+    workers = [str(now.workers)] if now.workers else []
     seconds = max(progress.seconds, 1e-6)
+    written = progress.cost.tokens_out + now.writing[1]
+    if not progress.cost.tokens_in and not progress.finished_here:
+        return [clock(seconds), *workers]
     parts = [
-        f"{progress.finished_here:,} rows in {clock(seconds)}",
+        f"{counted(progress.finished_here, 'row')} in {clock(seconds)}",
         f"{progress.finished_here / seconds * 3600:,.0f} rows/h",
         f"{progress.cost.tokens_in / seconds:,.0f} tok/s in",
-        f"{progress.cost.tokens_out / seconds:,.0f} out",
+        f"{written / seconds:,.0f} out",
     ]
     if (left := progress.seconds_left) is not None:
         parts.append(f"{clock(left)} left")
-    return parts
+    return [*parts, *workers]
 
 
 def note(sentence: str) -> str:
@@ -195,14 +209,17 @@ def note(sentence: str) -> str:
 def memory() -> str:
     """How much of the machine's memory this process uses."""
     own = psutil.Process().memory_info().rss
-    return f"{own / 2**30:.1f} of {psutil.virtual_memory().total / 2**30:.0f} GiB memory"
+    return f"{own / 1e9:.1f} of {psutil.virtual_memory().total / 1e9:.0f} GB memory"
 
 
 def summary(progress: Progress) -> str:
-    """The whole state in one plain line."""
+    """The whole state in one plain line. Until a row is finished, it says what the run does."""
+    now = [] if progress.finished_here or not progress.pending else [str(progress.activity)]
+    title = f"{progress.title} | " if progress.title else ""
     return (
-        f"{progress.final:,} final, {progress.dropped:,} dropped, {progress.rejected:,} rejected, "
-        f"{progress.pending:,} pending | {' · '.join([*speed(progress), memory()])}"
+        f"{title}{progress.final:,} {progress.end}, {progress.dropped:,} dropped, "
+        f"{progress.rejected:,} rejected, {progress.pending:,} pending | "
+        f"{' · '.join([*now, *speed(progress), memory()])}"
     )
 
 

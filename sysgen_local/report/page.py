@@ -4,24 +4,44 @@ network."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from sysgen_local import __version__
-from sysgen_local.core.records import TAGS
+from sysgen_local.core.records import TAGS, Checked
+from sysgen_local.core.shard import described
+from sysgen_local.exporting import files_of, public_facts, public_name, source_names
 from sysgen_local.report import plots
 from sysgen_local.report.checks import checks_table
 from sysgen_local.report.grid import Table
 from sysgen_local.report.html import html
 from sysgen_local.report.judgements import judge_tables, similarity_tables
 from sysgen_local.report.page_row import page_row
+from sysgen_local.report.speed import speed, speed_table
+from sysgen_local.report.trainings import TrainingRecord, training_table
+from sysgen_local.report.word_diff import LONGEST, word_diff
 from sysgen_local.store import RowQuery, Store
 
 SAMPLE = 400
 """Maximum number of rows on the page. More would make it slow to open."""
 
-TEXT = 4000
-"""Maximum number of characters that are shown of one text."""
+TEXT = LONGEST
+"""Maximum number of characters that are shown of one text: what can be compared by words."""
+
+PASSED = 0.5
+"""A check with at least this probability passed."""
+
+
+RESULTS = {
+    "agrees": "agrees",
+    "disagrees": "does not agree",
+    "not compared": "not compared",
+    "fails": "fails a check",
+    "rewritten": "several answers",
+    "unchecked": "not checked",
+}
+"""A result of the checks that rows can be filtered by -> its words on the page."""
 
 
 def page(
@@ -31,22 +51,32 @@ def page(
     licences: Sequence[tuple[str, str, str]] = (),
     judgements: Sequence[Mapping[str, Any]] = (),
     benchmarks: Sequence[Table] = (),
+    trainings: Sequence[TrainingRecord] = (),
 ) -> str:
     """The whole page as HTML. `licences` is (dataset or model, licence, what it requires);
-    `judgements` are the results of judges; `benchmarks` are the tables of benchmark scores."""
+    `judgements` are the results of judges; `benchmarks` are the tables of benchmark scores;
+    `trainings` are models that were trained on the rows.
+
+    The page is meant to be shared, so it has no absolute path (see `exporting.public_names`) and no
+    names and notes of reviewers. What the caller gives must have no path either."""
     from markupsafe import Markup
 
-    stats = store.stats()
+    names = source_names(store.files())
+    stats = _public_stats(store, names)
     usable = stats["rows"]["input"] - stats["rows"]["rejected"]
-    rows = list(_entries(store, RowQuery(limit=SAMPLE, seed=0 if usable > SAMPLE else None)))
+    query = RowQuery(limit=SAMPLE, seed=0 if usable > SAMPLE else None)
+    rows = list(_entries(store, query, names))
+    tags = [(names.get(name, name), tag, share) for name, tag, share in store.tags_by_dataset()]
     drawn = {
         "Rows left after each phase": plots.funnel(stats),
-        "Good phrases by tag, per dataset": plots.tags(store.tags_by_dataset()),
+        "Good phrases by tag, per dataset": plots.tags(tags),
         "How sure the judge was": plots.verdicts(stats),
         "Length of new answers": plots.lengths(store.ratios()),
         "Speed": plots.pace(store.pace()),
     }
+    runs = store.speeds()
     checks = stats["checks"] if "check" in stats["phases"] else None
+    judged = [_public_judge(judge, names) for judge in judgements]
     return html(
         Path(__file__).parent,
         data=rows,
@@ -54,15 +84,58 @@ def page(
         version=__version__,
         stats=stats,
         usable=usable,
+        shard=described(stats["shard"]) if stats["shard"] else None,
         plots={name: Markup(svg) for name, svg in drawn.items()},
+        speed=speed(runs),
+        speeds=speed_table(runs) if len(runs) > 1 else None,
         checks=checks_table(checks) if checks else None,
         check_plots={name: Markup(svg) for name, svg in _drawn(checks)} if checks else {},
         licences=licences,
-        judgements=[*similarity_tables(stats["measures"]), *judge_tables(judgements)],
+        judgements=[*similarity_tables(stats["measures"]), *judge_tables(judged)],
         benchmarks=benchmarks,
+        trainings=[training_table(trainings)] if trainings else [],
+        curves=Markup(_curves(trainings)) if trainings else "",
         tags=TAGS,
+        reasons=sorted({row["why"] for row in rows} - {""}),
+        results=RESULTS,
         shown=len(rows),
+        longest=TEXT,
     )
+
+
+def _curves(trainings: Sequence[TrainingRecord]) -> str:
+    """The plot of the losses. Of many steps each tenth of a percent is one point, their mean."""
+    curves = {}
+    for record in trainings:
+        steps = [(of.step, of.loss) for of in record.points if of.loss is not None]
+        size = max(1, len(steps) // 1000)
+        parts = [steps[start : start + size] for start in range(0, len(steps), size)]
+        curves[record.name] = [
+            *((part[-1][0], sum(loss for _, loss in part) / len(part), False) for part in parts),
+            *((of.step, of.held_out_loss, True) for of in record.points
+              if of.held_out_loss is not None),
+        ]  # fmt: skip
+    return plots.losses(curves)
+
+
+def _public_stats(store: Store, names: Mapping[str, str]) -> dict[str, Any]:
+    """The statistics with public names, and with the files of each dataset."""
+    stats, files = store.stats(), store.files()
+    datasets = {
+        names.get(name, name): {**of, "files": files_of(name, files)}
+        for name, of in stats["datasets"].items()
+    }
+    recipes = {
+        phase: {**recipe, "facts": public_facts(recipe["facts"])}
+        for phase, recipe in stats["recipes"].items()
+    }
+    measures = {names.get(name, name): of for name, of in stats["measures"].items()}
+    return {**stats, "datasets": datasets, "recipes": recipes, "measures": measures}
+
+
+def _public_judge(judge: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    datasets = {names.get(name, name): of for name, of in judge["datasets"].items()}
+    return {**judge, "judge": public_name(judge["judge"]), "datasets": datasets}
 
 
 def _drawn(checks: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -81,11 +154,38 @@ def _drawn(checks: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "Answers a row took", plots.tries(checks["tries"])
 
 
-def _entries(store: Store, query: RowQuery) -> Iterator[dict[str, Any]]:
+def _entries(store: Store, query: RowQuery, names: Mapping[str, str]) -> Iterator[dict[str, Any]]:
     phases = store.phases
     stale = {number for number, _ in store.queue(RowQuery(where="stale", limit=None))}
     for row in store.find(query):
         origin = store.origin(row.row)
         assert origin is not None
+        origin = replace(origin, path=names.get(origin.path, origin.path))
         review = store.reviewed(row.row)
-        yield page_row(row, origin, review, phases=phases, stale=row.row in stale, longest=TEXT)
+        entry = page_row(row, origin, review, phases=phases, stale=row.row in stale, longest=TEXT)
+        private = {"reviewer": None, "note": ""}
+        yield entry | _differences(entry) | private | {"results": list(_results(row.checked))}
+
+
+def _differences(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """The word diffs of the texts as they are shown: `diffs` of the old and new turns, by their
+    place, and `system_diff` of the row's old system message and the one it has now."""
+    now = entry["edited_system"] or entry["system"]
+    edited = iter(entry["answers"] or ())
+    new = [next(edited, text) if role == "assistant" else text for role, text in entry["new"]]
+    return {
+        "diffs": [word_diff(old, text) for (_, old), text in zip(entry["old"], new, strict=False)],
+        "system_diff": word_diff(entry["old_system"], now),
+    }
+
+
+def _results(checked: Checked | None) -> Iterator[str]:
+    """Those of RESULTS that the row has."""
+    if checked is None:
+        yield "unchecked"
+        return
+    yield {True: "agrees", False: "disagrees", None: "not compared"}[checked.agrees]
+    if checked.dropped or any(check.p < PASSED for check in checked.checks):
+        yield "fails"
+    if checked.tries > 1:
+        yield "rewritten"

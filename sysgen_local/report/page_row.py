@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from sysgen_local.core.numbered import numbered
 from sysgen_local.core.records import Phase, Row, Turn
 from sysgen_local.report.row_state import attempt_summary, checks_summary, row_state
 from sysgen_local.store import Origin, Review
@@ -41,17 +42,20 @@ def page_row(
     removed = row.filtered.removed if row.filtered else ()
     held = review if review and not review.outdated else None
     edited = held.phrases if held else None
+    answers = review.answers if review else None
+    texts = None if answers is None else [cut(text) for text in answers]
+    earlier = review is not None and review.earlier
     return {
         "row": row.row,
         "dataset": origin.dataset or origin.path,
-        "at": f"{origin.path}, line {origin.line}",
+        "at": f"{origin.path}, {numbered(origin.path, origin.line)}",
         "state": stands.state,
         "why": f"{stands.phase} {stands.reason}" if stands.state == "dropped" else "",
         "old_system": cut(row.conversation.system),
         "old": turns(row.conversation.turns),
         "new": turns(row.answers),
         "system": cut(row.verified.system if row.verified else None),
-        "phrases": [[v.tag, cut(v.text), v.label, round(v.good, 3)] for v in verdicts],
+        "phrases": [[v.tag, cut(v.text), v.label, round(getattr(v, v.label), 3)] for v in verdicts],
         "removed": [[r.tag, cut(r.text), r.reason] for r in removed],
         "checked": checks_summary(row.checked),
         "checks": [
@@ -60,7 +64,11 @@ def page_row(
         "attempts": [[a.turn, attempt_summary(a), cut(a.content)] for a in attempts],
         "decision": review.decision if review and not review.earlier else None,
         "earlier": review.decision if review and review.earlier else None,
+        "reviewer": review.reviewer if review else None,
+        "note": cut(review.note if review else None),
         "edited": None if edited is None else [[p.tag, cut(p.text)] for p in edited],
         "edited_system": cut(held.system if held else None),
+        "answers": None if earlier else texts,
+        "earlier_answers": texts if earlier else None,
         "stale": stale,
     }

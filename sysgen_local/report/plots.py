@@ -6,6 +6,7 @@ So the page needs no code for plots: it opens quickly, and the plots contain no 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from textwrap import wrap
 from typing import Any
 
 from sysgen_local.core.extras import needs
@@ -17,13 +18,20 @@ BLUE, ORANGE, GREY = "#4c8dc9", "#d98032", "#888888"
 _CONFIG = {
     "background": None,
     "view": {"stroke": None},
+    # A browser's font may be wider than the one with which the margins are measured.
+    "padding": {"left": 5, "top": 5, "right": 20, "bottom": 5},
     "font": "system-ui, sans-serif",
     "axis": {"labelColor": INK, "titleColor": INK, "gridColor": "#88888844",
+             "labelFontSize": 12, "titleFontSize": 12, "labelFlush": False,
              "domainColor": GREY, "tickColor": GREY},
-    "legend": {"labelColor": INK, "titleColor": INK},
-    "text": {"color": INK},
+    "legend": {"labelColor": INK, "titleColor": INK, "labelFontSize": 12, "titleFontSize": 12},
+    "text": {"color": INK, "fontSize": 12},
 }  # fmt: skip
-WIDTH, HEIGHT, LINE = 420, 220, 14
+WIDTH, HEIGHT, LINE = 420, 220, 16
+NARROW = 360
+"""Width where long names stand beside the plot."""
+NAME = 24
+"""Characters of a dataset's name in a line."""
 
 
 def funnel(stats: Mapping[str, Any]) -> str:
@@ -47,30 +55,37 @@ def funnel(stats: Mapping[str, Any]) -> str:
 
 
 def tags(shares: Sequence[tuple[str, str, float]]) -> str:
-    """The share of each dataset's rows with a good phrase under each tag."""
+    """The share of each dataset's rows with a good phrase under each tag. Long names of datasets
+    are broken into lines, not cut."""
     found = {(dataset, tag): share for dataset, tag, share in shares}
     datasets = tuple(dict.fromkeys(dataset for dataset, _, _ in shares))
+    lines = {name: wrap(name, NAME) or [""] for name in datasets}
+    longest = max((len(line) for of in lines.values() for line in of), default=0)
+    step = 8 + LINE * max(map(len, lines.values()), default=1)
     values = [
-        {"dataset": dataset, "tag": tag, "share": found.get((dataset, tag), 0.0)}
+        {"dataset": "\n".join(lines[dataset]), "tag": tag, "share": found.get((dataset, tag), 0.0)}
         for dataset in datasets
         for tag in TAGS
     ]
     return _draw(
         values,
-        height=max(HEIGHT, LINE * len(datasets)),
+        width=NARROW,
+        height=max(HEIGHT, step * len(datasets)),
+        padding={"left": 5 + 2 * longest, "top": 5, "right": 20, "bottom": 5},
         encoding={
             "x": {"field": "tag", "type": "nominal", "sort": None, "title": None,
                   "axis": {"labelAngle": -40}},
-            "y": {"field": "dataset", "type": "nominal", "title": None},
+            "y": {"field": "dataset", "type": "nominal", "sort": None, "title": None,
+                  "axis": {"labelExpr": "split(datum.label, '\\n')", "labelLimit": 0}},
         },
         layer=[
             {
                 "mark": {"type": "rect"},
                 "encoding": {
                     "color": {
-                        "field": "share", "type": "quantitative", "title": "of rows",
+                        "field": "share", "type": "quantitative",
                         "scale": {"domain": [0, 1], "range": ["#88888822", BLUE]},
-                        "legend": {"format": ".0%"},
+                        "legend": None,  # each cell has its number
                     },
                 },
             },
@@ -153,21 +168,58 @@ def lengths(ratios: Sequence[tuple[float, int]]) -> str:
 
 
 def pace(points: Sequence[tuple[float, int, int]]) -> str:
-    """The number of finished rows over the hours of work."""
-    long = any(hours > 1 for hours, _, _ in points)
-    values = [{"time": hours * (1 if long else 60), "rows": rows} for hours, rows, _ in points]
+    """The number of rows through over the time of work (`Store.pace`), from the start."""
+    whole = points[-1][0] if points else 0.0
+    unit, size = next((of for of in _UNITS if whole > 1.5 * of[1]), _UNITS[-1])
+    values = [{"time": 0.0, "rows": 0}] if points else []
+    values += [{"time": hours / size, "rows": rows} for hours, rows, _ in points]
     return _draw(
         values,
         mark={"type": "line", "color": BLUE, "point": True},
         encoding={
-            "x": {
-                "field": "time",
-                "type": "quantitative",
-                "title": f"{'hours' if long else 'minutes'} of work",
-            },
+            "x": {"field": "time", "type": "quantitative", "axis": {"tickCount": 6},
+                  "title": f"{unit} of work, without the time between runs"},
             "y": {"field": "rows", "type": "quantitative", "title": "rows through"},
         },
-    )
+    )  # fmt: skip
+
+
+def losses(curves: Mapping[str, Sequence[tuple[int, float, bool]]]) -> str:
+    """The loss of trainings over their steps: name -> (step, loss, whether of held-out rows)."""
+    values = [
+        {"training": name, "step": step, "loss": loss, "held_out": held_out}
+        for name, points in curves.items()
+        for step, loss, held_out in points
+    ]
+    longest = max((len(points) for points in curves.values()), default=0)
+    around = max(1, longest // 20)
+    mean = {
+        "window": [{"op": "mean", "field": "loss", "as": "mean"}],
+        "frame": [-around, around],
+        "groupby": ["training"],
+    }
+    trained = {"filter": "!datum.held_out"}
+    y = {"field": "loss", "type": "quantitative", "title": "loss (nats a learned token)",
+         "scale": {"zero": False}}  # fmt: skip
+    return _draw(
+        values,
+        encoding={
+            "x": {"field": "step", "type": "quantitative", "title": "step"},
+            "color": {"field": "training", "type": "nominal", "title": None, "sort": None},
+        },
+        layer=[
+            {"mark": {"type": "line", "strokeWidth": 1, "opacity": 0.3}, "transform": [trained],
+             "encoding": {"y": y}},
+            {"mark": {"type": "line", "strokeWidth": 2}, "transform": [trained, mean],
+             "encoding": {"y": {**y, "field": "mean"}}},
+            {"mark": {"type": "point", "filled": True, "size": 60, "opacity": 1},
+             "transform": [{"filter": "datum.held_out"}], "encoding": {"y": y}},
+        ],
+    )  # fmt: skip
+
+
+_UNITS = (("hours", 1.0), ("minutes", 1 / 60), ("seconds", 1 / 3600))
+"""Units of time, in hours."""
 
 
 def _draw(values: list[dict[str, Any]], **spec: Any) -> str:

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Literal
 
+from sysgen_local.core.counted import decision_word
+from sysgen_local.core.numbered import numbered
 from sysgen_local.core.records import REPAIRS, TABLES, Phase, Reject, Row, Turn, Verdict
 from sysgen_local.report.colours import colour
 from sysgen_local.report.row_state import attempt_summary, checks_of, checks_summary, row_state
@@ -29,7 +31,7 @@ def row_view(
     from rich.rule import Rule
     from rich.text import Text
 
-    yield Rule(Text(f"row {row.row}  {origin.path}, line {origin.line}"))
+    yield Rule(Text(f"row {row.row}  {origin.path}, {numbered(origin.path, origin.line)}"))
     if row.conversation.system:
         yield _panel("system message it came with", row.conversation.system, "dim")
     for repair in row.conversation.repairs:
@@ -48,6 +50,10 @@ def row_view(
         yield _panel(title, review.system, "bold magenta")
     if row.responded:
         yield from _answers(row)
+    if review is not None:
+        yield from _edited_answers(row, review)
+    if review is not None and review.note:
+        yield _panel("note" + _by(review), review.note, "dim")
     if stale:
         yield Text("the answer was written before the system message was edited", style="yellow")
     yield _end(row, review, phases)
@@ -58,7 +64,7 @@ def reject_view(path: str, reject: Reject) -> Iterator[RenderableType]:
     from rich.rule import Rule
     from rich.text import Text
 
-    yield Rule(Text(f"{path}, line {reject.line}"))
+    yield Rule(Text(f"{path}, {numbered(path, reject.line)}"))
     yield Text(f"{reject.reason}: {reject.detail}" if reject.detail else reject.reason, "bold red")
     if reject.raw:
         yield _panel("the row", reject.raw, "dim")
@@ -157,7 +163,8 @@ def _checks(row: Row, turn: int) -> Iterator[RenderableType]:
             table.add_column(name, justify=justify, overflow="fold")
         for c in checks:
             style = "" if c.p >= 0.5 else "red"
-            cells = (Text(c.text), c.by, f"{c.p:.3f}", Text(c.detail))
+            missed = "wanted: " if c.kind == "phrase" and c.by == "rule" and c.p < 0.5 else ""
+            cells = (Text(c.text), c.by, f"{c.p:.3f}", Text(f"{missed}{c.detail}"))
             table.add_row(c.kind, *cells, style=style)
         yield table
     for attempt in attempts:
@@ -173,9 +180,10 @@ def _content(turn: Turn | None) -> str:
 def _end(row: Row, review: Review | None, phases: Sequence[Phase] | None) -> RenderableType:
     from rich.text import Text
 
-    person = f", {review.decision} by a person" if review is not None else ""
-    if review is not None and review.earlier:
-        person += " who saw an earlier answer"
+    person = ""
+    if review is not None and review.decision is not None:
+        person = f", {decision_word(review.decision)}{_by(review)}"
+        person += " who saw an earlier answer" if review.earlier else ""
     state, phase, reason = row_state(row, phases)
     checks = f" ({found})" if (found := checks_summary(row.checked)) else ""
     if state == "dropped":
@@ -186,6 +194,19 @@ def _end(row: Row, review: Review | None, phases: Sequence[Phase] | None) -> Ren
     if state == "final":
         return Text(f"final{checks}{person}", style="bold green")
     return Text(f"pending: waits for {phase}{person}", style="yellow")
+
+
+def _edited_answers(row: Row, review: Review) -> Iterator[RenderableType]:
+    """The answers that a person wrote in place of the model's."""
+    title = "answer edited by a person" + (", in place of an earlier one" if review.earlier else "")
+    own = [turn.content for turn in row.answers if turn.role == "assistant"]
+    for edited, model in zip_longest(review.answers or (), own):
+        if edited is not None and edited != model:
+            yield _panel(title, edited, "bold magenta")
+
+
+def _by(review: Review) -> str:
+    return f" by {review.reviewer or 'a person'}"
 
 
 def _panel(title: str, text: str, style: str) -> RenderableType:

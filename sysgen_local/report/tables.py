@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from sysgen_local.core.numbered import numbered
 from sysgen_local.core.records import REPAIRS
+from sysgen_local.core.shard import described
 from sysgen_local.report import paper
 from sysgen_local.report.checks import checks_table
 from sysgen_local.report.colours import colour
+from sysgen_local.report.digest import reviewed
 from sysgen_local.report.grid import literal, new_table
 from sysgen_local.report.judgements import judge_tables, similarity_tables
 
@@ -62,7 +65,7 @@ def _rows(state: Stats, other: Stats | None) -> Table:
     table.add_row(*(f"{n:,}" for n in state["rows"].values()))
     if other:
         table.add_row(*(f"{n:,}" for n in other["rows"].values()), style="dim")
-    notes = []
+    notes = [described(shard)] if (shard := state.get("shard")) else []
     if (existing := state.get("existing_system")) and existing["rows"]:
         notes.append(
             f"{existing['rows']:,} came with a system message of their own, "
@@ -73,7 +76,7 @@ def _rows(state: Stats, other: Stats | None) -> Table:
             f"{reasoning:,} came with reasoning before answers, which is kept apart from them"
         )
     if (reviews := state.get("reviews")) and any(reviews.values()):
-        notes.append("reviewed: " + ", ".join(f"{n:,} {name}" for name, n in reviews.items() if n))
+        notes.append(reviewed(reviews))
     table.caption = "\n".join(notes) or None
     return table
 
@@ -88,7 +91,7 @@ def _advice(state: Stats) -> Table:
 
 def _phases(state: Stats, other: Stats | None, beside_paper: bool) -> Table:
     usable = state["rows"]["input"] - state["rows"]["rejected"]
-    columns = ["phase", ">went on", ">dropped", ">of all"]
+    columns = ["phase", ">went on", f">of {usable:,} usable", ">dropped"]
     if beside_paper:
         columns += [f">{model}" for model in paper.MODELS]
     if other:
@@ -96,7 +99,7 @@ def _phases(state: Stats, other: Stats | None, beside_paper: bool) -> Table:
     table = new_table("rows left after each phase (table 2)", *columns)
     for phase, of in state["phases"].items():
         dropped = f"{sum(of['dropped'].values()):,}"
-        cells = [phase, f"{of['kept']:,}", dropped, _share(of["kept"], usable)]
+        cells = [phase, f"{of['kept']:,}", _share(of["kept"], usable), dropped]
         if beside_paper:
             survived = paper.SURVIVED.get(phase, ())
             cells += [_share(n, paper.ROWS) for n in survived] or [""] * len(paper.MODELS)
@@ -127,7 +130,10 @@ def _repairs(state: Stats) -> Table:
 
 def _tags(state: Stats, other: Stats | None, beside_paper: bool) -> Table:
     steps = list(next(iter(state["tags"].values())))
-    columns = ["tag", *(f">{step}" for step in steps), ">of all"]
+    columns = ["tag"]
+    filtered = state["phases"]["filter"]["kept"]
+    for step in steps:
+        columns += [f">{step}", *([f">of {filtered:,}"] if step == "filtered" else [])]
     if beside_paper:
         columns += [f">{model}" for model in paper.MODELS]
     if other:
@@ -135,8 +141,12 @@ def _tags(state: Stats, other: Stats | None, beside_paper: bool) -> Table:
     table = new_table("rows with a phrase under each tag (table 8)", *columns)
     table.columns[0].min_width = max(map(len, state["tags"]))
     for tag, of in state["tags"].items():
-        cells = [f"[{colour(tag)}]{tag}[/]", *(f"{of[step]:,}" for step in steps)]
-        cells.append(_share(of["filtered"], state["phases"]["filter"]["kept"]))
+        cells = [f"[{colour(tag)}]{tag}[/]"]
+        for step in steps:
+            cells += [
+                f"{of[step]:,}",
+                *([_share(of[step], filtered)] if step == "filtered" else []),
+            ]
         if beside_paper:
             thousands = next((n for t, n in paper.TAGGED.items() if t == tag), ())
             cells += [_share(n * 1000, paper.ROWS) for n in thousands] or [""] * len(paper.MODELS)
@@ -223,9 +233,14 @@ def _papers_datasets() -> Table:
 
 
 def _rejects(state: Stats) -> Table:
-    table = new_table("the first rejects", "file", ">line", "reason", "detail")
+    table = new_table("the first rejects", "file", "where", "reason", "detail")
     for of in state["first_rejects"]:
-        table.add_row(literal(of["path"]), str(of["line"]), of["reason"], literal(of["detail"]))
+        table.add_row(
+            literal(of["path"]),
+            numbered(of["path"], of["line"]),
+            of["reason"],
+            literal(of["detail"]),
+        )
     return table
 
 

@@ -65,6 +65,8 @@ def state(progress: Progress, label: str) -> str:
     """The progress of the rows in one line."""
     through = progress.final + progress.dropped
     running = [f"{of.running} in {name}" for name, of in progress.phases.items() if of.running]
+    if not progress.finished_here and progress.pending:
+        running.append(str(progress.activity))
     parts = [f"{label}: {through} of {progress.rows}", *running, clock(progress.seconds)]
     if written := progress.cost.tokens_out:
         parts.append(f"{written / max(progress.seconds, 1e-6):,.0f} tok/s out")

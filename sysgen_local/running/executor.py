@@ -12,23 +12,29 @@ import json
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby
 from types import FrameType
 from typing import Any
 
+from sysgen_local.core.counted import counted
+from sysgen_local.core.errors import UsageError
 from sysgen_local.core.server import Server
-from sysgen_local.engine.factory import open_engine, require
+from sysgen_local.engine.factory import connect, keeping_weights, open_engine, require
 from sysgen_local.engine.options import Options
 from sysgen_local.engine.request import Engine
 from sysgen_local.models import Model, place
+from sysgen_local.models.copies import finder
 from sysgen_local.running.pipeline import Pipeline
 from sysgen_local.running.progress import Pass, Progress, View, showing
 from sysgen_local.running.stage import AnyStage, AnyWorkQueue
 
-NAMES = ("model", "model_license", "judge", "prompt_set", "calibration", "model_parameters")
+NAMES = (
+    "model", "model_license", "lora_license", "judge", "prompt_set", "calibration",
+    "model_parameters", "questions_file",
+)  # fmt: skip
 """Facts that are not part of a fingerprint, so that they may change. They are names, for example a
 path, of what another fact identifies, or they follow from other facts."""
 
@@ -63,6 +69,9 @@ class Task:
         """The fingerprint of these facts without those of `LATER` that are not in `recorded`, the
         facts of a recipe in a store. It equals the recipe's fingerprint if the facts are equal."""
         kept = {name: v for name, v in facts.items() if name in recorded or name not in LATER}
+        before = recorded.get("model_file", "")
+        if before.startswith("http") and before in facts.get("model", "").split(","):
+            kept["model_file"] = before  # older versions identified a server by its address
         return cls.of(kept)
 
     @staticmethod
@@ -91,8 +100,9 @@ def run(
     now. They are tried again with larger slots if there is memory for these. Otherwise they stay
     due: no row is dropped because memory is short.
 
-    Raises as `open_engine` and `Pipeline.run`.
+    Raises as `open_engine`, `require_cluster` and `Pipeline.run`.
     """
+    require_cluster(tasks, options)
     passes = [
         (loaded, [task for _, task in group])
         for loaded, group in groupby(_models_to_load(tasks), key=lambda pair: pair[0])
@@ -101,31 +111,66 @@ def run(
         Pass(tuple(task.stage.phase for task in pass_tasks), _weight(loaded[0]))
         for loaded, pass_tasks in passes
     ]
-    with showing(progress, views):
+    with showing(progress, views), _keeping(passes):
         for number, ((model, context), pass_tasks) in enumerate(passes):
             stages = [task.stage for task in pass_tasks]
-            if not any(progress.waiting(stage.phase) for stage in stages):
+            waiting = [bool(progress.waiting(stage.phase)) for stage in stages]
+            if not any(waiting):
                 continue
-            if model is None:
+            # Rows go on from the first stage that has some. Without a model from there on, none
+            # is loaded.
+            left = pass_tasks[waiting.index(True) :]
+            if model is None or all(task.model is None for task in left):
                 progress.begin_pass(number, None)
                 Pipeline(queue, stages, progress).run(None)
             else:
                 preparations: list[Callable[[Engine], None]] = [
                     partial(_prepare, task.prepare, queue) for task in pass_tasks if task.prepare
                 ]
+                if preparations:
+                    preparations.insert(0, progress.begin_calibration)
                 preparations.append(partial(progress.begin_pass, number))
                 pass_options = replace(options, no_room=True, context=context or options.context)
                 pipeline = partial(Pipeline, queue, stages, progress)
+                progress.begin_loading(model.title if isinstance(model, Server) else model.name)
                 if not _run_pass(model, pass_options, pipeline, preparations, announce):
                     return False
         return True
 
 
-def require_models(tasks: Sequence[Task]) -> None:
+def _keeping(passes: Sequence[tuple[Loaded, Sequence[Task]]]) -> AbstractContextManager[None]:
+    """Keeps weights between two passes, whose models may be one GGUF with other adapters."""
+    here = [model for (model, _), _ in passes if model and not isinstance(model, Server)]
+    return keeping_weights() if len(here) > 1 else nullcontext()
+
+
+def require_models(tasks: Sequence[Task], options: Options) -> None:
     """Raises as `open_engine` if llama.cpp cannot load a model of these tasks, if its weights do
     not fit into memory, or if its server does not answer. No weights are loaded."""
     for model in {str(task.model): task.model for task in tasks if task.model}.values():
-        require(place(model))
+        require(place(model), options)
+
+
+def require_cluster(tasks: Sequence[Task], options: Options) -> None:
+    """Connects to the Ray cluster of the options, if they name one. Raises UsageError if it cannot
+    be used, if all models are at servers, and for options of workers without a cluster."""
+    if options.ray is None:
+        of_workers = (options.workers, options.worker_cpus, options.worker_gpus)
+        if options.worker_resources or any(of is not None for of in of_workers):
+            raise UsageError(
+                "--workers, --worker-cpus, --worker-gpus and --worker-resources are for --ray",
+                hint="add --ray, for a cluster of this machine, or --ray HOST:PORT",
+            )
+        return
+    models = [task.model for task in tasks if task.model is not None]
+    servers = [model for model in models if isinstance(model, Server)]
+    if servers and len(servers) == len(models):
+        raise UsageError(
+            f"--ray distributes a model that is loaded here, and {servers[0].name} is a server",
+            hint="leave --ray off, or name a GGUF",
+        )
+    if models:
+        connect(options)
 
 
 def _prepare(prepare: Callable[[Engine, Any], None], queue: AnyWorkQueue, engine: Engine) -> None:
@@ -143,9 +188,10 @@ def _run_pass(
     """Loads the model and runs a new `pipeline` on it. If rows did not fit into the slots, it loads
     the model again with larger slots for them. Returns False if it was interrupted."""
     slot_tokens = rows_left = 0
-    with _handling_signals() as interruption:
+    with handling_signals() as interruption:
+        interruption.ends_waiting = isinstance(model, Server)
         while True:
-            engine = interruption.engine = open_engine(place(model), options, announce)
+            engine = interruption.engine = _open(model, options, announce)
             work = pipeline()
             try:
                 before, slot_tokens = slot_tokens, getattr(engine, "slot_tokens", 0)
@@ -163,19 +209,26 @@ def _run_pass(
                 return not interruption.requested
             if before >= slot_tokens:  # there is no memory for larger slots
                 announce(
-                    f"{rows_left:,} rows need more memory than is free now and stay pending: run "
-                    "again when more is free"
+                    f"still pending, for want of memory: {counted(rows_left, 'row')}; run again "
+                    "when more is free"
                 )
                 return True
             options = replace(options, least=2 * slot_tokens)
 
 
+def _open(model: Model, options: Options, announce: Callable[[str], None]) -> Engine:
+    """The engine of a pass. Workers of a cluster find the model's files on their own machines."""
+    if options.ray is None or isinstance(model, Server):
+        return open_engine(place(model), options, announce)
+    return open_engine(place(model), options, announce, find=finder(model))
+
+
 def _weight(model: Model | None) -> float | None:
-    """The relative cost of a token: the size of the model file in bytes. None for a server, whose
+    """The relative cost of a token: the size of the model in bytes. None for a server, whose
     size is not known."""
     if model is None or isinstance(model, Server):
         return None
-    return float(model.path.stat().st_size)
+    return float(model.files.size)
 
 
 Loaded = tuple[Model | None, int | None]
@@ -198,13 +251,16 @@ def _models_to_load(tasks: Sequence[Task]) -> list[tuple[Loaded, Task]]:
     return list(zip(loaded, tasks, strict=True))
 
 
-class _Interruption:
+class Interruption:
     """The signal handler during a pass. The first Ctrl-C or SIGTERM ends the engine's work after
-    the current step. The second one raises KeyboardInterrupt. If a library does not return to
-    Python, `sysgen_local.running.interrupts` ends the process after `GRACE` seconds."""
+    the current step. The second one raises KeyboardInterrupt. With `ends_waiting` the first one
+    does so before there is an engine: a server may be waited for then. (While llama.cpp loads a
+    model, Python would drop the exception.) If a library does not return to Python,
+    `sysgen_local.running.interrupts` ends the process after `GRACE` seconds."""
 
     def __init__(self) -> None:
         self.requested = False
+        self.ends_waiting = False
         self.engine: Engine | None = None
 
     def __call__(self, number: int, _: FrameType | None) -> None:
@@ -213,13 +269,15 @@ class _Interruption:
         self.requested = True
         if self.engine is not None:
             self.engine.cancel()
+        elif self.ends_waiting:
+            raise KeyboardInterrupt
 
 
 @contextmanager
-def _handling_signals() -> Iterator[_Interruption]:
-    """Yields an `_Interruption` that is the handler of Ctrl-C and SIGTERM inside the `with` block.
+def handling_signals() -> Iterator[Interruption]:
+    """Yields an `Interruption` that is the handler of Ctrl-C and SIGTERM inside the `with` block.
     Python allows this only in the main thread. In another thread the handlers do not change."""
-    interruption = _Interruption()
+    interruption = Interruption()
     if threading.current_thread() is not threading.main_thread():
         yield interruption
         return

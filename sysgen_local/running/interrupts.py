@@ -14,7 +14,8 @@ import signal
 import sys
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import NoReturn
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -33,6 +34,26 @@ _CONTINUED_BY = "`sysgen run` with the same --db" if _REDO else "the same comman
 _MESSAGE = f"\ninterrupted; {_CONTINUED_BY} takes it up again\n"
 _printed = threading.Lock()
 """Acquired when the message is printed, and never released."""
+
+
+@contextmanager
+def held_back() -> Iterator[None]:
+    """Signals have their effect after the `with` block, and not yet in processes started within it:
+    a process that is starting would print a traceback. Such a process calls `let_through`."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def let_through() -> None:
+    """Ends what `held_back` began in the process that started this one."""
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
 
 def watch() -> None:

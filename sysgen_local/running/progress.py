@@ -14,15 +14,20 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from sysgen_local.core.advice import ENDLESS, FEWEST, Finding, findings
+from sysgen_local.core.counted import counted
 from sysgen_local.core.quality import QualityCounts
 from sysgen_local.core.records import Cost, Row
 from sysgen_local.core.sizes import LONGEST, Size
-from sysgen_local.engine.request import Completion, Costs, Engine
-from sysgen_local.running.forecast import Forecast, Pace
+from sysgen_local.engine.request import Completion, Costs, Engine, Telling
+from sysgen_local.running.activity import Activity, Step
+from sysgen_local.running.forecast import Forecast, Pace, RemainingWork
 from sysgen_local.running.stage import StageResult, WorkItem
+
+RECENT = 10
+"""Number of finished rows that are kept to be shown."""
 
 SPEAK_FROM = 0.04
 """Share of a run's time from which the time left is shown, ..."""
@@ -57,11 +62,41 @@ class Pass:
     weight: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Left:
+    """The seconds left as estimated at a moment, and how many requests were answered by then."""
+
+    at: float = -math.inf
+    left: float | None = None
+    done: int = 0
+
+
+class Finished(NamedTuple):
+    """A row that has ended: the phase it ended in, and the reason if that dropped it."""
+
+    row: WorkItem
+    phase: str
+    dropped: str | None
+
+
+class Part(NamedTuple):
+    """A run that is one of several: its number from 1, of how many, its name, and the rows that the
+    others before it had and that all have."""
+
+    number: int
+    of: int
+    name: str
+    rows_before: int
+    rows_of_all: int
+
+
 class Progress:
     """The counts of the whole store, including earlier runs. `cost` is that of this run.
 
     `phases` are in their order: a row that passes one waits for the next. `passes` are those of
-    this run. `advice` follows from `evidence`; both are about the rows of this run.
+    this run. `advice` follows from `evidence`; both are about the rows of this run, as are `last`,
+    the last final row, and `recent`, the last `RECENT` rows that ended, the latest at the end.
+    `end`: what a row is called that has passed the last phase.
     """
 
     def __init__(
@@ -70,16 +105,21 @@ class Progress:
         *,
         rows: int = 0,
         rejected: int = 0,
+        part: Part | None = None,
+        end: str = "final",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.rows = rows
         self.rejected = rejected
+        self.part = part
+        self.end = end
         self.phases = {phase: PhaseProgress() for phase in phases}
         self.passes: Sequence[Pass] = (Pass(tuple(phases)),)
         self.forecast = Forecast(phases)
         self.cost = Cost()
         self.finished_here = 0
         self.last: WorkItem | None = None
+        self.recent: tuple[Finished, ...] = ()
         self.evidence: QualityCounts | None = None
         self.advice: Sequence[Finding] = ()
         self._results = 0
@@ -91,7 +131,10 @@ class Progress:
         self._passing = 0
         self._costs: dict[float | None, Costs] = {}
         self._estimating = threading.Lock()
-        self._last_left: tuple[float, float | None] = (-math.inf, None)
+        self._last_left = _Left()
+        self._requests_done = 0
+        self._step: tuple[Step, str, float] = ("starting", "", self.started)
+        self._engine: Engine | None = None
 
     @property
     def final(self) -> int:
@@ -118,8 +161,43 @@ class Progress:
             reached = state.done
         raise KeyError(phase)
 
+    @property
+    def title(self) -> str:
+        """Which part of the work this is: the run, if it is one of several, and the model, if the
+        run has several. Empty for a run of one model."""
+        parts = []
+        if self.part:
+            number, of, name, before, every = self.part
+            through = before + self.final + self.dropped
+            parts.append(
+                f"{number} of {of}: {name} ({through:,} of {counted(every, 'row')} of all)"
+            )
+        if len(self.passes) > 1:
+            phases = ", ".join(self.passes[self._passing].phases)
+            parts.append(f"model {self._passing + 1} of {len(self.passes)}: {phases}")
+        return " · ".join(parts)
+
+    @property
+    def activity(self) -> Activity:
+        """What the run does now. Another thread may ask during the run."""
+        step, model, since = self._step
+        here = Activity(step, model, self._clock() - since, waiting=self._pace.requests_sent)
+        return here.with_load(self._engine.load()) if isinstance(self._engine, Telling) else here
+
+    def begin_loading(self, model: str) -> None:
+        """A model is about to be loaded."""
+        self._engine = None
+        self._step = "loading", model, self._clock()
+
+    def begin_calibration(self, engine: Engine) -> None:
+        """The model is loaded, and is asked before the first row."""
+        self._engine = engine
+        self._step = "calibrating", self._step[1], self._clock()
+
     def begin_pass(self, number: int, engine: Engine | None) -> None:
         """A pass begins on this engine; None if it asks no model."""
+        self._engine = engine
+        self._step = "working", self._step[1], self._clock()
         if now := self._pace.now():
             self._costs[self.passes[self._passing].weight] = now.costs
         self._passing = number
@@ -138,6 +216,7 @@ class Progress:
     def request_done(self, phase: str, completion: Completion) -> None:
         """A request of a phase is complete."""
         read, written = completion.tokens_in, completion.tokens_out
+        self._requests_done += 1
         spent = self.cost
         self.cost = Cost(
             spent.tokens_in + read, spent.tokens_out + written, spent.seconds + completion.seconds
@@ -167,6 +246,8 @@ class Progress:
         self.forecast.finish_row(phase, row.row, following, at_once=goes_on)
         if following is None:
             self.finished_here += 1
+            # A new tuple: another thread may be going through the one of before.
+            self.recent = (*self.recent[1 - RECENT :], Finished(row, phase, result.dropped))
             if not result.dropped:
                 self.last = row
         elif goes_on:
@@ -182,17 +263,37 @@ class Progress:
     @property
     def seconds_left(self) -> float | None:
         """Estimated seconds until the end of this run; None as long as there is no estimate. It is
-        computed at most once a second."""
+        computed at most once a second. While no request is answered it does not grow: the model may
+        be slow, or hang, and neither says more about the rest of the run."""
         if not self.pending:
             return None
         with self._estimating:
-            at, left = self._last_left
-            if self._clock() - at >= 1:
+            last, now = self._last_left, self._clock()
+            if now - last.at >= 1:
                 left = self._estimated_left()
-                self._last_left = self._clock(), left
-            return left
+                if left is not None and last.left is not None and self._requests_done == last.done:
+                    left = min(left, last.left)
+                self._last_left = _Left(now, left, self._requests_done)
+            return self._last_left.left
+
+    def whole(self) -> tuple[float, float, float] | None:
+        """(seconds, tokens to read, tokens to write) of what is left, as a guess from what this run
+        has done so far, however little that is. None without any answer."""
+        remaining = self._remaining()
+        if remaining is None:
+            return None
+        works, seconds = remaining
+        return seconds, sum(work.read for work in works), sum(work.written for work in works)
 
     def _estimated_left(self) -> float | None:
+        if (remaining := self._remaining()) is None:
+            return None
+        left, seconds = remaining[1], self.seconds
+        early = self.finished_here < SPEAK_AFTER_ROWS and seconds < SPEAK_FROM * (seconds + left)
+        return None if early or seconds < SPEAK_AFTER or not left else left
+
+    def _remaining(self) -> tuple[list[RemainingWork], float] | None:
+        """The remaining work of each pass, and the seconds of all."""
         if (now := self._pace.now()) is None:
             return None
         counts = {
@@ -210,9 +311,7 @@ class Progress:
             work.seconds(self._costs_of(number, now.costs), now.slots)
             for number, work in enumerate(remaining)
         )
-        seconds = self.seconds
-        early = self.finished_here < SPEAK_AFTER_ROWS and seconds < SPEAK_FROM * (seconds + left)
-        return None if early or seconds < SPEAK_AFTER or not left else left
+        return remaining, left
 
     def _costs_of(self, number: int, now: Costs) -> Costs:
         """The costs of a pass's steps: the current ones, those of an earlier pass with such a

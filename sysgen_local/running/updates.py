@@ -11,7 +11,8 @@ from sysgen_local.running.progress import Progress
 @dataclass(frozen=True, slots=True)
 class Update:
     """The rows of the whole store by state. `seconds` and `rows_per_hour` are those of this run.
-    `seconds_left` is None as long as there is no estimate. `str()` gives a line to print."""
+    `seconds_left` is None as long as there is no estimate. `now` says what the run does at this
+    moment. `str()` gives a line to print."""
 
     final: int
     dropped: int
@@ -20,6 +21,7 @@ class Update:
     seconds: float
     rows_per_hour: float
     seconds_left: float | None
+    now: str = ""
 
     @classmethod
     def of(cls, progress: Progress) -> Update:
@@ -32,6 +34,7 @@ class Update:
             seconds,
             progress.finished_here * 3600 / max(seconds, 1e-6),
             progress.seconds_left,
+            str(progress.activity),
         )
 
     def __str__(self) -> str:

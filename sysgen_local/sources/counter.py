@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from sysgen_local.core.errors import UsageError
+from sysgen_local.core.numbered import numbered
 from sysgen_local.core.records import Conversation, Reject
 from sysgen_local.sources.shapes import explain_shapes
 
@@ -26,7 +27,7 @@ class RecordCounter:
             if isinstance(record, Reject):
                 self.rejected += 1
                 self.first_reject = self.first_reject or (
-                    f"line {record.line}: {record.reason}, {record.detail}"
+                    f"{numbered(self.path, record.line)}: {record.reason}, {record.detail}"
                 )
             else:
                 self.usable += 1
@@ -38,8 +39,8 @@ def strictly(path: str, records: Records) -> Iterator[Conversation | Reject]:
     for record in records:
         if isinstance(record, Reject):
             raise UsageError(
-                f"{path}, line {record.line}: {record.reason}, {record.detail}",
-                hint="mend the line, or leave --strict off: such rows are counted as rejected",
+                f"{path}, {numbered(path, record.line)}: {record.reason}, {record.detail}",
+                hint="mend it, or leave --strict off: such rows are counted as rejected",
             )
         yield record
 

@@ -7,6 +7,7 @@ import glob
 import hashlib
 import json
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -15,6 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
+from sysgen_local.core import cards
 from sysgen_local.core.errors import UsageError
 from sysgen_local.core.records import Source
 from sysgen_local.sources import hub, splits
@@ -37,6 +39,8 @@ _PIPES = {"/dev": "standard input", "/dev/fd": "piped input"}
 the user."""
 _NO_ROWS = ("dataset_info.json", "dataset_infos.json", "dataset_dict.json")
 """Files that the library `datasets` writes beside its data."""
+_STATUS = ".status.json"
+"""End of the name of a file that a run keeps beside its store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +123,10 @@ def _found(name: str, options: _ReadOptions) -> list[Source]:
     if not path.exists() and (matches := sorted(glob.glob(str(path), recursive=True))):
         return [source for match in matches for source in _found(match, options)]
     if not path.exists():
-        raise UsageError(f"there is no file {name}", hint="look at the path, or quote it")
+        hint = "look at the path, or quote it"
+        if re.fullmatch(r"[\w.-]+/[\w.-]+", name) and not is_data(name):
+            hint = f"did you mean the dataset of the hub, hf://datasets/{name}?"
+        raise UsageError(f"there is no file {name}", hint=hint)
     if not path.is_file() or path.parts[:2] == ("/", "dev"):  # a pipe, as <(...) and /dev/stdin
         with path.open("rb") as stream:
             return [_piped(stream, _PIPES.get(str(path.parent), name), options)]
@@ -133,7 +140,8 @@ def _found(name: str, options: _ReadOptions) -> list[Source]:
 
 def is_rows(name: str) -> bool:
     """Whether a file of this name may hold rows."""
-    return is_data(name) and name.rpartition("/")[2] not in _NO_ROWS
+    last = name.rpartition("/")[2]
+    return is_data(name) and last not in _NO_ROWS and not last.endswith(_STATUS)
 
 
 def _inside(folder: Path, options: _ReadOptions) -> list[tuple[Path, str | None]]:
@@ -143,6 +151,9 @@ def _inside(folder: Path, options: _ReadOptions) -> list[tuple[Path, str | None]
         if file.is_file() and is_rows(file.name) and _is_saved(file)
         and not any(part.startswith(".") for part in file.relative_to(folder).parts)
     )  # fmt: skip
+    files, ours = _apart(files)
+    for file in ours:
+        options.say(f"left out: {file}, an export with its card beside it; name it to read it")
     if not files:
         raise UsageError(f"{folder} holds no data file", hint=f"understood: {endings()}")
     names = {file.relative_to(folder).as_posix(): file for file in files}
@@ -150,6 +161,14 @@ def _inside(folder: Path, options: _ReadOptions) -> list[tuple[Path, str | None]
         return [(file, None) for file in files]
     kept = splits.take(list(names), options.split, str(folder), options.say, others=True)
     return [(names[name], options.split) for name in kept]
+
+
+def _apart(files: Sequence[Path]) -> tuple[list[Path], list[Path]]:
+    """The files that are no exports of a store, and those that are: a card beside them names
+    them."""
+    exports = {folder: cards.exports(folder) for folder in {file.parent for file in files}}
+    ours = [file for file in files if file.name in exports[file.parent]]
+    return [file for file in files if file not in ours], ours
 
 
 def _is_saved(file: Path) -> bool:

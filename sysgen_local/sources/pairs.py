@@ -86,7 +86,7 @@ def read(row: Row) -> tuple[list[SourceMessage], str | None] | None:
         for asks, answers in PAIRS[:2]:
             if ask := first(row, asks):
                 either = ", ".join(answers)
-                raise UnusableError("no_answer", f"there is {ask}, but none of {either}")
+                raise UnusableError("no_answer", f"there is {ask}, but no text under {either}")
         return None
     if keys.plain:  # the usual case
         asked, answered, more = row[keys.ask], row[keys.reply], row["input"] if keys.input else ""

@@ -11,23 +11,35 @@ from sysgen_local.store.copying import (
     Variant,
 )
 from sysgen_local.store.counts import Counts, PhaseCounts
+from sysgen_local.store.decisions import Decided, Merged
 from sysgen_local.store.file import LockedError
 from sysgen_local.store.forgetting import Losses
-from sysgen_local.store.intake import GrownError, Reread
+from sysgen_local.store.intake import GrownError, Reread, SourceFile
 from sysgen_local.store.journal import Recipe, Run
 from sysgen_local.store.judging import Judged, JudgeQueue, Pair
-from sysgen_local.store.layouts import CHECKED_FORMATS, FORMATS, OUTSIDE, Format
+from sysgen_local.store.layouts import (
+    CHECKED_FORMATS,
+    FORMATS,
+    OBJECT_FORMATS,
+    PREFERENCES,
+    Format,
+    Prefer,
+)
+from sysgen_local.store.pace import RunSpeed
 from sysgen_local.store.reviews import Decision, Review, Version
-from sysgen_local.store.rows import RowQuery, State
+from sysgen_local.store.rows import SURE, RowQuery, State
 from sysgen_local.store.store import Origin, Store
 
 __all__ = [
     "CHECKED_FORMATS",
     "FORMATS",
     "IMPORTED",
-    "OUTSIDE",
+    "OBJECT_FORMATS",
+    "PREFERENCES",
+    "SURE",
     "VARIANTS",
     "Counts",
+    "Decided",
     "Decision",
     "Format",
     "GrownError",
@@ -36,15 +48,19 @@ __all__ = [
     "LineageEntry",
     "LockedError",
     "Losses",
+    "Merged",
     "Origin",
     "Pair",
     "PhaseCounts",
+    "Prefer",
     "Recipe",
     "Reread",
     "Review",
     "RowQuery",
     "Run",
+    "RunSpeed",
     "Selection",
+    "SourceFile",
     "State",
     "Store",
     "Variant",

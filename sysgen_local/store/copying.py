@@ -14,7 +14,8 @@ from typing import BinaryIO, Literal, NamedTuple, get_args
 
 from sysgen_local.store import layouts
 from sysgen_local.store.database import Database
-from sysgen_local.store.layouts import Format
+from sysgen_local.store.held_out import place_of
+from sysgen_local.store.layouts import Format, Prefer
 from sysgen_local.store.output import write_json, write_parquet
 from sysgen_local.store.rows import query_where
 
@@ -57,28 +58,30 @@ _CHUNK = 10 << 20
 """Bytes at the start of a JSONL file from which the `datasets` library infers the columns'
 types."""
 
-_SHARE = "md5_number_lower(turns[1].content) / 18446744073709551616.0"
-"""A number in [0, 1) that depends on the first instruction alone: it is the same in every file."""
+_SHARE = place_of("turns[1].content")
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
     """Which of the finished rows are taken. A row must meet `where` (an SQL condition over the view
     `journey`), have good phrases of at least that probability only, not be one of `without` (row
-    numbers, ascending), and have its number in [0, 1) within `share`, [low, high)."""
+    numbers, ascending), and have its number in [0, 1) within `share`, [low, high). For preference
+    pairs (dpo) it must have one by the rule `prefer`."""
 
     where: str | None = None
     min_p_good: float = 0.0
     without: tuple[int, ...] = ()
     share: tuple[float, float] = (0.0, 1.0)
+    prefer: Prefer = "new"
 
 
 class Written(NamedTuple):
-    """How many rows were written, and how many the format cannot hold. `late`: columns of a JSONL
-    file that are empty in all of its first 10 MiB, from which readers infer the types."""
+    """How many rows were written, and `left_out`: why the format cannot hold others (see
+    `layouts.outside`) -> how many. `late`: columns of a JSONL file that are empty in all of its
+    first 10 MiB, from which readers infer the types."""
 
     rows: int
-    skipped: int
+    left_out: dict[str, int]
     late: tuple[str, ...]
 
 
@@ -86,7 +89,7 @@ class Written(NamedTuple):
 class Copy:
     """What is written, and how. `checks`: with the results of the checks. `origin`: with the
     source, line and number of each row. `reasoning`: with the thoughts of answers that have
-    some."""
+    some. `objects`: tools and arguments are objects, and not JSON text."""
 
     layout: Format
     variant: Variant
@@ -95,6 +98,7 @@ class Copy:
     checks: bool = False
     origin: bool = False
     reasoning: bool = False
+    objects: bool = False
 
     @property
     def condition(self) -> str:
@@ -107,12 +111,13 @@ class Copy:
         Raises OSError or duckdb's errors where the file cannot be written.
         """
         where = self.condition
-        everything = f'SELECT "row" FROM {self._source(0, 1 << 62)}'
-        rows = len(query_where(db, everything, self.selection.where))
-        [(kept, with_tools, last)] = db.all(
-            f'SELECT count(*), count(tools), coalesce(max("row"), 0) '
+        left_out = self._left_out(db)
+        counted = (
+            f'SELECT count(*), coalesce(max("row"), 0) '
             f"FROM {self._source(0, 1 << 62)} WHERE {where}"
         )
+        [(kept, last)] = query_where(db, counted, self.selection.where)
+        with_tools = self._used(db, {"tools": f"tools IS NOT NULL AND {where}"})
         # In DPO no tool is called before the answers of a pair, and no new answer has a thought.
         members = {} if self.layout == "dpo" else self._used(db, layouts.OPTIONAL_MEMBERS)
         if not self.reasoning:
@@ -120,14 +125,16 @@ class Copy:
         if self.layout != "sharegpt":
             members.pop("words", None)
         listed = layouts.as_structs if parquet or not members else layouts.without_nulls
-        columns = layouts.columns(self.layout, frozenset(members), listed)
+        columns = layouts.columns(self.layout, frozenset(members), listed, objects=self.objects)
         if with_tools and self.layout != "alpaca":
-            columns["tools"] = layouts.TOOLS
+            columns["tools"] = layouts.TOOL_OBJECTS if self.objects else layouts.TOOLS
         if self.fold_system:
             columns.pop("system", None)
         inferred = {"history": "len(turns) > 2"} if self.layout == "alpaca" else dict(members)
         if self.layout == "sharegpt":  # it has no keys for the other members
             inferred = {name: such for name, such in members.items() if name == "words"}
+        if with_tools and self.objects:
+            inferred["tools"] = f"({layouts.TOOL_OBJECTS}) IS NOT NULL"
         if self.checks:
             used = self._used(db, _CHECKS)
             columns |= {name: name for name in used}
@@ -141,7 +148,21 @@ class Copy:
         )
         write(db, path, columns, sources)
         late = () if parquet else tuple(self._late(db, path, where, inferred))
-        return Written(kept, rows - kept, late)
+        return Written(kept, left_out, late)
+
+    def _left_out(self, db: Database) -> dict[str, int]:
+        """Why the format cannot hold selected rows -> how many. Raises UsageError where `where` is
+        not valid SQL."""
+        reasons = layouts.outside(self.layout, self.selection.prefer)
+        whens = (f"WHEN {such} THEN {i}" for i, such in enumerate(reasons.values()))
+        which = f"CASE {' '.join(whens)} END" if reasons else "NULL"
+        sql = (
+            f"SELECT {which} AS reason, count(*) FROM {self._source(0, 1 << 62)} "
+            f"WHERE NOT ({self.condition}) GROUP BY reason ORDER BY reason"
+        )
+        found = query_where(db, sql, self.selection.where)
+        names = list(reasons)
+        return {names[reason]: rows for reason, rows in found}
 
     def _used(self, db: Database, columns: dict[str, str]) -> dict[str, str]:
         """The columns that at least one row has, of name -> SQL condition. The rows of all splits
@@ -189,11 +210,15 @@ class Copy:
             parts.append(f"{_SHARE} >= {low_share!r} AND {_SHARE} < {high_share!r}")
         whole = '"row", source, line, dataset, license, tools, old_turns, agrees, obeys, checks'
         columns = f"SELECT {whole}, {_COLUMNS[self.variant]}"
-        source = f"({columns} FROM released WHERE {' AND '.join(parts)})"
+        released = "released"
+        if self.layout == "dpo" and selection.prefer == "judged":
+            columns += ", judged"
+            released += ' LEFT JOIN judgements USING ("row")'
+        source = f"({columns} FROM {released} WHERE {' AND '.join(parts)})"
         if self.fold_system:
             source = f"(SELECT * EXCLUDE (system, turns), {_FOLDED} FROM {source})"
         if self.layout == "dpo":
-            source = f"(SELECT *, {layouts.PAIR} AS pair FROM {source})"
+            source = f"(SELECT *, {layouts.PAIRS[selection.prefer]} AS pair FROM {source})"
         return source
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from sysgen_local.core.counted import counted
 from sysgen_local.core.records import LABELS, PHASES, TABLES, TAGS, Phase
 from sysgen_local.store.database import Database
 
@@ -68,7 +69,7 @@ class Counts:
 
     def __str__(self) -> str:
         parts = [f"{n:,} {name}" for name, n in self.rows().items() if name != "input"]
-        return f"{self.input:,} rows: {', '.join(parts)}"
+        return f"{counted(self.input, 'row')}: {', '.join(parts)}"
 
     def rows(self) -> dict[str, int]:
         """The five sums by name, as `sysgen stats --json` gives them."""
@@ -165,7 +166,9 @@ def reviews(db: Database) -> dict[str, int]:
     message than the row has now."""
     ((accepted, rejected, edited, earlier),) = db.all(
         "SELECT count(*) FILTER (decision = 'accepted'), "
-        "count(*) FILTER (decision = 'rejected'), count(phrases), count(earlier) FROM opinions"
+        "count(*) FILTER (decision = 'rejected'), "
+        "count(*) FILTER (phrases IS NOT NULL OR answers IS NOT NULL), "
+        "count(earlier) FROM opinions"
     )
     ((stale,),) = db.all(
         "SELECT count(*) FROM journey "
@@ -283,35 +286,6 @@ def tags_by_dataset(db: Database) -> list[tuple[str, str, float]]:
         "SELECT dataset, tag, count(*) / any_value(rows) FROM "
         "(SELECT dataset, unnest(list_distinct(tags)) AS tag FROM judged) "
         "JOIN sizes USING (dataset) GROUP BY dataset, tag ORDER BY dataset, tag"
-    )
-
-
-def pace(db: Database, points: int) -> list[tuple[float, int, int]]:
-    """Progress over time, in at most `points` points: (hours of work, rows finished so far, tokens
-    written so far). Pauses of more than 10 minutes count as 10 minutes."""
-    return db.all(
-        """
-        WITH done AS (
-            SELECT "at", tokens_out, 0 AS rows FROM generated
-            UNION ALL SELECT "at", tokens_out, 0 FROM verified
-            UNION ALL SELECT "at", tokens_out, 1 - (SELECT "on" FROM checking)::INTEGER
-                FROM responded
-            UNION ALL SELECT "at", tokens_out, 1 FROM checked
-        ), moments AS (
-            SELECT "at", sum(tokens_out) AS tokens, sum(rows) AS rows FROM done GROUP BY "at"
-        ), worked AS (
-            SELECT *, least(coalesce(epoch("at") - epoch(lag("at") OVER (ORDER BY "at")), 0), 600)
-                AS seconds FROM moments
-        ), summed AS (
-            SELECT sum(greatest(seconds, 0)) OVER so_far / 3600 AS hours,
-                sum(rows) OVER so_far AS rows, sum(tokens) OVER so_far AS tokens,
-                ntile($1) OVER (ORDER BY "at") AS part
-            FROM worked WINDOW so_far AS (ORDER BY "at")
-        )
-        SELECT max(hours), max(rows)::BIGINT, max(tokens)::BIGINT
-        FROM summed GROUP BY part ORDER BY part
-        """,
-        points,
     )
 
 

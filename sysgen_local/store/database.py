@@ -5,26 +5,135 @@ Every result is read completely, because a half-read result blocks the connectio
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
-from sysgen_local.core.errors import SysgenError
+from sysgen_local.core.errors import SysgenError, UsageError
 from sysgen_local.store import codec
-from sysgen_local.store.file import first_line
+from sysgen_local.store.file import (
+    LockedError,
+    OlderSchemaError,
+    attach,
+    connect,
+    first_line,
+    hold,
+    is_held,
+)
+from sysgen_local.store.snapshot import Snapshot, take
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
+
+    from sysgen_local.store.schema import Schema
 
 
 class Database:
     """An open database file. Use it from one thread at a time."""
 
-    def __init__(self, con: DuckDBPyConnection, path: Path, *, read_only: bool = False) -> None:
+    def __init__(
+        self,
+        con: DuckDBPyConnection,
+        path: Path,
+        *,
+        read_only: bool = False,
+        snapshot: Snapshot | None = None,
+        catalogue: str | None = None,
+    ) -> None:
+        """`snapshot`: the copy of `path` that was opened in its place. `catalogue`: the name of an
+        attached file, see `attach`."""
         self.con = con
         self.path = path
         self.read_only = read_only
+        self.snapshot = snapshot
+        self.catalogue = catalogue
+        self._release = weakref.finalize(self, hold(path))
+
+    @classmethod
+    def open_for_reading(
+        cls, path: Path, *, snapshot: bool = True, schema: Schema | None = None
+    ) -> Self:
+        """The file, or, where another process writes to it, a copy of it as it is now. Raises
+        UsageError, and LockedError where no copy could be made or `snapshot` is False."""
+        try:
+            con = connect(path, create=False, read_only=True, schema=schema)
+            return cls(con, path, read_only=True)
+        except LockedError as error:
+            # Over a network the time of a change may be an old one, so the copy could be torn.
+            copied = cls._open_copy(path, schema) if snapshot and error.pid != 0 else None
+            if copied is None:
+                raise
+            return copied
+
+    @classmethod
+    def open_copy(cls, path: Path, *, schema: Schema | None = None) -> Self:
+        """A copy of the file as it is now. The file itself is not opened by DuckDB, so a process
+        that is about to write to it is not refused. Raises UsageError, and LockedError where no
+        copy could be made."""
+        copied = cls._open_copy(path, schema) if path.exists() else None
+        if copied is None:
+            raise LockedError(path, None)
+        return copied
+
+    @classmethod
+    def _open_copy(cls, path: Path, schema: Schema | None) -> Self | None:
+        taken = None if is_held(path) else take(path)
+        if taken is None:
+            return None
+        try:
+            con = connect(taken.path, create=False, read_only=True, schema=schema)
+        except BaseException:
+            taken.close()
+            raise
+        return cls(con, path, read_only=True, snapshot=taken)
+
+    def attach(self, path: Path, catalogue: str) -> Self:
+        """Another file as a database of its own, to be read only, whose tables are also tables of
+        this one under `catalogue`. It takes about 1 MB of memory; a file that is opened by itself
+        takes 6 MB. The file is never written: where another process writes to it, or where its
+        schema is of an older version, a copy of it is attached. Raises as `open_for_reading`."""
+        if is_held(path):
+            raise UsageError(f"{path} is open in this program", hint="close it first")
+        copied = None
+        try:
+            connect(path, create=False, read_only=True, update=False).close()
+        except (LockedError, OlderSchemaError) as error:
+            # Over a network the time of a change may be an old one, so the copy could be torn.
+            away = isinstance(error, LockedError) and error.pid == 0
+            copied = None if away else take(path)
+            if copied is None:
+                raise
+        try:
+            if copied:
+                connect(copied.path, create=False, read_only=True).close()
+            attach(self.con, copied.path if copied else path, catalogue)
+            con = self.con.cursor()
+            con.execute(f"USE {catalogue}")
+        except BaseException:
+            if copied:
+                copied.close()
+            raise
+        return type(self)(con, path, read_only=True, snapshot=copied, catalogue=catalogue)
+
+    def close(self) -> None:
+        """Closes the connection, and removes the copy if one was opened."""
+        self.con.close()
+        self._release()
+        if self.snapshot:
+            self.snapshot.close()
+
+    def checkpoint(self) -> None:
+        """Writes the log of commits into the file, which is the whole store then. Raises OSError
+        where that fails. `close` tries the same, and leaves the log beside the file where it
+        fails."""
+        import duckdb
+
+        try:
+            self.con.execute("CHECKPOINT")
+        except duckdb.Error as error:
+            raise OSError(None, first_line(error)) from error
 
     def all(self, sql: str, *values: object) -> list[Any]:
         """All rows of a query. Raises SysgenError where the file is damaged."""

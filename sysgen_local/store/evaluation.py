@@ -16,12 +16,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from sysgen_local.core.errors import SysgenError
 from sysgen_local.core.records import Cost
 from sysgen_local.store import fingerprints
 from sysgen_local.store.codec import Columns
 from sysgen_local.store.database import Database
 from sysgen_local.store.file import connect
 from sysgen_local.store.schema import Schema, now
+from sysgen_local.store.views import META
 
 _COST = "tokens_in BIGINT NOT NULL, tokens_out BIGINT NOT NULL, seconds DOUBLE NOT NULL"
 _FIRST = f"""
@@ -54,10 +56,10 @@ CREATE TABLE comparisons (
     units BIGINT NOT NULL, "at" TIMESTAMP NOT NULL,
     PRIMARY KEY (metric, before_marking, after_marking)
 );
-CREATE VIEW meta AS SELECT max(number) AS schema_version FROM migrations;
 """
 SCHEMA = Schema(
     (("first tables", _FIRST),),
+    {"meta": META},
     frozenset({"migrations", "sittings", "markings", "verdicts"}),
     "evaluate sysbench FILE --model NAME",
 )
@@ -114,16 +116,21 @@ class Comparison:
 
 
 class Evaluation:
-    """An open file of answers and verdicts. Close it, or use it in a `with` statement."""
+    """An open file of answers and verdicts. Close it, or use it in a `with` statement: there, a new
+    file that has no answer yet is removed where an error of this program ends the block."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, *, new: bool = False) -> None:
         self._db = db
+        self._new = new
 
     @classmethod
     def open(cls, path: Path, *, create: bool = True, read_only: bool = False) -> Self:
         """Opens the file, or makes it. Raises UsageError, or LockedError where it is in use."""
-        con = connect(path, create=create, read_only=read_only, schema=SCHEMA)
-        return cls(Database(con, path))
+        if read_only:
+            return cls(Database.open_for_reading(path, schema=SCHEMA))
+        new = not path.exists()
+        con = connect(path, create=create, read_only=False, schema=SCHEMA)
+        return cls(Database(con, path), new=new)
 
     @property
     def path(self) -> Path:
@@ -132,7 +139,7 @@ class Evaluation:
 
     def close(self) -> None:
         """Closes the file. What was committed is safe with or without it."""
-        self._db.con.close()
+        self._db.close()
 
     def __enter__(self) -> Self:
         return self
@@ -143,7 +150,15 @@ class Evaluation:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        useless = (
+            self._new
+            and isinstance(error, SysgenError)
+            and not self._db.all("SELECT 1 FROM answers LIMIT 1")
+        )
         self.close()
+        if useless:
+            for left in (self.path, Path(f"{self.path}.wal")):
+                left.unlink(missing_ok=True)
 
     def answer_run(
         self, benchmark: str, fingerprint: str, facts: Mapping[str, str], older: str | None = None

@@ -9,9 +9,11 @@ import errno
 import json
 import os
 import re
+from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from sysgen_local.core.errors import SysgenError, UsageError
 from sysgen_local.store.schema import Schema, migrate, store_schema, version
@@ -28,6 +30,24 @@ _CONFIG: dict[str, str | bool | int] = {
 _ANOTHER = "name another file with --db"
 
 
+_held: Counter[str] = Counter()
+"""Path -> how often this process has the file open. A process that closes a file gives up all its
+locks on it (POSIX), so such a file must not be opened and closed besides by DuckDB: another process
+could then write to it at the same time."""
+
+
+def hold(path: Path) -> Callable[[], None]:
+    """Notes that this process has the file open. Returns a function that ends that."""
+    key = os.path.realpath(path)
+    _held[key] += 1
+    return lambda: _held.subtract((key,))
+
+
+def is_held(path: Path) -> bool:
+    """Whether this process has the file open."""
+    return _held[os.path.realpath(path)] > 0
+
+
 class LockedError(SysgenError):
     """Another process has the file open. `pid` is the id of that process: None where DuckDB does
     not report it, and 0 where the process is not on this machine."""
@@ -38,10 +58,14 @@ class LockedError(SysgenError):
             holder = " on another machine, or in another container"
         super().__init__(
             f"{path} is in use by another process{holder}",
-            hint=f"`sysgen status --db {path}` shows how far a run is; {_ANOTHER}, or stop it "
-            "first with Ctrl-C",
+            hint=f"`sysgen status --db {path}` tells whether that is a run, and how far it is; end "
+            f"it (or a review, or a judge) with Ctrl-C in its terminal, or {_ANOTHER}",
         )
         self.pid = pid
+
+
+class OlderSchemaError(SysgenError):
+    """The file has the schema of an older version, and must not be written."""
 
 
 class NoLocksError(UsageError):
@@ -56,13 +80,20 @@ class NoLocksError(UsageError):
 
 
 def connect(
-    path: Path, *, create: bool, read_only: bool, schema: Schema | None = None
+    path: Path,
+    *,
+    create: bool,
+    read_only: bool,
+    schema: Schema | None = None,
+    update: bool = True,
 ) -> DuckDBPyConnection:
-    """Opens `path` and brings an older schema up to date. `schema` is a `Store`'s unless given.
+    """Opens `path` and brings an older schema up to date, unless `update` is False. `schema` is a
+    `Store`'s unless given.
 
     Raises UsageError where the file is missing (and may not be created), is no file of this
-    program or comes from a newer version; LockedError where another process has it open, and
-    NoLocksError where its file system has no locks.
+    program or comes from a newer version; LockedError where another process has it open,
+    NoLocksError where its file system has no locks, and OlderSchemaError where an older schema must
+    stay.
     """
     schema = schema or store_schema()
     _prepare(path, schema.maker, create=create and not read_only)
@@ -79,6 +110,8 @@ def connect(
                 f"(its schema is number {found}, this version knows {known})",
                 hint=f"upgrade sysgen-local, or {_ANOTHER}",
             )
+        if found < known and not update:
+            raise OlderSchemaError(f"{path} comes from an older sysgen-local")
         if found < known and not read_only:
             migrate(con, schema)
     except BaseException:
@@ -107,7 +140,8 @@ def _prepare(path: Path, maker: str, *, create: bool) -> None:
     if path.is_dir():
         raise UsageError(f"{path} is a folder, not a file", hint=_ANOTHER)
     if path.exists() and path.stat().st_size > 0:
-        _must_be_duckdb(path)
+        if not is_held(path):
+            _must_be_duckdb(path)
         return
     if not create:
         raise UsageError(
@@ -182,18 +216,34 @@ def _open(path: Path, *, read_only: bool) -> DuckDBPyConnection:
     try:
         return duckdb.connect(str(path), read_only=read_only, config=dict(_CONFIG))
     except duckdb.Error as error:
-        text = str(error)
-        found = re.search(r"PID (\d+)", text) if "lock" in text else None
-        pid = int(found[1]) if found else None
-        if pid or "Could not set lock" in text:
-            # DuckDB gives every refused lock this text, and process 0 where it has no process id.
-            with suppress(OSError):
-                if not pid and (why := _lock_refused(path)) in _NO_LOCKS:
-                    raise NoLocksError(path, why) from error
-            raise LockedError(path, pid) from error
-        if "not a valid DuckDB" in text:
-            raise UsageError(f"{path} is not a DuckDB file", hint=_ANOTHER) from error
-        raise UsageError(f"{path} cannot be opened: {first_line(error)}", hint=_ANOTHER) from error
+        _raise(path, error)
+
+
+def attach(con: DuckDBPyConnection, path: Path, catalogue: str) -> None:
+    """Attaches a file to a connection, to be read only. Raises as `connect`."""
+    import duckdb
+
+    name = str(path).replace("'", "''")
+    try:
+        con.execute(f"ATTACH '{name}' AS {catalogue} (READ_ONLY)")
+    except duckdb.Error as error:
+        _raise(path, error)
+
+
+def _raise(path: Path, error: Exception) -> NoReturn:
+    """Raises what DuckDB reported as an error of ours."""
+    text = str(error)
+    found = re.search(r"PID (\d+)", text) if "lock" in text else None
+    pid = int(found[1]) if found else None
+    if pid or "Could not set lock" in text:
+        # DuckDB gives every refused lock this text, and process 0 where it has no process id.
+        with suppress(OSError):
+            if not pid and (why := _lock_refused(path)) in _NO_LOCKS:
+                raise NoLocksError(path, why) from error
+        raise LockedError(path, pid) from error
+    if "not a valid DuckDB" in text:
+        raise UsageError(f"{path} is not a DuckDB file", hint=_ANOTHER) from error
+    raise UsageError(f"{path} cannot be opened: {first_line(error)}", hint=_ANOTHER) from error
 
 
 def first_line(error: Exception) -> str:

@@ -1,14 +1,14 @@
-"""Deletes the results that a `--redo` replaces, and what depends on them.
+"""Deletes the results that a `--redo` replaces, or that a declined preview made.
 
 Reviews are never deleted here: each belongs to a version of its row, and stays in the store.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from sysgen_local.core.records import PHASES, TABLES, Phase
+from sysgen_local.core.records import TABLES, Phase, phases_from
 from sysgen_local.store.database import Database
 
 _CHOSEN = 'SELECT "row" FROM checked WHERE len(turns) > 0'
@@ -34,7 +34,7 @@ class Losses:
 def losses(db: Database, phase: Phase) -> Losses:
     """See `Store.losses`."""
     results = {}
-    for later in _later(phase):
+    for later in phases_from(phase):
         [(results[later],)] = db.all(f"SELECT count(*) FROM {TABLES[later]}")
     judged, measured = (
         db.all(f'SELECT count(DISTINCT "row") FROM {table} WHERE {_deleted(phase)}')[0][0]
@@ -51,13 +51,21 @@ def forget(db: Database, phase: Phase) -> None:
     """Deletes the results of this phase and all later ones, within a transaction."""
     for table in ("judged", "measures"):
         db.do(f"DELETE FROM {table} WHERE {_deleted(phase)}")
-    for later in _later(phase):
+    for later in phases_from(phase):
         db.do(f"DELETE FROM {TABLES[later]}")
         db.do("DELETE FROM recipes WHERE phase = $1", later)
 
 
-def _later(phase: Phase) -> tuple[Phase, ...]:
-    return PHASES[PHASES.index(phase) :]
+def take_back(db: Database, results: Iterable[tuple[int, Phase]]) -> None:
+    """See `Store.take_back`."""
+    of: dict[Phase, list[int]] = {}
+    for row, phase in results:
+        of.setdefault(phase, []).append(row)
+    with db.transaction():
+        for phase, rows in of.items():
+            mine = 'WHERE "row" IN (SELECT unnest($1::BIGINT[]))'
+            db.do(f"DELETE FROM {TABLES[phase]} {mine}", rows)
+            db.do(f"DELETE FROM failures {mine} AND phase = $2", rows, phase)
 
 
 def _deleted(phase: Phase) -> str:

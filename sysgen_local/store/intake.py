@@ -8,9 +8,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from sysgen_local.core.counted import counted
 from sysgen_local.core.errors import UsageError
 from sysgen_local.core.records import Conversation, Reject, Source
-from sysgen_local.store import codec
+from sysgen_local.core.shard import Shard
+from sysgen_local.store import codec, shards
 from sysgen_local.store.database import Database
 from sysgen_local.store.schema import now
 
@@ -32,7 +34,7 @@ class GrownError(UsageError):
     """The file begins with the records that were read of it, and has more. `new`: how many more."""
 
     def __init__(self, path: str, before: str, db: Path, new: int) -> None:
-        rows = f"{new:,} row" if new == 1 else f"{new:,} rows"
+        rows = counted(new, "row")
         super().__init__(
             f"{path} has grown by {rows} since it was read into {db}"
             if path == before
@@ -40,6 +42,15 @@ class GrownError(UsageError):
             hint="--appended reads only the new ones; or name another file with --db for all",
         )
         self.new = new
+
+
+class SourceFile(NamedTuple):
+    """A source: its name for the user (mostly a path), the hash of its content, and the name of its
+    dataset."""
+
+    path: str
+    fingerprint: str
+    dataset: str
 
 
 def ingest(
@@ -58,9 +69,10 @@ def ingest(
     seen = stored.records
     if stored.complete or (limit is not None and seen >= limit):
         return 0
+    shard = shards.read(db)
     added = 0
     for records_of_batch in _batches(islice(records, seen, limit), batch):
-        _add(db, stored.number, records_of_batch)
+        _add(db, stored.number, records_of_batch, shard)
         added += len(records_of_batch)
         if on_batch:
             on_batch(added)
@@ -68,6 +80,12 @@ def ingest(
         with db.transaction():
             db.do("UPDATE sources SET complete = true WHERE source = $1", stored.number)
     return added
+
+
+def files(db: Database) -> list[SourceFile]:
+    """See `Store.files`."""
+    found = db.all("SELECT path, fingerprint, coalesce(dataset, path) FROM sources ORDER BY source")
+    return [SourceFile(*values) for values in found]
 
 
 def find_source(db: Database, fingerprint: str) -> tuple[int, str] | None:
@@ -80,7 +98,7 @@ def skips_system(db: Database, source: Source) -> bool | None:
     """See `Store.skips_system`."""
     stored = _stored(db, "fingerprint = $1", source.fingerprint)
     stored = stored or _at_same_place(db, source, codec.clean(source.path))
-    return _skipped(db, stored.number) if stored else None
+    return stored.skips_system if stored else None
 
 
 class _SourceRow(NamedTuple):
@@ -93,6 +111,9 @@ class _SourceRow(NamedTuple):
     complete: bool
     fingerprint: str
     mapping: dict[str, str]
+    usable: int
+    skips_system: bool | None
+    chain: str | None
 
 
 def _enter(
@@ -108,8 +129,7 @@ def _enter(
     )
     if stored is None:
         return _new(db, source, path, mapping)
-    usable = db.all("SELECT 1 FROM conversations WHERE source = $1 LIMIT 1", stored.number)
-    if not usable:
+    if not stored.usable:
         # It gave no usable record, so it is read again, perhaps with other options.
         with db.transaction():
             db.do("DELETE FROM rejects WHERE source = $1", stored.number)
@@ -120,9 +140,9 @@ def _enter(
             f"{source.path} was read into {db.path} {_map(stored.mapping)}, now {_map(mapping)}",
             hint="give the same --map, or name another file with --db",
         )
-    _require_same_skipping(db, source, stored.number, skip_system)
+    _require_same_skipping(db, source, stored.skips_system, skip_system)
     if stored.fingerprint != source.fingerprint:
-        new = _more(db, stored.number, again(skip_system)) if again else None
+        new = _more(db, stored, again(skip_system)) if again else None
         if new is None:
             raise UsageError(
                 f"{source.path} has changed since it was read into {db.path}",
@@ -148,10 +168,11 @@ def _enter(
     return stored
 
 
-def _require_same_skipping(db: Database, source: Source, number: int, skip_system: bool) -> None:
-    """Raises UsageError where rows with a system message were treated otherwise when it was
-    read."""
-    before = _skipped(db, number)
+def _require_same_skipping(
+    db: Database, source: Source, before: bool | None, skip_system: bool
+) -> None:
+    """Raises UsageError where rows with a system message were treated otherwise (`before`) when it
+    was read."""
     if before is None or before == skip_system:
         return
     option = "--existing-system skip"
@@ -164,16 +185,6 @@ def _require_same_skipping(db: Database, source: Source, number: int, skip_syste
         f"{source.path} was read into {db.path} with {said}",
         hint=f"{'give' if before else 'leave off'} {option}, or name another file with --db",
     )
-
-
-def _skipped(db: Database, number: int) -> bool | None:
-    """Whether rows of the source that have a system message were rejected. None where it has had no
-    such row so far. The rows themselves show it, so it works for stores of every version."""
-    rejected = "SELECT 1 FROM rejects WHERE source = $1 AND reason = 'has_system' LIMIT 1"
-    if db.all(rejected, number):
-        return True
-    taken = "SELECT 1 FROM conversations WHERE source = $1 AND system <> '' LIMIT 1"
-    return False if db.all(taken, number) else None
 
 
 def _stored(db: Database, where: str, *values: str) -> _SourceRow | None:
@@ -208,9 +219,9 @@ def _grown_copy(
     for entry in _entries(db, "complete AND records > 1"):
         if os.path.basename(entry.file) != name:
             continue
-        before = _skipped(db, entry.number)
+        before = entry.skips_system
         records = again(skip_system if before is None else before)
-        if _more(db, entry.number, records) is not None:
+        if _more(db, entry, records) is not None:
             return entry
     return None
 
@@ -219,8 +230,9 @@ def _new(db: Database, source: Source, path: str, mapping: dict[str, str]) -> _S
     ((number,),) = db.all("SELECT coalesce(max(source), 0) + 1 FROM sources")
     with db.transaction():
         db.do(
-            "INSERT INTO sources VALUES "
-            "($1, $2, $3, $4, $5, $6, $7::MAP(VARCHAR, VARCHAR), 0, false, $8)",
+            "INSERT INTO sources (source, path, file, fingerprint, dataset, license, mapping, "
+            'records, complete, "at", usable) '
+            "VALUES ($1, $2, $3, $4, $5, $6, $7::MAP(VARCHAR, VARCHAR), 0, false, $8, 0)",
             number,
             path,
             _place(source),
@@ -230,7 +242,9 @@ def _new(db: Database, source: Source, path: str, mapping: dict[str, str]) -> _S
             mapping,
             now(),
         )
-    return _SourceRow(number, path, _place(source), 0, False, source.fingerprint, mapping)
+    return _SourceRow(
+        number, path, _place(source), 0, False, source.fingerprint, mapping, 0, None, None
+    )
 
 
 def _place(source: Source) -> str:
@@ -239,12 +253,15 @@ def _place(source: Source) -> str:
     return place
 
 
-def _more(db: Database, number: int, records: Iterable[Conversation | Reject]) -> int | None:
+def _more(db: Database, stored: _SourceRow, records: Iterable[Conversation | Reject]) -> int | None:
     """How many of these records follow those that were read of the source. None where they do not
     begin with the same records. Records are compared one by one, so the file's format does not
-    matter."""
+    matter. A store of a shard has only a part of them, and compares their digest."""
     records = iter(records)
-    for old in _stored_records(db, number):
+    if stored.chain is not None:
+        begun = shards.chain(islice(records, stored.records))
+        return sum(1 for _ in records) if begun == stored.chain else None
+    for old in _stored_records(db, stored.number):
         new = next(records, None)
         if isinstance(new, Conversation):
             new = codec.clean(codec.encode_conversation(new))
@@ -284,21 +301,44 @@ def _stored_records(db: Database, number: int) -> Iterator[Any]:
         reject = next(rejects, None)
 
 
-def _add(db: Database, source: int, records: list[Conversation | Reject]) -> None:
-    ((row,),) = db.all('SELECT coalesce(max("row"), 0) FROM conversations')
+def _add(
+    db: Database, source: int, records: list[Conversation | Reject], shard: Shard | None
+) -> None:
+    """Adds the records of a batch. All of them are counted, and those of the shard are stored."""
+    row = shards.last_row(db)
+    first = row
     usable: list[codec.Values] = []
     rejected: list[codec.Values] = []
+    skips_system: bool | None = None
     for record in records:
+        mine = shard is None or shards.holds(shard, record)
         if isinstance(record, Reject):
-            raw = _bounded(record.raw) or None
-            rejected.append((source, record.line, record.reason, record.detail, raw))
+            if record.reason == "has_system":
+                skips_system = True
+            if mine:
+                raw = _bounded(record.raw) or None
+                rejected.append((source, record.line, record.reason, record.detail, raw))
         else:
             row += 1
-            usable.append((row, source, *codec.encode_conversation(record)))
+            if record.system and skips_system is None:
+                skips_system = False
+            if mine:
+                usable.append((row, source, *codec.encode_conversation(record)))
     with db.transaction():
         db.append("conversations", _CONVERSATIONS, usable)
         db.append("rejects", _REJECTS, rejected)
-        db.do("UPDATE sources SET records = records + $1 WHERE source = $2", len(records), source)
+        db.do(
+            "UPDATE sources SET records = records + $1, usable = usable + $2, "
+            "skips_system = coalesce($3, skips_system) WHERE source = $4",
+            len(records),
+            row - first,
+            skips_system,
+            source,
+        )
+        if shard is not None:
+            [(before,)] = db.all("SELECT chain FROM sources WHERE source = $1", source)
+            chain = shards.chain(records, before)
+            db.do("UPDATE sources SET chain = $1 WHERE source = $2", chain, source)
 
 
 def _batches(

@@ -42,7 +42,7 @@ def recipe(db: Database, phase: Phase) -> Recipe | None:
 def set_recipe(db: Database, phase: Phase, recipe: Recipe) -> None:
     """See `Store.set_recipe`."""
     with db.transaction():
-        _write(db, phase, recipe)
+        write_recipe(db, phase, recipe)
 
 
 def set_recipes(db: Database, recipes: Mapping[Phase, Recipe]) -> None:
@@ -55,10 +55,11 @@ def set_recipes(db: Database, recipes: Mapping[Phase, Recipe]) -> None:
             db.do("DELETE FROM recipes WHERE phase = $1", phase)
     for phase, new in recipes.items():
         if new != recipe(db, phase):  # without a write, this works on a full disk
-            _write(db, phase, new)
+            write_recipe(db, phase, new)
 
 
-def _write(db: Database, phase: Phase, recipe: Recipe) -> None:
+def write_recipe(db: Database, phase: Phase, recipe: Recipe) -> None:
+    """Writes the recipe of this phase, within a transaction, in place of an earlier one."""
     db.do(
         "INSERT OR REPLACE INTO recipes VALUES ($1, $2, $3::MAP(VARCHAR, VARCHAR))",
         phase,

@@ -1,7 +1,7 @@
 """SQL expressions that turn a finished row into the columns of each training file format.
 
 The expressions read a subquery with these columns: `system`, `turns`, `old_turns`, `failed` (the
-new answers that failed the checks) and, for DPO, `pair`.
+new answers that failed the checks) and, for DPO, `pair` and, where a judge decides, `judged`.
 """
 
 from __future__ import annotations
@@ -11,6 +11,9 @@ from typing import Literal, get_args
 
 Format = Literal["messages", "sharegpt", "alpaca", "prompt-completion", "dpo"]
 FORMATS: tuple[Format, ...] = get_args(Format)
+
+OBJECT_FORMATS: tuple[Format, ...] = ("messages", "prompt-completion", "dpo")
+"""The formats that can have tools and arguments as objects. In sharegpt they are always text."""
 
 CHECKED_FORMATS: tuple[Format, ...] = ("messages", "sharegpt")
 """The formats that can have columns with the results of the checks."""
@@ -38,9 +41,20 @@ _ARGUMENTS = """
     CASE json_type(coalesce(c->'$.function.arguments', c->'$.arguments'))
         WHEN 'VARCHAR' THEN coalesce(c->>'$.function.arguments', c->>'$.arguments')
         ELSE coalesce(c->'$.function.arguments', c->'$.arguments', '{}'::JSON)::VARCHAR END"""
-_TOOL_CALLS = f"""
-    [{{'id': coalesce(c->>'$.id', printf('call%03d%02d', i, k)), 'type': 'function',
-       'function': {{'name': {_NAMED}, 'arguments': {_ARGUMENTS}}}}} FOR c, k IN calls]"""
+_OBJECT = f"""
+    CASE WHEN coalesce(json_valid({_ARGUMENTS}), false) AND json_type({_ARGUMENTS}) = 'OBJECT'
+         THEN ({_ARGUMENTS})::JSON ELSE to_json({_ARGUMENTS}) END"""
+"""The arguments of a call as an object; text that is none stays text."""
+
+
+def _tool_calls(turn: str, objects: bool) -> str:
+    """The calls in a turn as OpenAI's `tool_calls`, with the arguments as text or as objects."""
+    return f"""
+        [{{'id': coalesce(c->>'$.id', printf('call%03d%02d', i, k)), 'type': 'function',
+           'function': {{'name': {_NAMED}, 'arguments': {_OBJECT if objects else _ARGUMENTS}}}}}
+         FOR c, k IN ({_CALLS.format(turn)})]"""
+
+
 _BEFORE = "list_max([j FOR j IN range(1, i) IF turns[j].role = 'function_call'])"
 _CALLED = f"""
     CASE WHEN t.role = 'observation' THEN coalesce(nullif(t.call, ''),
@@ -50,8 +64,9 @@ _CALLED = f"""
 nine letters and digits, because some chat templates require that length."""
 
 
-def _messages(members: frozenset[str]) -> str:
-    """The turns as OpenAI messages, with these of the OPTIONAL_MEMBERS."""
+def _messages(members: frozenset[str], objects: bool) -> str:
+    """The turns as OpenAI messages, with these of the OPTIONAL_MEMBERS. `objects` as in
+    `columns`."""
     plain = """{'role': CASE t.role WHEN 'function_call' THEN 'assistant'
                                     WHEN 'observation' THEN 'tool' ELSE t.role END,
                 'content': """
@@ -65,9 +80,8 @@ def _messages(members: frozenset[str]) -> str:
         calls = _CALLS.format("t")
         content = f"""CASE WHEN len({calls}) > 0 THEN t.words
             WHEN t.words <> '' THEN t.words || chr(10) || t.content ELSE t.content END"""
-        made = _TOOL_CALLS.replace("calls]", f"({calls})]")
         more += [
-            f"'tool_calls': CASE WHEN len({calls}) > 0 THEN {made} END",
+            f"'tool_calls': CASE WHEN len({calls}) > 0 THEN {_tool_calls('t', objects)} END",
             f"'tool_call_id': {_CALLED}",
             "'name': CASE WHEN t.role = 'observation' THEN nullif(t.name, '') END",
         ]
@@ -105,29 +119,47 @@ TOOLS = """
 """The tools as a JSON list in every row. Text that is no JSON becomes an empty list, because
 trainers cannot read it. Never null: a reader that infers the columns' types from the first rows
 would take the column for one of nulls."""
+TOOL_OBJECTS = f"CASE WHEN ({TOOLS}) <> '[]' THEN ({TOOLS})::JSON END"
+"""The tools as a list of objects. Null in a row without tools, because some chat templates (that of
+Llama 3.1 is one) write the words for tools even if the list is empty."""
+
+Prefer = Literal["new", "judged", "checked"]
+PREFERENCES: tuple[Prefer, ...] = get_args(Prefer)
+"""Which answer of a preference pair is the chosen one. new: the new answer, over the first one that
+failed the checks, else over the original answer. judged: the one that the judge preferred, which
+may be the original answer. checked: the new answer, over one that failed the checks only."""
 
 _ANSWERS = "[i FOR i IN range(1, len(turns) + 1) IF turns[i].role = 'assistant']"
 _FAILED = f"""
-    [f FOR f IN [{{'at': ({_ANSWERS})[a.turn], 'content': a.content}} FOR a IN failed]
-     IF f.content <> turns[f.at].content
+    [f FOR f IN [{{'at': ({_ANSWERS})[a.turn], 'chosen': turns[({_ANSWERS})[a.turn]].content,
+                   'rejected': a.content}} FOR a IN failed]
+     IF f.rejected <> f.chosen
      AND NOT list_has_any([t.role FOR t IN turns[:f.at]], ['function_call', 'observation'])][1]"""
-_OLD = """
-    CASE WHEN turns[2].role = 'assistant' AND turns[2].content <> old_turns[2].content
-        THEN {'at': 2::BIGINT, 'content': old_turns[2].content} END"""
-PAIR = f"coalesce({_FAILED}, {_OLD})"
-"""A preference pair: `at`, the place of the chosen turn, and `content`, the rejected answer. That
-is the first new answer that failed the checks with no tool call before it. Where there is none, it
-is the original answer of the first turn."""
+_ANSWERED = "turns[2].role = 'assistant'"
+_DIFFERENT = f"{_ANSWERED} AND turns[2].content <> old_turns[2].content"
+_NEW_FIRST = """{'at': 2::BIGINT, 'chosen': turns[2].content, 'rejected': old_turns[2].content}"""
+_OLD_FIRST = """{'at': 2::BIGINT, 'chosen': old_turns[2].content, 'rejected': turns[2].content}"""
+PAIRS: dict[Prefer, str] = {
+    "new": f"coalesce({_FAILED}, CASE WHEN {_DIFFERENT} THEN {_NEW_FIRST} END)",
+    "judged": f"""
+        CASE WHEN {_DIFFERENT} AND judged = 'new' THEN {_NEW_FIRST}
+             WHEN {_DIFFERENT} AND judged = 'original' THEN {_OLD_FIRST} END""",
+    "checked": _FAILED,
+}
+"""A preference pair: `at`, the place of the answer, and the texts `chosen` and `rejected`. A failed
+answer is the first one with no tool call before it. The original answer, and what a judge compared,
+is that of the first turn."""
 
 
 def columns(
-    layout: Format, members: frozenset[str], listed: Callable[[str], str]
+    layout: Format, members: frozenset[str], listed: Callable[[str], str], *, objects: bool = False
 ) -> dict[str, str]:
     """Column -> its SQL expression, with these of the OPTIONAL_MEMBERS. `listed` converts a list of
-    structs to what the file holds: `as_structs` or `without_nulls`."""
+    structs to what the file holds: `as_structs` or `without_nulls`. `objects`: the arguments of
+    calls in messages are objects, and not JSON text."""
     match layout:
         case "messages":
-            return {"messages": listed(_messages(members))}
+            return {"messages": listed(_messages(members, objects))}
         case "sharegpt":
             return {
                 "conversations": listed(_sharegpt(members)), "system": "coalesce(system, '')",
@@ -144,14 +176,14 @@ def columns(
                      FOR i IN range(len(turns) // 2 - 1)]""",
             }
         case "prompt-completion":
-            whole = _messages(members)
+            whole = _messages(members, objects)
             return {"prompt": listed(f"({whole})[:-2]"), "completion": listed(f"({whole})[-1:]")}
         case "dpo":
             place = "pair.at - CASE WHEN system IS NULL THEN 1 ELSE 0 END"
             return {
-                "prompt": listed(f"({_messages(members)})[:{place}]"),
-                "chosen": "[{'role': 'assistant', 'content': turns[pair.at].content}]",
-                "rejected": "[{'role': 'assistant', 'content': pair.content}]",
+                "prompt": listed(f"({_messages(members, objects)})[:{place}]"),
+                "chosen": "[{'role': 'assistant', 'content': pair.chosen}]",
+                "rejected": "[{'role': 'assistant', 'content': pair.rejected}]",
             }
 
 
@@ -174,9 +206,33 @@ CONDITIONS: dict[Format, str] = {
 }
 """Format -> the SQL condition for rows that it can hold, where it cannot hold all."""
 
-OUTSIDE: dict[Format, str] = {
-    "alpaca": "it knows question and answer only, and these call tools",
-    "dpo": "no new answer failed the checks, and their first turn calls a tool, or the new first "
-    "answer is the old one",
+_NO_PAIR: dict[Prefer, dict[str, str]] = {
+    "new": {
+        "no new answer failed the checks, and the first turn calls a tool": f"NOT {_ANSWERED}",
+        "no new answer failed the checks, and the new first answer is the old one": "true",
+    },
+    "judged": {
+        "the judge's choice changed with the order of the answers (a tie)": "judged = 'tie'",
+        "the first turn calls a tool, and judges compare first answers": f"NOT {_ANSWERED}",
+        "no judge compared the answers": "judged IS NULL",
+        "the new first answer is the old one": "true",
+    },
+    "checked": {
+        "no new answer failed the checks": "len(failed) = 0",
+        "the answer that failed the checks follows a tool call, or is the text of the new one": (
+            "true"
+        ),
+    },
 }
-"""Format -> why it cannot hold the other rows."""
+_NO_PLACE = {"it knows question and answer only, and a tool is called": "true"}
+
+
+def outside(layout: Format, prefer: Prefer) -> dict[str, str]:
+    """Why rows that do not meet the condition of this format are left out -> the SQL condition of
+    these rows. The first condition that a row meets is the reason."""
+    match layout:
+        case "dpo":
+            return _NO_PAIR[prefer]
+        case "alpaca":
+            return _NO_PLACE
+    return {}

@@ -1,6 +1,7 @@
-"""Reviews: decisions of people about rows. They are stored beside the model's results.
+"""Reviews: decisions of people about rows, with their edits and notes. They are stored beside the
+model's results.
 
-A review is of one version of a row (see `migrations`). While it is valid, it overrides the model's
+A review is of one version of a row (see `views`). While it is valid, it overrides the model's
 result in the views `opinions` and `released`. Only the reviewer can delete it.
 """
 
@@ -9,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 
+from sysgen_local.core.counted import counted
 from sysgen_local.core.records import Phrase, in_order
 from sysgen_local.store.database import Database
 from sysgen_local.store.schema import now
@@ -31,70 +33,111 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """A reviewer's decision about a row. `phrases` and `system` are None where the reviewer did not
-    edit them. `at` is UTC.
+    """A person's review of a row. `decision` is None where there is only a note. `phrases` and
+    `system`, and `answers` (the contents of all turns of the assistant), are None where they were
+    not edited. `at` is UTC.
 
-    `earlier`: the decision is about other answers than the row has now. `outdated`: the edited
-    phrases belong to another system message than the model's present one. Neither is valid then.
+    `earlier`: the decision and the edited answers are about other answers than the row has now.
+    `outdated`: the edited phrases belong to another system message than the model's present one.
+    They are not valid then.
     """
 
-    decision: Decision
+    decision: Decision | None
     phrases: tuple[Phrase, ...] | None
     system: str | None
     at: datetime
     earlier: bool
     outdated: bool
     of: Version
+    answers: tuple[str, ...] | None = None
+    note: str | None = None
+    reviewer: str | None = None
 
 
-def review(
+def write(
     db: Database,
     row: int,
-    decision: Decision,
+    decision: Decision | None,
     phrases: Sequence[Phrase] | None,
+    answers: Sequence[str] | None,
+    note: str | None,
+    reviewer: str | None,
     at: datetime | None,
     of: Version | None,
 ) -> None:
-    """See `Store.review`."""
+    """See `Store.review`. To be called within a transaction."""
     edited = system = None
     if phrases is not None:
         ordered = in_order(phrases)
         edited = [{"tag": p.tag, "text": p.text} for p in ordered]
         system = " ".join(p.text for p in ordered)
-    with db.transaction():
+    if decision is None and (phrases is not None or answers is not None):
+        raise ValueError("an edit needs a decision")
+    if answers is not None and len(answers) != (turns := _answers(db, row)):
+        raise ValueError(f"row {row} has {counted(turns, 'answer')}, not {len(answers)}")
+    db.do(
+        'INSERT OR REPLACE INTO reviews ("row", decision, phrases, system, answers, note, '
+        'reviewer, "at", of_system, of_answers) VALUES '
+        '($1, $2, $3::STRUCT(tag VARCHAR, "text" VARCHAR)[], $4, $5::VARCHAR[], $6, $7, $8, '
+        "$9, $10)",
+        row,
+        decision,
+        edited,
+        system,
+        None if answers is None else list(answers),
+        note,
+        reviewer,
+        at or now(),
+        of.system if of else None,
+        of.answers if of else None,
+    )
+    if of is None:
         db.do(
-            "INSERT OR REPLACE INTO reviews VALUES "
-            '($1, $2, $3::STRUCT(tag VARCHAR, "text" VARCHAR)[], $4, $5, $6, $7)',
+            "UPDATE reviews SET of_system = n.of_system, of_answers = n.of_answers "
+            'FROM versions n WHERE n."row" = reviews."row" AND reviews."row" = $1',
             row,
-            decision,
-            edited,
-            system,
-            at or now(),
-            of.system if of else None,
-            of.answers if of else None,
         )
-        if of is None:
-            db.do(
-                "UPDATE reviews SET of_system = n.of_system, of_answers = n.of_answers "
-                'FROM versions n WHERE n."row" = reviews."row" AND reviews."row" = $1',
-                row,
-            )
+
+
+def _answers(db: Database, row: int) -> int:
+    """How many turns of the assistant the row has. New answers do not change it."""
+    sql = (
+        "SELECT len([t FOR t IN turns IF t.\"role\" = 'assistant']) FROM conversations "
+        'WHERE "row" = $1'
+    )
+    return sum(db.numbers(sql, row))
 
 
 def reviewed(db: Database, row: int) -> Review | None:
     """See `Store.reviewed`."""
+    return _reviews(db, 'WHERE w."row" = $1', row).get(row)
+
+
+def every(db: Database) -> dict[int, Review]:
+    """Row -> its review, of all rows that have one."""
+    return _reviews(db, 'ORDER BY w."row"')
+
+
+def _reviews(db: Database, condition: str, *values: object) -> dict[int, Review]:
     found = db.all(
-        'SELECT w.decision, w.phrases, w.system, w."at", NOT o.same_answers, NOT o.same_system, '
-        'w.of_system, w.of_answers FROM reviews w JOIN opinions o ON o."row" = w."row" '
-        'WHERE w."row" = $1',
-        row,
+        'SELECT w."row", w.decision, w.phrases, w.system, w."at", NOT o.same_answers, '
+        "NOT o.same_system, w.of_system, w.of_answers, w.answers, w.note, w.reviewer "
+        f'FROM reviews w JOIN opinions o ON o."row" = w."row" {condition}',
+        *values,
     )
-    if not found:
-        return None
-    decision, phrases, system, at, earlier, outdated, *of = found[0]
-    edited = None if phrases is None else tuple(Phrase(**phrase) for phrase in phrases)
-    outdated = outdated and edited is not None
-    return Review(decision, edited, system, at, earlier, outdated, Version(*of))
+    reviews = {}
+    for row, decision, phrases, system, at, earlier, outdated, *of, answers, note, who in found:
+        edited = None if phrases is None else tuple(Phrase(**phrase) for phrase in phrases)
+        reviews[row] = Review(
+            decision, edited, system, at,
+            earlier=earlier and decision is not None,
+            outdated=outdated and edited is not None,
+            of=Version(*of),
+            answers=None if answers is None else tuple(answers),
+            note=note,
+            reviewer=who,
+        )  # fmt: skip
+    return reviews
 
 
 def forget(db: Database, row: int) -> None:
@@ -148,3 +191,32 @@ def reopen(db: Database) -> int:
         for table in ("responded", "checked", "measures", "judged"):
             db.do(f'DELETE FROM {table} WHERE "row" IN (SELECT unnest($1::BIGINT[]))', numbers)
     return len(numbers)
+
+
+def kept(db: Database) -> int:
+    """See `Store.kept_answers`."""
+    sql = (
+        'SELECT count(*) FROM opinions w JOIN responded r ON r."row" = w."row" '
+        'JOIN verified v ON v."row" = w."row" '
+        "WHERE w.answers IS NOT NULL AND w.decision = 'accepted' "
+        "AND coalesce(w.system, v.system) IS DISTINCT FROM coalesce(r.system, v.system)"
+    )
+    return sum(db.numbers(sql))
+
+
+class Edits(NamedTuple):
+    """Numbers of finished rows: those with an edit that holds, and those that are stale. Rejected
+    rows are not among the stale ones."""
+
+    edited: frozenset[int]
+    stale: frozenset[int]
+
+
+def edits(db: Database) -> Edits:
+    """See `Store.edits`."""
+    kept = "stale AND review IS DISTINCT FROM 'rejected'"
+    such = (
+        db.numbers(f"SELECT \"row\" FROM journey WHERE state = 'final' AND {condition}")
+        for condition in ("edited", kept)
+    )
+    return Edits(*map(frozenset, such))

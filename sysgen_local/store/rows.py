@@ -15,6 +15,7 @@ from sysgen_local.store.schema import now
 
 _UNDER_SYSTEM = ("respond", "check")
 """Phases that use the finished system message, which a reviewer may have edited."""
+_BEFORE_ANSWERS = PHASES[: PHASES.index("respond")]
 
 State = Literal["final", "dropped", "pending"]
 
@@ -23,11 +24,23 @@ _NUMBERS = 8192
 8,000. With one query a page, the cost of a row would grow with the number of rows."""
 
 
+SURE = 0.7
+"""A row with a probability below this is unsure."""
+
+# `tries` is NULL where the row was not checked.
+_UNSURE = (
+    f"coalesce(p_good < {SURE}, false) OR len([c FOR c IN checks IF c.p < {SURE}]) > 0 "
+    "OR (tries IS NOT NULL AND agrees IS NULL AND obeys IS NULL)"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class RowQuery:
     """A query for rows, in ascending order: the first `limit` of them (None: all) or, with a seed,
     a reproducible sample. `phase` is the phase that dropped them, `tag` the tag of one of their
-    good phrases, `where` an SQL condition over the view `journey`."""
+    good phrases, `where` an SQL condition over the view `journey`. `unsure`: only rows of which one
+    phrase has a p(good) below `SURE`, of whose answer a check has a probability below it, or of
+    whose answer the checks could say nothing."""
 
     state: State | None = None
     phase: Phase | None = None
@@ -35,6 +48,7 @@ class RowQuery:
     where: str | None = None
     limit: int | None = 20
     seed: int | None = None
+    unsure: bool = False
 
     def condition(self) -> str:
         """The condition in SQL."""
@@ -45,6 +59,8 @@ class RowQuery:
             parts.append(f"phase = {quoted(self.phase)}")
         if self.tag:
             parts.append(f"list_contains(tags, {quoted(self.tag)})")
+        if self.unsure:
+            parts.append(f"({_UNSURE})")
         if self.where is not None:
             parts.append(f"(\n{self.where}\n)")
         return " AND ".join(parts)
@@ -71,6 +87,12 @@ def due(db: Database, phase: Phase, page: int) -> Iterator[Row]:
             numbers = found[start : start + page]
             rows = load(db, numbers, before)
             yield from _with_edits(db, rows, numbers) if phase in _UNDER_SYSTEM else rows
+
+
+def before_answers(db: Database, numbers: list[int]) -> Iterator[Row]:
+    """The rows with these numbers (ascending) up to phase 3, with the reviewer's system message
+    where one was edited."""
+    yield from _with_edits(db, load(db, numbers, _BEFORE_ANSWERS), numbers) if numbers else ()
 
 
 def _with_edits(db: Database, rows: Iterator[Row], numbers: list[int]) -> Iterator[Row]:
@@ -183,6 +205,22 @@ def queue(db: Database, query: RowQuery) -> list[tuple[int, reviews.Decision | N
         'LEFT JOIN opinions w ON w."row" = q."row" ORDER BY q."row"'
     )
     return query_where(db, sql, query.where, query.limit)
+
+
+def having(db: Database, words: str) -> list[int]:
+    """See `Store.having`."""
+    texts = ", ".join(
+        f"list_aggregate([t.content FOR t IN {turns}], 'string_agg', chr(10))"
+        for turns in ("c.turns", "r.turns", "k.turns")
+    )
+    return db.numbers(
+        'SELECT j."row" FROM journey j JOIN conversations c ON c."row" = j."row" '
+        'LEFT JOIN responded r ON r."row" = j."row" LEFT JOIN checked k ON k."row" = j."row" '
+        'LEFT JOIN opinions w ON w."row" = j."row" WHERE j.state = \'final\' AND contains(lower('
+        f"concat_ws(chr(10), {texts}, array_to_string(w.answers, chr(10)), j.system, "
+        'j.old_system, j.note)), lower($1)) ORDER BY j."row"',
+        words,
+    )
 
 
 def query_where(

@@ -1,15 +1,17 @@
 """Schemas of DuckDB files: which migrations a file has, and how it gets the rest.
 
-Each migration runs once, in order, and is recorded in the table `migrations`.
+Each migration runs once, in order, and is recorded in the table `migrations`. The views are made
+anew after them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from sysgen_local.store import migrations
+from sysgen_local.store import migrations, views
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -17,10 +19,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Schema:
-    """The schema of one kind of file: its migrations (name, SQL), the tables that identify such a
-    file, and the command that makes one."""
+    """The schema of one kind of file: its migrations (name, SQL), its views (name -> SELECT), the
+    tables that identify such a file, and the command that makes one."""
 
     migrations: tuple[tuple[str, str], ...]
+    views: Mapping[str, str]
     tables: frozenset[str]
     maker: str
 
@@ -28,7 +31,7 @@ class Schema:
 def store_schema() -> Schema:
     """The schema of a `Store`."""
     tables = frozenset({"migrations", "sources", "conversations", "recipes"})
-    return Schema(migrations.MIGRATIONS, tables, "run INPUT")
+    return Schema(migrations.MIGRATIONS, views.VIEWS, tables, "run INPUT")
 
 
 _MIGRATIONS_TABLE = (
@@ -54,7 +57,8 @@ def version(con: DuckDBPyConnection, schema: Schema) -> int | None:
 
 
 def migrate(con: DuckDBPyConnection, schema: Schema) -> None:
-    """Runs every migration that has not run yet: all of them or, on an error, none."""
+    """Runs every migration that has not run yet and makes the views anew: all or, on an error,
+    nothing."""
     done = version(con, schema) or 0
     con.begin()
     try:
@@ -62,6 +66,8 @@ def migrate(con: DuckDBPyConnection, schema: Schema) -> None:
         for number, (name, sql) in enumerate(schema.migrations[done:], done + 1):
             con.execute(sql)
             con.execute("INSERT INTO migrations VALUES ($1, $2, $3)", [number, name, now()])
+        for name, select in schema.views.items():
+            con.execute(f"CREATE OR REPLACE VIEW {name} AS {select}")
     except BaseException:
         con.rollback()
         raise

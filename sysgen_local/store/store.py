@@ -2,7 +2,8 @@
 and one thread at a time.
 
 All writes are transactions. A process that is killed at any moment leaves a consistent file, which
-lacks at most the last batch. Rows are numbered from 1 without gaps, in the order of input.
+lacks at most the last batch. Rows are numbered from 1 without gaps, in the order of input. A store
+of a shard lacks the rows of the other shards.
 """
 
 from __future__ import annotations
@@ -27,25 +28,32 @@ from sysgen_local.core.records import (
     Row,
     Source,
 )
+from sysgen_local.core.shard import Shard
 from sysgen_local.core.sizes import Size
 from sysgen_local.store import (
     copying,
     counts,
+    decisions,
     failures,
     forgetting,
+    held_out,
     intake,
     journal,
     judging,
     layouts,
+    merging,
     narrowing,
+    pace,
     quality,
     rejects,
     reviews,
     rows,
+    shards,
     sizes,
 )
 from sysgen_local.store.database import Database
 from sysgen_local.store.file import connect, connect_to_memory, first_line
+from sysgen_local.store.pace import RunSpeed
 from sysgen_local.store.rows import RowQuery
 
 if TYPE_CHECKING:
@@ -69,10 +77,22 @@ class Store:
         self._db = db
 
     @classmethod
-    def open(cls, path: Path, *, create: bool = True, read_only: bool = False) -> Self:
-        """Opens the file, or makes it. Raises UsageError, or LockedError where it is in use."""
-        con = connect(path, create=create, read_only=read_only)
-        return cls(Database(con, path, read_only=read_only))
+    def open(
+        cls, path: Path, *, create: bool = True, read_only: bool = False, snapshot: bool = True
+    ) -> Self:
+        """Opens the file, or makes it. With `read_only`, a file that another process writes to is
+        copied, and the copy is read (see `as_of`), unless `snapshot` is False. Raises UsageError,
+        or LockedError where the file is in use."""
+        if read_only:
+            return cls(Database.open_for_reading(path, snapshot=snapshot))
+        return cls(Database(connect(path, create=create, read_only=False), path))
+
+    @classmethod
+    def open_copy(cls, path: Path) -> Self:
+        """A copy of the file as it is now, to be read while another process writes to the file or
+        is about to (see `as_of`). Raises UsageError, or LockedError where no copy could be
+        made."""
+        return cls(Database.open_copy(path))
 
     @classmethod
     def in_memory(cls) -> Self:
@@ -89,9 +109,20 @@ class Store:
         """Whether the file was opened for reading alone."""
         return self._db.read_only
 
+    @property
+    def as_of(self) -> datetime | None:
+        """The local time of the copy that is read because another process writes to the file; None
+        where the file itself is open."""
+        return self._db.snapshot.at if self._db.snapshot else None
+
+    def checkpoint(self) -> None:
+        """Writes all that was committed into the file itself, which can be moved then. Raises
+        OSError where that fails, as on a full disk."""
+        self._db.checkpoint()
+
     def close(self) -> None:
         """Closes the file. What was committed is safe with or without it."""
-        self._db.con.close()
+        self._db.close()
 
     def __enter__(self) -> Self:
         return self
@@ -133,6 +164,48 @@ class Store:
             self._db, source, records, limit, batch, on_batch, again, appended, skip_system
         )
 
+    @property
+    def shard(self) -> Shard | None:
+        """The shard that this store holds; None where it holds all rows of its inputs."""
+        return shards.read(self._db)
+
+    def choose_shard(self, shard: Shard) -> None:
+        """Makes this the shard of a store that has read nothing yet. Raises UsageError where the
+        store holds another shard, or all rows."""
+        shards.choose(self._db, shard)
+
+    def inputs(self) -> shards.Inputs:
+        """The numbers of records and of usable rows of all inputs, also those of other shards."""
+        return shards.inputs(self._db)
+
+    def shard_facts(self) -> dict[str, Any] | None:
+        """The shard (`numbers`, `of`) and the records of all inputs (`input`), as data for JSON;
+        None where the store holds all rows."""
+        return shards.facts(self._db)
+
+    def attach(self, path: Path, name: str) -> Store:
+        """The store in another file, to be read and to be merged into this one; `name` is an SQL
+        name for it. The file is never written: where another process writes to it, or where it
+        comes from an older version, a copy is read (see `as_of`). Raises as `open`."""
+        return Store(self._db.attach(path, name))
+
+    def merge(
+        self,
+        stores: Sequence[Store],
+        recipes: Mapping[Phase, journal.Recipe],
+        shard: Shard | None,
+    ) -> None:
+        """Fills this new store with all that these attached ones hold: shards of the same inputs,
+        or stores of different inputs (see `merging`). `recipes` are those of the result, and
+        `shard` is its shard, where it does not hold all rows. Raises UsageError where the stores do
+        not belong together."""
+        merging.merge(self._db, [store._db for store in stores], recipes, shard)
+
+    def held(self, numbers: Iterable[int]) -> set[int]:
+        """Those of these row numbers that are in the store."""
+        sql = 'SELECT "row" FROM conversations WHERE "row" IN (SELECT unnest($1::BIGINT[]))'
+        return set(self._db.numbers(sql, list(numbers)))
+
     def sources(self, names: Sequence[str]) -> list[int]:
         """The numbers of the sources with these names. A name is the path as it was given, the
         file's real path, its file name, its folder, or the dataset's name. Raises UsageError for a
@@ -155,6 +228,24 @@ class Store:
         finally:
             if sources:
                 narrowing.widen(self._db)
+
+    def files(self) -> list[intake.SourceFile]:
+        """The sources in the order in which they were read, with the hashes of their content."""
+        return intake.files(self._db)
+
+    def is_input(self, path: Path) -> bool:
+        """Whether this file is one that rows of the store were read from."""
+        return bool(
+            self._db.all("SELECT 1 FROM sources WHERE file = $1", str(path.expanduser().resolve()))
+        )
+
+    def count_declined(self, where: str | None = None) -> int:
+        """How many of the finished rows that meet the condition a person declined. Raises
+        UsageError where `where` is not valid SQL."""
+        if not self._db.all("SELECT 1 FROM reviews WHERE decision = 'rejected' LIMIT 1"):
+            return 0
+        declined = "review = 'rejected'" + (f" AND (\n{where}\n)" if where else "")
+        return len(self.queue(RowQuery("final", where=declined, limit=None)))
 
     def find_source(self, source: Source) -> tuple[int, str] | None:
         """(number, path) of the stored source with this content; None where there is none. The path
@@ -182,6 +273,10 @@ class Store:
         has not passed it. Nothing is written twice.
         """
         rows.commit(self._db, results)
+
+    def take_back(self, results: Iterable[tuple[int, Phase]]) -> None:
+        """Deletes these results, (row, phase) each, so that the rows are due again."""
+        forgetting.take_back(self._db, results)
 
     def losses(self, phase: Phase) -> forgetting.Losses:
         """What `redo` of this phase would delete, and how many reviews would not be valid then."""
@@ -269,20 +364,26 @@ class Store:
     def review(
         self,
         number: int,
-        decision: reviews.Decision,
+        decision: reviews.Decision | None,
         phrases: Sequence[Phrase] | None = None,
         *,
+        answers: Sequence[str] | None = None,
+        note: str | None = None,
+        reviewer: str | None = None,
         at: datetime | None = None,
         of: reviews.Version | None = None,
     ) -> None:
-        """Writes a reviewer's decision about a row, in place of an earlier one.
+        """Writes a person's review of a row, in place of an earlier one.
 
-        `phrases` are the edited phrases, which are put in canonical order; None leaves the row's
-        phrases as they are. `at` is the time of the decision (UTC), `of` the version of the row
-        that it is about; by default these are now and the present version. Raises ValueError for a
-        tag that is not one of the eight.
+        `decision` None is a note alone. `phrases` are the edited phrases, which are put in
+        canonical order, and `answers` the edited contents of all turns of the assistant; None
+        leaves those of the model. `at` is the time of the decision (UTC), `of` the version of the
+        row that it is about; by default these are now and the present version. Raises ValueError
+        for a tag that is not one of the eight, for another number of answers than the row has, and
+        for an edit without a decision.
         """
-        reviews.review(self._db, number, decision, phrases, at, of)
+        with self._db.transaction():
+            reviews.write(self._db, number, decision, phrases, answers, note, reviewer, at, of)
 
     def reviewed(self, number: int) -> reviews.Review | None:
         """The review of this row, also one of an earlier version; None where there is none."""
@@ -291,6 +392,35 @@ class Store:
     def forget_review(self, number: int) -> None:
         """Deletes the review of this row."""
         reviews.forget(self._db, number)
+
+    def edits(self) -> reviews.Edits:
+        """The finished rows with an edit that holds, and those that are stale."""
+        return reviews.edits(self._db)
+
+    def decided(self) -> list[decisions.Decided]:
+        """All reviews, each with what identifies its row in another store, in ascending order."""
+        return decisions.export(self._db)
+
+    def places(self, decided: Sequence[decisions.Decided]) -> list[int | None]:
+        """The number of the row that each of these decisions is about; None where this store has no
+        such row."""
+        return decisions.places(self._db, decided)
+
+    def merge_decisions(
+        self, decided: Mapping[int, reviews.Review], *, overwrite: bool = False
+    ) -> decisions.Merged:
+        """Writes decisions, row -> review, all or, on an error, none.
+
+        Where the store has a decision about the row, the newer one stays; one that holds is not
+        replaced by one about other answers. `overwrite` takes the given ones. Raises ValueError as
+        `review` does.
+        """
+        return decisions.merge(self._db, decided, overwrite)
+
+    def having(self, words: str) -> list[int]:
+        """The finished rows that have these words, in upper or lower case, in a text: the turns,
+        the answers of before and after the checks, system messages, edits and notes."""
+        return rows.having(self._db, words)
 
     def queue(self, query: RowQuery) -> list[tuple[int, reviews.Decision | None]]:
         """(row, decision) of the rows of a query, in ascending order. The decision is the valid one
@@ -304,8 +434,14 @@ class Store:
 
     def reopen(self) -> int:
         """Deletes the answers that are stale, so that their rows are due for `respond` again under
-        their present system messages. Returns how many there were. Rejected rows keep theirs."""
+        their present system messages. Returns how many there were. Rejected rows keep theirs, and
+        so do rows whose answer a person edited (`kept_answers`)."""
         return reviews.reopen(self._db)
+
+    def kept_answers(self) -> int:
+        """How many accepted rows keep an answer that a person edited, although their system message
+        was edited since the model answered them."""
+        return reviews.kept(self._db)
 
     def origin(self, number: int) -> Origin | None:
         """Where a row came from; None where there is no such row."""
@@ -387,6 +523,22 @@ class Store:
         chosen = selection or copying.Selection()
         return copying.questions(self._db, copying.Copy(layout, variant, False, chosen))
 
+    def held_out(
+        self, low: float, where: str | None = None
+    ) -> Iterator[tuple[Row, reviews.Decision | None]]:
+        """The rows whose number by the hash of their first instruction is at least `low`, the
+        highest first: a split of the export that ends at `low` has none of them. Rows of every
+        state, with the results of phases 1 to 3, and the valid decision about each.
+
+        `where` is an SQL condition over the view `journey`. Raises UsageError where it is not valid
+        SQL.
+        """
+        return held_out.held_out(self._db, low, where)
+
+    def instructions_before(self, high: float) -> Iterator[str]:
+        """The first instructions of all other rows: those whose number is less than `high`."""
+        return held_out.instructions_before(self._db, high)
+
     def lineage(
         self, layout: layouts.Format = "messages", selection: copying.Selection | None = None
     ) -> list[copying.LineageEntry]:
@@ -410,6 +562,7 @@ class Store:
         recipes = {phase: self.recipe(phase) for phase in PHASES}
         return {
             **counts.stats(self._db),
+            "shard": shards.facts(self._db),
             "advice": [{"name": of.name, "says": of.says} for of in self.advice()],
             "measures": judging.means(self._db),
             "recipes": {
@@ -444,13 +597,22 @@ class Store:
         """Writes measures, row -> metric -> value, in place of earlier ones."""
         judging.write_measures(self._db, values)
 
+    @property
+    def measured(self) -> bool:
+        """Whether any row is measured."""
+        return bool(judging.means(self._db))
+
     def judgements(self) -> list[dict[str, Any]]:
         """The verdicts of each judge for each dataset; see `judging.judgements`."""
         return judging.judgements(self._db)
 
     def pace(self, points: int = 60) -> list[tuple[float, int, int]]:
-        """Progress over time in at most `points` points; see `counts.pace`."""
-        return counts.pace(self._db, points)
+        """Progress over time in at most `points` points; see `pace.pace`."""
+        return pace.pace(self._db, points)
+
+    def speeds(self) -> list[RunSpeed]:
+        """The speed of every run that has results; see `pace.speeds`."""
+        return pace.speeds(self._db)
 
     def ratios(self) -> list[tuple[float, int]]:
         """Histogram of the length of new answers relative to old ones; see `counts.ratios`."""
@@ -471,16 +633,20 @@ class Store:
         checks: bool = False,
         origin: bool = False,
         reasoning: bool = False,
+        objects: bool = False,
         parquet: bool = False,
     ) -> copying.Written:
         """Writes the finished rows to a file. `fold_system`: the system message is put before the
         first instruction. `checks`: with the columns agrees, obeys and checks, as far as any row
         has them. `origin`: with the columns source, line and row. `reasoning`: with the thoughts
-        before answers. Raises OSError where the file cannot be written."""
+        before answers. `objects`: tools and the arguments of calls are objects, and not JSON text.
+        Raises OSError where the file cannot be written."""
         import duckdb
 
         chosen = selection or copying.Selection()
-        copy = copying.Copy(layout, variant, fold_system, chosen, checks, origin, reasoning)
+        copy = copying.Copy(
+            layout, variant, fold_system, chosen, checks, origin, reasoning, objects
+        )
         try:
             return copy.write(self._db, path, parquet=parquet)
         except duckdb.Error as error:

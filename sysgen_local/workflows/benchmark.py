@@ -1,5 +1,5 @@
-"""A benchmark run: a model answers the questions, a judge grades them, scores are counted as the
-benchmark's authors count.
+"""A benchmark run: a model answers the questions, a judge or rules grade them, scores are counted
+as the benchmark's authors count.
 
 Everything goes to one DuckDB file as it is done, under the fingerprints of its recipe: a run that
 was stopped is taken up again, and one with another model, judge or option stands beside it.
@@ -12,11 +12,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, get_args
 
+from sysgen_local.core.counted import counted
+from sysgen_local.core.errors import UsageError
 from sysgen_local.core.sizes import BYTES_PER_TOKEN
 from sysgen_local.engine.options import Options
 from sysgen_local.engine.request import GREEDY, Sampling
 from sysgen_local.evaluation.benchmarks.answer import Answer, History, SystemIn
 from sysgen_local.evaluation.benchmarks.benchmark import Benchmark, BenchmarkName, load, need_golds
+from sysgen_local.evaluation.benchmarks.by_rule import RuleGrader
 from sysgen_local.evaluation.benchmarks.instances import read_sources
 from sysgen_local.evaluation.benchmarks.judging import (
     BenchmarkJudge,
@@ -29,10 +32,11 @@ from sysgen_local.prompts import judge_prompt
 from sysgen_local.report.status import StatusFile
 from sysgen_local.running import executor
 from sysgen_local.running.executor import Task
-from sysgen_local.running.progress import Progress, View
+from sysgen_local.running.progress import Part, Progress, View
 from sysgen_local.store.evaluation import Evaluation
 from sysgen_local.workflows.models import find_model, model_facts
 from sysgen_local.workflows.options import Given, one_of
+from sysgen_local.workflows.preference import BUILTIN_JUDGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +55,12 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class BenchmarkRun:
-    """One model, one judge and one benchmark. Models are named as in `find_model`."""
+    """One model, one judge and one benchmark. Models are named as in `find_model`. `judge` is not
+    used where rules grade the answers."""
 
     benchmark: Benchmark
     model: str
-    judge: str
+    judge: str | None
     setting: Setting = field(default_factory=Setting)
 
 
@@ -74,28 +79,34 @@ def run_benchmark(
     options: Options,
     *,
     retry_failed: bool = False,
+    part: Part | None = None,
     announce: Callable[[str], None] = lambda line: None,
 ) -> Outcome | None:
     """Answers and grades all due questions and stores the scores; None if it was interrupted.
+    `part`: which of several such runs this is.
 
-    Raises UsageError for a model or file that cannot be used, SysgenError where no question could
-    be graded.
+    Raises UsageError for a model or file that cannot be used and for a missing judge, SysgenError
+    where no question could be graded.
     """
     tasks = _tasks(run)
-    answering, judging_ = tasks
+    answering, grading = tasks
+    if grading.model and grading.model.name.split("+")[0] == "builtin":
+        announce(BUILTIN_JUDGE)
     facts = {"benchmark": run.benchmark.name, "questions": run.benchmark.fingerprint}
+    if run.benchmark.title:
+        facts["questions_file"] = run.benchmark.title
     facts |= answering.facts
     answer_run = store.answer_run(
         run.benchmark.name, Task.of(facts), facts, older=Task.as_noted(facts, {})
     )
     grading_run = store.grading_run(
-        answer_run, judging_.fingerprint, judging_.facts, older=judging_.older
+        answer_run, grading.fingerprint, grading.facts, older=grading.older
     )
     if retry_failed and (again := store.forget_failed(answer_run, grading_run)):
-        announce(f"{again:,} questions that failed are tried again")
+        announce(f"tried again: {counted(again, 'question')} that failed")
     queue = QuestionQueue(store, run.benchmark.questions, answer_run, grading_run)
     options = replace(options, longest=_longest(run))
-    if not executor.run(tasks, queue, _progress(queue), views, options, announce=announce):
+    if not executor.run(tasks, queue, _progress(queue, part), views, options, announce=announce):
         return None
     cases = queue.records()
     scores = run.benchmark.score(cases)
@@ -117,14 +128,15 @@ def evaluate(
     say: Callable[[str], None] = lambda line: None,
     **options: Any,
 ) -> dict[str, Any] | None:
-    """The scores of a model on "sysbench" or "multifacet", as the benchmark's authors count; None
-    where the run was interrupted, which the same call takes up again.
+    """The scores of a model on "sysbench" or "multifacet", as the benchmark's authors count, or on
+    "own", the items of a test set; None where the run was interrupted, which the same call takes up
+    again.
 
     `questions` is the benchmark's file (`sources` Multifacet's table of sources), of which `limit`
     is how many are asked. `model` and `judge` are models by any name; without a judge the model
-    grades itself. Answers and grades are kept in `db`; `retry_failed` asks again where one failed.
-    `options` are fields of `Sampling` (temperature, top_p), of `Setting` (seed, history,
-    max_answer_tokens, ...) and of `engine.options.Options`.
+    grades itself. Rules grade "own", which takes no judge. Answers and grades are kept in `db`;
+    `retry_failed` asks again where one failed. `options` are fields of `Sampling` (temperature,
+    top_p), of `Setting` (seed, history, max_answer_tokens, ...) and of `engine.options.Options`.
 
     Raises UsageError for a file or model that cannot be used, SysgenError where no question could
     be graded, TypeError for an option that there is not.
@@ -136,9 +148,11 @@ def evaluate(
     given.end("evaluate")
     table = read_sources(Path(sources)) if sources else None
     loaded = load(benchmark, Path(questions), limit=limit, table=table)
+    if judge is not None and not loaded.needs_judge:
+        raise UsageError(f"{benchmark} takes no judge: rules grade the answers")
     with Evaluation.open(Path(db)) as store:
         found = run_benchmark(
-            BenchmarkRun(loaded, model, judge or model, setting),
+            BenchmarkRun(loaded, model, (judge or model) if loaded.needs_judge else None, setting),
             store,
             [StatusFile(Path(db)), *views],
             machine,
@@ -149,9 +163,9 @@ def evaluate(
 
 
 def _tasks(run: BenchmarkRun) -> tuple[Task, Task]:
+    """The task of answering and the task of grading."""
     setting, benchmark = run.setting, run.benchmark
     model = find_model(run.model)
-    judge = model if run.judge == run.model else find_model(run.judge)
     if setting.history == "gold":
         need_golds(benchmark)
     answer = Answer(
@@ -161,11 +175,15 @@ def _tasks(run: BenchmarkRun) -> tuple[Task, Task]:
         setting.history,
         setting.system_in,
     )
+    answering = Task(answer, model, answer.facts() | _identity("model", model))
+    if not benchmark.needs_judge:
+        grader = RuleGrader()
+        return answering, Task(grader, None, grader.facts())
+    if run.judge is None:
+        raise UsageError(f"{benchmark.name} needs a judge, which grades the answers")
+    judge = model if run.judge == run.model else find_model(run.judge)
     marker = _judge(run)
-    return (
-        Task(answer, model, answer.facts() | _identity("model", model)),
-        Task(marker, judge, marker.facts() | _identity("judge", judge)),
-    )
+    return answering, Task(marker, judge, marker.facts() | _identity("judge", judge))
 
 
 def _judge(run: BenchmarkRun) -> BenchmarkJudge:
@@ -180,7 +198,8 @@ def _judge(run: BenchmarkRun) -> BenchmarkJudge:
 
 def _identity(role: str, model: Model) -> dict[str, str]:
     facts = model_facts(model)
-    return {role: facts.pop("model"), f"{role}_file": facts.pop("model_file"), **facts}
+    names = {"model": role, "model_file": f"{role}_file", "lora": f"{role}_lora"}
+    return {names.get(name, name): of for name, of in facts.items()}
 
 
 def _longest(run: BenchmarkRun) -> int:
@@ -191,12 +210,13 @@ def _longest(run: BenchmarkRun) -> int:
         sum(len(text.encode()) for text in (q.system, *q.users, *q.golds))
         for q in run.benchmark.questions
     )
-    return max(sizes) // BYTES_PER_TOKEN + setting.max_answer_tokens + setting.max_judge_tokens
+    replies = setting.max_judge_tokens if run.benchmark.needs_judge else 0
+    return max(sizes) // BYTES_PER_TOKEN + setting.max_answer_tokens + replies
 
 
-def _progress(queue: QuestionQueue) -> Progress:
+def _progress(queue: QuestionQueue, part: Part | None) -> Progress:
     cases = queue.records()
-    progress = Progress(PHASES, rows=len(cases))
+    progress = Progress(PHASES, rows=len(cases), part=part, end="judged")
     for case in cases:
         for phase, result in zip(PHASES, (case.answered, case.judged), strict=True):
             if result is not None and result.dropped:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from sysgen_local.core.advice import Finding
+from sysgen_local.core.counted import counted
 from sysgen_local.core.errors import SysgenError, UsageError
 from sysgen_local.core.records import PHASES, Conversation, Phase, Reject, Source
 from sysgen_local.core.settings import Reading, Settings
+from sysgen_local.core.shard import Shard
 from sysgen_local.engine.options import Options
-from sysgen_local.exporting import Exported, check_output, export
+from sysgen_local.exporting import Exported, ExportOptions, Output, refuse_input
 from sysgen_local.report.bar import Bar
 from sysgen_local.report.status import StatusFile
 from sysgen_local.running import executor
@@ -22,8 +24,13 @@ from sysgen_local.running.updates import Callback, Update
 from sysgen_local.sources import RecordCounter, find, need_usable, parse_map, read, strictly
 from sysgen_local.store import Counts, GrownError, Losses, Store
 from sysgen_local.workflows import plan as planning
+from sysgen_local.workflows import preview as previewing
 from sysgen_local.workflows import recipe
+from sysgen_local.workflows.export import write_with_card
 from sysgen_local.workflows.options import Given, one_of
+from sysgen_local.workflows.preview import OnRow, Outlook
+from sysgen_local.workflows.redo import confirm_losses
+from sysgen_local.workflows.run_speed import RunMeasurement
 from sysgen_local.workflows.spool import Input, named
 
 Say = Callable[[str], None]
@@ -39,16 +46,14 @@ AS_IS = Reading()
 """Without options."""
 
 
-class DeclinedError(SysgenError):
-    """Whoever was asked did not want the redo: nothing was deleted."""
-
-
 @dataclass(frozen=True, slots=True)
 class RunResult:
     """What a run came to. `counts` are of the whole store. `finished` is False where it was
     interrupted: the same call takes it up again. `sources` are the numbers of the inputs that were
     named, `others` how many final rows the store holds beside theirs. `advice` says what is poor
-    about the data; `written` is the file, where one was asked for."""
+    about the data; `written` is the file, where one was asked for, `card_path` the card beside it,
+    `notes` say what the file does not hold, and why, and `shard` is that of the store (see
+    `Store.shard_facts`)."""
 
     finished: bool
     counts: Counts
@@ -56,6 +61,9 @@ class RunResult:
     others: int
     advice: list[Finding]
     written: Exported | None
+    card_path: Path | None = None
+    notes: tuple[str, ...] = ()
+    shard: Mapping[str, Any] | None = None
 
 
 def run(
@@ -67,11 +75,15 @@ def run(
     retry_failed: bool = False,
     edited: bool = False,
     output: str | Path | None = None,
+    card: bool = True,
     on_progress: Callable[[Update], None] | None = None,
     views: Sequence[View] | None = None,
     say: Say = lambda line: None,
     confirm: Callable[[Losses], bool] = lambda losses: True,
     confirm_appended: Callable[[GrownError], bool] | None = None,
+    preview: int | Callable[[Counts], int] = 0,
+    on_preview: OnRow = lambda row, origin: None,
+    confirm_rest: Callable[[Outlook], bool] = lambda outlook: True,
     command: str = "",
     **options: Any,
 ) -> RunResult:
@@ -83,13 +95,19 @@ def run(
 
     `redo` forgets what this phase and all later ones did, once `confirm` has agreed to what is
     lost. `retry_failed` asks again where something went wrong with a request; `edited` answers
-    rows anew whose system message a person edited. `output` (.jsonl or .parquet) gets the finished
-    rows of these inputs.
+    rows anew whose system message a person edited, but not where the answer was edited too.
+    `output` (.jsonl or .parquet, or a folder: see `workflows.export.export`) gets the finished rows
+    of these inputs, and `card` writes a dataset card beside it.
 
     `on_progress` is called about once a second, in a thread of its own; without it a progress bar
     is shown, or what `views` are given. `say` is given lines of text about inputs, model and
     memory; `confirm_appended` is asked whether to read the new rows of a file that grew. `command`
     is noted in the store as what was run.
+
+    `preview` rows, drawn at random, are done before the others (a function gets the counts of
+    the store and returns how many). `on_preview` is called with each of them, and
+    `confirm_rest` with what the rest will take. Where it says no, DeclinedError is raised and no
+    result is kept.
 
     `options` are the fields of `core.settings.Settings` (model, prompts, seed, temperature, ...),
     `core.settings.Reading` (mapping, limit, split, ...) and `engine.options.Options` (slots,
@@ -111,35 +129,66 @@ def run(
     given = Given(options)
     settings, reading, machine = given.take(Settings), given.take(Reading), given.take(Options)
     given.end("run")
-    output = Path(output).expanduser() if output is not None else None
     if output is not None:
-        check_output(output)  # now rather than after hours of work
+        Output.named(output).check(card=card)  # now rather than after hours of work
     tasks = planning.plan(settings, store, phases, redo, context=machine.context)
     if settings.model is None and any(t.model and t.model.name == "builtin" for t in tasks):
         say(DEMONSTRATION)
     for line in planning.missing_prompts(tasks):
         say(line)
     recipe.planned_recipes(tasks, store, redo=redo, check=settings.check)  # before anything is read
+    executor.require_cluster(tasks, machine)
     sources = ingest(store, inputs, reading, say=say, confirm_appended=confirm_appended)
     planning.require_rows(store)
+    if output is not None:
+        refuse_input(store, Output.named(output))
     recipes = recipe.planned_recipes(tasks, store, redo=redo, check=settings.check)
     if redo:
-        executor.require_models(tasks)
+        executor.require_models(tasks, machine)
         # Nothing is left that could refuse the command: only now is anything deleted.
-        losses = store.losses(redo)
-        if losses and not confirm(losses):
-            raise DeclinedError("nothing was deleted")
+        confirm_losses(store, redo, confirm)
     store.prepare(recipes, redo=redo)
     if retry_failed:
-        say(f"{store.forget_failed(phases):,} rows that failed are tried again")
+        say(f"tried again: {counted(store.forget_failed(phases), 'row')} that failed")
     if edited:
-        say(f"{store.reopen():,} rows with an edited system message are answered anew")
-    finished = _worked(store, tasks, settings, machine, _views(views, on_progress), say, command)
+        _reopen(store, say)
+    for line in _waiting_elsewhere(store, phases):
+        say(line)
+    shown = _views(views, on_progress)
+    status = StatusFile(store.path, store.shard_facts())
+    some = preview(store.counts()) if callable(preview) else preview
+    finished = not some or previewing.run(
+        store, tasks, some, settings.seed or 0, [status, *shown],
+        replace(machine, context=None), on_row=on_preview, confirm_rest=confirm_rest, announce=say,
+    )  # fmt: skip
+    speed = RunMeasurement(tasks, store.counts())  # of the rows behind the preview
+    watching: list[View] = [status, speed, *shown]
+    finished = finished and _worked(store, speed.watched, settings, machine, watching, say, command)
     counts, advice = store.counts(), store.advice()
+    _note(speed, counts, say)
+    notes: list[str] = []
+    written = None
     with store.narrowed(sources):
-        written = export(store, output)[0] if output else None
+        if output is not None:
+            written = write_with_card(
+                store, output, ExportOptions(), card=card, say=notes.append,
+                command=f"sysgen export --db {store.path} -o FILE",
+            )  # fmt: skip
         others = counts.final - store.counts().final
-    return RunResult(finished, counts, sources, others, advice, written)
+        declined = store.count_declined()
+    others -= store.count_declined() - declined  # no export writes them
+    return RunResult(
+        finished, counts, sources, others, advice,
+        written.files[0] if written else None, written.card_path if written else None,
+        tuple(notes), store.shard_facts(),
+    )  # fmt: skip
+
+
+def _reopen(store: Store, say: Say) -> None:
+    """Deletes the answers of rows with an edited system message, and reports how many."""
+    say(f"answered anew: {counted(store.reopen(), 'row')} with an edited system message")
+    if kept := store.kept_answers():
+        say(f"not answered anew: {counted(kept, 'row')} whose answer a person edited too")
 
 
 def open(  # noqa: A001 - read as sysgen.open
@@ -191,6 +240,27 @@ def _views(
     return [Callback(on_progress) if on_progress else Bar()]
 
 
+def _waiting_elsewhere(store: Store, phases: Sequence[Phase]) -> Iterator[str]:
+    """A sentence where no row is due for these phases, for each other phase that rows wait for."""
+    counts = store.counts().phases
+    if any(phase in phases and of.pending for phase, of in counts.items()):
+        return
+    for phase, of in counts.items():
+        if of.pending:
+            yield (
+                f"no row waits for {' or '.join(phases)}: {of.pending:,} wait for {phase} "
+                f"(`sysgen {phase} --db {store.path}`, or `sysgen run` for all phases)"
+            )
+
+
+def _note(speed: RunMeasurement, counts: Counts, say: Say) -> None:
+    """Notes the speed of the run. Where that fails, the rows are done all the same."""
+    try:
+        speed.note(counts)
+    except SysgenError as error:
+        say(str(error))
+
+
 def _worked(
     store: Store,
     tasks: Sequence[executor.Task],
@@ -210,7 +280,7 @@ def _worked(
     try:
         # What a row may take is the tasks' own: `plan` has looked whether the option concerns them.
         finished = planning.run(
-            tasks, store, [StatusFile(store.path), *views], replace(machine, context=None),
+            tasks, store, views, replace(machine, context=None),
             announce=say,
         )  # fmt: skip
     finally:
@@ -230,8 +300,11 @@ def ingest(
     numbers. Of a file that grew `confirm_appended` says whether to read the new rows, unless
     `reading.appended` does.
 
-    Raises UsageError for what cannot be read and where no row can be used.
+    Raises UsageError for what cannot be read, where no row can be used, and where `reading.shard`
+    is not the shard of the store.
     """
+    if reading.shard is not None:
+        store.choose_shard(Shard.parse(reading.shard))
     sources = list(_found(inputs, reading, say))
     counters = []
     numbers = []
@@ -248,11 +321,14 @@ def ingest(
             why = f"`sysgen stats --db {store.path}` shows why"
             rejected = f", {counter.rejected:,} rejected ({why})" if counter.rejected else ""
             more = f", {new:,} new" if new < counter.usable + counter.rejected else ""
-            say(f"{source.path}: {counter.usable:,} rows{more}{rejected}")
+            say(f"{source.path}: {counted(counter.usable, 'row')}{more}{rejected}")
     if counters:
         need_usable(counters)
-    if sources and not store.counts().input:
+    if sources and not store.inputs().records:
         raise UsageError(f"{sources[0].path} is empty: there is no row in it")
+    if counters and (shard := store.shard):
+        held, every = store.counts().input, store.inputs().records
+        say(f"{shard} holds {held:,} of {counted(every, 'row')}")
     return sorted(set(numbers))
 
 

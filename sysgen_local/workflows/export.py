@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sysgen_local.core.counted import counted
 from sysgen_local.core.errors import UsageError
 from sysgen_local.core.extras import needs
 from sysgen_local.core.files import write
 from sysgen_local.exporting import (
-    STDOUT,
     Exported,
     ExportOptions,
+    Output,
     card,
-    check_output,
     generators,
     omitted_reasoning,
     permit,
-    require_checks,
+    public_condition,
+    public_name,
+    require_results,
+    source_names,
 )
 from sysgen_local.exporting import export as write_rows
-from sysgen_local.store import OUTSIDE, Selection, Store
+from sysgen_local.store import RowQuery, Selection, Store
 from sysgen_local.workflows.options import Given
 
 if TYPE_CHECKING:
@@ -56,15 +60,18 @@ def export(
     say: Say = lambda line: None,
     **options: Any,
 ) -> ExportResult:
-    """Writes the finished rows in the order of the input: .jsonl or .parquet by `path`'s ending.
+    """Writes the finished rows in the order of the input: .jsonl or .parquet by `path`'s ending. A
+    `path` that ends with a slash, or is a folder that exists, gets SPLIT.jsonl for each of `splits`
+    (by default train.jsonl).
 
     `options` are the fields of `exporting.ExportOptions`: format ("messages", "sharegpt", "alpaca",
-    "prompt-completion", "dpo"), variant, splits, where, checks, dedupe, ... `card` writes a
-    dataset card beside it, which calls the data `name`. `say` is given what was left out.
+    "prompt-completion", "dpo"), variant, prefer, splits, where, checks, dedupe, ... `card` writes a
+    dataset card beside it, in a folder README.md, which calls the data `name`. `say` is given what
+    was left out.
 
-    Raises UsageError for a path, condition or option value that will not do and for licences that
-    `permissive_only` refuses, SysgenError where writing fails, TypeError for an option that there
-    is not.
+    Raises UsageError for a path, condition or option value that will not do, for checks or pairs
+    that the store does not have, and for licences that `permissive_only` refuses, SysgenError where
+    writing fails, TypeError for an option that there is not.
     """
     for name_ in ("sources", "exclude"):
         if isinstance(options.get(name_), str | Path):
@@ -72,15 +79,31 @@ def export(
     given = Given(options)
     wanted = given.take(ExportOptions)
     given.end("export")
-    path = Path(path).expanduser()
-    check_output(path)
+    Output.named(path).check(wanted.splits or (), card=card)
     wanted = replace(
         wanted, sources=tuple(wanted.sources), exclude=tuple(map(Path, wanted.exclude))
     )
     sources = store.sources(wanted.sources) if wanted.sources else []
     with store.narrowed(sources):
-        files, text, notes = _written(store, path, wanted, name or path.stem, say)
-    beside = path.with_suffix(".card.md") if card and path != STDOUT else None
+        return write_with_card(store, path, wanted, card=card, name=name, say=say)
+
+
+def write_with_card(
+    store: Store,
+    path: str | Path,
+    options: ExportOptions,
+    *,
+    card: bool = True,
+    name: str | None = None,
+    say: Say = lambda line: None,
+    command: str = "",
+) -> ExportResult:
+    """Writes the files, and the card beside them unless they go to standard output. `command` is
+    the command that a remedy's options belong to, "" for the one that runs; the other arguments and
+    errors are those of `export`."""
+    output = Output.named(path)
+    files, text, notes = _written(store, path, options, name or output.name, say, command)
+    beside = output.card if card and not output.to_stdout else None
     if beside is not None:
         write(beside, text)
     return ExportResult(files, text, beside, notes)
@@ -103,52 +126,75 @@ def to_dataset(store: Store, **options: Any) -> Dataset:
 
 
 def _written(
-    store: Store, path: Path, options: ExportOptions, name: str, say: Say
+    store: Store, path: str | Path, options: ExportOptions, name: str, say: Say, command: str
 ) -> tuple[list[Exported], str, list[str]]:
     """Writes the files; they, the text of the card, and the notes."""
-    if options.checks:
-        require_checks(store, options)
+    require_results(store, options)
     stats = store.stats()
     selection = options.selection()
     without, notes = _left_out(store, options, selection)
     selection = replace(selection, without=without)
     lineage = store.lineage(options.format, selection)
+    judged = options.prefer == "judged"
+    judges = [of["facts"] for of in store.judgements() if of["pairs"]] if judged else []
     if options.permissive_only:
-        permit(lineage, generators(stats))
+        permit(lineage, generators(stats, judges))
     for note in notes:
         say(note)
     files = write_rows(store, path, options, without)
-    if skipped := sum(of.skipped for of in files):
-        outside = OUTSIDE[options.format]
-        notes.append(f"{skipped:,} rows have no place in {options.format}: {outside}")
+    left_out: Counter[str] = sum((Counter(of.left_out) for of in files), Counter())
+    lacks = "no pair from" if options.format == "dpo" else f"no place in {options.format} for"
+    for why, rows in left_out.items():
+        notes.append(f"{lacks} {counted(rows, 'row')}: {why}")
         say(notes[-1])
     for of in files:
         if of.late:
-            say(f"{of.path}: {_late(of.late)}")
-    if thoughts := omitted_reasoning(store, options, selection):
+            say(f"{of.path}: {_late(of.late, parquet=options.tools == 'text')}")
+    if thoughts := omitted_reasoning(store, options, selection, command):
         notes.append(thoughts.says)
         say(str(thoughts))
-    if options.variant == "full" and (stale := stats["reviews"]["stale"]):
-        notes.append(f"{stale:,} rows were answered before a person edited their system message")
+    if declined := store.count_declined(options.where):
+        notes.append(f"left out as declined by a person: {counted(declined, 'row')}")
+        say(notes[-1])
+    edited = options.variant == "full" and stats["reviews"]["stale"]
+    if edited and (stale := _stale(store, options)):
+        notes.append(f"answered before a person edited the system message: {counted(stale, 'row')}")
         say(f"{notes[-1]} (`sysgen respond --edited` answers them anew)")
+    every = store.files()
+    names = source_names(every)
+    if shard := store.shard:
+        notes.append(f"only the rows of {shard}")
     if options.sources:
-        notes.append(f"only rows of {', '.join(options.sources)}")
+        notes.append(f"only rows of {', '.join(_public(options.sources, names))}")
     if options.where:
-        notes.append(f"only rows that meet {options.where}")
+        notes.append(f"only rows that meet {public_condition(options.where, names)}")
     if least := options.min_p_good:
         notes.append(f"only rows all of whose phrases have a p(good) of at least {least}")
     text = card(
-        stats, files, lineage, name=name, layout=options.format, variant=options.variant,
-        notes=notes,
+        stats, files, lineage, every, name=name, layout=options.format, variant=options.variant,
+        prefer=options.prefer, judges=judges, notes=notes,
     )  # fmt: skip
     return files, text, notes
 
 
-def _late(columns: Sequence[str]) -> str:
+def _stale(store: Store, options: ExportOptions) -> int:
+    """How many of the selected rows have another system message than they were answered under."""
+    where = "stale AND review IS DISTINCT FROM 'rejected'"
+    where += f" AND (\n{options.where}\n)" if options.where else ""
+    return len(store.queue(RowQuery("final", where=where, limit=None)))
+
+
+def _public(sources: Sequence[str], names: Mapping[str, str]) -> list[str]:
+    """The names of inputs as the card has them: a path is without its folders."""
+    return [names.get(source, public_name(source)) for source in sources]
+
+
+def _late(columns: Sequence[str], *, parquet: bool) -> str:
+    """The note on such columns. `parquet`: whether a Parquet file can hold the rows."""
     return (
         f"the first 10 MB have nothing in {' and '.join(columns)}, and some readers learn a "
-        "column's type from there: name the types (`load_dataset(..., features=...)`), or write "
-        ".parquet"
+        "column's type from there: name the types (`load_dataset(..., features=...)`)"
+        f"{', or write .parquet' if parquet else ''}"
     )
 
 
@@ -164,11 +210,11 @@ def _left_out(
     for path in options.exclude:
         prompts = near_duplicates.prompts_of(path)
         found = near_duplicates.contaminated(store.questions(*of), prompts)
-        notes.append(f"{len(found):,} rows left out that resemble a prompt of {path.name}")
+        notes.append(f"left out as like a prompt of {path.name}: {counted(len(found), 'row')}")
         out.update(found)
     if options.dedupe:
         rows = ((row, text) for row, text in store.instructions(*of) if row not in out)
         found = near_duplicates.duplicates(rows)
-        notes.append(f"{len(found):,} near-duplicates of earlier rows left out")
+        notes.append(f"{counted(len(found), 'near-duplicate')} of earlier rows left out")
         out.update(found)
     return tuple(sorted(out)), notes

@@ -14,6 +14,7 @@ from lm_eval.api.model import TemplateLM
 from lm_eval.tasks import TaskManager
 
 from sysgen_local.core.errors import SysgenError, UsageError
+from sysgen_local.core.model_files import ModelFiles
 from sysgen_local.engine.llama.texts import TEXT, TextEngine
 from sysgen_local.engine.options import Options
 from sysgen_local.engine.request import GREEDY, Completion, Message, Request, Sampling, Segment
@@ -123,7 +124,7 @@ class Model(TemplateLM):
 
 
 def evaluate(
-    path: Path,
+    model: ModelFiles,
     tasks: Sequence[str],
     options: Options,
     *,
@@ -140,7 +141,7 @@ def evaluate(
             f"the harness knows no task {unknown[0]}",
             hint="`lm-eval ls tasks` lists them; --include names a folder with tasks of your own",
         )
-    engine = TextEngine(path, options)
+    engine = TextEngine(model.path, options, model.adapters)
     try:
         found = simple_evaluate(
             Model(engine),

@@ -16,8 +16,9 @@ from sysgen_local.store import Store
 def import_phrases(store: Store, path: Path) -> tuple[int, int]:
     """Stores the phrases of a file as results of phase 1: (rows stored, rows that had phrases).
 
-    Every line of `path` is {"row": number, "text": tagged or JSON phrases}. All lines are
-    checked before anything is written; raises UsageError that names file and line.
+    Every line of `path` is {"row": number, "text": tagged or JSON phrases}. Rows of other shards
+    than the store's are left out. All lines are checked before anything is written; raises
+    UsageError that names file and line.
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -41,7 +42,7 @@ def import_phrases(store: Store, path: Path) -> tuple[int, int]:
                 raise UsageError(f"{path}, line {number}: row {entry.row} is there twice")
             written[entry.row] = Generated(parse_any(entry.text), raw=entry.text)
     due = {row.row for row in store.due("generate")}
-    known = store.counts().phases["generate"].done + len(due)
+    known = store.inputs().rows
     if unknown := [row for row in written if not 1 <= row <= known]:
         raise UsageError(
             f"{path}: row {unknown[0]} is not in {store.path}, whose rows are 1 to {known}",
@@ -51,7 +52,7 @@ def import_phrases(store: Store, path: Path) -> tuple[int, int]:
     if store.recipe("generate") is None:
         facts = {"imported": path.name}
         store.set_recipe("generate", Task.of(facts), facts)
-    return len(due & written.keys()), len(written.keys() - due)
+    return len(due & written.keys()), len(store.held(written) - due)
 
 
 class _Imported(BaseModel):

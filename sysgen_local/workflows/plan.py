@@ -1,8 +1,8 @@
 """Options and a store -> the tasks of a run: stages, their models, and the facts of their recipes.
 
 The value of an option is the first of these: what was given, what the store was made with, what the
-model's vendor recommends, a default. `--redo` decides which options are for which phase
-(`RecipeInputs`). A task whose recipe differs from the store's stops the run (`recipe.py`).
+model's vendor recommends, a default. `redo.py` decides which options are for which phase. A task
+whose recipe differs from the store's stops the run (`recipe.py`).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from sysgen_local.core.settings import Settings, ShowAnswer, Turns
 from sysgen_local.core.sizes import BYTES_PER_TOKEN
 from sysgen_local.engine.options import Options
 from sysgen_local.engine.request import Engine, Sampling
-from sysgen_local.models import CatalogueEntry, Model
+from sysgen_local.models import CatalogueEntry, Model, load_catalogue
 from sysgen_local.models import check as check_file
 from sysgen_local.phases.check import CheckAnswers
 from sysgen_local.phases.filter import Filter
@@ -33,8 +33,9 @@ from sysgen_local.running.executor import Task
 from sysgen_local.running.progress import Progress, View
 from sysgen_local.running.stage import AnyStage
 from sysgen_local.store import Store
-from sysgen_local.workflows.models import find_model, model_facts
+from sysgen_local.workflows.models import find_model, license_facts, model_facts
 from sysgen_local.workflows.recipe import stored_recipes
+from sysgen_local.workflows.redo import RecipeInputs
 
 T = TypeVar("T")
 
@@ -49,35 +50,6 @@ TRIES = 3
 
 BESIDE_THE_ROW = 2048
 """Tokens of demonstrations, system message and new answer, beside the texts of a row."""
-
-
-class RecipeInputs:
-    """What each phase was made with according to the store, and which given options apply to it."""
-
-    def __init__(self, settings: Settings, store: Store, redo: Phase | None) -> None:
-        self._settings = settings
-        self._facts = {phase: dict(of.facts) for phase, of in stored_recipes(store).items()}
-        self._done = {phase: of.done for phase, of in store.counts().phases.items()}
-        self._redone = PHASES[PHASES.index(redo) :] if redo else PHASES
-        self._all = redo is None
-
-    def given(self, phase: Phase) -> Settings:
-        """The given options if they apply to this phase, else none. They apply to phases that
-        `redo` does again and to phases without results; other results stay as they are."""
-        return self._settings if self.concerns(phase) else Settings()
-
-    def concerns(self, phase: Phase) -> bool:
-        """Whether the given options apply to this phase."""
-        return phase in self._redone or not self._done.get(phase)
-
-    def stays(self, phase: Phase) -> bool:
-        """Whether the phase has results that this run does not delete."""
-        return bool(self._done.get(phase)) and (self._all or phase not in self._redone)
-
-    def facts(self, *phases: Phase) -> dict[str, str]:
-        """The recipe facts of the first of these phases that has a recipe of its own."""
-        made = (self._facts[phase] for phase in phases if phase in self._facts)
-        return next((facts for facts in made if "imported" not in facts), {})
 
 
 def plan(
@@ -236,17 +208,17 @@ def _context(known: RecipeInputs, phase: Phase, given: int | None) -> int | None
 
 
 def _facts_of(model: Model, context: int | None) -> dict[str, str]:
-    facts = {**model_facts(model), "model": _spelling(model), "model_license": "unknown"}
+    facts = {**model_facts(model), "model": _spelling(model), **license_facts(model)}
     if not isinstance(model, Server):
-        header = check_file(model.path)
-        terms = model.entry.license if model.entry else header.license
-        facts |= {"model_license": terms or "unknown", "model_parameters": str(header.parameters)}
+        facts["model_parameters"] = str(check_file(model.path).parameters)
     return facts | ({"context": str(context)} if context else {})
 
 
 def _entry(model: Model) -> CatalogueEntry | None:
-    """The catalogue's entry for the model; None for a file that no catalogue lists, or a server."""
-    return None if isinstance(model, Server) else model.entry
+    """The catalogue's entry for the model; None for what no catalogue lists."""
+    if isinstance(model, Server):
+        return load_catalogue().named(model.label) if model.label else None
+    return model.entry
 
 
 def _keeps(given: Settings, stored: Mapping[str, str]) -> bool:
@@ -353,11 +325,7 @@ def progress_of(store: Store) -> Progress:
 
 def _spelling(model: Model) -> str:
     """What `find_model` would take to find this model again."""
-    if isinstance(model, Server):
-        return model.name
-    if model.entry is None:
-        return str(model.path.absolute())
-    return f"{model.name}:{model.quant}" if model.quant else model.name
+    return model.name if isinstance(model, Server) else model.spelling
 
 
 def _named(prompts: PromptSet) -> str:
@@ -389,9 +357,9 @@ def _first(given: T | None, stored: str | None, parse: Callable[[str], T], defau
 
 
 def require_rows(store: Store) -> None:
-    """Raises UsageError for a store without rows that can be used."""
+    """Raises UsageError where no row of the inputs can be used. A shard of them may be empty."""
     counts = store.counts()
-    if counts.input == counts.rejected:
+    if not store.inputs().rows:
         why = f"; `sysgen stats --db {store.path}` shows what was wrong with those it was given"
         raise UsageError(
             f"{store.path} holds no usable rows",

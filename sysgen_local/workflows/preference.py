@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from sysgen_local.core.counted import counted
 from sysgen_local.core.server import Server
 from sysgen_local.core.sizes import BYTES_PER_TOKEN
 from sysgen_local.engine.options import Options
@@ -15,7 +16,7 @@ from sysgen_local.running.executor import Task
 from sysgen_local.running.executor import run as execute
 from sysgen_local.running.progress import Progress, View
 from sysgen_local.store import Store
-from sysgen_local.workflows.models import find_model, model_facts
+from sysgen_local.workflows.models import find_model, license_facts, model_facts
 from sysgen_local.workflows.options import Given
 
 BESIDE_THE_ANSWERS = 1024
@@ -32,6 +33,12 @@ class Preference:
     asked: int
     left: int
     finished: bool
+
+
+BUILTIN_JUDGE = (
+    "judge: builtin, a small demonstration model without knowledge: its verdicts show how this "
+    "works, and nothing about the answers (--judge NAME)"
+)
 
 
 def judge(
@@ -62,17 +69,19 @@ def judge(
     given.end("judge")
     with store.narrowed(store.sources(sources) if sources else ()):
         task = _task(store, judge, prompts)
+        if task.model and task.model.name.split("+")[0] == "builtin":
+            say(BUILTIN_JUDGE)
         queue = store.judge_queue(
             task.fingerprint, task.facts, pairs=pairs, aligned=aligned, seed=seed, older=task.older
         )
         if retry_failed and (again := queue.forget_failed()):
-            say(f"{again:,} rows that could not be judged are tried again")
+            say(f"tried again: {counted(again, 'row')} that could not be judged")
         due = list(queue.due("judge"))
         finished = True
         if due:
             longest = max(len(p.system + p.instruction + p.old + p.new) for p in due)
             longest = longest // BYTES_PER_TOKEN + BESIDE_THE_ANSWERS
-            progress = Progress(("judge",), rows=len(due))
+            progress = Progress(("judge",), rows=len(due), end="judged")
             machine = replace(machine, longest=longest)
             finished = execute([task], queue, progress, views, machine, announce=say)
         figures = summary(store.judgements())
@@ -87,4 +96,5 @@ def _task(store: Store, judge: str | None, prompts: str | None) -> Task:
     used = PromptSet.load(prompts or (entry.prompts if entry else "default"))
     stage = PreferenceJudge.of(used)
     facts = {**stage.facts(), **model_facts(model), "prompt_set": used.name}
+    facts |= license_facts(model)
     return Task(stage, model, facts)

@@ -6,17 +6,17 @@ recipe differs from the store's stops with the options that differ and the ways 
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 from sysgen_local.core.errors import RecipeError
-from sysgen_local.core.records import PHASES, Phase
+from sysgen_local.core.records import PHASES, Phase, phases_from
 from sysgen_local.phases.check import CheckAnswers
 from sysgen_local.phases.respond import Respond
-from sysgen_local.running.executor import LATER, NAMES, Task
+from sysgen_local.running.executor import LATER, Task
 from sysgen_local.store import Recipe, Store
+from sysgen_local.workflows.difference import difference
 
 
 def stored_recipes(store: Store) -> dict[Phase, Recipe]:
@@ -68,7 +68,7 @@ def planned_recipes(
     """
     counts = store.counts()
     found = stored_recipes(store)
-    redone = PHASES[PHASES.index(redo) :] if redo else ()
+    redone = phases_from(redo)
     for task in tasks:
         phase = task.stage.phase
         there = found.get(phase)
@@ -93,6 +93,45 @@ def planned_recipes(
     return found
 
 
+def agreed_recipes(stores: Sequence[Store]) -> dict[Phase, Recipe]:
+    """The recipe of each phase that these stores have. Raises RecipeError where two of them were
+    made with different recipes, or one has unchecked answers and another one checks."""
+    agreed: dict[Phase, tuple[Store, Recipe]] = {}
+    for store in stores:
+        for phase, recipe in stored_recipes(store).items():
+            first, before = agreed.setdefault(phase, (store, recipe))
+            if not _agree(before, recipe):
+                raise RecipeError(
+                    f"{store.path} was made with another recipe for {phase} than {first.path}: "
+                    f"{difference(before.facts, recipe.facts)}",
+                    hint=f"`sysgen run --redo {phase}` makes one of them again with the options of "
+                    "the other",
+                )
+            if before.facts.keys() < recipe.facts.keys():
+                agreed[phase] = (store, recipe)
+    for store in stores:
+        unchecked = "check" in agreed and "check" not in store.phases
+        if unchecked and store.counts().phases["respond"].done:
+            raise RecipeError(
+                f"the answers in {store.path} were not checked, and those in "
+                f"{agreed['check'][0].path} were",
+                hint=f"`sysgen check --db {store.path}` checks them",
+            )
+    return {phase: agreed[phase][1] for phase in PHASES if phase in agreed}
+
+
+def _agree(one: Recipe, other: Recipe) -> bool:
+    """Whether results of the two may be in one store: facts that only describe may differ, and
+    facts that one of them does not have because its version is older."""
+    if "imported" in one.facts and "imported" in other.facts:
+        return True
+    return (
+        one.fingerprint == other.fingerprint
+        or Task.as_noted(one.facts, other.facts) == other.fingerprint
+        or Task.as_noted(other.facts, one.facts) == one.fingerprint
+    )
+
+
 def _following(answering: Task, there: Recipe) -> Recipe:
     """The recipe of the checks after a change of how answers are written: the checks write answers
     again in the same way."""
@@ -105,37 +144,19 @@ def _following(answering: Task, there: Recipe) -> Recipe:
 
 
 _OF_THE_MODEL = (
-    "model", "model_file", "model_license", "model_parameters", "prompt_set", "context", *LATER
+    "model", "model_file", "model_license", "model_parameters", "lora", "lora_license",
+    "prompt_set", "context", *LATER,
 )  # fmt: skip
 
 
 def _another(
     store: Store, phase: Phase, before: Mapping[str, str], now: Mapping[str, str]
 ) -> RecipeError:
-    # Facts that the older recipe does not have cannot be compared.
-    now = {name: of for name, of in now.items() if name in before or name not in LATER}
-    old, new = _spread(before), _spread(now)
-    differ = [
-        f"{name} was {_short(old.get(name))}, now {_short(new.get(name))}"
-        for name in sorted({*old, *new})
-        if old.get(name) != new.get(name) and name not in NAMES
-    ]
     return RecipeError(
-        f"{store.path} was made with another recipe for {phase}: {'; '.join(differ)}",
+        f"{store.path} was made with another recipe for {phase}: {difference(before, now)}",
         hint=f"give the options it was made with, do this phase and all after it again "
         f"(--redo {phase}), or write to another file (--db FILE)",
     )
-
-
-def _spread(facts: Mapping[str, str]) -> dict[str, str]:
-    """The facts, with those that are JSON objects (sampling, chat) as one fact for each key."""
-    spread: dict[str, str] = {}
-    for name, fact in facts.items():
-        if name.endswith("sampling") or name == "chat":
-            spread |= {f"{name} {of}": str(value) for of, value in json.loads(fact).items()}
-        else:
-            spread[name] = fact
-    return spread
 
 
 def set_recipes(
@@ -144,8 +165,3 @@ def set_recipes(
     """Deletes the results that `redo` names and writes every phase's recipe, in one transaction.
     Raises RecipeError as `planned_recipes` does, before anything is deleted."""
     store.prepare(planned_recipes(tasks, store, redo=redo, check=check), redo=redo)
-
-
-def _short(value: str | None) -> str:
-    text = "nothing" if value is None else value
-    return text if len(text) <= 40 else f"{text[:12]}…"

@@ -1,23 +1,26 @@
 """`sysgen study`: several models on the same benchmarks, in tables as in the SysGen paper.
 
-Each model is compared with the first: difference and 95 % interval of every score, by paired
-bootstrap over the questions that were graded for both.
+Each model is compared with a baseline, by default the first: difference and 95 % interval of every
+score, by paired bootstrap over the questions that were graded for both.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import get_args
 
+from sysgen_local.core.adapters import label_end
 from sysgen_local.core.errors import UsageError
+from sysgen_local.engine.factory import keeping_weights
 from sysgen_local.engine.options import Options
 from sysgen_local.evaluation.benchmarks.answer import SystemIn
 from sysgen_local.evaluation.benchmarks.benchmark import Benchmark, unjudged
 from sysgen_local.evaluation.statistics import compare
 from sysgen_local.report.benchmarks import study_tables
 from sysgen_local.report.grid import Table
-from sysgen_local.running.progress import View
+from sysgen_local.running.progress import Part, View
 from sysgen_local.store.evaluation import Comparison, Evaluation
 from sysgen_local.workflows.benchmark import BenchmarkRun, Outcome, Setting, run_benchmark
 
@@ -32,14 +35,15 @@ class StudyModel:
 
     @classmethod
     def parse(cls, text: str) -> StudyModel:
-        """`MODEL`, `LABEL=MODEL`, either with `@system` or `@user` behind it."""
-        label, _, model = text.rpartition("=") if "://" not in text else text.partition("=")
-        if "://" in label or not model:
-            label, model = "", text
-        name, at, role = model.rpartition("@")
+        """`MODEL`, `LABEL=MODEL`, either with `@system` or `@user` behind it. The model may have
+        LoRA adapters behind it, `+FILE.gguf[=SCALE]`."""
+        name, at, role = text.rpartition("@")
         found: SystemIn | None = next((r for r in get_args(SystemIn) if at and r == role), None)
-        if found is not None:
-            model = name
+        named = text if found is None else name
+        end = named.find("=") if "://" in named else label_end(named)
+        label, model = (named[:end], named[end + 1 :]) if end >= 0 else ("", named)
+        if "://" in label:
+            label, model = "", named
         if not model:
             raise UsageError(
                 f"{text!r} names no model", hint="write LABEL=MODEL or LABEL=MODEL@user"
@@ -59,7 +63,7 @@ class StudyResult:
 def run(
     models: Sequence[StudyModel],
     benchmarks: Sequence[Benchmark],
-    judge: str,
+    judge: str | None,
     setting: Setting,
     store: Evaluation,
     views: Callable[[], Sequence[View]],
@@ -69,14 +73,20 @@ def run(
     announce: Callable[[str], None] = lambda line: None,
 ) -> list[StudyResult] | None:
     """Every model through every benchmark; None if it was interrupted. What is there already
-    is not done again. Raises UsageError where two models have one label."""
-    labels = [model.label for model in models]
-    if twice := next((label for label in labels if labels.count(label) > 1), None):
+    is not done again. `judge` may be None where no benchmark needs one. Raises UsageError where two
+    models, or two files, have one name."""
+    if twice := _twice([model.label for model in models]):
         raise UsageError(f"two models are called {twice}", hint="write LABEL=MODEL for each")
+    if twice := _twice([benchmark.label for benchmark in benchmarks]):
+        raise UsageError(f"two files are called {twice}", hint="rename one: it is their name below")
     results = []
-    for benchmark in benchmarks:
-        for model in models:
-            announce(f"{benchmark.name}: {model.label}")
+    rows_before, rows_of_all = 0, len(models) * sum(len(of.questions) for of in benchmarks)
+    work = product(benchmarks, models)
+    with keeping_weights():  # several models may have one base
+        for number, (benchmark, model) in enumerate(work, 1):
+            name = f"{model.label} at {benchmark.label}"
+            part = Part(number, len(benchmarks) * len(models), name, rows_before, rows_of_all)
+            announce(f"{number} of {part.of}: {name}")
             mine = replace(setting, system_in=model.system_in or setting.system_in)
             outcome = run_benchmark(
                 BenchmarkRun(benchmark, model.model, judge, mine),
@@ -84,28 +94,49 @@ def run(
                 views(),
                 options,
                 retry_failed=retry_failed,
+                part=part,
                 announce=announce,
             )
             if outcome is None:
                 return None
             results.append(StudyResult(model, benchmark, outcome))
+            rows_before += len(benchmark.questions)
     return results
 
 
-def conclude(results: Sequence[StudyResult], store: Evaluation) -> list[Table]:
-    """Compares each model with the first, notes that in the store, and returns the tables."""
+def baseline_of(models: Sequence[StudyModel], label: str | None) -> str:
+    """The label of the model that the others are compared with: this one, else that of the first
+    model. Raises UsageError where no model has this label."""
+    labels = [model.label for model in models]
+    if label is not None and label not in labels:
+        raise UsageError(
+            f"no model is called {label}", hint=f"--baseline is one of {', '.join(labels)}"
+        )
+    return label or labels[0]
+
+
+def conclude(
+    results: Sequence[StudyResult], store: Evaluation, baseline: str | None = None
+) -> list[Table]:
+    """Compares each model with the one of the label `baseline` (None: the first), notes that in the
+    store, and returns the tables. Raises as `baseline_of`."""
+    baseline = baseline_of([result.model for result in results], baseline)
     tables = []
-    for name in dict.fromkeys(result.benchmark.name for result in results):
-        first, *others = [result for result in results if result.benchmark.name == name]
-        comparisons = [c for other in others for c in _comparisons(first, other)]
+    for label in dict.fromkeys(result.benchmark.label for result in results):
+        all_ = [result for result in results if result.benchmark.label == label]
+        first = next(result for result in all_ if result.model.label == baseline)
+        comparisons = [c for of in all_ if of is not first for c in _comparisons(first, of)]
         store.set_comparisons(comparisons)
-        scores = {
-            r.model.label: r.benchmark.summary(r.benchmark.score(r.outcome.cases))
-            for r in (first, *others)
-        }
-        notes = [_note(result) for result in (first, *others)]
-        tables += study_tables(name, scores, comparisons, [note for note in notes if note])
+        benchmark = first.benchmark
+        scores = {r.model.label: benchmark.summary(benchmark.score(r.outcome.cases)) for r in all_}
+        notes = [note for result in all_ if (note := _note(result))]
+        tables += study_tables(benchmark.name, scores, comparisons, notes, benchmark.title)
     return tables
+
+
+def _twice(names: Sequence[str]) -> str | None:
+    """The first name that comes twice."""
+    return next((name for name in names if names.count(name) > 1), None)
 
 
 def _comparisons(first: StudyResult, other: StudyResult) -> list[Comparison]:

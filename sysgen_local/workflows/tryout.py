@@ -12,6 +12,7 @@ from itertools import islice, product
 from pathlib import Path
 from typing import Any
 
+from sysgen_local.core.counted import counted
 from sysgen_local.core.errors import UsageError
 from sysgen_local.core.records import PHASES, Conversation, Phase, Reject, Result, Row, Source
 from sysgen_local.core.settings import Reading, Settings
@@ -106,7 +107,7 @@ def draw_rows(
         why = (
             f", {counter.rejected:,} rejected ({counter.first_reject})" if counter.rejected else ""
         )
-        say(f"{source.path}: {counter.usable:,} rows{why}")
+        say(f"{source.path}: {counted(counter.usable, 'row')}{why}")
 
     drawn = draw(_datasets(inputs, reading, say), rows, seed, records)
     need_usable(counters)

@@ -328,7 +328,7 @@ def test_judging_and_comparing(tmp_path):
 
 
 def test_functions_name_their_options_in_their_documentation():
-    for name in ("run", "export", "judge", "compare", "evaluate", "open"):
+    for name in ("run", "export", "judge", "compare", "evaluate", "open", "write_testset", "train"):
         found = getattr(sysgen, name)
         documented = inspect.getdoc(found)
         for parameter in inspect.signature(found).parameters.values():

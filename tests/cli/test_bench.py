@@ -1,14 +1,19 @@
 """`sysgen bench` on the real built-in model."""
 
 import json
+import os
 import subprocess
 import sys
 
+from sysgen_local.core.resources import resource
+from sysgen_local.models import fingerprint
+from sysgen_local.models.measured import noted
 
-def sysgen(*arguments):
+
+def sysgen(*arguments, **env):
     return subprocess.run(
         [sys.executable, "-m", "sysgen_local.cli.main", "bench", *arguments],
-        capture_output=True, text=True, timeout=120,
+        capture_output=True, text=True, timeout=120, env=os.environ | env,
     )  # fmt: skip
 
 
@@ -19,6 +24,23 @@ def test_it_tells_rates_by_slots():
     assert [r["slots"] for r in rates] == [1, 4]
     assert all(0 < r["decode"] < 1e6 and r["prefill"] > 0 < r["rows_an_hour"] for r in rates)
     assert "rows/h" in sysgen("--slots", "2").stdout
+
+
+def test_the_best_rates_are_noted(tmp_path, monkeypatch):
+    monkeypatch.setenv("SYSGEN_MEASURED", str(tmp_path / "measured.json"))
+    done = sysgen("--slots", "1,2", "--json")
+    best = max(json.loads(done.stdout)["rates"], key=lambda rates: rates["rows_an_hour"])
+    known = noted(fingerprint(resource("builtin_model/builtin.gguf")))
+    assert known is not None
+    assert known.run is known.checked is None
+    assert known.bench.rows_an_hour == round(best["rows_an_hour"], 2)
+    assert (known.bench.read, known.bench.device) == (round(best["prefill"], 2), "cpu")
+    assert known.bench.load_seconds > 0
+    (tmp_path / "file").touch()
+    done = sysgen("--slots", "1", SYSGEN_MEASURED=str(tmp_path / "file" / "m.json"))
+    assert done.returncode == 0
+    assert "rows/h" in done.stdout
+    assert "could not be noted" in done.stderr
 
 
 def test_slots_that_are_none_are_one_sentence():

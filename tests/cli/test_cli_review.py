@@ -104,15 +104,23 @@ def test_ctrl_c_is_how_it_ends(folder, kind):
         review.ask("/rows/0", {"decision": "accepted"})
         code, said = review.end(kind)
     assert code == 0, said
-    assert f"1 of {total} rows decided (1 now): 1 accepted, 0 rejected" in said
+    assert f"1 of {total} rows decided (1 now): 1 accepted, 0 declined" in said
     assert "interrupted" not in said
 
 
-def test_while_it_is_open_others_are_told_who_holds_the_store(folder):
+def test_while_it_is_open_others_read_what_was_decided_and_write_nothing(folder):
+    before = json.loads(sysgen("stats", "--json", cwd=folder).stdout)
     with reviewing(folder) as review:
-        said = sysgen("stats", cwd=folder, code=1).stderr
+        review.ask("/rows/0", {"decision": "accepted"})
+        said = sysgen("run", cwd=folder, code=1).stderr
         assert f"in use by another process (PID {review.process.pid})" in said
         assert "Ctrl-C" in said
+        read = sysgen("stats", "--json", cwd=folder)
+        assert "sysgen.duckdb is in use: read as of " in read.stderr
+        now = json.loads(read.stdout)
+        assert now["rows"] == before["rows"]
+        assert (now["reviews"]["accepted"], before["reviews"]["accepted"]) == (1, 0)
+        assert "accepted" in sysgen("show", "--where", "review = 'accepted'", cwd=folder).stdout
 
 
 def test_edited_rows_leave_as_decided_and_are_answered_anew_when_asked(folder):
@@ -123,11 +131,11 @@ def test_edited_rows_leave_as_decided_and_are_answered_anew_when_asked(folder):
         row = review.ask("/rows/0", {"decision": "accepted", "phrases": phrases})["row"]
         review.end(signal.SIGINT)
     exported = sysgen("export", "-o", "x.jsonl", cwd=folder)
-    assert "1 rows were answered before a person edited their system message" in exported.stderr
+    assert "answered before a person edited the system message: 1 row" in exported.stderr
     assert messages(folder)[0] == [{"role": "system", "content": system}, question, answer]
     assert "written before the system message was edited" in sysgen("show", row, cwd=folder).stdout
     done = sysgen("respond", "--edited", cwd=folder)
-    assert "1 rows with an edited system message" in done.stderr
+    assert "1 row with an edited system message" in done.stderr
     anew = [m for m in messages(folder) if m[0]["content"] == system]
     assert anew != [[{"role": "system", "content": system}, question, answer]]
     state = json.loads(sysgen("stats", "--json", cwd=folder).stdout)
@@ -136,11 +144,107 @@ def test_edited_rows_leave_as_decided_and_are_answered_anew_when_asked(folder):
     assert rows["input"] == rows["final"] + rows["dropped"] == len(QUESTIONS)
 
 
+def test_edited_answers_leave_as_edited_and_are_not_answered_anew(folder):
+    first, *others = messages(folder)
+    phrases = [{"tag": "role", "text": "You are a poet."}]
+    with reviewing(folder, "--reviewer", "ann") as review:
+        decision = {"decision": "accepted", "phrases": phrases, "answers": ["By hand."]}
+        row = review.ask("/rows/0", decision)["row"]
+        review.end(signal.SIGINT)
+    by_hand = [{"role": "system", "content": "You are a poet."}, first[1],
+               {"role": "assistant", "content": "By hand."}]  # fmt: skip
+    assert messages(folder) == [by_hand, *others]
+    shown = sysgen("show", row, cwd=folder).stdout
+    assert "By hand." in shown
+    assert "accepted by ann" in shown
+    done = sysgen("respond", "--edited", cwd=folder).stderr
+    assert "0 rows with an edited system message" in done
+    assert "not answered anew: 1 row whose answer a person edited too" in done
+    assert messages(folder) == [by_hand, *others]
+
+
+def test_the_page_can_end_it_and_the_next_commands_are_told(folder):
+    total = len(messages(folder))
+    with reviewing(folder) as review:
+        review.ask("/rows/0", {"decision": "accepted"})
+        assert review.ask("/end", {"end": True})["accepted"] == 1
+        _, said = review.process.communicate(timeout=20)
+    assert review.process.returncode == 0
+    assert f"1 of {total} rows decided" in said
+    assert "sysgen export --db sysgen.duckdb -o sysgen.jsonl" in said
+
+
+def test_decisions_move_to_another_copy_of_the_rows(folder, made, tmp_path):
+    shutil.copy(made / "sysgen.duckdb", folder / "copy.duckdb")
+    with reviewing(folder, "--reviewer", "ann") as review:
+        review.ask("/rows/0", {"decision": "rejected", "note": "no"})
+        read = sysgen("review", "--export", "d.jsonl", cwd=folder).stderr
+        assert "sysgen.duckdb is in use: read as of " in read
+        busy = sysgen("review", "--import", "d.jsonl", cwd=folder, code=1).stderr
+        assert f"in use by another process (PID {review.process.pid})" in busy
+        review.end(signal.SIGINT)
+    assert (
+        "1 decision written to d.jsonl"
+        in sysgen("review", "--export", "d.jsonl", cwd=folder).stderr
+    )
+    moved = sysgen("review", "--db", "copy.duckdb", "--import", "d.jsonl", cwd=folder).stderr
+    assert moved == "1 new, 0 changed, 0 the same, 0 kept as the store has them\n"
+    again = sysgen("review", "--db", "copy.duckdb", "--import", "d.jsonl", cwd=folder).stderr
+    assert again.startswith("0 new, 0 changed, 1 the same")
+    reviews = json.loads(sysgen("stats", "--json", "--db", "copy.duckdb", cwd=folder).stdout)
+    assert reviews["reviews"]["rejected"] == 1
+    with reviewing(folder, "--db", "copy.duckdb") as review:
+        review.ask("/rows/0", {"decision": "accepted"})
+        review.end(signal.SIGINT)
+    kept = sysgen("review", "--db", "copy.duckdb", "--import", "d.jsonl", cwd=folder).stderr
+    assert "1 kept as the store has them" in kept
+    assert "--overwrite" in kept
+    taken = sysgen(
+        "review", "--db", "copy.duckdb", "--import", "d.jsonl", "--overwrite", cwd=folder
+    ).stderr
+    assert "1 changed" in taken
+
+
+def test_a_file_of_decisions_for_other_rows_is_refused(folder, tmp_path):
+    other = {"instruction": "Who?", "output": "Nobody at all, as far as I know."}
+    (folder / "other.jsonl").write_text(json.dumps(other))
+    sysgen("generate", "other.jsonl", "--db", "other.duckdb", "-q", cwd=folder)
+    with reviewing(folder) as review:
+        review.ask("/rows/0", {"decision": "accepted"})
+        review.end(signal.SIGINT)
+    sysgen("review", "--export", "d.jsonl", cwd=folder)
+    said = sysgen("review", "--db", "other.duckdb", "--import", "d.jsonl", cwd=folder, code=2)
+    assert "is for other rows than those of other.duckdb: 0 of 1 decisions fit" in said.stderr
+    assert "nothing was imported" in said.stderr
+    said = sysgen("review", "--import", "other.jsonl", cwd=folder, code=2).stderr
+    assert "other.jsonl, line 1 is not a decision" in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--overwrite"], "--overwrite is for --import"),
+        (["--export", "d.jsonl", "--import", "d.jsonl"], "cannot go with --export"),
+        (["--export", "d.jsonl", "--where", "true"], "cannot go with --where"),
+        (["--import", "d.jsonl", "--unsure"], "cannot go with --unsure"),
+        (["--import", "gone.jsonl"], "gone.jsonl cannot be read: No such file"),
+        (["--export", "d.jsonl"], "has no decision"),
+    ],
+)
+def test_what_cannot_go_together_is_said_in_a_sentence(folder, arguments, said):
+    told = sysgen("review", *arguments, cwd=folder, code=2).stderr
+    assert said in told
+    assert "->" in told
+    assert not (folder / "d").exists()
+
+
 def test_which_rows(folder):
     with reviewing(folder, "--sample", 1) as review:
         assert review.ask("/rows/0")["rows"] == 1
     with reviewing(folder, "--where", "row = 2") as review:
         assert review.ask("/rows/0")["row"] == 2
+    unsure = sysgen("review", "--unsure", "--where", "turns > 9", cwd=folder, code=2).stderr
+    assert "no finished row to review that is unsure and meets --where" in unsure
     none = sysgen("review", "--no-open", "--where", "turns > 9", cwd=folder, code=2)
     assert "no finished row to review that meets --where" in none.stderr
     assert "p_good" in sysgen("review", "--where", "nonsense", cwd=folder, code=2).stderr

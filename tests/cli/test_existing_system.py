@@ -55,7 +55,7 @@ def test_kept_it_is_the_system_message(folder):
     sysgen("run", "--redo", "respond", "-o", "out.jsonl", cwd=folder)
     assert systems(folder)[0] == OWN
     other = sysgen("run", "--existing-system", "replace", cwd=folder, fails=True)
-    assert "existing_system was keep" in other.stderr
+    assert "existing system message was keep, now replace" in other.stderr
 
 
 def test_skipped_the_row_is_rejected(folder):

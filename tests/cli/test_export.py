@@ -101,8 +101,8 @@ def test_near_duplicates_and_benchmark_prompts_are_left_out(folder):
     asked = [row["messages"][1]["content"] for row in read(folder / "x.jsonl")]
     assert "Teach me chess openings." not in asked
     assert sum("green" in question for question in asked) <= 1
-    assert "resemble a prompt of bench.txt" in done.stderr
-    assert "near-duplicates" in (folder / "x.card.md").read_text()
+    assert "left out as like a prompt of bench.txt: 1 row\n" in done.stderr
+    assert "- 1 near-duplicate of earlier rows left out\n" in (folder / "x.card.md").read_text()
 
 
 def test_a_condition_that_is_none_names_the_columns(folder):
@@ -113,7 +113,8 @@ def test_a_condition_that_is_none_names_the_columns(folder):
 
 def test_the_licence_policy_names_the_rows(folder):
     done = sysgen("export", "-o", "x.jsonl", "--license-policy", "permissive", cwd=folder, code=2)
-    assert re.search(r"\d rows of b \(rows 1[3-6] to 1[3-6]\) are under unknown", done.stderr)
+    rows = r"\d rows of b \(rows 1[3-6] to 1[3-6]\) under unknown\n"
+    assert re.search(f"not permissive: {rows}", done.stderr)
     only = ["--where", "license = 'mit'"]
     sysgen("export", "-o", "x.jsonl", "--license-policy", "permissive", *only, cwd=folder)
 
@@ -134,9 +135,10 @@ def test_the_card_counts_and_licenses_what_was_written_not_what_is_in_the_store(
     written = len(read(folder / "data.jsonl"))
     _, _, body = (folder / "data.card.md").read_text().split("---\n", 2)
     assert f"{written:,} rows, each with a system message of its own and its original" in body
-    [a] = re.findall(r"\| a \| mit \| (\d+) \| (\d+) \|", body)
+    hashes = r"\([0-9a-f]{12}\)"
+    [a] = re.findall(rf"\| a \| a.jsonl {hashes} \| mit \| (\d+) \| (\d+) \|", body)
     assert a == (str(len(QUESTIONS)), str(written))
-    assert "| b | unknown | 4 | 0 |" in body
+    assert re.search(rf"\| b \| b.jsonl {hashes} \| unknown \| 4 \| 0 \|", body)
     assert "| b | unknown | unknown |" not in body
 
 

@@ -70,6 +70,29 @@ def test_the_example_shows_every_tag_and_the_readme_its_counts(tmp_path):
     assert all(stats["tags"][tag]["good"] for tag in TAGS)
 
 
+def test_a_run_writes_the_card_that_an_export_writes(folder):
+    (folder / "more.jsonl").write_text(json.dumps({"instruction": "Name a tree.", "output": "Oak"}))
+    sysgen("run", "more.jsonl", "-q", cwd=folder)
+    done = sysgen("run", "rows.jsonl", "--limit", 5, "-o", "out.jsonl", cwd=folder)
+    assert done.stderr.count("its card: out.card.md") == 1
+    card = (folder / "out.card.md").read_text()
+    assert re.search(r"\| rows \| rows.jsonl \([0-9a-f]{12}\) \| unknown \| 5 \|", card)
+    assert "| more |" not in card  # only what was named is in the file
+    sysgen("export", "-o", "same/out.jsonl", "--source", "rows.jsonl", cwd=folder, check=2)
+    (folder / "same").mkdir()
+    sysgen("export", "-o", "same/out.jsonl", "--source", "rows.jsonl", cwd=folder)
+    assert (folder / "same/out.jsonl").read_bytes() == (folder / "out.jsonl").read_bytes()
+    exported = (folder / "same/out.card.md").read_text()
+    assert exported.replace("- only rows of rows.jsonl\n\n", "") == card
+
+
+@pytest.mark.parametrize("options", [("-o", "out.jsonl", "--no-card"), ("-o", "-")])
+def test_a_run_writes_no_card_where_none_is_wanted(folder, options):
+    done = sysgen("run", "rows.jsonl", "--limit", 2, *options, cwd=folder)
+    assert "its card" not in done.stderr
+    assert list(folder.glob("*.md")) == []
+
+
 def test_python_files_beside_the_data_are_not_run(folder):
     for name in ("jinja2", "gguf", "numpy"):
         (folder / f"{name}.py").write_text("open('ran', 'w'); raise SystemExit(3)")
@@ -131,7 +154,10 @@ def test_phases_alone_end_where_the_whole_job_ends(folder):
     sysgen("run", "rows.jsonl", "--limit", 6, "-o", "whole.jsonl", "--db", "w.db", cwd=folder)
     sysgen("generate", "rows.jsonl", "--limit", 6, cwd=folder)
     assert counts(folder)["pending"] == 5
-    sysgen("filter", cwd=folder)
+    told = "no row waits for verify: 5 wait for filter (`sysgen filter --db sysgen.duckdb`"
+    assert told in sysgen("verify", cwd=folder).stderr
+    filtered = sysgen("filter", cwd=folder)
+    assert "no row waits" not in filtered.stderr
     sysgen("verify", cwd=folder)
     sysgen("respond", cwd=folder)
     sysgen("check", "-o", "parts.jsonl", cwd=folder)
@@ -192,6 +218,15 @@ def test_while_a_run_is_live_status_answers_and_a_second_run_is_refused(folder):
             time.sleep(0.1)
         assert f"running as process {process.pid}" in sysgen("status", cwd=folder).stdout
         assert adds_up(counts(folder))
+        while not (final := counts(folder)["final"]):
+            assert time.monotonic() < deadline
+        assert (
+            "sysgen.duckdb is in use: read as of "
+            in sysgen("show", "--sample", 2, cwd=folder).stderr
+        )
+        exported = sysgen("export", "-o", "so_far.jsonl", cwd=folder)
+        assert len((folder / "so_far.jsonl").read_text().splitlines()) >= final
+        assert "rows written to so_far.jsonl" in exported.stderr
         second = sysgen("run", "many.jsonl", cwd=folder, check=1)
         assert str(process.pid) in second.stderr
     finally:
@@ -242,7 +277,7 @@ def test_phrases_from_elsewhere_come_in(folder):
         (["run", "rows.jsonl", "--model", "qwen2.5-7"], "did you mean"),
         (["run", "rows.jsonl", "--model", "none.gguf"], "none.gguf"),
         (["run", "rows.jsonl", "--model", "rows.jsonl"], "rows.jsonl"),
-        (["run", "rows.jsonl", "-o", "out.txt"], "known"),
+        (["run", "rows.jsonl", "-o", "out.txt"], "this takes .jsonl or .parquet"),
         (["run", "rows.jsonl", "-o", "nowhere/out.jsonl"], "nowhere"),
         (["run", "rows.jsonl", "--map", "foo"], "--map"),
         (["run", "rows.jsonl", "--prompts", "none"], "prompt set"),

@@ -169,7 +169,7 @@ def test_a_redo_deletes_nothing_before_all_is_asked_and_a_person_is_asked_first(
     said = sysgen("run", "--redo", "respond", "--yes", cwd=folder)
     answers = len(before[2])
     assert f"--redo respond deletes {answers} answers" in said
-    assert "1 reviews stay" in said
+    assert "1 review kept, to hold again" in said
     with Store.open(db) as store:
         assert store.reviewed(final[0]).decision == "rejected"
         assert not store.reviewed(final[0]).earlier  # the same seed, the same answer

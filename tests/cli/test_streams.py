@@ -11,6 +11,8 @@ import pytest
 from filled import fill
 from processes import first_line
 
+from sysgen_local.core.counted import counted
+
 ROWS = [
     {"instruction": "How do I make green tea?", "output": "Steep it for two minutes."},
     {"instruction": "Explain rain.", "output": "Water falls from clouds."},
@@ -34,7 +36,7 @@ def test_rows_come_from_standard_input_and_go_to_standard_output(tmp_path):
     done = sysgen("run", "-", "-o", "-", cwd=tmp_path, given=LINES)
     found = [json.loads(line) for line in done.stdout.splitlines()]
     assert found
-    assert f"{len(found)} rows written to standard output" in done.stderr
+    assert f"\n{counted(len(found), 'row')} written to standard output\n" in done.stderr
     assert all(row["messages"][0]["role"] == "system" for row in found)
     assert "standard input" in done.stderr
     again = sysgen("run", "-", "-o", "-", cwd=tmp_path, given=LINES)
@@ -80,3 +82,12 @@ def test_where_standard_streams_make_no_sense_it_says_so(tmp_path, arguments):
     fill(tmp_path / "a.duckdb", 1)
     done = sysgen(*arguments, cwd=tmp_path, code=2)
     assert "name a file" in done.stderr
+
+
+def test_quiet_commands_print_no_notes(tmp_path):
+    fill(tmp_path / "sysgen.duckdb", 3)
+    (tmp_path / "tags.jsonl").write_text("")
+    for call in ("export -o a.jsonl", "export -o b.jsonl --rejects", "report -o a.html",
+                 "compare --json", "import-tags tags.jsonl", "models pull builtin"):  # fmt: skip
+        assert not sysgen(*call.split(), "-q", cwd=tmp_path).stderr, call
+    assert sysgen("export", "-o", "c.jsonl", cwd=tmp_path).stderr

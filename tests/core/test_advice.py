@@ -343,4 +343,4 @@ def test_the_command_says_it_at_its_end(tmp_path):
     told = subprocess.run(
         [*command, "stats", "--db", path], capture_output=True, text=True, timeout=300
     )
-    assert "what is poor" in told.stdout
+    assert "note: " in told.stdout

@@ -19,6 +19,7 @@ EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["option
 COMMANDS = {
     "compare": (["nltk", "rouge_score"], ["compare"]),
     "dedupe": (["datasketch"], ["export", "-o", "out.jsonl", "--dedupe"]),
+    "ray": (["ray"], ["judge", "--judge", "builtin", "--ray", "auto"]),
     "report": (["vl_convert"], ["report", "-o", "page.html"]),
     "server": (["openai"], ["judge", "--judge", "http://localhost:1/v1"]),
     "bertscore": (["bert_score"], ["compare", "--bertscore", "m"]),
@@ -57,12 +58,12 @@ def test_a_run_needs_no_extra(tmp_path):
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=300
     )
     assert done.returncode == 0, done.stderr
-    assert "1 rows:" in done.stderr
+    assert "1 row:" in done.stderr
 
 
 def test_all_takes_the_light_ones_and_dev_takes_all():
     assert set(EXTRAS["all"][0].partition("[")[2].rstrip("]").split(",")) == {
-        "compare", "dedupe", "report", "server",
+        "compare", "dedupe", "ray", "report", "server",
     }  # fmt: skip
     assert "sysgen-local[all]" in EXTRAS["dev"]
 

@@ -57,6 +57,14 @@ def test_colours_of_our_own_still_reach_the_terminal():
     assert said.startswith("a\\x1b\x1b[31mb\x1b[0m and \x1b[32mc")
 
 
+def test_no_color_is_obeyed(monkeypatch):
+    text = Text("a red word", style="red on blue")
+    options = {"force_terminal": True, "color_system": "standard"}
+    assert re.search("\x1b\\[[0-9;]*3[0-7]", drawn(text, **options))
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert not re.search("\x1b\\[[0-9;]*[349][0-7]", drawn(text, **options))
+
+
 @settings(deadline=None)
 @given(st.text())
 def test_shown_text_has_no_commands_and_loses_nothing(text):

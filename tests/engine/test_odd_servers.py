@@ -4,83 +4,47 @@
 from __future__ import annotations
 
 import json
+import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Barrier, Thread
+from threading import Timer
 from types import SimpleNamespace
 from typing import Any
 
 import openai
 import pytest
+from servers import (
+    SCHEMA,
+    Answer,
+    Reply,
+    able,
+    ask,
+    examines,
+    refused,
+    said,
+    serving,
+    text_of,
+)
 
 from sysgen_local.core.errors import SysgenError, UsageError
-from sysgen_local.core.server import Server
+from sysgen_local.core.server import Address, Server
 from sysgen_local.engine.openai import errors
 from sysgen_local.engine.openai.engine import ServerEngine
-from sysgen_local.engine.request import Choice, Completion, Json, Message, Request, Segment
+from sysgen_local.engine.request import Choice, Message, Request, Segment
 from sysgen_local.workflows.models import find_model
-
-Answer = Callable[[dict[str, Any]], tuple[int, dict[str, Any]]]
-SCHEMA = Json('{"type": "object"}')
-
-
-@contextmanager
-def serving(answer: Answer) -> Iterator[str]:
-    """Its address: a server that lists the model `m` and answers a chat as `answer` says."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self._send(200, {"object": "list", "data": [{"id": "m", "object": "model"}]})
-
-        def do_POST(self) -> None:
-            length = int(self.headers["Content-Length"])
-            self._send(*answer(json.loads(self.rfile.read(length))))
-
-        def _send(self, status: int, body: dict[str, Any]) -> None:
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.end_headers()
-            self.wfile.write(json.dumps(body).encode())
-
-        def log_message(self, *_: object) -> None: ...
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
-        Thread(target=http.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{http.server_port}/v1"
-        http.shutdown()
-
-
-def said(text: str) -> tuple[int, dict[str, Any]]:
-    choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant"}}
-    choice["message"]["content"] = text
-    usage = {"prompt_tokens": 10, "completion_tokens": 2, "total_tokens": 12}
-    return 200, {"id": "1", "object": "chat.completion", "choices": [choice], "usage": usage}
-
-
-def refused(status: int, why: str) -> tuple[int, dict[str, Any]]:
-    return status, {"error": {"message": why, "type": "x", "code": None}}
-
-
-def ask(answer: Answer, constraint: Choice | Json | None, text: str = "Hello") -> Completion:
-    with serving(answer) as url:
-        engine = ServerEngine(url, slots=1)
-        message = Message("user", (Segment(text),))
-        [found] = engine.complete([Request("1", "g", (message,), constraint)])
-        engine.close()
-        return found
 
 
 @pytest.fixture(autouse=True)
 def _at_once(monkeypatch):
-    monkeypatch.setattr("sysgen_local.engine.openai.engine.MAX_RETRIES", 0)
+    """No long pauses."""
+    monkeypatch.setattr("sysgen_local.engine.openai.governor.LONGEST_PAUSE", 0.01)
+    monkeypatch.setattr("sysgen_local.engine.openai.engine.RETRY_PAUSE", 0.001)
+    monkeypatch.setattr("sysgen_local.engine.openai.engine.LONGEST_RETRY_PAUSE", 0.01)
 
 
 def test_a_server_that_tells_no_probabilities_writes_a_label():
-    def thinks(body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+    def thinks(body: dict[str, Any]) -> Reply:
         return said('{"label": "B"}' if "response_format" in body else "Well")
 
     found = ask(thinks, Choice(("A", "B")))
@@ -89,49 +53,22 @@ def test_a_server_that_tells_no_probabilities_writes_a_label():
     assert (found.tokens_in, found.tokens_out) == (20, 4)
 
 
-def test_a_server_that_refuses_to_tell_probabilities_writes_a_label():
-    def silent(body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
-        if "logprobs" in body:
-            return refused(400, "logprobs is not supported")
-        assert body["response_format"]["json_schema"]["schema"]["required"] == ["label"]
-        return said('{"label": "A"}')
-
-    assert ask(silent, Choice(("A", "B"))).probabilities == {"A": 1, "B": 0}
-
-
 def test_an_answer_in_which_no_label_can_be_read_is_none():
     found = ask(lambda body: said("I would rather not"), Choice(("A", "B")))
     assert (found.finish, found.probabilities) == ("refused", None)
 
 
-def test_the_older_way_to_send_a_schema_is_found_by_all_that_ask_at_once():
-    together = Barrier(2, timeout=10)
-
-    def older(body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
-        if body["response_format"]["type"] == "json_schema":
-            together.wait()  # both are under way before either is refused
-            return refused(422, "unknown type json_schema")
-        return said("{}")
-
-    with serving(older) as url:
-        engine = ServerEngine(url, slots=2)
-        message = Message("user", (Segment("Hello"),))
-        requests = [Request(str(i), "g", (message,), SCHEMA) for i in range(2)]
-        assert [c.finish for c in engine.complete(requests)] == ["stop", "stop"]
-        engine.close()
-
-
 def test_a_prompt_that_is_too_long_does_not_change_how_schemas_are_sent():
     ways = []
 
-    def strict(body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+    def strict(body: dict[str, Any]) -> Reply:
         ways.append(body["response_format"]["type"])
         if len(body["messages"][0]["content"]) > 100:
             return refused(400, "maximum context length is 10 tokens")
         return said("{}")
 
     with serving(strict) as url:
-        engine = ServerEngine(url, slots=1)
+        engine = ServerEngine(Server.at(url), slots=1)
         requests = [
             Request(str(i), "g", (Message("user", (Segment("x" * n),)),), SCHEMA)
             for i, n in enumerate((200, 5))
@@ -146,6 +83,9 @@ def test_a_prompt_that_is_too_long_does_not_change_how_schemas_are_sent():
     [
         (401, UsageError, "wants a key"),
         (404, UsageError, "has no model m"),
+        (402, SysgenError, "answered 402"),
+        (405, SysgenError, "answered 405"),
+        (501, SysgenError, "answered 501"),
         (429, SysgenError, "no more requests"),
         (503, SysgenError, "answered 503"),
     ],
@@ -157,20 +97,21 @@ def test_what_is_wrong_is_one_sentence(status, kind, words):
 
 def test_a_model_that_was_left_open_is_named_by_its_server():
     with serving(lambda body: said("")) as url:
-        assert find_model(url) == Server(url, "m")
-    assert find_model(f"{url}#other") == Server(url, "other")  # nobody is asked
+        [address] = find_model(url).addresses
+    assert address == Address(url, "m")
 
 
 def test_a_process_ends_though_an_answer_never_comes():
-    def never(body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+    def never(body: dict[str, Any]) -> Reply:
         time.sleep(5)
         return said("late")
 
     code = """
 import sys, threading
 from sysgen_local.engine.request import Message, Request, Segment
+from sysgen_local.core.server import Server
 from sysgen_local.engine.openai.engine import ServerEngine
-engine = ServerEngine(sys.argv[1])
+engine = ServerEngine(Server.at(sys.argv[1]))
 threading.Timer(0.5, engine.cancel).start()
 assert not list(engine.complete([Request("1", "g", (Message("user", (Segment("Hi"),)),))]))
 engine.close()
@@ -186,17 +127,17 @@ def test_a_line_break_within_a_string_of_json_is_read():
     assert ask(lambda _: said("no\nJSON"), SCHEMA).text == "no\nJSON"
 
 
-@pytest.fixture
-def patient(monkeypatch):
-    """A client that asks again, without long pauses."""
-    monkeypatch.setattr("sysgen_local.engine.openai.engine.MAX_RETRIES", 4)
-    monkeypatch.setattr("sysgen_local.engine.openai.engine.MAX_RETRY_PAUSE", 0.01)
-
-
-def ask_all(answer: Answer, texts: list[str], constraint=None, say=lambda line: None):
+def ask_all(
+    answer: Answer,
+    texts: list[str],
+    constraint=None,
+    say=lambda line: None,
+    patience: float = 5,
+    examined: bool = False,
+):
     """Completions by text, of a server that is asked one at a time."""
-    with serving(answer) as url:
-        engine = ServerEngine(url, slots=1, say=say)
+    with serving(answer, examined=examined) as url:
+        engine = ServerEngine(Server.at(url), slots=1, patience=patience, say=say)
         requests = [
             Request(text, "g", (Message("user", (Segment(text),)),), constraint) for text in texts
         ]
@@ -206,11 +147,6 @@ def ask_all(answer: Answer, texts: list[str], constraint=None, say=lambda line: 
             engine.close()
 
 
-def text_of(body: dict[str, Any]) -> str:
-    return body["messages"][-1]["content"]
-
-
-@pytest.mark.usefixtures("patient")
 @pytest.mark.parametrize(
     ("odd", "finish", "words"),
     [
@@ -232,12 +168,11 @@ def test_what_a_server_makes_of_one_request_is_that_ones(odd, finish, words, con
     assert {found[x].finish for x in "ab"} == {"stop"}
 
 
-@pytest.mark.usefixtures("patient")
 @pytest.mark.parametrize("constraint", [None, SCHEMA])
 def test_what_would_hit_every_request_is_said_at_the_first(constraint):
     asked = []
 
-    def strict(body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+    def strict(body: dict[str, Any]) -> Reply:
         asked.append(text_of(body))
         return refused(400, "Unrecognized request argument supplied: seed")
 
@@ -246,13 +181,12 @@ def test_what_would_hit_every_request_is_said_at_the_first(constraint):
     assert set(asked) == {"0", "Say yes."}
 
 
-@pytest.mark.usefixtures("patient")
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
 def test_a_server_that_fails_for_a_while_is_waited_for(status):
     lines: list[str] = []
-    left = [3]
+    left = [5]
 
-    def recovers(body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+    def recovers(body: dict[str, Any]) -> Reply:
         left[0] -= 1
         return refused(status, "loading") if left[0] >= 0 else said("Fine.")
 
@@ -262,7 +196,6 @@ def test_a_server_that_fails_for_a_while_is_waited_for(status):
     assert "asked again in" in lines[0]
 
 
-@pytest.mark.usefixtures("patient")
 def test_a_server_that_fails_for_good_ends_the_run_in_one_sentence():
     with pytest.raises(SysgenError, match=r"answered 500: .*out of memory"):
         ask_all(lambda _: refused(500, "out of memory"), ["a", "b"])
@@ -278,25 +211,22 @@ def test_a_server_may_name_how_long_to_wait():
 
 
 def test_a_wait_ends_when_the_work_is_broken_off(monkeypatch):
-    monkeypatch.setattr("sysgen_local.engine.openai.engine.MAX_RETRIES", 8)
+    monkeypatch.setattr("sysgen_local.engine.openai.governor.LONGEST_PAUSE", 60)
     started = time.monotonic()
-
-    def source(engine):
-        yield Request("1", "g", (Message("user", (Segment("Hi"),)),))
-        engine.cancel()
-
     with serving(lambda _: refused(503, "loading")) as url:
-        engine = ServerEngine(url, "m", slots=2)
-        assert not list(engine.complete(source(engine)))
+        engine = ServerEngine(Server.at(f"{url}#m"), slots=2)
+        Timer(0.5, engine.cancel).start()
+        message = Message("user", (Segment("Hi"),))
+        assert not list(engine.complete([Request("1", "g", (message,))]))
         engine.close()
-    assert time.monotonic() - started < 30  # it would have waited for four minutes
+    assert time.monotonic() - started < 30  # it would have waited for an hour
 
 
 def test_a_thought_before_json_or_a_label_is_none_of_it():
     thought = "<think>Let me see: {1}.</think>"
     assert json.loads(ask(lambda _: said(f"{thought}\n{{}}"), SCHEMA).text) == {}
 
-    def thinks(body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+    def thinks(body: dict[str, Any]) -> Reply:
         return said(f'{thought}{{"label": "B"}}' if "response_format" in body else "<think>")
 
     assert ask(thinks, Choice(("A", "B"))).text == "B"
@@ -306,7 +236,7 @@ def test_a_thought_before_json_or_a_label_is_none_of_it():
 def test_thinking_is_switched_off_and_a_schema_is_strict(constraint):
     bodies = []
 
-    def fine(body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+    def fine(body: dict[str, Any]) -> Reply:
         bodies.append(body)
         return said('{"label": "A"}')
 
@@ -320,7 +250,6 @@ def test_thinking_is_switched_off_and_a_schema_is_strict(constraint):
     assert not lines
 
 
-@pytest.mark.usefixtures("patient")
 @pytest.mark.parametrize("status", [400, 422])
 @pytest.mark.parametrize("also", ["nothing", "schemas", "probabilities", "a long row"])
 @pytest.mark.parametrize("constraint", [None, SCHEMA, Choice(("A", "B"))])
@@ -328,7 +257,7 @@ def test_a_server_that_refuses_the_switch_is_asked_without_it(status, also, cons
     """Whatever else it refuses: found at the first request, said once, left out from then on."""
     bodies = []
 
-    def strict(body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+    def strict(body: dict[str, Any]) -> Reply:
         bodies.append(body)
         if "chat_template_kwargs" in body:
             return refused(status, "Unrecognized request argument: chat_template_kwargs")
@@ -338,23 +267,22 @@ def test_a_server_that_refuses_the_switch_is_asked_without_it(status, also, cons
             return refused(400, "logprobs is not supported")
         if also == "a long row" and text_of(body) == "a":
             return refused(400, "maximum context length is 10 tokens")
-        return said('{"label": "A"}')
+        return able(body) if examines(body) else said('{"label": "A"}')
 
     lines: list[str] = []
-    found = ask_all(strict, ["a", "b", "c"], constraint, lines.append)
+    found = ask_all(strict, ["a", "b", "c"], constraint, lines.append, examined=True)
     ended = {name: completion.finish for name, completion in found.items()}
     first = "too_long" if also == "a long row" else "stop"
     assert ended == {"a": first, "b": "stop", "c": "stop"}
-    assert len(lines) == 1
+    assert len(lines) == 1 + (also == "probabilities")
     assert "chat_template_kwargs" in lines[0]
     assert not any("chat_template_kwargs" in b for b in bodies if text_of(b) == "c")
 
 
-@pytest.mark.usefixtures("patient")
 def test_what_is_refused_for_another_reason_does_not_cost_the_switch():
     bodies = []
 
-    def picky(body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+    def picky(body: dict[str, Any]) -> Reply:
         bodies.append(body)
         return refused(400, "not this one") if text_of(body) == "odd" else said("Fine.")
 
@@ -365,7 +293,7 @@ def test_what_is_refused_for_another_reason_does_not_cost_the_switch():
     assert not lines
 
 
-def thinking(**message: Any) -> tuple[int, dict[str, Any]]:
+def thinking(**message: Any) -> Reply:
     status, body = said("")
     body["choices"][0]["message"] |= message
     top = [{"token": "A", "logprob": 0.0, "bytes": None}]
@@ -385,7 +313,7 @@ def thinking(**message: Any) -> tuple[int, dict[str, Any]]:
 def test_a_thought_in_a_place_of_its_own_is_no_answer_and_no_label(message):
     assert ask(lambda _: thinking(**message), None).text == ""
 
-    def thinks(body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+    def thinks(body: dict[str, Any]) -> Reply:
         return said('{"label": "B"}') if "response_format" in body else thinking(**message)
 
     found = ask(thinks, Choice(("A", "B")))
@@ -402,7 +330,35 @@ def test_an_answer_beside_a_thought_is_the_answer_alone(key):
 
 @pytest.mark.parametrize("text", ["<think>", "analysis", "Analysis", "An", "<|channel|>", "Both"])
 def test_the_beginning_of_a_thought_is_no_label(text):
-    def thinks(body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+    def thinks(body: dict[str, Any]) -> Reply:
         return said('{"label": "B"}' if "response_format" in body else text)
 
     assert ask(thinks, Choice(("A", "B"))).text == "B"
+
+
+@pytest.mark.parametrize("usage", [{}, {"total_tokens": 3}, {"prompt_tokens": None}])
+def test_a_count_of_tokens_that_is_missing_costs_no_row(usage):
+    def uncounted(body: dict[str, Any]) -> Reply:
+        status, reply = said("Fine.")
+        return status, {**reply, "usage": usage}
+
+    found = ask(uncounted, None)
+    assert (found.finish, found.tokens_in, found.tokens_out) == ("stop", 0, 0)
+
+
+@pytest.mark.parametrize("url", ["http://one/" + "x" * 70_000, "http://one\x01/v1"])
+def test_what_is_no_url_is_one_sentence(url):
+    with pytest.raises(UsageError, match="is not the address of a server"):
+        ServerEngine(Server.at(url))
+
+
+def test_a_certificate_that_is_not_trusted_is_said():
+    error = openai.APIConnectionError(request=None)
+    error.__cause__ = ssl.SSLCertVerificationError(
+        "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: self-signed certificate"
+    )
+    found = errors.to_sysgen_error("https://one/v1", "m", error, "KEY")
+    assert isinstance(found, UsageError)
+    assert "the certificate of https://one/v1 is not trusted" in found.message
+    assert found.hint is not None
+    assert "SSL_CERT_FILE" in found.hint

@@ -8,6 +8,7 @@ import threading
 import pytest
 
 from sysgen_local.core.errors import SysgenError, UsageError
+from sysgen_local.core.server import Server
 from sysgen_local.engine.openai.engine import ServerEngine
 from sysgen_local.engine.openai.replies import label_probabilities
 from sysgen_local.engine.request import Choice, Json, Message, Request, Segment
@@ -15,9 +16,8 @@ from sysgen_local.prompts import PromptSet
 
 
 @pytest.fixture
-def engine(server, monkeypatch):
-    monkeypatch.setattr("sysgen_local.engine.openai.engine.MAX_RETRIES", 0)
-    engine = ServerEngine(server, slots=2)
+def engine(server):
+    engine = ServerEngine(Server.at(server), slots=2)
     yield engine
     engine.close()
 
@@ -96,12 +96,11 @@ def test_closing_abandons_what_runs(engine):
     assert not [thread for thread in threading.enumerate() if thread.name == "server"]
 
 
-def test_nobody_there_and_no_such_model_are_one_sentence(server, monkeypatch, free_port):
-    monkeypatch.setattr("sysgen_local.engine.openai.engine.MAX_RETRIES", 0)
+def test_nobody_there_and_no_such_model_are_one_sentence(server, free_port):
     with pytest.raises(SysgenError, match="cannot be reached"):
-        ServerEngine(f"http://127.0.0.1:{free_port}/v1")
+        ServerEngine(Server.at(f"http://127.0.0.1:{free_port}/v1"))
     with pytest.raises(UsageError, match="no OpenAI-compatible address"):
-        ServerEngine(server.removesuffix("/v1") + "/elsewhere")
+        ServerEngine(Server.at(server.removesuffix("/v1") + "/elsewhere"))
 
 
 def test_label_shares():

@@ -57,7 +57,7 @@ def too_large(path):
         (of_an_unknown_architecture, "unknown model architecture: 'perpetuum'", "newer llama-cpp"),
         (without_template, "has no chat template", "chat"),
         (that_embeds, "is an embedding model (bert)", "models list"),
-        (too_large, "needs 4096.0 GiB of memory", "smaller"),
+        (too_large, "needs 4398.05 GB of memory", "smaller"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_one_sentence(tmp_path, broken, says, way_out):

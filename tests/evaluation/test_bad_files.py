@@ -11,6 +11,7 @@ from questions import TURN, dialogue, instance, run, write
 from sysgen_local.core.errors import UsageError
 from sysgen_local.evaluation.benchmarks.dialogues import read_dialogues
 from sysgen_local.evaluation.benchmarks.files import entries
+from sysgen_local.store.evaluation import Evaluation
 from sysgen_local.workflows.study import StudyModel
 
 THEIRS = {
@@ -116,6 +117,19 @@ def test_the_command_says_it_in_one_sentence(tmp_path, dialogues):
     assert "not one of sysgen's for this" in said.stderr
 
 
+def test_a_start_that_fails_leaves_no_file(tmp_path, dialogues):
+    db = tmp_path / "e.duckdb"
+    for model, code in (("no-such-model", 2), ("http://127.0.0.1:9/v1", 1)):
+        run("evaluate", "sysbench", dialogues, "--model", model, "--db", db, code=code)
+        assert not db.exists()
+        run("study", f"a={model}", "--sysbench", dialogues, "--judge", "builtin", "--db", db,
+            code=code)  # fmt: skip
+        assert not db.exists()
+    Evaluation.open(db).close()
+    run("evaluate", "sysbench", dialogues, "--model", "no-such-model", "--db", db, code=2)
+    assert db.exists(), "it was there before"
+
+
 def test_entrants():
     assert StudyModel.parse("m.gguf") == StudyModel("m.gguf", "m.gguf")
     assert StudyModel.parse("after=m.gguf@user") == StudyModel("after", "m.gguf", "user")
@@ -124,3 +138,15 @@ def test_entrants():
     assert StudyModel.parse("http://h:1/v1#m") == StudyModel("http://h:1/v1#m", "http://h:1/v1#m")
     with pytest.raises(UsageError):
         StudyModel.parse("after=@user")
+
+
+@pytest.mark.parametrize("label", ["", "after", "base + lora", "t=0.7"])
+@pytest.mark.parametrize(
+    "model",
+    ["b.gguf+a.gguf", "b.gguf+a.gguf=0.5", "b+a.gguf=0.5+c.gguf=-2", "o/r:Q4+d/a.gguf=1e-3"],
+)
+@pytest.mark.parametrize("role", [None, "user", "system"])
+def test_entrants_with_adapters_are_parsed(label, model, role):
+    text = f"{label}={model}" if label else model
+    found = StudyModel.parse(f"{text}@{role}" if role else text)
+    assert found == StudyModel(label or (f"{model} ({role})" if role else model), model, role)

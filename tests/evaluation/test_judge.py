@@ -148,6 +148,8 @@ def test_the_built_in_model_judges_real_rows_and_another_judge_beside_it(tmp_pat
     judged = said[0]["datasets"][""]["preference"]
     assert judged["wins"] + judged["losses"] + judged["ties"] > 0
     assert "judged by builtin" in sysgen("stats", cwd=tmp_path).stdout
+    told = sysgen("judge", cwd=tmp_path).stderr
+    assert "judge: builtin, a small demonstration model without knowledge" in told
 
 
 def test_a_model_whose_digits_share_their_first_token_judges(tmp_path):

@@ -83,7 +83,7 @@ def test_a_question_waits_for_memory_and_is_taken_up_by_the_next_call(
     monkeypatch.setattr(executor, "open_engine", machine)
     lines: list[str] = []
     found = examined(benchmark, tmp_path / "e.duckdb", lines)
-    assert "1 rows need more memory than is free now and stay pending" in lines[-1]
+    assert "still pending, for want of memory: 1 row;" in lines[-1]
     scores = benchmark.score(found.cases)
     ended = {f"{phase}_too_long": 1}
     assert scores["questions"] == {
@@ -127,7 +127,7 @@ def test_a_row_waits_for_memory_until_it_is_judged(tmp_path, monkeypatch):
     found, told = judged()
     preferred = found["preference"]
     assert (sum(preferred[x] for x in ("wins", "losses", "ties")), found["dropped"]) == (2, 1)
-    assert "1 rows are not judged yet, for they need more memory than is free now" in told
+    assert "not judged yet, for want of memory that is free now: 1 row:" in told
     machine.free = 4000
     found, told = judged()
     preferred = found["preference"]

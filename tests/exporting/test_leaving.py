@@ -102,7 +102,7 @@ def test_what_is_excluded_is_counted_among_the_rows_that_leave(folder: Path, cap
             answered(store, n)
     (folder / "bench.txt").write_text(TEA[0])
     assert left(folder, "--exclude", "bench.txt", "--where", "line > 1") == [3]
-    assert "1 rows left out that resemble a prompt of bench.txt" in capsys.readouterr().err
+    assert "left out as like a prompt of bench.txt: 1 row" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("form", ["messages", "sharegpt", "alpaca", "prompt-completion"])
@@ -122,7 +122,7 @@ def test_a_prompt_in_any_user_turn_excludes_its_row_once(
             answered(store, n)
     (folder / "bench.txt").write_text(f"{TEA[0]}\nold\n")  # what an assistant says does not count
     assert left(folder, "--exclude", "bench.txt", "--format", form) == [1, 3]
-    assert "1 rows left out that resemble a prompt of bench.txt" in capsys.readouterr().err
+    assert "left out as like a prompt of bench.txt: 1 row" in capsys.readouterr().err
     assert left(folder, "--dedupe", "--format", form) == ([1] if place else [1, 2])
 
 
@@ -152,7 +152,7 @@ def test_imported_phrases_are_of_an_unknown_licence(folder: Path, first: str) ->
         )
     with pytest.raises(UsageError) as caught:
         left(folder, *PERMISSIVE)
-    assert f"1 rows with {IMPORTED} (rows 2 to 2) are under unknown" in caught.value.message
+    assert f"1 row with {IMPORTED} (row 2) under unknown" in caught.value.message
     assert left(folder, *PERMISSIVE, "--where", "row = 1") == [1]
     cli.main(["export", "-o", "o.jsonl", "--db", "s.duckdb"], standalone_mode=False)
     card = (folder / "o.card.md").read_text()

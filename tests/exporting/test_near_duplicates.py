@@ -89,6 +89,15 @@ def test_operators_count_within_a_run():
     assert near_duplicates.contaminated(rows, [run.format("+") + " b" * 30]) == [1]
 
 
+def test_rows_that_are_like_one_of_many_other_texts():
+    frame = "Write a short letter about {} to a friend who lives by the sea, and end it kindly."
+    rows = [(3, "Green tea?"), (7, frame.format("rain")), (8, "green  TEA"), (9, frame.format(4))]
+    others = ["Nothing of it.", frame.format("Rain") + " Please.", frame.format(5), "green tea"]
+    assert near_duplicates.resembling(rows, others) == {3, 7, 8}
+    assert near_duplicates.resembling(rows, iter(others[:1])) == set()
+    assert near_duplicates.resembling([], others) == set()
+
+
 @pytest.mark.e2e  # a hundred examples, each with its hashes, take seconds
 @settings(deadline=None)
 @given(st.text())

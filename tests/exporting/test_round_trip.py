@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from sysgen_local.core.errors import UsageError
 from sysgen_local.core.records import (
     Conversation,
     Filtered,
@@ -93,6 +94,11 @@ def test_exports_come_back_whole(
 ) -> None:  # fmt: skip
     path = tmp_path / f"o.{ending}"
     options = ExportOptions(form, variant, fold_system=fold, reasoning=reasoning)
+    if form == "dpo" and variant != "full":
+        with pytest.raises(UsageError, match="makes no pair"):
+            export(store, path, options)
+        assert not path.exists()
+        return
     [written] = export(store, path, options)
     assert written.rows + written.skipped == len(ROWS)
     [source] = find([str(path)])
@@ -123,7 +129,7 @@ def wanted(
         if form == "alpaca" and calls:
             continue
         if form == "dpo":
-            if variant != "full" or turns[1].role != "assistant":
+            if turns[1].role != "assistant":
                 continue
             turns = turns[:2]
         if not reasoning:

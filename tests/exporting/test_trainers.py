@@ -6,11 +6,15 @@ What is not installed is skipped. The model that is trained for a step has rando
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import json
 import math
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -42,7 +46,15 @@ CHATML = (
     "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
+MARKED = (
+    "{% for m in messages %}<|im_start|>{{ m.role }}\n{% if m.role == 'assistant' %}"
+    "{% generation %}{% for c in m.tool_calls or [] %}{{ c.function.arguments | tojson }}"
+    "{% endfor %}{{ m.content }}<|im_end|>{% endgeneration %}{% else %}{{ m.content }}<|im_end|>"
+    "{% endif %}\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+"""With the marks that TRL needs to know the answers, and the arguments of calls as JSON."""
 TOOL = '[{"type": "function", "function": {"name": "clock", "parameters": {}}}]'
+CALL = '{"name": "clock", "arguments": {"zone": "UTC"}}'
 
 
 def need(name: str) -> Any:
@@ -81,7 +93,7 @@ def filled(folder: Path) -> Iterator[Store]:
     for n in range(8):
         ask, say = ("user", f"What is {n}?"), ("assistant", f"It is {n}.")
         again = (("user", "And then?"), ("assistant", f"Then comes {n + 1}."))
-        call = (("function_call", '{"name": "clock"}'), ("observation", "noon"))
+        call = (("function_call", CALL), ("observation", "noon"))
         kinds = [(turns(ask, say), None), (turns(ask, say, *again), None),
                  (turns(ask, *call, say), TOOL)]  # fmt: skip
         conversations.append(Conversation(kinds[n % 3][0], n + 1, None, kinds[n % 3][1]))
@@ -105,11 +117,19 @@ def filled(folder: Path) -> Iterator[Store]:
 
 
 def loaded(
-    store: Store, folder: Path, form: Any, ending: str = "jsonl", checks: bool = False, **more: Any
+    store: Store,
+    folder: Path,
+    form: Any,
+    ending: str = "jsonl",
+    checks: bool = False,
+    tools: Any = "text",
+    **more: Any,
 ) -> Any:
     """The export as `datasets` reads it, all rows there."""
     load = need("datasets").load_dataset
-    [written] = export(store, folder / f"{form}.{ending}", ExportOptions(form, checks=checks))
+    [written] = export(
+        store, folder / f"{form}.{ending}", ExportOptions(form, checks=checks, tools=tools)
+    )
     kind = "json" if ending == "jsonl" else "parquet"
     data = load(
         kind, data_files=str(written.path), split="train", cache_dir=str(folder / "cache"), **more
@@ -175,12 +195,12 @@ def test_types_do_not_hang_on_which_rows_come_first(
         assert sorted(kinds) == [*[[]] * 8, ["code"]]
 
 
-def tokenizer(folder: Path) -> Any:
+def tokenizer(folder: Path, template: str = CHATML) -> Any:
     """The built-in model's, as a trainer loads it."""
     write_tokenizer(resource("builtin_model/builtin.gguf"), folder / "tokenizer.json")
     return need("transformers").PreTrainedTokenizerFast(
         tokenizer_file=str(folder / "tokenizer.json"), eos_token="<|im_end|>", pad_token="<|pad|>",
-        chat_template=CHATML,
+        chat_template=template,
     )  # fmt: skip
 
 
@@ -223,6 +243,148 @@ def test_trl_learns_preferences(rows: str, request: pytest.FixtureRequest, tmp_p
         processing_class=tokenizer(tmp_path), train_dataset=loaded(store, tmp_path, "dpo"),
     )  # fmt: skip
     assert math.isfinite(trainer.train().training_loss)
+
+
+@pytest.mark.parametrize("tools", ["text", "objects"])
+def test_trl_learns_the_answers_alone(store: Store, tmp_path: Path, tools: Any) -> None:
+    """`assistant_only_loss`, with all answers of a row; arguments are JSON only as objects."""
+    trl, datasets = need("trl"), need("datasets")
+    listed = datasets.List(datasets.Json())
+    types = {"messages": listed, "tools": datasets.Value("string") if tools == "text" else listed}
+    rows = loaded(store, tmp_path, "messages", tools=tools, features=datasets.Features(types))
+    trainer = trl.SFTTrainer(
+        model=model(), args=trl.SFTConfig(assistant_only_loss=True, **options(tmp_path)),
+        processing_class=tokenizer(tmp_path, MARKED), train_dataset=rows,
+    )  # fmt: skip
+    assert math.isfinite(trainer.train().training_loss)
+    learnt = [
+        trainer.processing_class.decode(
+            [t for t, kept in zip(row["input_ids"], mask_of(row), strict=True) if kept]
+        )
+        for row in trainer.train_dataset
+    ]
+    assert learnt[1] == "New: It is 1.<|im_end|>New: Then comes 2.<|im_end|>"
+    called = json.dumps('{"zone":"UTC"}') if tools == "text" else '{"zone": "UTC"}'
+    assert learnt[2] == f"{called}<|im_end|>New: It is 2.<|im_end|>"
+
+
+def mask_of(row: Any) -> list[bool]:
+    """Which tokens of a row TRL computes the loss on."""
+    if "labels" in row:
+        return [label != -100 for label in row["labels"]]
+    return [bool(kept) for kept in row["assistant_masks"]]
+
+
+def in_a_folder(store: Store, folder: Path, tools: Any = "objects") -> str:
+    """The rows in three splits of a folder."""
+    splits = {"train": 0.5, "valid": 0.25, "test": 0.25}
+    written = export(store, f"{folder}/{tools}/", ExportOptions(splits=splits, tools=tools))
+    assert sum(of.rows for of in written) == 8
+    assert all(of.rows for of in written)
+    return f"{folder}/{tools}"
+
+
+def test_mlx_lm_reads_a_folder(store: Store, tmp_path: Path) -> None:
+    """With --mask-prompt it learns the last answer of a row. Tools as text stop it."""
+    mlx = need("mlx_lm.tuner.datasets")
+    speaks = tokenizer(tmp_path)
+    config = SimpleNamespace(train=True, test=True, mask_prompt=True)
+    config.data = in_a_folder(store, tmp_path)
+    seen = []
+    for split in mlx.load_dataset(config, speaks):
+        for row in split:
+            tokens, prompt = split.process(row)
+            seen.append((speaks.decode(tokens[:prompt]), speaks.decode(tokens[prompt:])))
+    assert len(seen) == 8
+    for n in range(8):
+        [(before, learnt)] = [of for of in seen if f"system\nYou count from {n + 1}." in of[0]]
+        last = f"Then comes {n + 1}." if n % 3 == 1 else f"It is {n}."
+        assert learnt.strip() == f"New: {last}<|im_end|>"
+        assert before.endswith("<|im_start|>assistant\n")
+    config.data = in_a_folder(store, tmp_path, "text")
+    [split, *_] = mlx.load_dataset(config, speaks)
+    with pytest.raises(ValueError, match="Tools should"):
+        split.process(split[0])
+
+
+def model_folder(folder: Path) -> str:
+    """The model and its tokenizer, as a trainer loads them by the name of a folder."""
+    place = folder / "model"
+    place.mkdir()
+    tokenizer(place).save_pretrained(place)
+    model().save_pretrained(place)
+    return str(place)
+
+
+def ran(*words: str, cwd: Path) -> str:
+    """What the trainer prints, in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", *words], cwd=cwd, capture_output=True, text=True,
+        timeout=300, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_mlx_lm_trains_on_a_folder(store: Store, tmp_path: Path) -> None:
+    need("mlx_lm.lora")
+    words = (
+        "-m mlx_lm lora --train --test --mask-prompt --iters 1 --batch-size 1 --num-layers 1 "
+        "--adapter-path adapters"
+    ).split()
+    place, data = model_folder(tmp_path), in_a_folder(store, tmp_path)
+    assert "Test loss" in ran(*words, "--model", place, "--data", data, cwd=tmp_path)
+    assert (tmp_path / "adapters" / "adapters.safetensors").exists()
+
+
+UNSLOTH = r"""
+import json, sys
+from unsloth import FastLanguageModel
+from unsloth.chat_templates import train_on_responses_only
+from datasets import Features, Json, List, load_dataset
+from trl import SFTConfig, SFTTrainer
+
+place, data = sys.argv[1:]
+model, tokenizer = FastLanguageModel.from_pretrained(place, max_seq_length=256, load_in_4bit=False)
+model = FastLanguageModel.get_peft_model(model, r=4)
+types = Features({"messages": List(Json()), "tools": List(Json())})
+files = {name: f"{data}/{name}.jsonl" for name in ("train", "valid", "test")}
+rows = load_dataset("json", data_files=files, features=types, cache_dir="cache")
+
+def text(row):
+    said = tokenizer.apply_chat_template(row["messages"], tools=row["tools"], tokenize=False)
+    return {"text": said}
+
+rows = rows.map(text, remove_columns=["messages", "tools"])
+trainer = SFTTrainer(
+    model=model, processing_class=tokenizer, train_dataset=rows["train"],
+    eval_dataset=rows["valid"],
+    args=SFTConfig(output_dir="out", max_steps=1, per_device_train_batch_size=1, report_to="none",
+                   save_strategy="no"),
+)
+trainer = train_on_responses_only(
+    trainer, instruction_part="<|im_start|>user\n", response_part="<|im_start|>assistant\n"
+)
+loss = trainer.train().training_loss
+learnt = [tokenizer.decode([t for t in row["labels"] if t != -100])
+          for row in trainer.train_dataset]
+print(json.dumps([loss, learnt]))
+"""
+
+
+def test_unsloth_fine_tunes(store: Store, tmp_path: Path) -> None:
+    """On the answers alone. In a process of its own, because it changes other libraries."""
+    if importlib.util.find_spec("unsloth") is None:
+        pytest.skip("unsloth is not here")
+    place, data = model_folder(tmp_path), in_a_folder(store, tmp_path)
+    printed = ran("-c", UNSLOTH, place, data, cwd=tmp_path)
+    loss, learnt = json.loads(printed.splitlines()[-1])
+    assert math.isfinite(loss)
+    assert learnt
+    for answers in learnt:
+        assert answers.startswith("New: It is")
+        assert "What is" not in answers
+        assert "You count" not in answers
 
 
 class Config(dict):
@@ -274,7 +436,7 @@ def test_axolotl_reads_alpaca_and_preferences(store: Store, tmp_path: Path) -> N
     alpaca = need("axolotl.prompt_strategies.alpaca_w_system")
     preferences = need("axolotl.prompt_strategies.dpo.chat_template")
     speaks = tokenizer(tmp_path)
-    given = loaded(store, tmp_path, "alpaca")[1]
+    given = loaded(store, tmp_path, "alpaca")[0]
     text = speaks.decode(alpaca.load(speaks, AXOLOTL).tokenize_prompt(given)["input_ids"])
     assert "You count from 1." in text
     assert "New: It is 0." in text
@@ -317,7 +479,7 @@ LLAMA_FACTORY = {
                  "system_tag": "system"},
     },
 }  # fmt: skip
-"""dataset_info.json as the README gives it."""
+"""dataset_info.json. docs/trainers.md has the one for sharegpt."""
 
 
 @pytest.mark.parametrize("form", LLAMA_FACTORY)
@@ -335,3 +497,19 @@ def test_llama_factory_reads_conversations(store: Store, tmp_path: Path, form: A
             assert json.loads(row["_tools"]) == (json.loads(TOOL) if number % 3 == 0 else [])
     assert {row["_system"] for row in made} <= {f"You count from {n}." for n in range(1, 9)}
     assert {len(row["_prompt"]) for row in made} == {1, 3}
+
+
+def test_llama_factory_reads_preferences_with_one_message_a_side(
+    store: Store, tmp_path: Path
+) -> None:
+    """It wants `chosen` and `rejected` as messages, and the export has lists of one message."""
+    parser = need("llamafactory.data.parser")
+    converter = need("llamafactory.data.converter")
+    pairs = {"file_name": "dpo.jsonl", "ranking": True, **LLAMA_FACTORY["messages"]}
+    pairs["columns"] = {"messages": "prompt", "chosen": "chosen", "rejected": "rejected"}
+    [attributes] = parser.get_dataset_list(["dpo"], {"dpo": pairs})
+    convert = converter.get_dataset_converter(attributes.formatting, attributes, None)
+    row = loaded(store, tmp_path, "dpo")[0]
+    made = convert({**row, "chosen": row["chosen"][0], "rejected": row["rejected"][0]})
+    assert made["_system"] == "You count from 1."
+    assert [of["content"] for of in made["_response"]] == ["New: It is 0.", "It is 0."]

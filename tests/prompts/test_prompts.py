@@ -8,6 +8,7 @@ import pytest
 from sysgen_local.core.errors import UsageError
 from sysgen_local.core.language import name_of, row_language
 from sysgen_local.core.records import LABELS, TAGS, Conversation, Turn
+from sysgen_local.core.resources import resource
 from sysgen_local.engine.request import Segment
 from sysgen_local.phases.filter import clean
 from sysgen_local.phases.tags import parse_json
@@ -300,3 +301,15 @@ def test_an_unknown_set_names_those_there_are():
     with pytest.raises(UsageError) as error:
         PromptSet.load("nothing")
     assert "compact, default" in str(error.value)
+
+
+def test_line_ends_of_windows_change_nothing(tmp_path):
+    own = tmp_path / "own"
+    own.mkdir()
+    for file in resource("prompts").joinpath("default").iterdir():
+        (own / file.name).write_bytes(file.read_bytes().replace(b"\n", b"\r\n"))
+    shipped, windows = PromptSet.load("default"), PromptSet.load(str(own))
+    for phase in ("generate", "verify", "respond"):
+        assert windows.fingerprint(phase) == shipped.fingerprint(phase)
+        assert windows.demonstrations(phase) == shipped.demonstrations(phase)
+    assert windows.content_free == shipped.content_free

@@ -74,14 +74,6 @@ def test_checks_have_a_line_where_answers_are_checked():
         assert state["rows"]["final"] == 4
 
 
-def test_nothing_is_drawn_before_the_first_answer():
-    screen = io.StringIO()
-    live = Live(Console(file=screen, force_terminal=True, width=80))
-    live.show(Progress(PHASES, rows=10))
-    live.close(Progress(PHASES, rows=10))
-    assert screen.getvalue() == ""
-
-
 def test_off_a_terminal_there_are_plain_lines():
     out = io.StringIO()
     view = view_for(out)

@@ -11,8 +11,9 @@ import pytest
 from filled import EVIL, fill
 
 from sysgen_local.core.errors import UsageError
-from sysgen_local.review.server import LARGEST, ReviewServer
+from sysgen_local.review.server import ReviewServer
 from sysgen_local.review.session import Session
+from sysgen_local.serving.local_server import LARGEST
 from sysgen_local.store import RowQuery, Store
 
 ACCEPT = json.dumps({"decision": "accepted"})
@@ -61,7 +62,10 @@ def test_the_page_needs_the_token_in_its_address(server):
 
 
 def test_reading_and_writing_need_the_token_in_a_header(server):
-    for method, path in (("GET", "/rows/0"), ("POST", "/rows/0"), ("POST", "/undo")):
+    for method, path in (
+        ("GET", "/rows/0"), ("POST", "/rows/0"), ("POST", "/undo"), ("POST", "/notes/0"),
+        ("GET", "/find/0"), ("GET", "/numbers/1"), ("GET", "/end"), ("POST", "/end"),
+    ):  # fmt: skip
         for given in ("", "Bearer ", "Bearer wrong", "Bearer é"):
             status, _, text = ask(server, method, path, ACCEPT, Authorization=given)
             assert status == 403
@@ -105,7 +109,18 @@ def test_a_row_is_data(server):
         ("GET", "/rows/9999999999999999999999", None, 404),
         ("GET", "/rows/", None, 404),
         ("GET", "/../etc/passwd", None, 404),
+        ("GET", "/rows/0/1", None, 404),
+        ("GET", "/numbers/9", None, 404),
+        ("GET", "/find/0?words=nowhere", None, 404),
+        ("GET", "/notes/0", None, 404),
         ("POST", "/rows/99", ACCEPT, 404),
+        ("POST", "/notes/99", '{"note": "x"}', 404),
+        ("POST", "/notes/0", "{}", 400),
+        ("POST", "/notes/0", json.dumps({"note": "x" * 4001}), 400),
+        ("POST", "/rows/0", '{"decision": "accepted", "answers": []}', 400),
+        ("POST", "/rows/0", '{"decision": "accepted", "answers": ["a", "b"]}', 409),
+        ("POST", "/rows/0", '{"decision": "accepted", "shown": "other"}', 409),
+        ("POST", "/notes/0", '{"note": "x", "shown": "other"}', 409),
         ("POST", "/elsewhere", ACCEPT, 404),
         ("POST", "/rows/0", "not json", 400),
         ("POST", "/rows/0", "[" * 5000, 400),
@@ -139,3 +154,28 @@ def test_one_who_keeps_silent_holds_up_nobody(server):
 def test_a_port_that_is_taken_is_a_sentence(server):
     with pytest.raises(UsageError, match=rf"port {server.server_port} cannot be had"):
         ReviewServer(server.session, title="x", port=server.server_port)
+
+
+def test_filters_are_part_of_the_address(server):
+    _, _, text = ask(server, "GET", "/find/0?unsure=1&words=question%203%3F")
+    assert "no unsure row with the words" in json.loads(text)["error"]
+    _, _, text = ask(server, "GET", "/find/0?words=question%203%3F")
+    assert (json.loads(text)["row"], json.loads(text)["found"]) == (3, 1)
+    _, _, text = ask(server, "POST", "/rows/2?words=question%203%3F", ACCEPT)
+    assert json.loads(text)["next"] is None
+    assert json.loads(ask(server, "GET", "/numbers/3")[2])["position"] == 2
+
+
+def test_an_answer_may_be_long(server):
+    long = json.dumps({"decision": "accepted", "answers": ["ü" * 1_000_000]}, ensure_ascii=False)
+    status, _, text = ask(server, "POST", "/rows/0", long.encode())
+    assert status == 200
+    assert len(json.loads(text)["answers"][0]) == 1_000_000
+
+
+def test_the_end_has_counts_and_commands(server):
+    ask(server, "POST", "/rows/0", ACCEPT)
+    _, _, text = ask(server, "GET", "/end")
+    ending = json.loads(text)
+    assert (ending["accepted"], ending["left"]) == (1, 2)
+    assert any("export" in command for _, command in ending["commands"])

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from filled import ROLE, fill
 
 from sysgen_local.core.errors import SysgenError, UsageError
 from sysgen_local.core.records import Checked, Phrase
-from sysgen_local.review.session import RowDecision, Session
+from sysgen_local.review.session import (
+    ChangedError,
+    Filter,
+    NothingFoundError,
+    RowDecision,
+    RowNote,
+    Session,
+)
 from sysgen_local.store import RowQuery, Store
 
 ACCEPT, REJECT = RowDecision(decision="accepted"), RowDecision(decision="rejected")
@@ -110,3 +119,104 @@ def test_what_cannot_be(session, store):
     session.close()
     with pytest.raises(SysgenError, match="ended"):
         session.decide(0, ACCEPT)
+
+
+def test_an_edited_answer_is_kept_by_a_later_word_and_restored_by_none(session, store):
+    own = [turn.content for turn in store.row(1).answers if turn.role == "assistant"]
+    by_hand = RowDecision.model_validate({"decision": "accepted", "answers": ["By hand. \n"]})
+    view = session.decide(0, by_hand)
+    assert (view["answers"], view["stale"]) == (["By hand. \n"], False)
+    assert session.decide(0, REJECT)["answers"] == ["By hand. \n"]
+    assert session.undo()["decision"] == "accepted"
+    as_it_was = RowDecision.model_validate({"decision": "accepted", "answers": own})
+    assert session.decide(0, as_it_was)["answers"] is None
+    session.undo()
+    back = RowDecision.model_validate({"decision": "accepted", "answers": None})
+    assert session.decide(0, back)["answers"] is None
+    for wrong in ([], ["  "], ["a", " "]):
+        with pytest.raises(ValueError):
+            RowDecision.model_validate({"decision": "accepted", "answers": wrong})
+    two = RowDecision.model_validate({"decision": "accepted", "answers": ["a", "b"]})
+    with pytest.raises(ChangedError, match="row 1 has 1 answer, not 2"):
+        session.decide(0, two)
+
+
+def test_an_edit_of_an_earlier_answer_is_told_and_holds_no_more(session, store):
+    session.decide(0, RowDecision.model_validate({"decision": "accepted", "answers": ["By hand."]}))
+    store.set_recipe("check", "f", {})
+    better = (store.row(1).answers[0], store.row(1).answers[1]._replace(content="Better."))
+    store.commit([(1, "check", Checked(better))])
+    view = Session(store, RowQuery("final", limit=None)).view(0)
+    assert (view["answers"], view["earlier_answers"]) == (None, ["By hand."])
+    assert view["new"][1][1] == "Better."
+
+
+def test_notes_stay_with_their_rows(store):
+    session = Session(store, RowQuery("final", limit=None), "ann")
+    assert session.note(0, RowNote(note="  hm  "))["note"] == "hm"
+    assert session.decided() == {}
+    assert (store.reviewed(1).decision, store.reviewed(1).reviewer) == (None, "ann")
+    session.decide(0, ACCEPT)
+    session.note(0, RowNote(note="later"))
+    session.undo()
+    assert (store.reviewed(1).decision, store.reviewed(1).note) == (None, "later")
+    session.note(0, RowNote(note=""))
+    assert store.reviewed(1) is None
+    session.decide(1, RowDecision(decision="accepted", note="with it"))
+    assert session.decide(1, REJECT)["note"] == "with it"
+    session.note(1, RowNote(note=""))
+    assert (store.reviewed(2).decision, store.reviewed(2).note) == ("rejected", None)
+
+
+def test_only_what_was_shown_is_decided(session):
+    shown = session.view(0)["shown"]
+    assert session.view(0)["shown"] == shown != session.view(1)["shown"]
+    session.decide(0, RowDecision(decision="accepted", shown=shown))
+    with pytest.raises(ChangedError, match="row 1 was changed in another window"):
+        session.decide(0, RowDecision(decision="rejected", shown=shown))
+    with pytest.raises(ChangedError):
+        session.note(0, RowNote(note="x", shown=shown))
+    assert session.decided() == {"accepted": 1}
+    session.undo()
+    session.decide(0, RowDecision(decision="rejected", shown=shown))
+
+
+def test_a_filter_narrows_what_is_gone_through(session):
+    some = Filter(words="question")
+    assert session.view(0, some)["found"] == 5
+    one = Filter(words="NEW 3")
+    assert session.find(4, one)["position"] == 2  # it goes on at the start
+    view = session.find(0, one)
+    assert (view["place"], view["found"]) == (1, 1)
+    assert (view["previous"], view["following"], view["next"]) == (None, None, None)
+    outside = session.view(3, one)
+    assert (outside["place"], outside["previous"], outside["following"]) == (None, 2, None)
+    assert session.view(3)["found"] is None
+    assert session.unsure == 3  # the tool phrase, of which the judge is not sure, is not in 3 and 6
+    assert session.find(2, Filter(unsure=True))["position"] == 3
+    with pytest.raises(NothingFoundError, match="no unsure row with the words “new 3”"):
+        session.find(0, Filter(unsure=True, words="new 3"))
+    assert session.jump(6)["position"] == 4
+    for number in (0, 5, 99):
+        with pytest.raises(NothingFoundError, match=f"row {number} is not in this review"):
+            session.jump(number)
+
+
+def test_the_end_counts_every_row_once(session, store):
+    session.view(0)
+    session.decide(0, ACCEPT)
+    session.decide(1, edited(("role", "You bake.")))
+    session.decide(2, REJECT)
+    session.view(3)
+    ending = session.ending()
+    assert (ending.accepted, ending.rejected, ending.skipped, ending.left) == (2, 1, 1, 1)
+    assert (ending.edited, ending.stale) == (1, 1)
+    said = dict(ending.commands(store.path))
+    assert f"sysgen respond --db {store.path} --edited" in said.values()
+    assert f"sysgen review --db {store.path}" in said["Review the 2 rows without a decision"]
+    session.decide(1, RowDecision.model_validate({"decision": "accepted", "phrases": None}))
+    session.decide(3, ACCEPT)
+    session.decide(4, ACCEPT)
+    rest = " ".join(command for _, command in session.ending().commands(Path("a b.duckdb")))
+    assert "--edited" not in rest
+    assert "sysgen export --db 'a b.duckdb' -o 'a b.jsonl'" in rest

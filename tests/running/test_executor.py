@@ -57,7 +57,7 @@ def test_a_rows_fate_does_not_depend_on_the_memory_there_is(
         rows = store.counts().rows()
         assert (rows["final"], rows["pending"], rows["dropped"]) == (final, 3 - final, 0)
         assert machine.opened == rooms
-        assert ("1 rows need more memory" in said[-1]) == (final < 3)
+        assert ("for want of memory: 1 row;" in said[-1]) == (final < 3)
         machine.most = 8000
         assert run(tasks, store, [], Options(), announce=said.append)
         assert store.counts().rows()["final"] == 3

@@ -11,11 +11,14 @@ import threading
 from pathlib import Path
 
 import pytest
+from filled import fill
 
 from sysgen_local.core.errors import UsageError
 from sysgen_local.core.records import Conversation
 from sysgen_local.sources import find, read
 from sysgen_local.sources.hub import address
+from sysgen_local.store import Store
+from sysgen_local.workflows.export import export
 
 ROW = {"instruction": "Q", "output": "A"}
 LINE = json.dumps(ROW) + "\n"
@@ -201,3 +204,40 @@ def test_addresses_of_the_hub(name, expected):
 def test_other_addresses_are_one_sentence(name):
     with pytest.raises(UsageError):
         find([name])
+
+
+def test_a_name_like_that_of_a_dataset_is_asked_about(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError) as caught:
+        find(["meta-math/MetaMathQA"])
+    hint = "did you mean the dataset of the hub, hf://datasets/meta-math/MetaMathQA?"
+    assert caught.value.hint == hint
+    for name in ("data/rows.jsonl", "rows", "a/b/c"):
+        with pytest.raises(UsageError) as caught:
+            find([name])
+        assert caught.value.hint == "look at the path, or quote it"
+
+
+def test_a_folder_gives_no_status_file_of_a_run(tmp_path):
+    (tmp_path / "rows.jsonl").write_text(LINE)
+    (tmp_path / "sysgen.duckdb.status.json").write_text('{"pid": 1}')
+    assert [source.path for source in find([str(tmp_path)])] == [str(tmp_path / "rows.jsonl")]
+
+
+def test_a_folder_gives_no_export_of_a_store(tmp_path):
+    """They are known by the card that names them; one that is named itself is read."""
+    fill(tmp_path / "s.duckdb", 4)
+    rows = tmp_path / "rows"
+    rows.mkdir()
+    for name in ("mine.jsonl", "out-1.jsonl"):
+        (rows / name).write_text('{"instruction": "Why?", "output": "So."}')
+    with Store.open(tmp_path / "s.duckdb", read_only=True) as store:
+        export(store, rows / "out.jsonl")
+        export(store, rows / "split.jsonl", splits={"train": 0.5, "test": 0.5})
+    said: list[str] = []
+    found = find([str(rows)], say=said.append)
+    assert [Path(of.path).name for of in found] == ["mine.jsonl", "out-1.jsonl"]
+    assert len(said) == 3
+    assert f"left out: {rows / 'out.jsonl'}, an export" in said[0]
+    [one] = find([str(rows / "out.jsonl")])
+    assert one.path == str(rows / "out.jsonl")

@@ -294,7 +294,7 @@ def test_keys_are_known_whatever_their_case_and_blanks(row):
 
 def test_keys_that_differ_in_case_alone_are_not_guessed_at():
     found = shape({"question": "Q", "Answer": "A", "ANSWER": "B"}, 1)
-    assert (found.reason, "none of answer" in found.detail) == ("no_answer", True)
+    assert (found.reason, "no text under answer" in found.detail) == ("no_answer", True)
     blank = shape({"Title ": "x", "body": None}, 1)
     assert blank.detail == "its keys are 'Title ', body (empty)"
 

@@ -123,3 +123,41 @@ def test_a_lock_that_is_held_is_still_called_that(refusing: Path, tmp_path: Path
 def test_they_are_errors_of_their_own() -> None:
     assert issubclass(NoLocksError, UsageError)
     assert not issubclass(NoLocksError, LockedError)
+
+
+OTHER = """
+import sys
+from pathlib import Path
+from sysgen_local.store import LockedError, Store
+
+try:
+    Store.open(Path(sys.argv[1])).close()
+    print("opened")
+except LockedError:
+    print("refused")
+"""
+
+
+def test_a_store_that_is_opened_twice_in_a_process_stays_locked(tmp_path: Path) -> None:
+    """A notebook does so where a cell runs again. The lock must outlast every look at the file."""
+    path = tmp_path / "s.duckdb"
+
+    def another() -> str:
+        done = subprocess.run(
+            [sys.executable, "-c", OTHER, str(path)], capture_output=True, text=True, timeout=60
+        )
+        return done.stdout.strip()
+
+    first = Store.open(path)
+    second = Store.open(path)
+    assert another() == "refused"
+    with pytest.raises(LockedError):
+        Store.open_copy(path)
+    second.close()
+    assert another() == "refused"
+    Store.open(path)  # nobody keeps it
+    assert another() == "refused"
+    first.close()
+    assert another() == "opened"
+    with Store.open(path, create=False) as store:
+        assert store.counts().input == 0

@@ -9,12 +9,13 @@ from typing import Any
 
 import duckdb
 import pytest
+from stored import old_store
 
 from sysgen_local.core.errors import UsageError
 from sysgen_local.core.records import Conversation, Reject, Source, Turn
 from sysgen_local.exporting import write_rejects
 from sysgen_local.sources import find, read
-from sysgen_local.store import Store, migrations
+from sysgen_local.store import Store
 from sysgen_local.store.intake import RAW
 
 TURNS = (Turn("user", "q"), Turn("assistant", "a"))
@@ -158,20 +159,11 @@ def test_a_long_text_is_cut_and_says_how_long_it_was(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("read_only", [False, True])
-def test_a_file_of_an_older_version_opens(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read_only: bool
-) -> None:
-    path = tmp_path / "s.duckdb"
-    names = [name for name, _ in migrations.MIGRATIONS]
-    before = migrations.MIGRATIONS[: names.index("raw text of rejected rows")]
-    with monkeypatch.context() as patched:
-        patched.setattr(migrations, "MIGRATIONS", before)
-        Store.open(path).close()
+def test_a_file_of_an_older_version_opens(tmp_path: Path, read_only: bool) -> None:
+    path = old_store(tmp_path / "s.duckdb")
     with duckdb.connect(str(path)) as old:
-        source = "INSERT INTO sources VALUES (1, 'a', 'a', 'f', NULL, NULL, MAP {}, 1, true, now())"
-        old.execute(source)
-        old.execute("INSERT INTO rejects VALUES (1, 3, 'bad_json', 'd')")
+        old.execute("INSERT INTO rejects VALUES (1, 4, 'bad_json', 'd')")
     with Store.open(path, create=False, read_only=read_only) as store:
-        assert store.rejects() == [("a", Reject(3, "bad_json", "d"))]
+        assert store.rejects() == [("a.jsonl", Reject(4, "bad_json", "d"))]
         assert write_rejects(store, tmp_path / "r.jsonl") == 1
     assert json.loads((tmp_path / "r.jsonl").read_text())["raw"] is None

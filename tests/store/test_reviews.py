@@ -9,6 +9,7 @@ import pytest
 
 from sysgen_local.core.records import (
     PHASES,
+    Check,
     Checked,
     Conversation,
     Filtered,
@@ -220,3 +221,92 @@ def test_a_conversation_is_stale_until_its_first_answer_is_new_too(tmp_path):
         second = (*turns[:3], Turn("assistant", "y"))
         store.commit([(1, "check", Checked(first)), (2, "check", Checked(second))])
         assert [store.stale(n) for n in (1, 2)] == [False, True]
+
+
+def test_edited_answers_win_in_what_leaves_and_the_checks_are_not_theirs(store, tmp_path):
+    check = Check(1, "agrees", "", "model", 0.9, "")
+    store.commit([(n, "check", Checked((), (check,), agrees=True, obeys=0.8)) for n in (1, 2, 3)])
+    store.review(1, "accepted", answers=["  By hand.\n"], note="typo", reviewer="ann")
+    out = tmp_path / "o.jsonl"
+    export(store, out)
+    told = [json.loads(line)["messages"][-1]["content"] for line in out.read_text().splitlines()]
+    assert told == ["  By hand.\n", "b", "b"]
+    sql = 'SELECT agrees, obeys, len(checks) FROM released ORDER BY "row" LIMIT 2'
+    assert store.query(sql).fetchall() == [(None, None, 0), (True, 0.8, 1)]
+    columns = 'new_answer, edited, note, reviewer, agrees FROM journey ORDER BY "row" LIMIT 2'
+    assert store.query(f"SELECT {columns}").fetchall() == [
+        ("  By hand.\n", True, "typo", "ann", True),
+        ("b", False, None, None, True),
+    ]
+    assert store.row(1).answers == answered("b")
+    assert store.stats()["reviews"]["edited"] == 1
+    [decided] = [store.reviewed(1)]
+    assert (decided.answers, decided.note, decided.reviewer) == (("  By hand.\n",), "typo", "ann")
+
+
+def test_only_the_edited_turns_change_and_a_thought_leaves_with_its_answer(tmp_path):
+    turns = (
+        Turn("user", "q"), Turn("function_call", "f"), Turn("observation", "1"),
+        Turn("assistant", "a", "Hm."), Turn("user", "r"), Turn("assistant", "b", "So."),
+    )  # fmt: skip
+    with Store.open(tmp_path / "several.duckdb") as store:
+        store.ingest(Source("y", "y", "0"), [Conversation(turns, 1)])
+        store.commit([(1, "generate", Generated((ROLE,))), (1, "filter", Filtered((ROLE,)))])
+        store.commit([(1, "verify", JUDGED), (1, "respond", Responded(turns))])
+        for wrong in ([], ["x"], ["x", "y", "z"]):
+            with pytest.raises(ValueError, match="row 1 has 2 answers"):
+                store.review(1, "accepted", answers=wrong)
+        store.review(1, "accepted", answers=["a", "B"])
+        found = 'SELECT [[t."role", t.content, t.thought] FOR t IN turns] FROM released'
+        [(released,)] = store.query(found).fetchall()
+        assert released == [
+            ["user", "q", ""], ["function_call", "f", ""], ["observation", "1", ""],
+            ["assistant", "a", "Hm."], ["user", "r", ""], ["assistant", "B", ""],
+        ]  # fmt: skip
+
+
+def test_a_new_answer_ends_an_edit_of_the_old_one_and_deletes_nothing(store, tmp_path):
+    store.review(1, "accepted", answers=["By hand."], reviewer="ann")
+    store.redo("respond")
+    store.commit([(n, "respond", Responded(answered("c"))) for n in (1, 2, 3)])
+    review = store.reviewed(1)
+    assert (review.answers, review.earlier) == (("By hand.",), True)
+    assert store.query("SELECT new_answer, edited FROM journey LIMIT 1").fetchall() == [
+        ("c", False)
+    ]
+    assert store.stats()["reviews"]["edited"] == 0
+    store.redo("respond")
+    store.commit([(n, "respond", ANSWERED) for n in (1, 2, 3)])
+    assert not store.reviewed(1).earlier
+    assert [row for row, in store.query("SELECT new_answer FROM journey").fetchall()] == [
+        "By hand.", "b", "b"
+    ]  # fmt: skip
+
+
+def test_edited_answers_are_not_written_anew_with_the_edited_system_messages(store):
+    edited = (Phrase("role", "You are a baker."),)
+    store.review(1, "accepted", edited, answers=["By hand."])
+    store.review(2, "accepted", edited)
+    assert [store.stale(n) for n in (1, 2)] == [False, True]
+    assert (store.reopen(), store.kept_answers()) == (1, 1)
+    assert [row.row for row in store.due("respond")] == [2]
+    assert store.reviewed(1).answers == ("By hand.",)
+    # Without the edit of the answer, the row is like any other again.
+    store.review(1, "accepted", edited)
+    assert (store.reopen(), store.kept_answers()) == (1, 0)
+
+
+def test_a_note_is_of_the_row_and_decides_nothing(store):
+    store.review(1, None, note="ask Ann", reviewer="bob")
+    review = store.reviewed(1)
+    assert (review.decision, review.note, review.reviewer) == (None, "ask Ann", "bob")
+    assert not review.earlier
+    assert store.queue(RowQuery("final", limit=None)) == [(1, None), (2, None), (3, None)]
+    assert store.losses("respond").reviews == 0
+    store.redo("respond")
+    assert store.query("SELECT note, review, earlier_review FROM journey LIMIT 1").fetchall() == [
+        ("ask Ann", None, None)
+    ]
+    for edit in ({"phrases": (ROLE,)}, {"answers": ["x"]}):
+        with pytest.raises(ValueError, match="needs a decision"):
+            store.review(1, None, **edit)

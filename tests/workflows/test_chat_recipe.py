@@ -100,7 +100,7 @@ def test_a_store_of_an_older_version_is_gone_on_with_and_notes_it_then(store, mo
     assert {phase: store.recipe(phase) for phase in PHASES} == today
     monkeypatch.setattr(chat, "_missing_opening", lambda tail, opening: "Sure! ")
     chat_profile._recipe_json.cache_clear()
-    with pytest.raises(RecipeError, match="generate: chat prompts was"):
+    with pytest.raises(RecipeError, match=r"generate: chat prompts changed\n"):
         set_recipes(plan(Settings(), store, PHASES), store)
     set_recipes(plan(Settings(), store, PHASES, "generate"), store, redo="generate")
 
@@ -149,6 +149,14 @@ def test_what_a_judge_said_by_an_older_version_is_not_asked_again(tmp_path):
 
 def test_a_server_makes_its_prompts_itself_and_is_told_not_to_think():
     """An older version did not tell it so: what it answered then is never taken for the same."""
-    facts = prompt_facts(Server("http://localhost/v1", "m"))
+    facts = prompt_facts(Server.at("http://localhost/v1#m"))
     assert facts == {"thinking": "off"}
     assert not facts.keys() & {*executor.LATER, *executor.NAMES}
+
+
+def test_a_recipe_that_named_a_server_by_its_address_still_matches():
+    facts = {"model": "http://a/v1#m,http://b/v1#m", "model_file": 'm {"n_params": 7}', "seed": "0"}
+    older = {**facts, "model": "http://a/v1#m", "model_file": "http://a/v1#m"}
+    assert Task.as_noted(facts, older) == Task.of(older)
+    other = {**older, "model": "http://a/v1#n", "model_file": "http://a/v1#n"}
+    assert Task.as_noted(facts, other) != Task.of(other)

@@ -176,9 +176,9 @@ def test_the_commands_ask_again(tmp_path: Path):
     assert "dropped in generate: failed" in (told := sysgen("show", "1", "--db", str(path)).stdout)
     assert WHY in told
     done = sysgen("run", "--db", str(path), "--phase", "generate")
-    assert "1 rows failed because something went wrong" in done.stderr
+    assert "1 row failed because something went wrong" in done.stderr
     done = sysgen("generate", "--db", str(path), "--retry-failed")
-    assert "1 rows that failed are tried again" in done.stderr
+    assert "tried again: 1 row that failed" in done.stderr
     assert "went wrong" not in done.stderr
     with Store.open(path, read_only=True) as store:
         assert "failed" not in store.counts().phases["generate"].dropped

@@ -55,8 +55,8 @@ def test_what_is_not_given_is_what_the_file_was_made_with(store):
     ("settings", "phase", "fact"),
     [
         (Settings(seed=1), "generate", "seed was 0, now 1"),
-        (Settings(temperature=1.0), "generate", "sampling"),
-        (Settings(prompts="default"), "generate", "prompts"),
+        (Settings(temperature=1.0), "generate", "temperature was 0.0, now 1.0"),
+        (Settings(prompts="default"), "generate", "prompt set was compact, now default"),
         (Settings(min_p_good=0.5), "verify", "min_p_good was 0.0, now 0.5"),
         (Settings(turns="first"), "respond", "turns was all, now first"),
     ],
@@ -263,7 +263,7 @@ def test_a_refused_redo_leaves_everything_as_it_was(store, builtin, tmp_path):
     before = store.counts(), [store.recipe(phase) for phase in PHASES]
     with (own / "generate.md").open("a") as file:
         file.write("\nMore.\n")
-    with pytest.raises(RecipeError, match="another recipe for generate: prompts"):
+    with pytest.raises(RecipeError, match="generate: prompt set own has other contents now"):
         set_recipes(plan(Settings(), store, PHASES, "respond"), store, redo="respond")
     assert (store.counts(), [store.recipe(phase) for phase in PHASES]) == before
     set_recipes(plan(Settings(), store, PHASES, "generate"), store, redo="generate")

@@ -105,6 +105,14 @@ class ChatTemplate:
                 parts += self._content_parts(messages[part].content)
         return parts
 
+    def render_answer(self, answer: Message, closing: str) -> list[PromptPart]:
+        """The parts of an answer as a history has it, with the markup that closes it (see
+        `Tokenizer.closing`). White space that a history has between prompt and answer is part of
+        the answer: the model writes it."""
+        space = _rest_after_overlap(self.generation_prompt, self.turn_markup.user_to_assistant)
+        before = [] if space.strip() else [PromptPart(space, markup=True)]
+        return [*before, *self._content_parts(answer.content), PromptPart(closing, markup=True)]
+
     @property
     def used_kwargs(self) -> dict[str, object]:
         """Those of `template_kwargs` that the template mentions."""

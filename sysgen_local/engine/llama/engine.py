@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,10 @@ import numpy as np
 import psutil
 from numpy.typing import NDArray
 
+from sysgen_local.core.adapters import Adapter
+from sysgen_local.core.counted import counted
 from sysgen_local.core.errors import DamagedModelError, MemoryShortError, UsageError
+from sysgen_local.core.model_files import ModelFiles
 from sysgen_local.engine.llama import weights
 from sysgen_local.engine.llama.chat_profile import load_chat
 from sysgen_local.engine.llama.grammar import GrammarCompiler
@@ -31,6 +35,7 @@ from sysgen_local.engine.llama.plan import choose_layout, gpu_layers, round_up_t
 from sysgen_local.engine.llama.runner import DecodeError, Runner
 from sysgen_local.engine.llama.scheduler import ScheduledTokens, Scheduler
 from sysgen_local.engine.llama.sequence import Sequence
+from sysgen_local.engine.llama.shared import MODELS
 from sysgen_local.engine.llama.step_costs import CPU_COSTS, GPU_COSTS, StepCosts
 from sysgen_local.engine.options import Options
 from sysgen_local.engine.request import Choice, Completion, Finish, Flight, Json, Load, Request
@@ -43,25 +48,44 @@ _NO_GPU = " (llama-cpp-python was built without a GPU)"
 
 
 class LlamaEngine:
-    """Answers requests with one GGUF.
+    """Answers requests with one GGUF, to which LoRA adapters may be applied.
 
+    The KV cache belongs to one engine, so no prefix is shared between different adapters.
     slots: sequences at a time; slot_tokens: tokens that a slot holds; context_tokens: tokens that
-    prompt and answer may take together. Raises UsageError where the file cannot be used,
+    prompt and answer may take together; load_seconds: time that loading took. Raises UsageError
+    where the file cannot be used,
     ModelTooLargeError or MemoryShortError where weights or slots do not fit into memory.
     """
 
-    def __init__(self, path: Path, options: Options | None = None) -> None:
+    def __init__(
+        self, path: Path, options: Options | None = None, adapters: tuple[Adapter, ...] = ()
+    ) -> None:
         options = options or Options()
+        began = time.perf_counter()
         self.path = path
-        layers = gpu_layers(path, options.gpu_layers)
+        self.adapters = adapters
+        files = ModelFiles(path, adapters)
+        layers = gpu_layers(files, options.gpu_layers)
         self._gpu_note = "" if layers or not options.gpu_layers else _NO_GPU
-        self._model = weights.load(path, layers)
-        self._gpu_layers = llama_cpp.llama_model_n_layer(self._model) if layers < 0 else layers
-        self.tokenizer, self.chat_template = load_chat(self._model, path)
-        self.slots, self.slot_tokens, prefix_slots = choose_layout(self._model, options)
-        self.context_tokens = self._context_limit(options)
-        context = self._new_context(options, prefix_slots)
-        self._runner = Runner(context, self.tokenizer.size, options.batch)
+        with ExitStack() as frees:
+            self._model = MODELS.load(files, layers)
+            frees.callback(MODELS.unload, self._model)
+            self._gpu_layers = llama_cpp.llama_model_n_layer(self._model) if layers < 0 else layers
+            self.tokenizer, self.chat_template = load_chat(self._model, path)
+            frees.callback(self.chat_template.close)
+            self.slots, self.slot_tokens, prefix_slots = choose_layout(self._model, options)
+            self.context_tokens = self._context_limit(options)
+            # Before the context: llama.cpp counts their operations when it makes one.
+            loaded = []
+            for adapter in adapters:
+                loaded.append(weights.load_adapter(self._model, adapter.path))
+                frees.callback(llama_cpp.llama_adapter_lora_free, loaded[-1])
+            context = self._new_context(options, prefix_slots)
+            frees.callback(llama_cpp.llama_free, context)
+            weights.set_adapters(context, loaded, [of.scale for of in adapters])
+            self._runner = Runner(context, self.tokenizer.size, options.batch)
+            frees.callback(self._runner.close)
+            self._frees = frees.pop_all()
         recurrent = llama_cpp.llama_model_is_recurrent(self._model)
         hybrid = llama_cpp.llama_model_is_hybrid(self._model)
         self._kv_cache = KVCache(
@@ -70,9 +94,11 @@ class LlamaEngine:
         self._scheduler = Scheduler(options.batch)
         self._step_costs = StepCosts(GPU_COSTS if self._gpu_layers else CPU_COSTS)
         self._label_trees: dict[Choice, LabelNode] = {}
+        self._prefix: tuple[int, int] | None = None  # `tokens` of the runner before it, its length
         self._has_finite_logits = False
         self._suspects: set[str] = set()
         self._cancelled = False
+        self.load_seconds = time.perf_counter() - began
 
     def complete(self, requests: Iterable[Request | None]) -> Iterator[Completion]:
         """See `Engine.complete`."""
@@ -105,15 +131,12 @@ class LlamaEngine:
         self._cancelled = True
 
     def close(self) -> None:
-        """Frees model and context. The engine cannot be used afterwards."""
-        self.chat_template.close()
-        self._runner.close()
-        llama_cpp.llama_free(self._runner.context)
-        llama_cpp.llama_model_free(self._model)
+        """Frees context, adapters and model. The engine cannot be used afterwards."""
+        self._frees.close()
 
     @property
     def description(self) -> str:
-        """Model, slots and devices, in one line."""
+        """Model, adapters, slots and devices, in one line."""
         parameters = llama_cpp.llama_model_n_params(self._model)
         unit, size = ("B", 1e9) if parameters >= 1e9 else ("M", 1e6)
         layers, note = self._gpu_layers, self._gpu_note
@@ -121,22 +144,40 @@ class LlamaEngine:
         notes = "" if self.chat_template.has_system else ", system message in the user turn"
         if end := self.tokenizer.template_end:
             notes += f", answers end with {end} (by its chat template)"
+        with_adapters = ", ".join(of.title for of in self.adapters)
         return (
-            f"{self.path.name}: {parameters / size:.1f}{unit} parameters, {self.slots} slots x "
-            f"{self.slot_tokens} tokens, {where}{notes}"
+            f"{self.path.name}: {parameters / size:.1f}{unit} parameters, "
+            f"{f'LoRA {with_adapters}, ' if with_adapters else ''}"
+            f"{counted(self.slots, 'slot')} x {self.slot_tokens} tokens, {where}{notes}"
         )
 
     def load(self) -> Load:
         """See `Telling.load`."""
         costs, running = self._step_costs, list(self._scheduler.running)
+        flights = (
+            Flight(
+                s.request.id,
+                s.prefilled_tokens,
+                s.generated_tokens,
+                s.prompt_length - s.cached_tokens,
+            )
+            for s in running
+        )
+        prefix = self._prefix
         return Load(
             costs.steps,
             costs.prefill_tokens,
             costs.generated_tokens,
             self.slots,
-            tuple(Flight(s.request.id, s.prefilled_tokens, s.generated_tokens) for s in running),
+            tuple(flights),
             costs.costs,
+            prefix and (self._runner.tokens - prefix[0], prefix[1]),
         )
+
+    @property
+    def device(self) -> str:
+        """Where the model is: `cpu`, or `gpu (33 layers)`."""
+        return f"gpu ({self._gpu_layers} layers)" if self._gpu_layers else "cpu"
 
     @property
     def decode_seconds(self) -> float:
@@ -195,7 +236,9 @@ class LlamaEngine:
             prefix_slot = self._kv_cache.reserve_prefix_slot(request.group, prefix)
             if prefix_slot is not None:
                 before = self._runner.seconds
+                self._prefix = self._runner.tokens, len(prefix)
                 self._runner.prefill(prefix, prefix_slot)
+                self._prefix = None
                 self._step_costs.add(len(prefix), 0, self._runner.seconds - before)
             admitted.append(sequence)
         self._kv_cache.assign_slots(admitted)
@@ -344,7 +387,7 @@ class LlamaEngine:
         context = llama_cpp.llama_init_from_model(self._model, params)
         if context is None:
             raise MemoryShortError(
-                f"no context of {self.slots} slots x {self.slot_tokens} tokens for "
+                f"no context of {counted(self.slots, 'slot')} x {self.slot_tokens} tokens for "
                 f"{self.path.name}: {weights.last_warnings()}",
             )
         return context

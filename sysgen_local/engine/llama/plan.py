@@ -6,16 +6,18 @@ user.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import llama_cpp
 import psutil
 
+from sysgen_local.core.counted import counted, gigabytes
 from sysgen_local.core.errors import MemoryShortError
+from sysgen_local.core.model_files import ModelFiles
 from sysgen_local.engine.llama import weights
 from sysgen_local.engine.llama.devices import gpus
 from sysgen_local.engine.llama.kv_cache import PREFIX_SLOTS
+from sysgen_local.engine.llama.shared import MODELS
 from sysgen_local.engine.options import Options
 
 SLOTS_ON_CPU = 16
@@ -38,18 +40,21 @@ CELL_PADDING = 256
 """llama.cpp rounds the cells of a stream up to a multiple of this."""
 
 
-def gpu_layers(path: Path, wanted: int | None) -> int:
-    """How many layers go to the GPU: `wanted` if it is given, else -1 (all) where the model fits
-    into the free memory of the GPUs, else as many as fit. 0 where llama.cpp was built without a
-    GPU."""
+def gpu_layers(files: ModelFiles, wanted: int | None) -> int:
+    """How many layers go to the GPU: `wanted` if it is given, else as many as are there where the
+    weights are in memory, else -1 (all) where the model fits into the free memory of the GPUs, else
+    as many as fit. 0 where llama.cpp was built without a GPU. Models that no engine uses are freed
+    first."""
+    there = MODELS.make_room(files.path)
     if not llama_cpp.llama_supports_gpu_offload():
         return 0
     if wanted is not None:
         return wanted
-    with weights.load_vocab_only(path) as model:
+    if there is not None:
+        return there
+    with weights.load_vocab_only(files.path) as model:
         layers = llama_cpp.llama_model_n_layer(model)
-    size = sum(part.stat().st_size for part in weights.split_files(path))
-    return layers_that_fit(size, layers, sum(gpu.free for gpu in gpus()))
+    return layers_that_fit(files.size, layers, sum(gpu.free for gpu in gpus()))
 
 
 def layers_that_fit(size: int, layers: int, free: int) -> int:
@@ -96,15 +101,15 @@ def choose_layout(model: Any, options: Options) -> SlotLayout:
     slots, slot_tokens, prefix_slots = plan = fit_layout(
         options,
         trained=llama_cpp.llama_model_n_ctx_train(model),
-        cells=free // 2 // cell,
+        cells=int(free * options.memory_share) // 2 // cell,
         slots=SLOTS_ON_GPU if on_gpu else SLOTS_ON_CPU,
     )
-    counted = not (llama_cpp.llama_model_is_hybrid(model) or on_gpu)  # a hybrid's cache is smaller
+    is_known = not (llama_cpp.llama_model_is_hybrid(model) or on_gpu)  # a hybrid's cache is smaller
     wanted, there = (slots + prefix_slots) * slot_tokens * cell, psutil.virtual_memory().total
-    if counted and wanted > there and (options.slots or options.context):
+    if is_known and wanted > there and (options.slots or options.context):
         raise MemoryShortError(
-            f"{slots} slots x {slot_tokens} tokens take {wanted / (1 << 30):,.0f} GiB of memory, "
-            f"and this machine has {there / (1 << 30):,.0f} GiB",
+            f"{counted(slots, 'slot')} x {slot_tokens} tokens take {gigabytes(wanted)} "
+            f"of memory, and this machine has {gigabytes(there)}",
         )
     return plan
 

@@ -58,7 +58,7 @@ class Sequence:
         self.finish: Finish | None = None
         self.limit = limit
         self.finish_at_limit = finish_at_limit
-        self._prompt_length = len(prompt)
+        self.prompt_length = len(prompt)
         self._tokenizer = tokenizer
         self._grammar = grammar
         self._label_tree = label_tree
@@ -77,7 +77,7 @@ class Sequence:
     @property
     def prompt(self) -> list[int]:
         """The tokens of the prompt."""
-        return self.tokens[: self._prompt_length]
+        return self.tokens[: self.prompt_length]
 
     @property
     def pending_tokens(self) -> int:
@@ -87,17 +87,17 @@ class Sequence:
     @property
     def cached_prompt(self) -> list[int]:
         """The tokens of the prompt that are in the KV cache."""
-        return self.tokens[: min(self.position, self._prompt_length)]
+        return self.tokens[: min(self.position, self.prompt_length)]
 
     @property
     def is_prefilling(self) -> bool:
         """Whether the next pending token belongs to the prompt."""
-        return self.position < self._prompt_length
+        return self.position < self.prompt_length
 
     @property
     def prefilled_tokens(self) -> int:
         """How many tokens of the prompt were decoded for this sequence."""
-        return max(0, min(self.position, self._prompt_length) - self.cached_tokens)
+        return max(0, min(self.position, self.prompt_length) - self.cached_tokens)
 
     @property
     def generated_tokens(self) -> int:
@@ -169,10 +169,10 @@ class Sequence:
             self._set_probabilities(self._label_scores.probabilities())
             return
         # The tokens of the last path stay in the cache as far as the new path begins with them.
-        prompt, looked_at = self.tokens[: self._prompt_length], self.tokens[self._prompt_length :]
+        prompt, looked_at = self.tokens[: self.prompt_length], self.tokens[self.prompt_length :]
         self.tokens = [*prompt, *path]
         same = len(path) - 1 if looked_at == [*path[:-1]] else 0
-        self.rollback_to = self._prompt_length + same
+        self.rollback_to = self.prompt_length + same
         self.one_token_per_step = True
 
     def _set_probabilities(self, found: NDArray[np.float64]) -> None:
@@ -192,11 +192,11 @@ class Sequence:
             if probabilities
             else self._error or self._text(),
             finish=self.finish,
-            tokens_in=self._prompt_length,
+            tokens_in=self.prompt_length,
             tokens_out=len(self._generated),
             seconds=time.perf_counter() - self._started,
             probabilities=probabilities,
-            tokens_decoded=self._prompt_length - self.cached_tokens,
+            tokens_decoded=self.prompt_length - self.cached_tokens,
         )
 
     def _text(self) -> str:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from sysgen_local.core.adapters import Adapter
 from sysgen_local.engine.llama.engine import LlamaEngine
 from sysgen_local.engine.llama.sequence import Sequence
 from sysgen_local.engine.llama.tokenizer import PromptPart
@@ -36,8 +37,10 @@ class Likelihood(NamedTuple):
 class TextEngine(LlamaEngine):
     """A LlamaEngine for plain texts and chats. Raises as LlamaEngine does."""
 
-    def __init__(self, path: Path, options: Options | None = None) -> None:
-        super().__init__(path, options)
+    def __init__(
+        self, path: Path, options: Options | None = None, adapters: tuple[Adapter, ...] = ()
+    ) -> None:
+        super().__init__(path, options, adapters)
         self._model_template = self.chat_template
         self.chat_template = self  # type: ignore[assignment]
         self._rendered: dict[str, list[PromptPart]] = {}
@@ -93,11 +96,6 @@ class TextEngine(LlamaEngine):
         sequence.position = len(tokens) - 1
         self._kv_cache.release(sequence)
         return Likelihood(total, greedy)
-
-    def close(self) -> None:
-        """Frees model and context. The engine cannot be used afterwards."""
-        self.chat_template = self._model_template
-        super().close()
 
     @property
     def has_system(self) -> bool:

@@ -50,7 +50,8 @@ class Tokenizer:
     """The vocabulary of a model, together with its chat template.
 
     vocab: pointer to llama.cpp's vocabulary. stop_text: the text that ends an answer where the
-    chat template closes a turn with no control token; "" where it has one.
+    chat template closes a turn with no control token; "" where it has one. closing: the markup that
+    a model writes behind its answer to end it.
     """
 
     def __init__(self, model: Any, template: str = "") -> None:
@@ -61,6 +62,7 @@ class Tokenizer:
         self.add_bos: bool = llama_cpp.llama_vocab_get_add_bos(self.vocab)
         self.template = template
         self.stop_text = ""
+        self.closing = self.token_text(self.eos)
         self._turn_end_tokens: frozenset[int] = frozenset()
         self._closing_token = -1
         self._head_cache: dict[tuple[PromptPart, ...], list[int]] = {}
@@ -86,6 +88,9 @@ class Tokenizer:
             if lines and len(lines[0].strip()) > 2:
                 before = after_answer[: len(after_answer) - len(after_answer.lstrip())]
                 self.stop_text = f"{before}{lines[0].rstrip()}"
+        marks = (self._split_at_control(markup) for markup in (after_answer, at_end))
+        with_token = ("".join(mark[:2]) for mark in marks if len(mark) > 1)
+        self.closing = next(with_token, self.stop_text) or self.token_text(self.eos)
 
     @cached_property
     def end_tokens(self) -> frozenset[int]:
@@ -144,6 +149,10 @@ class Tokenizer:
         head_tokens = self._encode_head(tuple(items[:head]))
         # The token at the border may include text of the row: two tokens are not shared.
         return EncodedPrompt(tokens, max(0, common_prefix_length(tokens, head_tokens) - 2))
+
+    def encode_answer(self, parts: Iterable[PromptPart]) -> list[int]:
+        """The tokens of an answer that follows a prompt, without BOS. Raises as `encode`."""
+        return self._encode(list(parts))
 
     def label_tree(self, labels: tuple[str, ...]) -> LabelNode:
         """A tree of the labels' usual spellings in tokens. Raises UsageError where this vocabulary

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,12 @@ from typing import Any
 import llama_cpp
 import psutil
 
+from sysgen_local.core.counted import gigabytes
 from sysgen_local.core.errors import ModelFileError, ModelTooLargeError
+from sysgen_local.core.model_files import ModelFiles
 from sysgen_local.engine.llama import amx
 from sysgen_local.engine.llama.devices import gpus
 
-_GIB = 1 << 30
 _warnings: list[str] = []
 
 
@@ -37,14 +38,29 @@ def last_warnings() -> str:
 
 
 def load(path: Path, gpu_layers: int) -> Any:
-    """A llama_model with `gpu_layers` layers on the GPU (-1: all of them).
-
-    Raises ModelTooLargeError where it does not fit into memory, ModelFileError where llama.cpp
-    cannot load it.
-    """
-    require_memory(path)
+    """A llama_model with `gpu_layers` layers on the GPU (-1: all of them). Raises ModelFileError
+    where llama.cpp cannot load it."""
     amx.disable_if_broken()
     return _load(path, gpu_layers=gpu_layers)
+
+
+def load_adapter(model: Any, path: Path) -> Any:
+    """A llama_adapter_lora for contexts of this model that are made later. The caller frees it,
+    before the model and after its contexts. Raises ModelFileError where llama.cpp cannot load it.
+    """
+    _warnings.clear()
+    adapter = llama_cpp.llama_adapter_lora_init(model, str(path).encode())
+    if not adapter:  # a null pointer
+        raise ModelFileError(f"llama.cpp cannot load the LoRA adapter {path}: {_load_error()}")
+    return adapter
+
+
+def set_adapters(context: Any, loaded: Sequence[Any], scales: Sequence[float]) -> None:
+    """Applies these adapters in the context, each with its scale."""
+    number = len(loaded)
+    pointers = (llama_cpp.llama_adapter_lora_p_ctypes * number)(*loaded)
+    factors = (ctypes.c_float * number)(*scales)
+    llama_cpp.llama_set_adapters_lora(context, pointers, number, factors)
 
 
 @contextmanager
@@ -64,22 +80,16 @@ def metadata(model: Any, key: str) -> str:
     return text.value.decode(errors="replace")
 
 
-def require_memory(path: Path) -> None:
-    """Raises ModelTooLargeError where the weights do not fit into the free memory, that of GPUs
-    included."""
-    size = sum(part.stat().st_size for part in split_files(path))
+def require_memory(files: ModelFiles) -> None:
+    """Raises ModelTooLargeError where the weights, those of adapters included, do not fit into the
+    free memory, that of GPUs included."""
+    size, path = files.size, files.path
     free = psutil.virtual_memory().available + sum(gpu.free for gpu in gpus())
     if size > free:
         raise ModelTooLargeError(
-            f"{path} needs {size / _GIB:.1f} GiB of memory for its weights alone, "
-            f"and {free / _GIB:.1f} GiB are free",
+            f"{path} needs {gigabytes(size)} of memory for its weights alone, "
+            f"and {gigabytes(free)} are free",
         )
-
-
-def split_files(path: Path) -> list[Path]:
-    """All files of a GGUF that is split into several; otherwise just this one."""
-    split = re.fullmatch(r"(.*)-\d{5}-of-(\d{5})\.gguf", path.name)
-    return sorted(path.parent.glob(f"{split[1]}-*-of-{split[2]}.gguf")) if split else [path]
 
 
 def _load(path: Path, **settings: int) -> Any:

@@ -29,13 +29,13 @@ def is_context_overflow(error: Exception) -> bool:
 
 
 def affects_every_request(error: Exception) -> bool:
-    """Whether any other request would fail in the same way: wrong key, wrong model or address."""
+    """Whether any other request would fail in the same way: a wrong key, model or address, nothing
+    paid, or what the server never does (HTTP 401, 402, 403, 404, 405, 501)."""
     import openai
 
-    for_every_request = (
-        openai.AuthenticationError | openai.PermissionDeniedError | openai.NotFoundError
-    )
-    return isinstance(error, for_every_request | SysgenError)
+    if isinstance(error, openai.APIStatusError):
+        return error.status_code in (401, 402, 403, 404, 405, 501)
+    return isinstance(error, SysgenError)
 
 
 def is_retryable(error: Exception) -> bool:
@@ -53,12 +53,23 @@ def may_be_request_specific(error: Exception) -> bool:
     return not is_unreachable(error)
 
 
-def is_unreachable(error: Exception) -> bool:
-    """Whether no connection was made. A timeout is none of these: the server took the request."""
+def is_busy(error: Exception) -> bool:
+    """Whether the server answers that it cannot do it now, or takes too long."""
     import openai
 
-    is_timeout = isinstance(error, openai.APITimeoutError)
-    return isinstance(error, openai.APIConnectionError) and not is_timeout
+    if isinstance(error, openai.APIStatusError):
+        return error.status_code == 429 or (error.status_code >= 500 and error.status_code != 501)
+    return isinstance(error, openai.APITimeoutError)
+
+
+def is_unreachable(error: Exception) -> bool:
+    """Whether no connection was made. After another timeout the server has taken the request."""
+    import openai
+
+    if isinstance(error, openai.APITimeoutError):
+        # By name: it is a class of httpx or httpx2, as the version of openai has it.
+        return type(error.__cause__).__name__ == "ConnectTimeout"
+    return isinstance(error, openai.APIConnectionError)
 
 
 def retry_after(error: Exception) -> float:
@@ -73,15 +84,16 @@ def retry_after(error: Exception) -> float:
         return 0.0
 
 
-def to_sysgen_error(url: str, model: str, error: Exception) -> SysgenError:
-    """The client's error as one sentence with a hint. A SysgenError is returned unchanged."""
+def to_sysgen_error(url: str, model: str, error: Exception, key: str) -> SysgenError:
+    """The client's error as one sentence with a hint. `key`: the environment variable with the
+    server's key. A SysgenError is returned unchanged."""
     import openai
 
     if isinstance(error, SysgenError):
         return error
     message = next(iter(str(error).splitlines()), "") or type(error).__name__
     if isinstance(error, openai.AuthenticationError | openai.PermissionDeniedError):
-        return UsageError(f"{url} wants a key, or another one", hint="set OPENAI_API_KEY")
+        return UsageError(f"{url} wants a key, or another one", hint=f"set {key}")
     if isinstance(error, openai.NotFoundError):
         return UsageError(
             f"{url} has no model {model}, or is no OpenAI-compatible address",
@@ -99,13 +111,18 @@ def to_sysgen_error(url: str, model: str, error: Exception) -> SysgenError:
             f"{url} answered {error.status_code}: {message}",
             hint="look at the server's log; the same command takes it up again",
         )
-    if isinstance(error, openai.APITimeoutError):
-        return ServerSlowError(f"{url} did not answer in time")
-    if isinstance(error, openai.APIConnectionError):
+    if is_unreachable(error):
+        if "CERTIFICATE_VERIFY_FAILED" in str(error.__cause__):
+            return UsageError(
+                f"the certificate of {url} is not trusted",
+                hint="name the file of its authority in the environment variable SSL_CERT_FILE",
+            )
         return SysgenError(
             f"{url} cannot be reached",
             hint="is the server running? The same command takes it up again",
         )
+    if isinstance(error, openai.APITimeoutError):
+        return ServerSlowError(f"{url} did not answer in time")
     return SysgenError(
         f"{url} gave no answer that can be read: {message}",
         hint="is it an OpenAI-compatible address? The same command takes it up again",

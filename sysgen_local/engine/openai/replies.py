@@ -22,15 +22,18 @@ def completion(request: Request, reply: Any) -> Completion:
         request.id,
         _strict_json(text) if isinstance(request.constraint, Json) else text,
         "length" if choice.finish_reason == "length" else "stop",
-        tokens_in=usage.prompt_tokens if usage else 0,
-        tokens_out=usage.completion_tokens if usage else 0,
+        tokens_in=(usage and usage.prompt_tokens) or 0,
+        tokens_out=(usage and usage.completion_tokens) or 0,
     )
 
 
 def _text(message: Any) -> str:
-    """The answer in a message. Reasoning is left out, whether it stands under a key of its own or
-    as one part of a content that is a list."""
+    """The answer in a message: its content, or the arguments of the tool that it calls. Reasoning
+    is left out, whether it stands under a key of its own or as one part of a content that is a
+    list."""
     content = message.content or ""
+    if not content and (calls := getattr(message, "tool_calls", None)):
+        return str(calls[0].function.arguments)
     if isinstance(content, str):
         return content
     return "".join(part.get("text", "") for part in content if part.get("type") == "text")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -9,11 +10,18 @@ from pathlib import Path
 from typing import Any, Literal
 
 from sysgen_local.core.errors import SysgenError, UsageError
-from sysgen_local.evaluation.benchmarks import dialogues, files, instances, multifacet, sysbench
+from sysgen_local.evaluation.benchmarks import (
+    dialogues,
+    files,
+    instances,
+    multifacet,
+    own,
+    sysbench,
+)
 from sysgen_local.evaluation.benchmarks.questions import QuestionRecord
 from sysgen_local.evaluation.statistics import Units, multifacet_units, sysbench_units
 
-BenchmarkName = Literal["sysbench", "multifacet"]
+BenchmarkName = Literal["sysbench", "multifacet", "own"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +30,9 @@ class Benchmark:
 
     `fingerprint` is the SHA-256 of the whole file, so a larger `limit` continues a run with a
     smaller one. `count` computes the scores of judged questions, `units` prepares the same for the
-    bootstrap, and `summary` selects metrics from the result of `count`.
+    bootstrap, and `summary` selects metrics from the result of `count`. `title` is the name of the
+    file where a benchmark may have several files (own), else "". Without `needs_judge`, rules grade
+    the answers, and no model judges them.
     """
 
     name: BenchmarkName
@@ -32,10 +42,18 @@ class Benchmark:
     count: Callable[[Sequence[Any]], dict[str, Any]]
     summary: Callable[[Mapping[str, Any]], dict[str, float | None]]
     units: Callable[[Sequence[Any]], Units]
+    title: str = ""
+    needs_judge: bool = True
+
+    @property
+    def label(self) -> str:
+        """What the benchmark is called in a list of several."""
+        return self.title or self.name
 
     def score(self, records: Sequence[QuestionRecord]) -> dict[str, Any]:
         """The scores of the judged questions. The key `questions` counts those without marks, by
-        reason. A question is pending if no run has finished it: it needs more memory than was free.
+        reason, and `ungraded` names them. A question is pending if no run has finished it: it
+        needs more memory than was free.
 
         Raises SysgenError if no question was judged.
         """
@@ -55,12 +73,22 @@ class Benchmark:
         if not judged:
             raise SysgenError(
                 f"no question of {self.path} was judged: {unjudged(questions) or 'none is there'}",
-                hint="a larger --context, --max-judge-tokens or another judge may help; "
-                "--retry-failed tries those questions again"
+                hint=self._remedy()
                 if failed
                 else "the same command asks them once more memory is free, or with fewer --slots",
             )
-        return {**self.count(list(judged.values())), "questions": questions}
+        return {
+            **self.count(list(judged.values())),
+            "questions": questions,
+            "ungraded": [named for record in records if (named := _named(record))],
+        }
+
+    def _remedy(self) -> str:
+        """What to do where every question failed."""
+        again = "--retry-failed tries those questions again"
+        if self.needs_judge:
+            return f"a larger --context, --max-judge-tokens or another judge may help; {again}"
+        return f"a larger --context may help, or a file of this version of sysgen-local; {again}"
 
     @staticmethod
     def judged(records: Sequence[QuestionRecord]) -> dict[int, Any]:
@@ -79,6 +107,18 @@ def unjudged(questions: Mapping[str, Any]) -> str:
     if pending := questions["pending"]:
         reasons.append(f"pending for want of memory {pending:,}")
     return ", ".join(reasons)
+
+
+def _named(record: QuestionRecord) -> dict[str, str] | None:
+    """The question, if it has no marks: its id, the reason, and what went wrong."""
+    if (reason := failure(record)) is None:
+        return None
+    why: tuple[str, ...] = record.judged.reasons if record.judged is not None else ()
+    if (answered := record.answered) is not None and answered.dropped:
+        # The last reply is what went wrong, if the engine said so. Else it is of an earlier turn.
+        said = len(answered.replies) == len(answered.finishes)
+        why = answered.replies if said else ()
+    return {"id": record.question.id, "reason": reason, "why": why[-1] if why else ""}
 
 
 def failure(record: QuestionRecord) -> str | None:
@@ -106,6 +146,18 @@ def load(
             sysbench.score,
             sysbench.summary,
             sysbench_units,
+        )
+    if name == "own":
+        return Benchmark(
+            name,
+            path,
+            files.fingerprint(path),
+            own.read_items(path)[:limit],
+            own.score,
+            own.summary,
+            own.units,
+            title=re.sub(r"\.jsonl?(?:\.gz)?$", "", path.name, flags=re.IGNORECASE),
+            needs_judge=False,
         )
     return Benchmark(
         name,

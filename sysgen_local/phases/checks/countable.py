@@ -15,6 +15,9 @@ from sysgen_local.phases.checks.clauses import ADDS, PART, SEQUENCE, Clause, cla
 from sysgen_local.phases.checks.rules import Rule, any_of
 from sysgen_local.phases.checks.table import TABLE
 
+DEMAND_KINDS = frozenset(row.kind for row in TABLE)
+"""All kinds of demand."""
+
 
 @dataclass(frozen=True, slots=True)
 class Demand:

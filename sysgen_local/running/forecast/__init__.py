@@ -2,6 +2,6 @@
 steps."""
 
 from sysgen_local.running.forecast.pace import Pace
-from sysgen_local.running.forecast.remaining import Forecast
+from sysgen_local.running.forecast.remaining import Forecast, RemainingWork
 
-__all__ = ["Forecast", "Pace"]
+__all__ = ["Forecast", "Pace", "RemainingWork"]

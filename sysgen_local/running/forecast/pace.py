@@ -65,6 +65,11 @@ class Pace:
         done = (before.steps, before.read, before.written) if before else (0, 0, 0)
         self._moments = [_Moment(clock(), *done)]
 
+    @property
+    def requests_sent(self) -> int:
+        """How many requests are at the engine."""
+        return len(self._since)
+
     def request_sent(self, request: str) -> None:
         """A request goes to the engine."""
         self._since[request] = self._clock()

@@ -1,4 +1,4 @@
-"""A private HTML file that redirects the browser to the review page.
+"""A private HTML file that redirects the browser to a page of a local server.
 
 The address of the page has an access token. On a command line, every user of the machine could
 read it. So the browser gets the path of this file, which only its owner can read.
@@ -17,7 +17,7 @@ _PAGE = """\
 <meta charset="utf-8">
 <meta name="referrer" content="no-referrer">
 <meta http-equiv="refresh" content="0; url={address}">
-<title>sysgen review</title>
+<title>sysgen</title>
 <a href="{address}">To the page</a>
 """
 

@@ -17,7 +17,7 @@ import pytest
 from filled import fill
 from processes import ended, first_line
 
-from sysgen_local.review.redirect_file import RedirectFile
+from sysgen_local.serving.redirect_file import RedirectFile
 
 # As xdg-open and browsers do: it notes its command line, and the file that it was given.
 BROWSER = """#!{python}

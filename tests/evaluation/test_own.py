@@ -1,0 +1,310 @@
+"""The benchmark `own`: its file, what its rules decide, and its metrics, without a model."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from places import ROOT
+from questions import ONE_SENTENCE, dialogue, instance, obey, plain, write
+
+from sysgen_local.core.errors import SysgenError, UsageError
+from sysgen_local.evaluation.benchmarks import by_rule
+from sysgen_local.evaluation.benchmarks.benchmark import load
+from sysgen_local.evaluation.benchmarks.by_rule import UNREADABLE, RuleGrader, grade
+from sysgen_local.evaluation.benchmarks.own import (
+    FAULTS,
+    METRICS,
+    GradedItem,
+    Item,
+    read_items,
+    score,
+    summary,
+    units,
+)
+from sysgen_local.evaluation.benchmarks.questions import QuestionRecord
+from sysgen_local.evaluation.statistics import compare
+from sysgen_local.phases.answer_checks import AnswerChecks
+from sysgen_local.phases.checks.countable import demands
+from sysgen_local.store.evaluation import Answered
+
+UPPER = {"phrase": "Write in capital letters.", "kind": "upper case", "text": "all capital letters"}
+RESULT = {"kind": "result", "text": "42"}
+EXAMPLES = ROOT / "examples" / "obey.jsonl"
+
+
+def without(value: dict[str, Any], name: str) -> dict[str, Any]:
+    return {key: item for key, item in value.items() if key != name}
+
+
+def graded(item: dict[str, Any], answer: str, finish: str = "stop") -> GradedItem:
+    found = grade(Item.model_validate(item), Answered((answer,), (finish,)))
+    assert found.dropped is None
+    return Item.model_validate(item).judged(found.marks)
+
+
+# The file
+
+
+def test_items_of_both_kinds(tmp_path):
+    file = write(tmp_path / "own.jsonl", [obey(1), plain(2), obey(3, source="a.jsonl", line=7)])
+    first, second, third = read_items(file)
+    assert (first.id, first.users, first.golds) == ("o1", ("How do I cook rice?",), ("",))
+    assert (second.system, second.golds) == ("", ("3",))
+    assert third.kind == "obey"
+    assert load("own", file, limit=2).title == "own"
+    assert [item.id for item in load("own", file, limit=2).questions] == ["o1", "p2"]
+
+
+@pytest.mark.parametrize(
+    ("bad", "says"),
+    [
+        (without(obey(2), "kind"), "kind: Field required"),
+        (without(obey(2), "id"), "id: Field required"),
+        (without(obey(2), "messages"), "messages: Field required"),
+        (without(obey(2), "checks"), "checks: Field required"),
+        (without(obey(2), "system"), "needs a system message"),
+        (obey(2, system=" "), "needs a system message"),
+        (obey(2, kind="judge"), "'obey' or 'plain'"),
+        (obey(2, checks=[]), "checks: List should have at least 1 item"),
+        (obey(2, checks=[without(ONE_SENTENCE, "text")]), "checks.0.text: Field required"),
+        (obey(2, checks=[without(ONE_SENTENCE, "phrase")]), "check 1 lacks its phrase"),
+        (obey(2, checks=[ONE_SENTENCE, UPPER | {"kind": "shouting"}]),
+         "check 2 has the unknown kind 'shouting'"),
+        (obey(2, checks=[RESULT], original="42"), "needs a check with a phrase"),
+        (obey(2, messages=[{"role": "assistant", "content": "x"}]), "messages.0.role"),
+        (obey(2, messages=[{"role": "user", "content": ""}]), "messages.0.content"),
+        (plain(2, system="Be brief."), "has no system message"),
+        (plain(2, checks=[ONE_SENTENCE]), "check 1 is about a phrase"),
+        (plain(2, checks=[{"kind": "follows", "text": ""}]), "the unknown kind 'follows'"),
+        (without(plain(2), "original"), "`original` is missing"),
+        (obey(1), "item o1 is there already"),
+        (dialogue(1), "kind: Field required"),
+        (instance(1), "kind: Field required"),
+        ([], "valid dictionary"),
+    ],
+)  # fmt: skip
+def test_a_bad_line_is_refused_in_one_sentence(tmp_path, bad, says):
+    file = write(tmp_path / "own.jsonl", [obey(1), bad])
+    with pytest.raises(UsageError, match="line 2") as caught:
+        read_items(file)
+    assert says in caught.value.message
+    assert "\n" not in caught.value.message
+    assert "sysgen testset" in (caught.value.hint or "") or "already" in says
+
+
+@pytest.mark.parametrize(
+    ("text", "says"), [("", "holds no item"), ("{", "line 1"), ("7", "valid dictionary")]
+)
+def test_a_file_that_is_none(tmp_path, text, says):
+    (tmp_path / "own.jsonl").write_text(text)
+    with pytest.raises(UsageError, match=says):
+        read_items(tmp_path / "own.jsonl")
+
+
+# Grading
+
+
+def test_each_check_has_its_mark():
+    item = obey(1, checks=[ONE_SENTENCE, UPPER])
+    assert graded(item, "BOIL IT.").demands == (("sentences", True), ("upper case", True))
+    found = graded(item, "Boil it. Then wait for it.")
+    assert found.demands == (("sentences", False), ("upper case", False))
+    assert not found.faults
+
+
+@pytest.mark.parametrize("answer", ["", " \n", "...", "**", "- "])
+def test_an_answer_without_a_word_meets_nothing(answer):
+    nothing = [
+        {"phrase": "Do not use commas.", "kind": "without", "text": "no commas"},
+        {"phrase": "Use at most 10 words.", "kind": "words", "text": "at most 10 words"},
+        {"phrase": "Do not use the word \"tea\".", "kind": "avoid words",
+         "text": 'does not use "tea"'},
+        UPPER,
+    ]  # fmt: skip
+    found = graded(obey(1, checks=nothing), answer)
+    assert [ok for _, ok in found.demands] == [False] * 4
+    assert "empty" in found.faults
+    assert graded(plain(41), answer).agreement == (("result", False),)
+
+
+def test_the_system_message_said_again_meets_nothing():
+    found = graded(obey(1), "You are cook number 1. Answer in one sentence.")
+    assert found.demands == (("sentences", False),)
+    assert found.faults == {"echo"}
+
+
+def test_an_answer_that_loops_or_is_cut_off_is_graded_and_counted():
+    found = graded(obey(1, checks=[UPPER]), "YES AND " * 30, "length")
+    assert found.demands == (("upper case", True),)
+    assert found.faults == {"looping", "cut_off"}
+
+
+def test_the_last_of_several_answers_is_graded():
+    turns = [{"role": "user", "content": text} for text in ("How do I cook rice?", "And pasta?")]
+    item = Item.model_validate(obey(1, messages=turns))
+    found = grade(item, Answered(("One. Two. Three.", "Boil it."), ("length", "stop")))
+    assert found.marks == (("yes",), ())
+
+
+def test_agreement_with_the_original():
+    assert graded(plain(41), "It is 42.").agreement == (("result", True),)
+    assert graded(plain(41), "It is 43.").agreement == (("result", False),)
+    item = obey(1, checks=[ONE_SENTENCE, RESULT], original="42",
+                messages=[{"role": "user", "content": "What is 41 plus 1?"}])  # fmt: skip
+    found = graded(item, "It is 42. So it is.")
+    assert (found.demands, found.agreement) == ((("sentences", False),), (("result", True),))
+    code = plain(1, checks=[{"kind": "code", "text": by_rule.CODE}],
+                 original="```python\nprint(1)\n```")  # fmt: skip
+    for answer, kept in (
+        ("```python\nprint(2)\n```", True), ("```python\nprint(2\n```", False), ("print(2)", False)
+    ):  # fmt: skip
+        assert graded(code, answer).agreement == (("code", kept),)
+
+
+@pytest.mark.parametrize(
+    ("question", "original", "kind"),
+    [
+        ("What is 41 plus 1?", "42", "result"), ("Is ice cold?", "Yes", "result"),
+        ("Is it hot or cold?", "cold", "result"), ("Who wrote Hamlet?", "Shakespeare", "result"),
+        ("What is the capital of France?", "Paris.", "result"),
+        ("What colour is grass?", "Green", "result"),
+        ("How do I print one?", "```python\nprint(1)\n```", "code"),
+        ("How do I print one?", "```python\nprint(1\n```", None),
+        ("How do I make bread?", "With care.", None), ("Describe the sea.", "It is wide.", None),
+        ("Where do birds sleep?", "In some old tree.", None),
+    ],
+)  # fmt: skip
+def test_what_a_rule_can_compare(question, original, kind):
+    found = by_rule.agreement_check(question, original)
+    assert (found and found.kind) == kind
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        obey(1, checks=[ONE_SENTENCE, ONE_SENTENCE | {"text": "exactly 2 sentences"}]),
+        obey(1, checks=[ONE_SENTENCE | {"phrase": "Be kind."}]),
+        plain(1, checks=[{"kind": "result", "text": "3"}]),
+        plain(1, original="It is hard to say, and depends on much."),
+    ],
+)
+def test_a_check_that_the_rules_read_otherwise_is_no_zero(item, tmp_path):
+    loaded = load("own", write(tmp_path / "own.jsonl", [obey(7), item]))
+    answered = Answered(("Boil it.",), ("stop",))
+    records = [QuestionRecord(n, of, answered) for n, of in enumerate(loaded.questions, 1)]
+    records = [of.after("judge", grade(of.question, answered)) for of in records]
+    scores = loaded.score(records)
+    assert scores["counts"]["demands"] == 1
+    assert scores["questions"]["judged"] == 1
+    assert scores["questions"]["failed"] == {UNREADABLE: 1}
+    [named] = scores["ungraded"]
+    assert (named["id"], named["reason"]) == (item["id"], UNREADABLE)
+    assert named["why"].startswith("the rules read no ")
+    with pytest.raises(SysgenError, match=r"no question of .* was judged: check_unreadable 1"):
+        loaded.score(records[1:])
+
+
+def test_an_earlier_answer_is_not_what_went_wrong(tmp_path):
+    loaded = load("own", write(tmp_path / "own.jsonl", [obey(1), obey(2), obey(3)]))
+    good = Answered(("Boil it.",), ("stop",))
+    ended = [
+        Answered(("Boil it.",), ("stop", "too_long"), "too_long"),
+        Answered(("Boil it.", "it answers 500"), ("stop", "failed"), "failed"),
+    ]
+    records = [
+        QuestionRecord(n, of, answered)
+        for n, (of, answered) in enumerate(zip(loaded.questions, [good, *ended], strict=True), 1)
+    ]
+    records[0] = records[0].after("judge", grade(records[0].question, good))
+    assert [(of["reason"], of["why"]) for of in loaded.score(records)["ungraded"]] == [
+        ("answer_too_long", ""), ("answer_failed", "it answers 500")
+    ]  # fmt: skip
+
+
+def test_the_recipe_changes_with_the_rules(monkeypatch):
+    before = RuleGrader().facts()
+    monkeypatch.setattr(AnswerChecks, "VERSION", "next")
+    assert RuleGrader().facts() != before
+
+
+# Metrics
+
+ITEMS = [
+    GradedItem("obey", (("sentences", True), ("upper case", True)), (("result", True),)),
+    GradedItem("obey", (("sentences", False),), (("result", False),), frozenset({"empty"})),
+    GradedItem("obey", (("sentences", True), ("words", False), ("words", True))),
+    GradedItem("plain", (), (("result", True),), frozenset({"cut_off", "looping"})),
+    GradedItem("plain", (), (("code", False),), frozenset({"cut_off"})),
+]
+
+
+def test_metrics_by_hand():
+    scores = score(ITEMS)
+    assert summary(scores) == {
+        "phrases": 4 / 6, "items": 1 / 3, "result": 1 / 2, "plain": 1 / 2, "cut_off": 2 / 5,
+        "empty": 1 / 5, "looping": 1 / 5, "echo": 0.0,
+    }  # fmt: skip
+    assert scores["kinds"] == {
+        "sentences": {"met": 2, "of": 3}, "words": {"met": 1, "of": 2},
+        "upper case": {"met": 1, "of": 1},
+    }  # fmt: skip
+    assert scores["agreement"] == {"result": {"met": 2, "of": 3}, "code": {"met": 0, "of": 1}}
+    assert scores["counts"] == {
+        "obey": 3, "plain": 2, "demands": 6, "demands_met": 4, "items_met": 1, "results": 2,
+        "results_kept": 1, "plain_kept": 1, "cut_off": 2, "empty": 1, "looping": 1, "echo": 0,
+    }  # fmt: skip
+
+
+def test_what_was_not_asked_has_no_share():
+    scores = score(ITEMS[3:])
+    assert scores["phrases"] is scores["items"] is scores["result"] is None
+    assert scores["plain"] == 1 / 2
+
+
+def test_the_bootstrap_sees_the_same_shares():
+    better = [ITEMS[0], ITEMS[0], *ITEMS[2:]]
+    found = compare(units(ITEMS), units(better))
+    assert tuple(found) == METRICS
+    assert {name: of.before for name, of in found.items()} == summary(score(ITEMS))
+    assert {name: of.after for name, of in found.items()} == summary(score(better))
+    assert found["items"].difference == pytest.approx(1 / 3)
+    assert found["items"].low <= found["items"].difference <= found["items"].high
+    assert {fault for fault in FAULTS if found[fault].difference} == {"empty"}
+
+
+# The examples
+
+
+def example_lines() -> list[dict[str, Any]]:
+    return [json.loads(line) for line in EXAMPLES.read_text(encoding="utf-8").splitlines()]
+
+
+def test_every_demand_of_the_examples_is_read_as_it_is_meant():
+    """The checks name all that the rules read from the whole system message, and nothing else."""
+    items = read_items(EXAMPLES)
+    assert sum(item.kind == "obey" for item in items) >= 100
+    assert sum(item.kind == "plain" for item in items) >= 10
+    kinds = set()
+    for item in items:
+        asked = [check for check in item.checks if check.phrase]
+        assert all(check.phrase in item.system for check in asked), item.id
+        read = {(of.kind, of.text) for of in demands(item.system)}
+        assert {(check.kind, check.text) for check in asked} == read, item.id
+        assert len(asked) <= 2
+        kinds |= {check.kind for check in asked}
+        assert all(by_rule.rule_of(item, check) for check in item.checks), item.id
+    assert len(kinds) >= 30
+
+
+def test_the_examples_can_be_met_and_are_not_met_by_themselves():
+    for line in example_lines():
+        if line["kind"] == "plain":
+            assert graded(line, line["original"]).agreement == (("result", True),)
+            continue
+        good, usual = (graded(line, line[key]) for key in ("example", "original"))
+        assert all(ok for _, ok in (*good.demands, *good.agreement)), line["id"]
+        assert not good.faults
+        assert not all(ok for _, ok in usual.demands), line["id"]
+        assert all(ok for _, ok in usual.agreement), line["id"]
