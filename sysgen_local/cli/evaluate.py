@@ -2,169 +2,57 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from sysgen_local.cli import completion, hardware, values
+from sysgen_local.cli import benchmarks as bm
+from sysgen_local.cli import by_rule, hardware
 from sysgen_local.cli import options as opt
 from sysgen_local.cli.harness import harness
-from sysgen_local.core import terminal
-
-if TYPE_CHECKING:
-    from sysgen_local.evaluation.benchmarks.benchmark import BenchmarkName
-
-QUESTIONS = values.file(".json", ".jsonl", ".json.gz", ".jsonl.gz")
-"""A file with the questions of a benchmark, or with verdicts or replies about them."""
-DATABASE = click.option(
-    "--db",
-    type=values.DATABASE_FILE,
-    default=Path("evaluation.duckdb"),
-    show_default=True,
-    help="DuckDB file for the answers and verdicts of all evaluated models and judges.",
-)
-MODEL = opt.with_lora(
-    click.option(
-        "--model",
-        metavar=values.ANY_MODEL,
-        shell_complete=completion.models,
-        help="Model to evaluate.",
-    )
-)
-JUDGE = click.option(
-    "--judge",
-    metavar=values.ANY_MODEL,
-    shell_complete=completion.models,
-    help="Model that judges the answers.  [default: --model]",
-)
-ASKING = [
-    click.option(
-        "--system-in",
-        type=click.Choice(["system", "user"]),
-        default="system",
-        show_default=True,
-        help="Put the system message into the system role, or into the user turn.",
-    ),
-    click.option(
-        "--seed",
-        type=values.SEED,
-        default=0,
-        metavar="N",
-        help="Seed of the sampler. The same seed gives the same answers.",
-    ),
-    click.option(
-        "--temperature",
-        type=click.FloatRange(0, 5),
-        default=0.0,
-        metavar="T",
-        help="Sampling temperature of the answers. 0 is greedy decoding.  [default: 0]",
-    ),
-    click.option(
-        "--top-p",
-        type=click.FloatRange(0, 1),
-        default=1.0,
-        metavar="P",
-        help="Nucleus sampling (top-p) of the answers. 1 switches it off.",
-    ),
-    click.option(
-        "--max-answer-tokens",
-        type=values.at_least(1),
-        default=1024,
-        show_default=True,
-        metavar="N",
-        help="Largest number of tokens in an answer. An answer that is cut off is judged as it is.",
-    ),
-]
-JUDGE_TOKENS = click.option(
-    "--max-judge-tokens",
-    type=values.at_least(1),
-    default=1024,
-    show_default=True,
-    metavar="N",
-    help="Largest number of tokens in a reply of the judge.",
-)
-RETRY = click.option(
-    "--retry-failed",
-    is_flag=True,
-    help="Try questions again whose answer or verdict failed.",
-)
-JUDGE_PROMPT = click.option(
-    "--judge-prompt",
-    type=values.file(".md", ".txt"),
-    help="File with another prompt for the judge (.md or .txt). It has the form of the built-in "
-    "prompt.",
-)
-LIMIT = click.option(
-    "--limit",
-    type=values.at_least(1),
-    metavar="N",
-    help="Use only the first N questions of the file.",
-)
-SHOWING = [
-    opt.as_json,
-    click.option("-q", "--quiet", is_flag=True, help="Print only the scores, no progress."),
-]
-SOURCES = click.option(
-    "--sources",
-    type=values.file(".json", ".csv"),
-    help="Table of source -> benchmark, to score each benchmark in the file: .json, or .csv "
-    "without a header.",
-)
-SEES = click.option(
-    "--judge-sees-system/--no-judge-sees-system",
-    default=False,
-    show_default=True,
-    help="Show the system message to the judge. The official setting is no.",
-)
-HISTORY = click.option(
-    "--history",
-    type=click.Choice(["own", "gold"]),
-    default="own",
-    show_default=True,
-    help="Answers that stand before a later turn: the model's own, or those of the dataset.",
-)
 
 
 @click.group()
 def evaluate() -> None:
     """Measure how well a model follows system messages.
 
-    The benchmarks are those of the SysGen paper (sysbench, multifacet), a test set that rules grade
-    (own), and tasks of lm-evaluation-harness (harness). Use it before and after training, or use
-    `sysgen study` to compare several models at once.
+    A judge grades the benchmarks of the SysGen paper (sysbench, multifacet). Rules grade a test set
+    of your own (own), IFEval, Multi-IF and IHEval (ifeval, multi-if, iheval). harness runs tasks of
+    lm-evaluation-harness. Use it before and after training, or use `sysgen study` to compare
+    several models at once.
 
     \b
     Example:
       sysgen evaluate sysbench dialogues.json --model mine.gguf --judge qwen2.5-7b
       sysgen evaluate multifacet bench.jsonl --model mine.gguf --judge qwen2.5-7b
       sysgen evaluate own test.jsonl --model mine.gguf
+      sysgen evaluate ifeval input_data.jsonl --model mine.gguf
     """
 
 
 @evaluate.command()
-@click.argument("dialogues", type=QUESTIONS, required=False)
-@HISTORY
+@click.argument("dialogues", type=bm.QUESTIONS, required=False)
+@bm.HISTORY
 @opt.options(
-    [MODEL, JUDGE],
-    ASKING,
-    [JUDGE_TOKENS, RETRY, JUDGE_PROMPT, LIMIT],
+    [bm.MODEL, bm.JUDGE, bm.SYSTEM_IN],
+    bm.ASKING,
+    [bm.JUDGE_TOKENS, bm.RETRY, bm.JUDGE_PROMPT, bm.LIMIT],
     hardware.MACHINE,
     hardware.CLUSTER,
-    SHOWING,
-    database=DATABASE,
+    bm.SHOWING,
+    database=bm.DATABASE,
 )
 @click.option(
     "--structure",
-    type=QUESTIONS,
+    type=bm.QUESTIONS,
     help="Score verdicts of another program. FILE is JSONL of the dialogues that were judged: "
     "their turns and the types of their criteria.",
 )
 @click.option(
     "--verdicts",
-    type=QUESTIONS,
+    type=bm.QUESTIONS,
     help="Score verdicts of another program. FILE is JSONL of the verdicts on each turn.",
 )
 def sysbench(
@@ -204,28 +92,28 @@ def sysbench(
     else:
         if structure or verdicts:
             raise click.UsageError("--structure and --verdicts go without DIALOGUES")
-        found = _run_benchmark("sysbench", dialogues, limit=limit, **given)
+        found = bm.run("sysbench", dialogues, limit=limit, **given)
         if found is None:
             return 130
         scores = found
-    _print_scores(scores, as_json, sysbench_table)
+    bm.print_scores(scores, as_json, sysbench_table)
     return 0
 
 
 @evaluate.command()
-@click.argument("instances", type=QUESTIONS, required=False)
+@click.argument("instances", type=bm.QUESTIONS, required=False)
 @opt.options(
-    [MODEL, JUDGE],
-    ASKING,
-    [JUDGE_TOKENS, RETRY, JUDGE_PROMPT, SEES, SOURCES, LIMIT],
+    [bm.MODEL, bm.JUDGE, bm.SYSTEM_IN],
+    bm.ASKING,
+    [bm.JUDGE_TOKENS, bm.RETRY, bm.JUDGE_PROMPT, bm.SEES, bm.SOURCES, bm.LIMIT],
     hardware.MACHINE,
     hardware.CLUSTER,
-    SHOWING,
-    database=DATABASE,
+    bm.SHOWING,
+    database=bm.DATABASE,
 )
 @click.option(
     "--replies",
-    type=QUESTIONS,
+    type=bm.QUESTIONS,
     help="Score a judge's replies from another program. No model is asked.",
 )
 def multifacet(
@@ -263,42 +151,11 @@ def multifacet(
     elif instances is None:
         raise click.UsageError("name INSTANCES, or --replies")
     else:
-        found = _run_benchmark("multifacet", instances, limit=limit, sources=sources, **given)
+        found = bm.run("multifacet", instances, limit=limit, sources=sources, **given)
         if found is None:
             return 130
         scores = found
-    _print_scores(scores, as_json, multifacet_table)
-    return 0
-
-
-@evaluate.command()
-@click.argument("questions", type=QUESTIONS, metavar="FILE")
-@opt.options(
-    [MODEL], ASKING, [RETRY, LIMIT], hardware.MACHINE, hardware.CLUSTER, SHOWING, database=DATABASE
-)
-def own(questions: Path, as_json: bool, limit: int | None, **given: Any) -> int:
-    """Run a test set of your own, graded by rule, without a judge.
-
-    FILE is what `sysgen testset` writes, or a file of that form: examples/obey.jsonl is one. The
-    model answers each item. Rules grade the answer: phrases is the share of demands met, items the
-    share of items with all demands met. The answer is also compared with the original one, where a
-    rule can: result with a system message, plain without one. An empty answer meets nothing. If a
-    run was stopped, the same command continues it.
-
-    FILE is JSONL of {"kind": "obey"|"plain", "id", "system", "messages": [{"role": "user",
-    "content"}], "checks": [{"phrase", "kind", "text"}], "original"}.
-
-    \b
-    Examples:
-      sysgen evaluate own test.jsonl --model mine.gguf
-      sysgen evaluate own examples/obey.jsonl --model smollm2-135m --max-answer-tokens 256 --json
-    """
-    from sysgen_local.report.benchmarks import own_table
-
-    scores = _run_benchmark("own", questions, limit=limit, **given)
-    if scores is None:
-        return 130
-    _print_scores(scores, as_json, own_table)
+    bm.print_scores(scores, as_json, multifacet_table)
     return 0
 
 
@@ -323,73 +180,5 @@ def _score_replies(
     }
 
 
-def _run_benchmark(
-    benchmark: BenchmarkName,
-    questions: Path,
-    *,
-    model: str | None,
-    db: Path,
-    quiet: bool,
-    **given: Any,
-) -> dict[str, Any] | None:
-    """Runs a benchmark and returns its scores; None if the run was interrupted."""
-    from sysgen_local.report.live import view_for
-    from sysgen_local.workflows.benchmark import evaluate as run
-
-    if model is None:
-        raise click.UsageError("--model is missing: which model is to be evaluated?")
-    view = view_for(sys.stderr, quiet=quiet)
-    scores = run(benchmark, questions, model=model, db=db, views=[view], say=view.say, **given)
-    if scores is None:
-        click.echo("interrupted: the same command takes it up again", err=True)
-        return None
-    warn(scores)
-    return scores
-
-
-def warn(scores: Mapping[str, Any]) -> None:
-    """Prints how many questions have no verdict, the first of them, and how to get one. Such
-    questions are not part of the scores."""
-    from sysgen_local.evaluation.benchmarks.benchmark import unjudged
-
-    counts = scores["questions"]
-    hints = []
-    if counts["failed"]:
-        hints.append(
-            "--retry-failed asks again, perhaps with a larger --context or --max-judge-tokens"
-        )
-    if counts["pending"]:
-        hints.append("the same command asks what is pending once more memory is free")
-    if hints:
-        click.echo(
-            f"sysgen: the numbers are of {counts['judged']:,} of {counts['all']:,} questions; "
-            f"without verdicts: {unjudged(counts)}{_named(scores['ungraded'])}\n"
-            f"  -> {'; '.join(hints)}",
-            err=True,
-        )
-
-
-def _named(ungraded: Sequence[Mapping[str, str]]) -> str:
-    """The first questions without a verdict, with what went wrong, as lines."""
-    lines = [
-        f"\n     {of['id']}: {of['reason']}{': ' * bool(of['why'])}{of['why'][:_WHY]}"
-        for of in ungraded[:_NAMED]
-    ]
-    more = len(ungraded) - _NAMED
-    return "".join(lines) + (f"\n     and {more:,} more" if more > 0 else "")
-
-
-_NAMED = 5
-"""How many questions without a verdict are named."""
-_WHY = 160
-"""Characters of what went wrong that are printed."""
-
-
-def _print_scores(scores: dict[str, Any], as_json: bool, table: Any) -> None:
-    if as_json:
-        click.echo(terminal.json_text(scores))
-        return
-    terminal.console().print(table(scores))
-
-
-evaluate.add_command(harness)
+for command in (by_rule.own, by_rule.ifeval, by_rule.multi_if, by_rule.iheval, harness):
+    evaluate.add_command(command)

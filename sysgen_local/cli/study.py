@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sysgen_local.cli import benchmarks as bm
 from sysgen_local.cli import completion, hardware, values
-from sysgen_local.cli import evaluate as ev
 from sysgen_local.cli import options as opt
 from sysgen_local.core import terminal
 from sysgen_local.engine.options import Options
 
 if TYPE_CHECKING:
+    from sysgen_local.evaluation.benchmarks.benchmark import BenchmarkName
     from sysgen_local.workflows.benchmark import Setting
 
 
@@ -27,22 +28,27 @@ if TYPE_CHECKING:
     metavar="[LABEL=]MODEL[@user]...",
     shell_complete=completion.labelled_models,
 )
-@click.option("--sysbench", type=ev.QUESTIONS, help="Run SysBench with the dialogues in this file.")
+@click.option("--sysbench", type=bm.QUESTIONS, help="Run SysBench with the dialogues in this file.")
 @click.option(
-    "--multifacet", type=ev.QUESTIONS, help="Run Multifacet with the instances in this file."
+    "--multifacet", type=bm.QUESTIONS, help="Run Multifacet with the instances in this file."
 )
 @click.option(
     "--own",
-    type=ev.QUESTIONS,
+    type=bm.QUESTIONS,
     multiple=True,
     help="Run the test set in this file, which rules grade. Give the option several times for "
     "several files. In the tables each has its file's name.",
+)
+@click.option("--ifeval", type=bm.QUESTIONS, help="Run IFEval with the items in this file.")
+@click.option("--multi-if", type=bm.CSV_QUESTIONS, help="Run Multi-IF with the dialogues here.")
+@click.option(
+    "--iheval", type=values.PLACE, metavar="PATH", help="Run IHEval with this file or folder."
 )
 @click.option(
     "--judge",
     metavar=values.ANY_MODEL,
     shell_complete=completion.models,
-    help="Model that judges the answers of all models. --own needs none.",
+    help="Model that judges the answers of all models, for --sysbench and --multifacet.",
 )
 @click.option(
     "--baseline",
@@ -56,12 +62,12 @@ if TYPE_CHECKING:
     help="Write the tables to this file as Markdown (.md).",
 )
 @opt.options(
-    ev.ASKING,
-    [ev.JUDGE_TOKENS, ev.RETRY, ev.HISTORY, ev.SEES, ev.SOURCES, ev.LIMIT],
+    [bm.SYSTEM_IN, *bm.ASKING],
+    [bm.JUDGE_TOKENS, bm.RETRY, bm.HISTORY, bm.SEES, bm.SOURCES, bm.LIMIT],
     hardware.MACHINE,
     hardware.CLUSTER,
-    ev.SHOWING,
-    database=ev.DATABASE,
+    bm.SHOWING,
+    database=bm.DATABASE,
 )
 @opt.taking(machine=Options)
 def study(
@@ -69,6 +75,9 @@ def study(
     sysbench: Path | None,
     multifacet: Path | None,
     own: tuple[Path, ...],
+    ifeval: Path | None,
+    multi_if: Path | None,
+    iheval: Path | None,
     judge: str | None,
     baseline: str | None,
     output: Path | None,
@@ -99,9 +108,10 @@ def study(
       sysgen study before=base.gguf after=tuned.gguf "in the user turn=tuned.gguf@user" \\
           --sysbench dialogues.json --judge qwen2.5-7b -o study.md
       sysgen study before=base.gguf after=tuned.gguf --own test.jsonl --own examples/obey.jsonl
+      sysgen study before=base.gguf after=tuned.gguf --ifeval ifeval_input_data.jsonl
     """
     from sysgen_local.core.files import check_folder, write
-    from sysgen_local.evaluation.benchmarks.benchmark import Benchmark, load
+    from sysgen_local.evaluation.benchmarks.benchmark import load
     from sysgen_local.evaluation.benchmarks.instances import read_sources
     from sysgen_local.report.live import view_for
     from sysgen_local.report.status import StatusFile
@@ -111,14 +121,20 @@ def study(
     if output is not None:
         check_folder(output)
     table = read_sources(sources) if sources else None
-    benchmarks: list[Benchmark] = []
-    if multifacet is not None:
-        benchmarks.append(load("multifacet", multifacet, limit=limit, table=table))
-    if sysbench is not None:
-        benchmarks.append(load("sysbench", sysbench, limit=limit))
-    benchmarks += [load("own", file, limit=limit) for file in own]
+    named: list[tuple[BenchmarkName, Path | None]] = [
+        ("multifacet", multifacet),
+        ("sysbench", sysbench),
+        *(("own", file) for file in own),
+        ("ifeval", ifeval),
+        ("multi-if", multi_if),
+        ("iheval", iheval),
+    ]
+    benchmarks = [
+        load(name, file, limit=limit, table=table) for name, file in named if file is not None
+    ]
     if not benchmarks:
-        raise click.UsageError("name --sysbench, --multifacet or --own, or several")
+        options = ", ".join(dict.fromkeys(f"--{name}" for name, _ in named if name != "own"))
+        raise click.UsageError(f"name a benchmark: --own, {options}, or several")
     if judge is None and any(benchmark.needs_judge for benchmark in benchmarks):
         raise click.UsageError("--judge is missing: --sysbench and --multifacet need one")
     entrants = [studies.StudyModel.parse(text) for text in models]

@@ -63,6 +63,8 @@ DATABASE_FILE = _Path(".duckdb", ".ddb", ".db", new_only=True, dir_okay=False)
 """A DuckDB file. What a file that exists holds is found out when it is opened."""
 ROWS_OUTPUT = _RowsOutput()
 """A file for rows, a folder for files of rows, or `-` for standard output."""
+PLACE = _Path()
+"""A file or a folder."""
 FOLDER = _Path(file_okay=False, exists=True)
 """A folder that exists."""
 NEW_FOLDER = _Path(file_okay=False)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sysgen_local.exporting import public_name
-from sysgen_local.report.grid import Table, new_table
+from sysgen_local.report.grid import Table, new_table, percent
 from sysgen_local.store.evaluation import Comparison, Evaluation
 
 if TYPE_CHECKING:
@@ -45,10 +45,6 @@ def sysbench_table(scores: Mapping[str, Any]) -> RenderableType:
     for group in groups:
         rounds.add_row(group, *(percent(scores["rounds"][group][name]) for name in names))
     return Group(csr, turns, rounds)
-
-
-def percent(share: float | None) -> str:
-    return "-" if share is None else f"{share:.1%}".rstrip("%")
 
 
 def multifacet_table(scores: Mapping[str, Any]) -> RenderableType:
@@ -103,6 +99,9 @@ _TITLES = {
     "multifacet": "Multifacet: mean of the instances' means, 1 to 5",
     "sysbench": "SysBench, %",
     "own": "Test set, %",
+    "ifeval": "IFEval, %",
+    "multi-if": "Multi-IF: mean of the four accuracies, %",
+    "iheval": "IHEval, %",
 }
 
 
@@ -163,6 +162,10 @@ def _difference(benchmark: str, c: Comparison | None) -> str:
 
 
 def _heading(metric: str) -> str:
+    """A metric's name in a table: `prompt_level_strict_acc` is "prompt strict"."""
+    if metric.endswith(("_level_strict_acc", "_level_loose_acc")):
+        level, _, kind, _ = metric.split("_")
+        return f"{'instruction' if level == 'inst' else level} {kind}"
     return metric.replace("_", " ") if metric in _FAULTS.values() else metric
 
 
@@ -227,6 +230,13 @@ _SHOWN = {
     "multifacet": {"average": "average_of_rated"},
     "sysbench": {"CSR": "csr.total", "ISR": "isr.total", "SSR": "ssr.total"},
     "own": {name: name for name in ("phrases", "items", "result", "plain")},
+    "ifeval": {
+        f"{says} {kind}": f"{level}_level_{kind}_acc"
+        for says, level in (("prompts", "prompt"), ("instructions", "inst"))
+        for kind in ("strict", "loose")
+    },
+    "multi-if": {f"turn {n}": f"turns.{n}.all_languages.overall" for n in (1, 2, 3)},
+    "iheval": {name: f"overall.{name}" for name in ("reference", "aligned", "conflict")},
 }
 
 

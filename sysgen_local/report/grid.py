@@ -100,3 +100,8 @@ def literal(text: str) -> Text:
     from rich.text import Text
 
     return Text(text)
+
+
+def percent(share: float | None) -> str:
+    """A share in per cent with one decimal, without the sign."""
+    return "-" if share is None else f"{share:.1%}".rstrip("%")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any, get_args
 
@@ -19,7 +20,6 @@ from sysgen_local.engine.options import Options
 from sysgen_local.engine.request import GREEDY, Sampling
 from sysgen_local.evaluation.benchmarks.answer import Answer, History, SystemIn
 from sysgen_local.evaluation.benchmarks.benchmark import Benchmark, BenchmarkName, load, need_golds
-from sysgen_local.evaluation.benchmarks.by_rule import RuleGrader
 from sysgen_local.evaluation.benchmarks.instances import read_sources
 from sysgen_local.evaluation.benchmarks.judging import (
     BenchmarkJudge,
@@ -92,6 +92,8 @@ def run_benchmark(
     answering, grading = tasks
     if grading.model and grading.model.name.split("+")[0] == "builtin":
         announce(BUILTIN_JUDGE)
+    for note in run.benchmark.notes:
+        announce(note)
     facts = {"benchmark": run.benchmark.name, "questions": run.benchmark.fingerprint}
     if run.benchmark.title:
         facts["questions_file"] = run.benchmark.title
@@ -128,15 +130,16 @@ def evaluate(
     say: Callable[[str], None] = lambda line: None,
     **options: Any,
 ) -> dict[str, Any] | None:
-    """The scores of a model on "sysbench" or "multifacet", as the benchmark's authors count, or on
-    "own", the items of a test set; None where the run was interrupted, which the same call takes up
-    again.
+    """The scores of a model on "sysbench", "multifacet", "ifeval", "multi-if" or "iheval", as the
+    benchmark's authors count, or on "own", the items of a test set; None where the run was
+    interrupted, which the same call takes up again.
 
     `questions` is the benchmark's file (`sources` Multifacet's table of sources), of which `limit`
     is how many are asked. `model` and `judge` are models by any name; without a judge the model
-    grades itself. Rules grade "own", which takes no judge. Answers and grades are kept in `db`;
-    `retry_failed` asks again where one failed. `options` are fields of `Sampling` (temperature,
-    top_p), of `Setting` (seed, history, max_answer_tokens, ...) and of `engine.options.Options`.
+    grades itself. Rules grade all but the first two, so they take no judge. Answers and grades are
+    kept in `db`; `retry_failed` asks again where one failed. `options` are fields of `Sampling`
+    (temperature, top_p), of `Setting` (seed, history, max_answer_tokens, ...) and of
+    `engine.options.Options`.
 
     Raises UsageError for a file or model that cannot be used, SysgenError where no question could
     be graded, TypeError for an option that there is not.
@@ -176,8 +179,8 @@ def _tasks(run: BenchmarkRun) -> tuple[Task, Task]:
         setting.system_in,
     )
     answering = Task(answer, model, answer.facts() | _identity("model", model))
-    if not benchmark.needs_judge:
-        grader = RuleGrader()
+    if benchmark.grader is not None:
+        grader = benchmark.grader()
         return answering, Task(grader, None, grader.facts())
     if run.judge is None:
         raise UsageError(f"{benchmark.name} needs a judge, which grades the answers")
@@ -207,7 +210,7 @@ def _longest(run: BenchmarkRun) -> int:
     answers were as long as the dataset's."""
     setting = run.setting
     sizes = (
-        sum(len(text.encode()) for text in (q.system, *q.users, *q.golds))
+        sum(len(text.encode()) for text in (q.system, *chain(*q.earlier), *q.users, *q.golds))
         for q in run.benchmark.questions
     )
     replies = setting.max_judge_tokens if run.benchmark.needs_judge else 0

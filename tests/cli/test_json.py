@@ -10,6 +10,7 @@ from unittest.mock import ANY
 import click
 import pytest
 from filled import fill
+from instructed import ifeval, iheval, multi_if, place, write_csv
 from places import DATA
 from pydantic import TypeAdapter
 from questions import command, dialogue, instance, obey, plain, write
@@ -57,8 +58,13 @@ CALLS = [
     "evaluate sysbench dialogues.jsonl --model builtin SMALL --db e.duckdb",
     "evaluate multifacet instances.jsonl --model builtin SMALL --db e.duckdb",
     "evaluate own own.jsonl --model builtin --max-answer-tokens 24 -q --db e.duckdb",
+    "evaluate ifeval ifeval.jsonl --model builtin --max-answer-tokens 24 -q --db e.duckdb",
+    "evaluate multi-if multi.csv --model builtin --max-answer-tokens 24 -q --db e.duckdb",
+    "evaluate iheval benchmark --model builtin --max-answer-tokens 24 -q --db e.duckdb",
     "study a=builtin b=builtin --multifacet instances.jsonl SMALL --db e.duckdb",
     "study a=builtin b=builtin --own own.jsonl --max-answer-tokens 24 -q --db e.duckdb",
+    "study a=builtin b=builtin --ifeval ifeval.jsonl --multi-if multi.csv --iheval benchmark "
+    "--max-answer-tokens 24 -q --db e.duckdb",
     "testset --db made.duckdb -o test.jsonl --held-out 1",
     "doctor",
     "bench --slots 1",
@@ -93,6 +99,9 @@ def folder(tmp_path_factory):
     write(folder / "dialogues.jsonl", [dialogue(1)])
     write(folder / "instances.jsonl", [instance(1)])
     write(folder / "own.jsonl", [obey(1), plain(1)])
+    write(folder / "ifeval.jsonl", [ifeval(1)])
+    write_csv(folder / "multi.csv", [multi_if("a")])
+    place(folder / "benchmark", "rule-following/single-turn/aligned/default", [iheval(1)])
     return folder
 
 

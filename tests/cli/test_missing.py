@@ -42,6 +42,8 @@ NEEDS = {
     "models pull": "NAME[:QUANT]|OWNER/REPO[:QUANT] is missing",
     "models path": "NAME[:QUANT]|OWNER/REPO[:QUANT] is missing",
     "evaluate sysbench": "name DIALOGUES", "evaluate multifacet": "name INSTANCES",
+    "evaluate ifeval": "FILE is missing", "evaluate multi-if": "FILE is missing",
+    "evaluate iheval": "PATH is missing",
     "evaluate own": "FILE is missing", "testset": "-o or --output is missing",
     "train": "--base is missing",
     "evaluate harness": "TASK is missing", "merge": "STORE.duckdb is missing",

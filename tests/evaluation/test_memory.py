@@ -12,7 +12,7 @@ from filled import fill
 from questions import dialogue, instance, write
 from scripted import ScriptedEngine
 
-from sysgen_local.cli import evaluate as cli
+from sysgen_local.cli import benchmarks as cli
 from sysgen_local.cli.judge import judge
 from sysgen_local.core.errors import SysgenError
 from sysgen_local.engine.options import Options

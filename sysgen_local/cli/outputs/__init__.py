@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from sysgen_local.cli.outputs.evaluation import (
     HarnessResults,
+    IFEvalScores,
+    IHEvalScores,
+    MultiIFScores,
     OwnScores,
     Scores,
     Study,
@@ -312,6 +315,9 @@ OUTPUTS: dict[str, Any] = {
     "evaluate sysbench": Scores,
     "evaluate multifacet": Scores,
     "evaluate own": OwnScores,
+    "evaluate ifeval": IFEvalScores,
+    "evaluate multi-if": MultiIFScores,
+    "evaluate iheval": IHEvalScores,
     "evaluate harness": HarnessResults,
     "study": Study,
     "train": Trained,

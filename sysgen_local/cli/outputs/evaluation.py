@@ -94,6 +94,73 @@ class OwnScores(Output):
     ungraded: list[Ungraded]
 
 
+class FollowedKind(Output):
+    """A kind of instruction."""
+
+    of: int
+    strict: int
+    """How many were followed."""
+    loose: int
+    known_fault: str
+    """What the rule, which is that of the authors, gets wrong."""
+
+
+class Accuracies(Output):
+    """The accuracies of IFEval, by their names in lm-evaluation-harness. A share is null if there
+    was no answer."""
+
+    prompt_level_strict_acc: float | None
+    """Prompts with all instructions followed."""
+    inst_level_strict_acc: float | None
+    """Instructions followed, of all instructions."""
+    prompt_level_loose_acc: float | None
+    """The same if an answer may also be read without its first line, last line or asterisks."""
+    inst_level_loose_acc: float | None
+
+
+class IFEvalScores(Accuracies):
+    """The scores of IFEval."""
+
+    kinds: dict[str, FollowedKind]
+    counts: dict[str, int]
+    """The counts behind the accuracies; `empty` are answers without a word."""
+    questions: Asked
+    ungraded: list[Ungraded]
+
+
+class TurnScores(Accuracies):
+    """The scores of the answers of one turn in one language."""
+
+    overall: float | None
+    """The mean of the four accuracies."""
+    prompts: int
+
+
+class MultiIFScores(Output):
+    """The scores of Multi-IF."""
+
+    turns: dict[str, dict[str, TurnScores]]
+    """Number of the turn -> language, or all_languages -> scores."""
+    kinds: dict[str, FollowedKind]
+    counts: dict[str, int]
+    questions: Asked
+    ungraded: list[Ungraded]
+
+
+class IHEvalScores(Output):
+    """The scores of IHEval."""
+
+    overall: dict[str, float | None]
+    """Setting -> the mean of the tasks; aligned and conflict minus reference."""
+    tasks: dict[str, dict[str, dict[str, dict[str, float] | float]]]
+    """Task -> setting -> prompt -> the parts of its score and their average; `average` beside the
+    prompts is their mean."""
+    kinds: dict[str, FollowedKind]
+    counts: dict[str, int]
+    questions: Asked
+    ungraded: list[Ungraded]
+
+
 class HarnessResults(BaseModel):
     """The results of lm-evaluation-harness, with its keys."""
 

@@ -38,10 +38,14 @@ class Answer:
     def work(self, record: QuestionRecord) -> Work[Answered]:
         question = record.question
         prompts: list[Message] = self._opening(question.system)
+        for i, (user, said) in enumerate(question.earlier):
+            prompts.append(self._user(question.system, user, first=i == 0))
+            prompts.append(Message("assistant", (Segment(said, trusted=False),)))
+        begun = bool(question.earlier)
         spent: list[Completion] = []
         replies: list[str] = []
         for i, (user, gold) in enumerate(zip(question.users, question.golds, strict=True)):
-            prompts.append(self._user(question.system, user, first=i == 0))
+            prompts.append(self._user(question.system, user, first=i == 0 and not begun))
             [completion] = yield [self._request(record, tuple(prompts), i)]
             spent.append(completion)
             if ended := unanswered(completion):

@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from sysgen_local.core.errors import SysgenError, UsageError
-from sysgen_local.evaluation.benchmarks import (
-    dialogues,
-    files,
-    instances,
-    multifacet,
-    own,
-    sysbench,
-)
+from sysgen_local.evaluation.benchmarks.layouts import looks_like
 from sysgen_local.evaluation.benchmarks.questions import QuestionRecord
-from sysgen_local.evaluation.statistics import Units, multifacet_units, sysbench_units
+from sysgen_local.evaluation.benchmarks.table import TABLE, BenchmarkName, RuleStage
+from sysgen_local.evaluation.statistics import Units
 
-BenchmarkName = Literal["sysbench", "multifacet", "own"]
+__all__ = ["Benchmark", "BenchmarkName", "failure", "load", "need_golds", "unjudged"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +23,8 @@ class Benchmark:
     `fingerprint` is the SHA-256 of the whole file, so a larger `limit` continues a run with a
     smaller one. `count` computes the scores of judged questions, `units` prepares the same for the
     bootstrap, and `summary` selects metrics from the result of `count`. `title` is the name of the
-    file where a benchmark may have several files (own), else "". Without `needs_judge`, rules grade
-    the answers, and no model judges them.
+    file where a benchmark may have several files (own), else "". With a `grader`, its rules grade
+    the answers, and no model judges them. `notes` says what of the file is not used.
     """
 
     name: BenchmarkName
@@ -43,7 +35,12 @@ class Benchmark:
     summary: Callable[[Mapping[str, Any]], dict[str, float | None]]
     units: Callable[[Sequence[Any]], Units]
     title: str = ""
-    needs_judge: bool = True
+    grader: Callable[[], RuleStage] | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def needs_judge(self) -> bool:
+        return self.grader is None
 
     @property
     def label(self) -> str:
@@ -136,38 +133,45 @@ def load(
     table: Mapping[str, str] | None = None,
 ) -> Benchmark:
     """Reads a benchmark's file. `table` maps the sources of Multifacet to benchmarks. Raises
-    UsageError if the file cannot be read or a field is missing."""
-    if name == "sysbench":
-        return Benchmark(
-            name,
-            path,
-            files.fingerprint(path),
-            dialogues.read_dialogues(path)[:limit],
-            sysbench.score,
-            sysbench.summary,
-            sysbench_units,
+    UsageError if the file cannot be read or a field is missing, and says which benchmark the file
+    is of, if that is another."""
+    of = TABLE[name]
+    if not path.exists():
+        where = f"; {name} is published at {of.published}" if of.published else ""
+        raise UsageError(f"{path} is not there", hint=f"see whether the path is right{where}")
+    try:
+        questions = of.read(path, limit)
+    except UsageError as error:
+        _of_another(name, path, error)
+        raise
+    if of.unreadable is not None and all(map(of.unreadable, questions)):
+        raise UsageError(
+            f"no item of {path} can be graded; the first: {of.unreadable(questions[0])}",
+            hint=f"the layout of {name} is in docs/evaluate.md",
         )
-    if name == "own":
-        return Benchmark(
-            name,
-            path,
-            files.fingerprint(path),
-            own.read_items(path)[:limit],
-            own.score,
-            own.summary,
-            own.units,
-            title=re.sub(r"\.jsonl?(?:\.gz)?$", "", path.name, flags=re.IGNORECASE),
-            needs_judge=False,
-        )
+    counting = of.counting(table)
     return Benchmark(
         name,
         path,
-        files.fingerprint(path),
-        instances.read_instances(path)[:limit],
-        partial(multifacet.score, table=table),
-        multifacet.summary,
-        partial(multifacet_units, table=table),
+        of.fingerprint(path),
+        questions,
+        counting.score,
+        of.summary,
+        counting.units,
+        title=of.title(path),
+        grader=of.grader,
+        notes=tuple(of.notes(path)),
     )
+
+
+def _of_another(name: BenchmarkName, path: Path, error: UsageError) -> None:
+    """Raises UsageError if the file has the layout of another benchmark."""
+    other = None if path.is_dir() else looks_like(path)
+    if other is not None and other != name:
+        raise UsageError(
+            f"{path} is no file of {name}: it looks like one of {other}",
+            hint=f"sysgen evaluate {other} {path}",
+        ) from error
 
 
 def need_golds(benchmark: Benchmark) -> None:

@@ -60,6 +60,10 @@ class Dialogue:
     def golds(self) -> tuple[str, ...]:
         return tuple(turn.gold for turn in self.turns)
 
+    @property
+    def earlier(self) -> tuple[tuple[str, str], ...]:
+        return ()
+
     def judged(self, marks: tuple[tuple[str, ...], ...]) -> JudgedSession:
         """The session with these marks, one tuple for each turn."""
         return JudgedSession(

@@ -57,6 +57,10 @@ class Instance(BaseModel):
     def golds(self) -> tuple[str, ...]:
         return (self.reference_answer,)
 
+    @property
+    def earlier(self) -> tuple[tuple[str, str], ...]:
+        return ()
+
     def judged(self, marks: tuple[tuple[str, ...], ...]) -> Rated:
         """The instance with these scores, one for each rubric."""
         return Rated(self.id, self.source, tuple(int(score) for (score,) in marks))

@@ -82,6 +82,10 @@ class Item(BaseModel):
     def golds(self) -> tuple[str, ...]:
         return ("",) * (len(self.messages) - 1) + (self.original,)
 
+    @property
+    def earlier(self) -> tuple[tuple[str, str], ...]:
+        return ()
+
     def judged(self, marks: tuple[tuple[str, ...], ...]) -> GradedItem:
         """The item with these marks: yes or no for each check, and the faults of the answer."""
         verdicts, faults = marks

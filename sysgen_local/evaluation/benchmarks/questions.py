@@ -26,6 +26,11 @@ class Question(Protocol):
         """The dataset's own answers, one for each turn."""
         ...
 
+    @property
+    def earlier(self) -> tuple[tuple[str, str], ...]:
+        """(user, assistant) turns that the dataset puts before them. They are not asked."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class QuestionRecord:

@@ -1,0 +1,73 @@
+"""Small files in the layouts of IFEval, Multi-IF and IHEval. The texts are our own."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+NO_COMMA = ("punctuation:no_comma", {})
+SHORT = ("length_constraints:number_words", {"num_words": 5, "relation": "less than"})
+TITLE = ("detectable_format:title", {})
+Asked = tuple[str, dict[str, Any]]
+
+
+def ifeval(key: int, *asked: Asked, **changed: object) -> dict[str, object]:
+    """An item with these instructions, (kind, parameters) each; no comma and short if none."""
+    asked = asked or (NO_COMMA, SHORT)
+    return {
+        "key": key,
+        "prompt": f"Say hello to guest {key}.",
+        "instruction_id_list": [name for name, _ in asked],
+        "kwargs": [given for _, given in asked],
+    } | changed
+
+
+def multi_if(
+    key: str, *turns: Sequence[Asked], language: str = "English", **changed: str
+) -> dict[str, str]:
+    """A dialogue with the instructions of each turn; three turns of growing lists if none."""
+    turns = turns or ([NO_COMMA], [NO_COMMA, SHORT], [NO_COMMA, SHORT, TITLE])
+    row = {"key": key, "turns": "[]", "responses": "[]", "language": language}
+    for n in range(1, 4):
+        there = n <= len(turns)
+        asked = turns[n - 1] if there else []
+        message = {"role": "user", "content": f"Say hello, turn {n}."}
+        row |= {
+            f"turn_{n}_prompt": json.dumps(message) if there else "None",
+            f"turn_{n}_instruction_id_list": json.dumps([name for name, _ in asked]),
+            f"turn_{n}_kwargs": json.dumps([json.dumps(given) for _, given in asked]),
+        }
+    return row | changed
+
+
+def write_csv(path: Path, rows: Sequence[dict[str, str]]) -> Path:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, [*rows[0]])
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
+
+
+def iheval(number: int, *asked: Asked, **changed: object) -> dict[str, object]:
+    """An item of a rule-following task of IHEval."""
+    asked = asked or (NO_COMMA, SHORT)
+    return {
+        "id": number,
+        "system": "Use no commas. Be short.",
+        "instruction": f"Say hello to guest {number}.",
+        "answer": {
+            "instruction_id_list": [name for name, _ in asked],
+            "kwargs": [given for _, given in asked],
+        },
+    } | changed
+
+
+def place(root: Path, where: str, items: Sequence[object]) -> Path:
+    """Writes an input_data.json at DOMAIN/TASK/SETTING/PROMPT below a folder."""
+    path = root / where / "input_data.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps(items), encoding="utf-8")
+    return path
