@@ -8,10 +8,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-NO_COMMA = ("punctuation:no_comma", {})
-SHORT = ("length_constraints:number_words", {"num_words": 5, "relation": "less than"})
-TITLE = ("detectable_format:title", {})
+import pytest
+
+from sysgen_local.evaluation.benchmarks.benchmark import Benchmark
+from sysgen_local.evaluation.benchmarks.questions import QuestionRecord
+from sysgen_local.store.evaluation import Answered
+
 Asked = tuple[str, dict[str, Any]]
+NO_COMMA: Asked = ("punctuation:no_comma", {})
+SHORT: Asked = ("length_constraints:number_words", {"num_words": 5, "relation": "less than"})
+TITLE: Asked = ("detectable_format:title", {})
 
 
 def ifeval(key: int, *asked: Asked, **changed: object) -> dict[str, object]:
@@ -71,3 +77,17 @@ def place(root: Path, where: str, items: Sequence[object]) -> Path:
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps(items), encoding="utf-8")
     return path
+
+
+def graded(benchmark: Benchmark, *replies: str | tuple[str, ...]) -> list[QuestionRecord]:
+    """The records of a benchmark's questions with these replies, graded by its stage."""
+    assert benchmark.grader is not None
+    stage = benchmark.grader()
+    records = []
+    for row, (question, said) in enumerate(zip(benchmark.questions, replies, strict=True), 1):
+        texts = (said,) if isinstance(said, str) else said
+        record = QuestionRecord(row, question, Answered(texts, ("stop",) * len(texts)))
+        with pytest.raises(StopIteration) as end:
+            next(stage.work(record))
+        records.append(record.after("judge", end.value.value))
+    return records

@@ -1,11 +1,11 @@
-"""IFEval and Multi-IF: their files, the grades of answers, and their accuracies, without a model."""
+"""IFEval and Multi-IF: their files, the grades of answers, and their accuracies."""
 
 from __future__ import annotations
 
 import json
 
 import pytest
-from instructed import NO_COMMA, SHORT, TITLE, ifeval, multi_if, write_csv
+from instructed import NO_COMMA, SHORT, TITLE, graded, ifeval, multi_if, write_csv
 from places import ROOT
 from questions import dialogue, instance, obey, write
 
@@ -19,19 +19,6 @@ from sysgen_local.phases.checks.instructions.kinds import KINDS
 from sysgen_local.store.evaluation import Answered
 
 THAI = "หลังฝนตก น้ำในแม่น้ำสูงมาก และไม่มีใครในหมู่บ้านข้ามได้ตลอดสามวัน"
-
-
-def graded(benchmark, *replies):
-    """The records of a benchmark's questions with these replies, graded by its stage."""
-    stage = benchmark.grader()
-    records = []
-    for row, (question, said) in enumerate(zip(benchmark.questions, replies, strict=True), 1):
-        said = (said,) if isinstance(said, str) else said
-        record = QuestionRecord(row, question, Answered(said, ("stop",) * len(said)))
-        with pytest.raises(StopIteration) as end:
-            next(stage.work(record))
-        records.append(record.after("judge", end.value.value))
-    return records
 
 
 def test_the_accuracies_are_those_of_the_authors(tmp_path):

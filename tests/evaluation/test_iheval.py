@@ -6,8 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from instructed import NO_COMMA, SHORT, iheval, place
-from test_ifeval import graded
+from instructed import NO_COMMA, SHORT, graded, iheval, place
 
 from sysgen_local.core.errors import UsageError
 from sysgen_local.engine.request import Completion
