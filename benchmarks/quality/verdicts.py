@@ -10,8 +10,9 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from benchmarks.quality.figures import Share, Tree, bootstrap, shares
+from benchmarks.quality.figures import Share, Tree, shares
 from sysgen_local.core.errors import UsageError
+from sysgen_local.core.intervals import bootstrap
 from sysgen_local.core.records import (
     LABELS,
     TAGS,

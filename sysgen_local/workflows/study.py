@@ -13,11 +13,11 @@ from typing import get_args
 
 from sysgen_local.core.adapters import label_end
 from sysgen_local.core.errors import UsageError
+from sysgen_local.core.intervals import compare
 from sysgen_local.engine.factory import keeping_weights
 from sysgen_local.engine.options import Options
 from sysgen_local.evaluation.benchmarks.answer import SystemIn
 from sysgen_local.evaluation.benchmarks.benchmark import Benchmark, unjudged
-from sysgen_local.evaluation.statistics import compare
 from sysgen_local.report.benchmarks import study_tables
 from sysgen_local.report.grid import Table
 from sysgen_local.running.progress import Part, View
