@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sysgen_local.cli.outputs.evaluation import (
+    Comparison,
     HarnessResults,
     OwnScores,
     Scores,
@@ -65,6 +66,7 @@ __all__ = [
     "CatalogueFacts",
     "CheckedModel",
     "CommandHelp",
+    "Comparison",
     "Context",
     "Device",
     "Export",
