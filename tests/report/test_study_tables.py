@@ -34,7 +34,7 @@ def test_a_star_marks_what_holds_among_all_comparisons():
     assert [c.family for c in found] == [4, 4, 4, 4, None]
     assert [c.survives for c in found] == [True, False, False, True, None]
     table = study_tables("own", SCORES, found)[1]
-    cells = dict(table.rows)
+    cells: dict[str, str] = dict(table.rows)
     assert cells["phrases"] == "+10.0 [+6.0, +14.0] *"
     assert cells["items"] == "+10.0 [+6.0, +14.0]"
     assert cells["echo"] == "+10.0"
