@@ -56,6 +56,7 @@ from sysgen_local.cli.outputs.stats import (
     Measures,
     Stats,
 )
+from sysgen_local.cli.outputs.trust import Trust
 
 if TYPE_CHECKING:
     from sysgen_local.exporting.write import Exported
@@ -106,6 +107,7 @@ __all__ = [
     "Table",
     "TestSet",
     "Trained",
+    "Trust",
     "file",
     "print_json",
 ]
@@ -302,7 +304,7 @@ OUTPUTS: dict[str, Any] = {
     "report": Page,
     "review": Reviewed | ExportedDecisions | ImportedDecisions,
     "compare": Measures,
-    "judge": list[Judgement],
+    "judge": list[Judgement] | Trust,
     "export": Export,
     "push": Pushed,
     "testset": TestSet,
