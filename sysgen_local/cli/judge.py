@@ -121,8 +121,7 @@ def _show_count(rows: int) -> None:
 @click.option(
     "--trust",
     is_flag=True,
-    help="Ask no model: print how far the judges of this store agree with what people decided "
-    "blind (`sysgen review --blind`), on phrases and on pairs.",
+    help="Print how far judges agree with people (`sysgen review --blind`). No model is asked.",
 )
 @opt.sources
 @opt.options(hardware.MACHINE, hardware.CLUSTER)

@@ -23,6 +23,7 @@ from sysgen_local.store.labels import (
     Kind,
     Label,
     PairTexts,
+    PairVerdict,
     PlacedLabel,
     Said,
 )
@@ -65,6 +66,7 @@ __all__ = [
     "Origin",
     "Pair",
     "PairTexts",
+    "PairVerdict",
     "PhaseCounts",
     "PlacedLabel",
     "Prefer",

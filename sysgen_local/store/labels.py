@@ -136,6 +136,15 @@ class PairTexts(NamedTuple):
     new: str
 
 
+class PairVerdict(NamedTuple):
+    """The verdict of the latest judge on a pair: its name, the word, and the probability that the
+    new answer is the better one."""
+
+    judge: str
+    verdict: str
+    p: float
+
+
 def add(db: Database, labels: Sequence[Label]) -> None:
     """See `Store.add_labels`."""
     for of in labels:
@@ -190,6 +199,10 @@ def _label(*values: object) -> Label:
     return Label(*values)  # type: ignore[arg-type]
 
 
+# The rules are those of `evaluation.preference`.
+_CHOICE = """CASE WHEN j.first > 0.5 AND j.second > 0.5 THEN 'new'
+    WHEN j.first <= 0.5 AND j.second <= 0.5 THEN 'original'
+    WHEN j.judge IS NOT NULL THEN 'tie' END"""
 _WORDS = 'l."row", l.kind, l.said, l.reviewer, l.tag, l."text", l.shown, l.random, l."at"'
 
 
@@ -208,9 +221,7 @@ def compared(db: Database) -> list[Compared]:
     )
     pairs = db.all(
         f"""
-        SELECT {_WORDS}, j.judge, CASE WHEN j.first > 0.5 AND j.second > 0.5 THEN 'new'
-                WHEN j.first <= 0.5 AND j.second <= 0.5 THEN 'original'
-                WHEN j.judge IS NOT NULL THEN 'tie' END, (j.first + j.second) / 2
+        SELECT {_WORDS}, j.judge, {_CHOICE}, (j.first + j.second) / 2
         FROM ({_LATEST}) l LEFT JOIN (
             SELECT j.*, {SHOWN} AS shown FROM judged j JOIN released f ON f."row" = j."row"
             WHERE j.first IS NOT NULL AND f.turns[2]."role" = 'assistant'
@@ -233,6 +244,18 @@ def pair_texts(db: Database, row: int) -> tuple[str, PairTexts] | None:
         row,
     )
     return (found[0][0], PairTexts(*found[0][1:])) if found else None
+
+
+def pair_verdicts(db: Database, rows: Sequence[int]) -> dict[int, PairVerdict]:
+    """See `Store.pair_verdicts`."""
+    found = db.all(
+        f'SELECT j."row", w.facts, {_CHOICE}, (j.first + j.second) / 2 '
+        "FROM judged j JOIN judges w ON w.judge = j.judge WHERE j.first IS NOT NULL "
+        'AND j."row" IN (SELECT unnest($1::BIGINT[])) '
+        'QUALIFY row_number() OVER (PARTITION BY j."row" ORDER BY j.judge DESC) = 1',
+        list(rows),
+    )
+    return {row: PairVerdict(facts.get("model", "?"), *of) for row, facts, *of in found}
 
 
 def placed(db: Database) -> list[PlacedLabel]:

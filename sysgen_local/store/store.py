@@ -443,6 +443,10 @@ class Store:
         pair of answers."""
         return labels.pair_texts(self._db, number)
 
+    def pair_verdicts(self, numbers: Sequence[int]) -> dict[int, labels.PairVerdict]:
+        """Row -> the verdict of the latest judge that compared its answers."""
+        return labels.pair_verdicts(self._db, numbers)
+
     def placed_labels(self) -> list[labels.PlacedLabel]:
         """The latest labels, each with what identifies its row in another store."""
         return labels.placed(self._db)

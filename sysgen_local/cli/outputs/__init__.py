@@ -72,13 +72,16 @@ __all__ = [
     "Device",
     "Export",
     "ExportedDecisions",
+    "ExportedLabels",
     "File",
     "FileFacts",
     "Finding",
     "HubFile",
     "Imported",
     "ImportedDecisions",
+    "ImportedLabels",
     "LabelSet",
+    "Labelled",
     "Machine",
     "Measured",
     "Merged",
@@ -245,6 +248,17 @@ class Reviewed(Output):
     rejected: int
 
 
+class Labelled(Output):
+    """With --blind: what was decided in this call."""
+
+    db: str
+    reviewer: str
+    asked: int
+    decided: int
+    agreed: int
+    """Decisions that are the model's, too."""
+
+
 class ExportedDecisions(Output):
     """With --export."""
 
@@ -266,6 +280,28 @@ class ImportedDecisions(Output):
     waiting: int
     """New and changed ones about other answers than the rows have now. They are valid once a row
     has that answer."""
+
+
+class ExportedLabels(Output):
+    """With --export-labels."""
+
+    db: str
+    path: str
+    labels: int
+
+
+class ImportedLabels(Output):
+    """With --import-labels: what became of the labels of the file."""
+
+    db: str
+    new: int
+    changed: int
+    """The reviewer had said something else before."""
+    same: int
+    kept: int
+    """The reviewer said something else later, which stays."""
+    waiting: int
+    """New and changed ones about phrases or answers that the store has no verdict on."""
 
 
 class OptionHelp(Output):
@@ -302,7 +338,14 @@ OUTPUTS: dict[str, Any] = {
     "stats": Stats,
     "show": Shown,
     "report": Page,
-    "review": Reviewed | ExportedDecisions | ImportedDecisions,
+    "review": (
+        Reviewed
+        | Labelled
+        | ExportedDecisions
+        | ImportedDecisions
+        | ExportedLabels
+        | ImportedLabels
+    ),
     "compare": Measures,
     "judge": list[Judgement] | Trust,
     "export": Export,
