@@ -6,18 +6,13 @@ the phrases of one row are not independent.
 
 from __future__ import annotations
 
-import math
 import statistics
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
-T = TypeVar("T")
-
-RESAMPLES = 1000
-LEVEL = 0.95
-_Z = statistics.NormalDist().inv_cdf((1 + LEVEL) / 2)
+from sysgen_local.core.intervals import Estimate, bootstrap, wilson
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,63 +37,17 @@ class Share:
 
     def interval(self) -> tuple[float, float] | None:
         """Wilson's 95 % interval; None if `of` is 0."""
-        if self.value is None:
-            return None
-        p, of = self.value, self.of
-        middle = p + _Z**2 / (2 * of)
-        half = _Z * math.sqrt(p * (1 - p) / of + (_Z / (2 * of)) ** 2)
-        whole = 1 + _Z**2 / of
-        return max(0.0, (middle - half) / whole), min(1.0, (middle + half) / whole)
+        _, low, high = wilson(self.count, self.of)
+        return None if low is None or high is None else (low, high)
 
     def __add__(self, other: Share) -> Share:
         return Share(self.count + other.count, self.of + other.of)
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """A number other than a share, from `of` rows. It has no interval with fewer than two rows."""
-
-    value: float | None
-    low: float | None
-    high: float | None
-    of: int
 
 
 Leaf = Share | Estimate | int | float | str | None
 """None: there was no data to measure."""
 
 Tree = Mapping[str, "Tree | Leaf"]
-
-
-def bootstrap(
-    units: Sequence[T],
-    statistic: Callable[[Sequence[T]], float | None],
-    *,
-    biased: bool = False,
-    seed: int = 0,
-) -> Estimate:
-    """The statistic of these units with a 95 % bootstrap interval.
-
-    The interval is made of percentiles of the resamples. A `biased` statistic is too small or too
-    large for few units (an entropy, a distance). For it, the interval is that of the basic
-    bootstrap: a resample differs from the sample as the sample differs from the population.
-    """
-    import numpy as np
-
-    value = statistic(units) if units else None
-    if value is None or len(units) < 2:
-        return Estimate(value, None, None, len(units))
-    random = np.random.default_rng(seed)
-    found = []
-    for _ in range(RESAMPLES):
-        drawn = random.integers(len(units), size=len(units)).tolist()
-        if (again := statistic([units[i] for i in drawn])) is not None:
-            found.append(again)
-    tail = (1 - LEVEL) / 2
-    low, high = map(float, np.quantile(found, [tail, 1 - tail]))
-    if biased:
-        low, high = max(0.0, 2 * value - high), max(0.0, 2 * value - low)
-    return Estimate(value, low, high, len(units))
 
 
 def mean(values: Sequence[float]) -> Estimate:

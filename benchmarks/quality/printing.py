@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from benchmarks.quality.figures import Estimate, Leaf, Share, Tree, median, walk
+from benchmarks.quality.figures import Leaf, Share, Tree, median, walk
+from sysgen_local.core.intervals import Estimate
 
 LABEL = 46
 WIDTH = 30

@@ -6,7 +6,8 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from benchmarks.quality.figures import Share, Tree, bootstrap, mean
+from benchmarks.quality.figures import Share, Tree, mean
+from sysgen_local.core.intervals import bootstrap
 from sysgen_local.core.records import TAGS, Phrase, Tag
 
 PAPER: dict[Tag, int] = {

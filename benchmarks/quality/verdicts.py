@@ -3,15 +3,15 @@ phrases."""
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from benchmarks.quality.figures import Share, Tree, bootstrap, shares
+from benchmarks.quality.figures import Share, Tree, shares
 from sysgen_local.core.errors import UsageError
+from sysgen_local.core.intervals import bootstrap
 from sysgen_local.core.records import (
     LABELS,
     TAGS,
@@ -28,6 +28,7 @@ from sysgen_local.core.records import (
     in_order,
 )
 from sysgen_local.evaluation.benchmarks.files import checked, entries
+from sysgen_local.evaluation.trust import auc
 from sysgen_local.store import Store
 from sysgen_local.store.rows import RowQuery
 
@@ -159,17 +160,6 @@ def _agreement(judged: Sequence[Judged]) -> Tree:
             _label(one) != "good" for one in judged if one.phrase.label != "good"
         ),
     }
-
-
-def auc(scored: Sequence[tuple[float, bool]]) -> float | None:
-    """The area under the ROC curve of (score, is positive): the probability that a positive one has
-    a larger score than a negative one. A tie counts half. None unless there are both kinds."""
-    positive = [score for score, truth in scored if truth]
-    others = sorted(score for score, truth in scored if not truth)
-    if not positive or not others:
-        return None
-    below = sum(bisect_left(others, score) + bisect_right(others, score) for score in positive)
-    return below / (2 * len(positive) * len(others))
 
 
 def recall_of_good(judged: Sequence[Judged]) -> Share:

@@ -12,6 +12,7 @@ import click
 
 from sysgen_local.cli import completion, hardware, values
 from sysgen_local.cli import options as opt
+from sysgen_local.cli.stores import reading
 from sysgen_local.core import terminal
 from sysgen_local.core.counted import counted
 
@@ -117,6 +118,11 @@ def _show_count(rows: int) -> None:
     metavar="N",
     help="Another seed draws other rows.  [default: 0]",
 )
+@click.option(
+    "--trust",
+    is_flag=True,
+    help="Print how far judges agree with people (`sysgen review --blind`). No model is asked.",
+)
 @opt.sources
 @opt.options(hardware.MACHINE, hardware.CLUSTER)
 @opt.retry_failed
@@ -124,6 +130,7 @@ def _show_count(rows: int) -> None:
 @opt.as_json
 def judge(
     judge: str | None,
+    trust: bool,
     db: Path,
     quiet: bool,
     as_json: bool,
@@ -139,12 +146,18 @@ def judge(
     Use another model than the one that wrote the answers: its verdicts are more reliable. The store
     keeps the verdicts of every judge, and a judge is not asked again for a verdict that is there.
 
+    --trust shows whether a judge, and the model that judged the phrases, can be relied on.
+
     \b
     Examples:
       sysgen judge --db data.duckdb
       sysgen judge --db data.duckdb --judge llama-3.1-8b --pairs 500 --aligned 100
       sysgen judge --db data.duckdb --judge http://localhost:8080/v1
+      sysgen judge --db data.duckdb --trust
     """
+    if trust:
+        _trust(db, judge, given, as_json=as_json)
+        return 0
     from sysgen_local.report.judgements import judge_tables
     from sysgen_local.report.live import view_for
     from sysgen_local.store import Store
@@ -170,3 +183,30 @@ def judge(
         click.echo("interrupted: the same command takes it up again", err=True)
         return 130
     return 0
+
+
+def _trust(db: Path, judge: str | None, given: dict[str, Any], *, as_json: bool) -> None:
+    """Prints how far the judges of the store agree with people."""
+    import shlex
+
+    from sysgen_local.core.errors import UsageError
+    from sysgen_local.report.trust import trust_tables
+    from sysgen_local.workflows.trust import trust
+
+    needless = {
+        "--judge": judge, "--prompts": given["prompts"], "--retry-failed": given["retry_failed"]
+    }  # fmt: skip
+    if name := next((name for name, value in needless.items() if value), None):
+        raise UsageError(
+            f"--trust asks no model and cannot go with {name}", hint="leave one of the two off"
+        )
+    with reading(db) as store:
+        found = trust(store, sources=given["sources"])
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
+        return
+    review = shlex.join(["sysgen", "review", "--blind", "--db", str(db)])
+    for table in trust_tables(found, review):
+        terminal.console().print(table.rich())
+    if not found["judges"]:
+        click.echo(f"{db} has no verdict of a model yet: `sysgen run --db {db}`", err=True)

@@ -149,19 +149,19 @@ def _status(db: Path, state: Mapping[str, Any]) -> list[str]:
     "other",
     type=values.DATABASE_FILE,
     metavar="FILE.duckdb",
-    help="Show the shares of another store next to those of this one.",
+    help="Show another store's shares beside those of this one.",
 )
 @click.option(
     "--paper",
     "beside_paper",
     is_flag=True,
-    help="Show the SysGen paper's figures next to those of this store.",
+    help="Show the paper's figures beside those of this store.",
 )
 @click.option(
     "--all",
     "whole",
     is_flag=True,
-    help="Also print the tables of tags, removed phrases, verdicts, checks, lengths, datasets and "
+    help="Also print tables of tags, removed phrases, verdicts, checks, lengths, datasets and "
     "rejects. --compare and --paper print them too.",
 )
 @opt.sources
@@ -223,8 +223,8 @@ def stats(
 @click.option(
     "--rejected",
     is_flag=True,
-    help="Show rejected rows, that is, rows of the input that could not be used: file, line, "
-    "reason and the text of the row. --where then uses the columns source, line, dataset, license, "
+    help="Show rejected rows, which could not be used: file, line, reason and the text of the "
+    "row. --where then uses the columns source, line, dataset, license, "
     "reason, detail, raw.",
 )
 @opt.where

@@ -22,21 +22,21 @@ if TYPE_CHECKING:
     "--output",
     type=values.file(".html", ".htm"),
     required=True,
-    help="HTML file to write (.html).",
+    help="File to write (.html).",
 )
 @click.option("--title", help="Title of the page.  [default: the store's name]")
 @click.option(
     "--evaluation",
     type=values.DATABASE_FILE,
-    help="Show the scores of benchmarks too. FILE is the --db of `sysgen evaluate` or `study`.",
+    help="Show benchmark scores too. FILE is the --db of `sysgen evaluate` or `study`.",
 )
 @click.option(
     "--training",
     "trainings",
     type=values.FOLDER,
     multiple=True,
-    help="Show the curves of a training too. It is a folder of `sysgen train`. Give the option "
-    "several times for several.",
+    help="Show the curves of this folder of `sysgen train` too. Give the option several times for "
+    "several.",
 )
 @opt.sources
 @opt.quiet

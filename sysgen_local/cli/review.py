@@ -9,6 +9,7 @@ import click
 
 from sysgen_local.cli import options as opt
 from sysgen_local.cli import values
+from sysgen_local.cli.review_labels import add_labels, blind_review, write_labels
 from sysgen_local.cli.serving import announce, login_name, page_options, serve_until_signal
 from sysgen_local.cli.stores import note_missing, reading
 from sysgen_local.core.counted import counted
@@ -35,13 +36,23 @@ from sysgen_local.core.counted import counted
     metavar="NAME",
     help="Name that is stored with every decision.  [default: the login name]",
 )
+@click.option(
+    "--blind",
+    type=click.Choice(["phrases", "pairs", "both"]),
+    is_flag=False,
+    flag_value="both",
+    metavar="[phrases|pairs]",
+    help="Label phrases and pairs of answers before you see the model's verdict, for `sysgen judge "
+    "--trust`. Half of them are drawn by chance, half are those on which the model was least sure. "
+    "With --sample, N of each; else 100.",
+)
 @page_options
 @click.option(
     "--export",
     "exported",
     type=values.file(".jsonl"),
     metavar="FILE.jsonl",
-    help="Write all decisions, edits and notes of the store to this file, and open no page.",
+    help="Write all decisions, edits and notes to this file, and open no page.",
 )
 @click.option(
     "--import",
@@ -56,6 +67,19 @@ from sysgen_local.core.counted import counted
     is_flag=True,
     help="With --import: where the store has another decision, take the one of the file.",
 )
+@click.option(
+    "--export-labels",
+    type=values.file(".csv", ".jsonl"),
+    metavar="FILE",
+    help="Write all labels of --blind to this file.",
+)
+@click.option(
+    "--import-labels",
+    type=values.file(".csv", ".jsonl"),
+    metavar="FILE",
+    help="Add the labels of such a file, all or none. The later word of one reviewer about a "
+    "thing counts.",
+)
 @opt.where
 @opt.as_json
 @opt.database
@@ -64,11 +88,14 @@ def review(
     seed: int,
     unsure: bool,
     reviewer: str | None,
+    blind: str | None,
     port: int,
     show: bool,
     exported: Path | None,
     imported: Path | None,
     overwrite: bool,
+    export_labels: Path | None,
+    import_labels: Path | None,
     where: str | None,
     as_json: bool,
     db: Path,
@@ -83,12 +110,17 @@ def review(
     are not shown again. Ctrl-C ends the review. Until then, other commands can read the store, but
     not write to it.
 
+    --blind asks whether single phrases are good, and which of two answers is better. It shows the
+    verdict of the model only after you have decided.
+
     \b
     Examples:
       sysgen review --db data.duckdb
       sysgen review --unsure --reviewer ann
       sysgen review --sample 50 --where "p_good < 0.7"
       sysgen review --no-open --port 8765    # elsewhere: ssh -L 8765:127.0.0.1:8765 HOST
+      sysgen review --blind --reviewer ann
+      sysgen review --export-labels labels.csv
       sysgen review --export decisions.jsonl
       sysgen review --db copy.duckdb --import decisions.jsonl
     """
@@ -97,6 +129,26 @@ def review(
     from sysgen_local.review.session import Session
     from sysgen_local.store import RowQuery, Store
 
+    labels = {
+        "--blind": blind, "--export-labels": export_labels, "--import-labels": import_labels
+    }  # fmt: skip
+    if which := next((name for name, value in labels.items() if value), None):
+        given = {
+            "--unsure": unsure, "--where": where, "--seed": seed, "--export": exported,
+            "--import": imported, "--overwrite": overwrite,
+            "--sample": sample and not blind, **labels, which: None,
+        }  # fmt: skip
+        if name := next((name for name, value in given.items() if value), None):
+            raise UsageError(f"{which} cannot go with {name}", hint="leave one of the two off")
+        if export_labels:
+            write_labels(db, export_labels, as_json=as_json)
+            return
+        if import_labels:
+            add_labels(db, import_labels, as_json=as_json)
+            return
+        assert blind is not None
+        blind_review(db, blind, sample, reviewer or login_name(), port, show=show, as_json=as_json)
+        return
     if overwrite and not imported:
         raise UsageError("--overwrite is for --import", hint="leave it off, or add --import FILE")
     if exported or imported:

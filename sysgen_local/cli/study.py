@@ -16,7 +16,9 @@ from sysgen_local.core import terminal
 from sysgen_local.engine.options import Options
 
 if TYPE_CHECKING:
+    from sysgen_local.cli import outputs
     from sysgen_local.evaluation.benchmarks.benchmark import BenchmarkName
+    from sysgen_local.store.evaluation import Comparison
     from sysgen_local.workflows.benchmark import Setting
 
 
@@ -96,9 +98,10 @@ def study(
     the new dataset changed. MODEL is a catalogue name, a GGUF file or a server.
     MODEL+FILE.gguf[=SCALE] is a model with a LoRA adapter; models with the same base read its
     weights once. With @user after it, the system message is put into the user turn for that model.
-    The differences have 95 % intervals (paired bootstrap over the questions). Results that are in
-    --db are not computed again, so another --baseline takes no time. `sysgen report --evaluation`
-    shows the tables on a page.
+    The differences have 95 % intervals (paired bootstrap over the questions). A star marks those
+    that are significant after Holm's correction for all comparisons of the study, and a note says
+    which difference so many questions can show. Results that are in --db are not computed again,
+    so another --baseline takes no time. `sysgen report --evaluation` shows the tables on a page.
 
     \b
     Examples:
@@ -155,20 +158,34 @@ def study(
         if results is None:
             click.echo("interrupted: the same command takes it up again", err=True)
             return 130
-        tables = studies.conclude(results, store, baseline)
+        found = studies.conclude(results, store, baseline)
     if output is not None:
-        text = "\n\n".join(table.markdown() for table in tables)
+        text = "\n\n".join(table.markdown() for table in found.tables)
         write(output, f"{text}\n")
     if as_json:
         from sysgen_local.cli import outputs
 
         outputs.print_json(
-            outputs.Study(tables=[outputs.Table(**asdict(table)) for table in tables])
+            outputs.Study(
+                tables=[outputs.Table(**asdict(table)) for table in found.tables],
+                comparisons=[_comparison(c) for c in found.comparisons],
+            )
         )
         return 0
-    for shown in tables:
+    for shown in found.tables:
         terminal.console().print(shown.rich())
     return 0
+
+
+def _comparison(c: Comparison) -> outputs.Comparison:
+    from sysgen_local.cli import outputs
+
+    return outputs.Comparison(
+        benchmark=c.benchmark, metric=c.metric, baseline=c.before_label, model=c.after_label,
+        before=c.before, after=c.after, difference=c.difference, low=c.low, high=c.high,
+        questions=c.units, error=c.error, p=c.p, p_holm=c.p_holm, compared=c.family,
+        survives=c.survives, detectable=c.detectable,
+    )  # fmt: skip
 
 
 def _setting(

@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from sysgen_local.core.intervals import wilson
 from sysgen_local.core.quality import QualityCounts
 from sysgen_local.core.records import LABELS, TAGS
 
@@ -108,15 +109,10 @@ def _endless(counts: QualityCounts) -> Iterator[Finding]:
 
 def past(part: int, whole: int, limit: float, fewest: int = FEWEST) -> bool:
     """Whether the share is above the limit with little doubt: see the module."""
-    return whole >= fewest and lower(part, whole) > limit
-
-
-def lower(part: int, whole: int) -> float:
-    """The lower end of the 95 % interval of the share `part / whole` (Wilson 1927)."""
-    z = 1.96
-    share, spread = part / whole, z * z / whole
-    centre = share + spread / 2
-    return (centre - z * math.sqrt((share * (1 - share) + spread / 4) / whole)) / (1 + spread)
+    if whole < fewest:
+        return False
+    _, low, _ = wilson(part, whole)
+    return low is not None and low > limit
 
 
 def _size(counts: QualityCounts, found: list[Finding]) -> Iterator[Finding]:

@@ -7,11 +7,11 @@ choice depends on the order, it counts as a tie.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from sysgen_local.core.intervals import wilson
 from sysgen_local.engine.request import Choice, Completion, Request
 from sysgen_local.prompts import PromptFile, PromptSet
 from sysgen_local.running.stage import STAGE_FAILED, Work, cost_of
@@ -21,9 +21,6 @@ LETTERS = Choice(("A", "B"))
 RATINGS = Choice(("1", "2", "3", "4", "5"))
 ALIGNED = 4
 """Minimum rating of an answer that follows its system message."""
-
-Z = 1.959963984540054
-"""The quantile of the normal distribution for a 95 % interval."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,20 +109,9 @@ def preference(pairs: Iterable[Sequence[float]]) -> PreferenceSummary:
         wins += new_first > 0.5 and new_second > 0.5
         losses += new_first <= 0.5 and new_second <= 0.5
         firsts += (new_first > 0.5) + (new_second <= 0.5)
-    rate, low, high = interval(wins, wins + losses)
+    rate, low, high = wilson(wins, wins + losses)
     first = firsts / (2 * total) if total else None
     return PreferenceSummary(wins, losses, total - wins - losses, first, rate, low, high)
-
-
-def interval(successes: int, trials: int) -> tuple[float | None, float | None, float | None]:
-    """(share, low, high) of the 95 % interval after Wilson (1927); None without trials."""
-    if not trials:
-        return None, None, None
-    share = successes / trials
-    scale = 1 + Z * Z / trials
-    middle = (share + Z * Z / (2 * trials)) / scale
-    half = Z * math.sqrt(share * (1 - share) / trials + Z * Z / (4 * trials * trials)) / scale
-    return share, max(0.0, middle - half), min(1.0, middle + half)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +130,7 @@ def alignment(ratings: Iterable[Sequence[float]]) -> AlignmentSummary:
     """The summary of the probabilities of the ratings 1 to 5, for each answer."""
     found = list(ratings)
     good = sum(max(range(5), key=of.__getitem__) + 1 >= ALIGNED for of in found)
-    share, low, high = interval(good, len(found))
+    share, low, high = wilson(good, len(found))
     sums = [sum(p * rating for rating, p in enumerate(of, 1)) for of in found]
     return AlignmentSummary(len(found), share, low, high, sum(sums) / len(sums) if sums else None)
 

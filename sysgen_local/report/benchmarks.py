@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from sysgen_local.evaluation.statistics import main_metric
 from sysgen_local.exporting import public_name
 from sysgen_local.report.grid import Table, new_table, percent
 from sysgen_local.store.evaluation import Comparison, Evaluation
@@ -118,8 +119,8 @@ def study_tables(
     file: str = "",
 ) -> list[Table]:
     """One line for each model, as in the paper, and the differences to one of them with 95 %
-    intervals. `scores` is label -> metric -> number. `file` names the benchmark's file where it may
-    have several."""
+    intervals, and with a mark where they hold among all comparisons of the study. `scores` is
+    label -> metric -> number. `file` names the benchmark's file where it may have several."""
     metrics = list(dict.fromkeys(metric for of in scores.values() for metric in of))
     rows = [
         (label, *(_number(benchmark, of.get(metric)) for metric in metrics))
@@ -149,7 +150,40 @@ def _differences(
         f"{after}: {next(iter(of.values())).units:,}" for (after, _), of in by_pair.items()
     )
     note = f"in brackets the 95 % interval, paired bootstrap over questions ({units})"
-    return Table(f"{title}: differences", ("number", *names), tuple(rows), (note,))
+    notes = (note, *_correction(comparisons), *_detectable(benchmark, metrics, comparisons))
+    return Table(f"{title}: differences", ("number", *names), tuple(rows), notes)
+
+
+SURVIVES = "*"
+"""Behind a difference that is significant after the correction."""
+
+
+def _correction(comparisons: Sequence[Comparison]) -> Iterator[str]:
+    """A note on the correction for many comparisons. Comparisons of one baseline may come from
+    several studies."""
+    sizes = sorted({c.family for c in comparisons if c.family is not None})
+    if not sizes:
+        return
+    of = " or ".join(f"{size:,}" for size in sizes)
+    rule = f"Holm's correction for the {of} comparisons of the study (p <= 0.05)"
+    if any(c.survives for c in comparisons):
+        yield f"{SURVIVES} significant after {rule}"
+    else:
+        yield f"no difference is significant after {rule}"
+
+
+def _detectable(
+    benchmark: str, metrics: Sequence[str], comparisons: Sequence[Comparison]
+) -> Iterator[str]:
+    """Notes on the smallest differences that so many questions show, of the main metric."""
+    main = main_metric(benchmark, metrics)
+    for c in comparisons:
+        if c.metric == main and c.detectable:
+            yield (
+                f"{_heading(c.metric)}: {c.units:,} questions show a difference between "
+                f"{c.after_label} and {c.before_label} from {_number(benchmark, c.detectable)} on "
+                "(with a probability of 80 %, at 95 %)"
+            )
 
 
 def _difference(benchmark: str, c: Comparison | None) -> str:
@@ -158,7 +192,8 @@ def _difference(benchmark: str, c: Comparison | None) -> str:
     if c.low is None or c.high is None:
         return _number(benchmark, c.difference, sign=True)
     numbers = [_number(benchmark, value, sign=True) for value in (c.difference, c.low, c.high)]
-    return f"{numbers[0]} [{numbers[1]}, {numbers[2]}]"
+    mark = f" {SURVIVES}" if c.survives else ""
+    return f"{numbers[0]} [{numbers[1]}, {numbers[2]}]{mark}"
 
 
 def _heading(metric: str) -> str:

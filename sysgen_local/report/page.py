@@ -20,6 +20,7 @@ from sysgen_local.report.judgements import judge_tables, similarity_tables
 from sysgen_local.report.page_row import page_row
 from sysgen_local.report.speed import speed, speed_table
 from sysgen_local.report.trainings import TrainingRecord, training_table
+from sysgen_local.report.trust import trust_tables
 from sysgen_local.report.word_diff import LONGEST, word_diff
 from sysgen_local.store import RowQuery, Store
 
@@ -52,10 +53,11 @@ def page(
     judgements: Sequence[Mapping[str, Any]] = (),
     benchmarks: Sequence[Table] = (),
     trainings: Sequence[TrainingRecord] = (),
+    trust: Mapping[str, Any] | None = None,
 ) -> str:
     """The whole page as HTML. `licences` is (dataset or model, licence, what it requires);
-    `judgements` are the results of judges; `benchmarks` are the tables of benchmark scores;
-    `trainings` are models that were trained on the rows.
+    `judgements` are the results of judges, and `trust` their agreement with people; `benchmarks`
+    are the tables of benchmark scores; `trainings` are models that were trained on the rows.
 
     The page is meant to be shared, so it has no absolute path (see `exporting.public_names`) and no
     names and notes of reviewers. What the caller gives must have no path either."""
@@ -92,6 +94,8 @@ def page(
         check_plots={name: Markup(svg) for name, svg in _drawn(checks)} if checks else {},
         licences=licences,
         judgements=[*similarity_tables(stats["measures"]), *judge_tables(judged)],
+        trust=trust_tables(trust) if trust else [],
+        reliability=[(name, Markup(svg)) for name, svg in _reliability(trust)] if trust else [],
         benchmarks=benchmarks,
         trainings=[training_table(trainings)] if trainings else [],
         curves=Markup(_curves(trainings)) if trainings else "",
@@ -152,6 +156,14 @@ def _drawn(checks: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         )
     if checks["tries"]:
         yield "Answers a row took", plots.tries(checks["tries"])
+
+
+def _reliability(trust: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """(title, SVG) of the reliability diagram of each judge with enough labels."""
+    for judge in trust["judges"]:
+        if judge["enough"]:
+            good = {"phrase": "good", "pair": "the new answer"}[judge["of"]]
+            yield f"{judge['judge']} and people", plots.reliability(judge["bins"], good)
 
 
 def _entries(store: Store, query: RowQuery, names: Mapping[str, str]) -> Iterator[dict[str, Any]]:

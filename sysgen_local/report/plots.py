@@ -133,6 +133,32 @@ def tenths(numbers: Sequence[int], title: str, what: str) -> str:
     )  # fmt: skip
 
 
+def reliability(bins: Sequence[Mapping[str, Any]], good: str) -> str:
+    """The reliability diagram: in each bin of a judge's probabilities the share that people call
+    good, with its 95 % interval, over the mean probability. On the diagonal both are the same."""
+    values = [dict(of) for of in bins if of["cases"]]
+    scale = {"domain": [0, 1]}
+    x = {"field": "p", "type": "quantitative", "scale": scale,
+         "title": f"mean probability of {good}, says the judge"}  # fmt: skip
+    y = {"type": "quantitative", "scale": scale, "title": f"share that people call {good}"}
+    ideal = [{"p": 0, "share": 0}, {"p": 1, "share": 1}]
+    return _draw(
+        values,
+        layer=[
+            {"data": {"values": ideal}, "mark": {"type": "line", "color": GREY, "strokeDash": [4]},
+             "encoding": {"x": x, "y": {**y, "field": "share"}}},
+            {"mark": {"type": "rule", "color": BLUE},
+             "encoding": {"x": x, "y": {**y, "field": "low"}, "y2": {"field": "high"}}},
+            {"mark": {"type": "point", "filled": True, "color": BLUE, "opacity": 1},
+             "encoding": {"x": x, "y": {**y, "field": "share"},
+                          "size": {"field": "cases", "type": "quantitative", "title": "labels",
+                                   "legend": None}}},
+            {"mark": {"type": "text", "dy": -10, "dx": 12},
+             "encoding": {"x": x, "y": {**y, "field": "share"}, "text": {"field": "cases"}}},
+        ],
+    )  # fmt: skip
+
+
 def tries(counts: Mapping[str, int]) -> str:
     """How many rows took how many answers."""
     values = [{"tries": int(number), "rows": rows} for number, rows in counts.items()]

@@ -17,6 +17,16 @@ from sysgen_local.store.forgetting import Losses
 from sysgen_local.store.intake import GrownError, Reread, SourceFile
 from sysgen_local.store.journal import Recipe, Run
 from sysgen_local.store.judging import Judged, JudgeQueue, Pair
+from sysgen_local.store.labels import (
+    Added,
+    Compared,
+    Kind,
+    Label,
+    PairTexts,
+    PairVerdict,
+    PlacedLabel,
+    Said,
+)
 from sysgen_local.store.layouts import (
     CHECKED_FORMATS,
     FORMATS,
@@ -38,6 +48,8 @@ __all__ = [
     "PREFERENCES",
     "SURE",
     "VARIANTS",
+    "Added",
+    "Compared",
     "Counts",
     "Decided",
     "Decision",
@@ -45,13 +57,18 @@ __all__ = [
     "GrownError",
     "JudgeQueue",
     "Judged",
+    "Kind",
+    "Label",
     "LineageEntry",
     "LockedError",
     "Losses",
     "Merged",
     "Origin",
     "Pair",
+    "PairTexts",
+    "PairVerdict",
     "PhaseCounts",
+    "PlacedLabel",
     "Prefer",
     "Recipe",
     "Reread",
@@ -59,6 +76,7 @@ __all__ = [
     "RowQuery",
     "Run",
     "RunSpeed",
+    "Said",
     "Selection",
     "SourceFile",
     "State",

@@ -60,28 +60,41 @@ def export(db: Database) -> list[Decided]:
 
 def places(db: Database, decided: Sequence[Decided]) -> list[int | None]:
     """See `Store.places`."""
+    return locate(db, [
+        (of.conversation, of.source, of.line,
+         None if of.review.answers is None else len(of.review.answers))
+        for of in decided
+    ])  # fmt: skip
+
+
+Place = tuple[str, str, int, int | None]
+"""Digest of the conversation, source, line, and number of answers (None: any)."""
+
+
+def locate(db: Database, places: Sequence[Place]) -> list[int | None]:
+    """The numbers of the rows at these places; None where the store has no such row."""
     found = db.all(
         f'SELECT {DIGEST} AS digest, c."row", s.path, c.line, '
         "len([t FOR t IN c.turns IF t.\"role\" = 'assistant']) FROM conversations c "
         "JOIN sources s ON s.source = c.source "
         'WHERE digest IN (SELECT unnest($1::VARCHAR[])) ORDER BY c."row"',
-        [of.conversation for of in decided],
+        [digest for digest, *_ in places],
     )
     having: dict[str, list[tuple[int, str, int, int]]] = {}
     for digest, *place in found:
         having.setdefault(digest, []).append(tuple(place))
-    return [_place(of, having.get(of.conversation, [])) for of in decided]
+    return [_place(of, having.get(of[0], [])) for of in places]
 
 
-def _place(of: Decided, rows: list[tuple[int, str, int, int]]) -> int | None:
+def _place(of: Place, rows: list[tuple[int, str, int, int]]) -> int | None:
     """The row among those with the same conversation: the only one, else the one at the same place.
-    None also where the decision has another number of answers than the row."""
-    answers = of.review.answers
-    fitting = [row for row in rows if answers is None or len(answers) == row[3]]
+    None also where there is another number of answers than the row has."""
+    _, source, line, answers = of
+    fitting = [row for row in rows if answers is None or answers == row[3]]
     if len(fitting) > 1:
-        fitting = [row for row in fitting if row[2] == of.line]
+        fitting = [row for row in fitting if row[2] == line]
     if len(fitting) > 1:
-        fitting = [row for row in fitting if row[1] == of.source]
+        fitting = [row for row in fitting if row[1] == source]
     return fitting[0][0] if len(fitting) == 1 else None
 
 

@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from sysgen_local.core.errors import SysgenError
+from sysgen_local.core.intervals import LEVEL, detectable
 from sysgen_local.core.records import Cost
 from sysgen_local.store import fingerprints
 from sysgen_local.store.codec import Columns
@@ -57,8 +58,15 @@ CREATE TABLE comparisons (
     PRIMARY KEY (metric, before_marking, after_marking)
 );
 """
+# NULL in comparisons of an older version. `family`: how many comparisons `p_holm` is corrected for.
+_CORRECTED = """
+ALTER TABLE comparisons ADD COLUMN error DOUBLE;
+ALTER TABLE comparisons ADD COLUMN p DOUBLE;
+ALTER TABLE comparisons ADD COLUMN p_holm DOUBLE;
+ALTER TABLE comparisons ADD COLUMN family BIGINT;
+"""
 SCHEMA = Schema(
-    (("first tables", _FIRST),),
+    (("first tables", _FIRST), ("corrected for many comparisons", _CORRECTED)),
     {"meta": META},
     frozenset({"migrations", "sittings", "markings", "verdicts"}),
     "evaluate sysbench FILE --model NAME",
@@ -72,6 +80,10 @@ _VERDICTS: Columns = {
     "marking": "INTEGER", "row": "BIGINT", "marks": "VARCHAR[][]", "reasons": "VARCHAR[]",
     "dropped": "VARCHAR", **_SPENT, "at": "TIMESTAMP",
 }  # fmt: skip
+_COMPARED = (
+    "benchmark, metric, before_marking, after_marking, before_label, after_label, before_value, "
+    "after_value, difference, low, high, units, error, p, p_holm, family"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +111,12 @@ class Graded:
 @dataclass(frozen=True, slots=True)
 class Comparison:
     """One metric of two grading runs: both values, their difference, and its 95 % interval over
-    `units` pairs."""
+    `units` pairs.
+
+    `error` is the standard error of the difference, `p` its p-value, and `p_holm` the same after
+    Holm's correction for all `family` comparisons of the study (`core.intervals`). None where there
+    is no interval, and in the results of an older version.
+    """
 
     benchmark: str
     metric: str
@@ -113,6 +130,21 @@ class Comparison:
     low: float | None
     high: float | None
     units: int
+    error: float | None = None
+    p: float | None = None
+    p_holm: float | None = None
+    family: int | None = None
+
+    @property
+    def survives(self) -> bool | None:
+        """Whether the difference is significant after the correction; None where it is not
+        known."""
+        return None if self.p_holm is None else self.p_holm <= 1 - LEVEL
+
+    @property
+    def detectable(self) -> float | None:
+        """The smallest true difference that so many questions show: see `intervals.detectable`."""
+        return None if self.error is None else detectable(self.error)
 
 
 class Evaluation:
@@ -282,19 +314,16 @@ class Evaluation:
         with self._db.transaction():
             for c in comparisons:
                 self._db.do(
-                    "INSERT OR REPLACE INTO comparisons VALUES "
-                    "($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+                    f"INSERT OR REPLACE INTO comparisons ({_COMPARED}, \"at\") VALUES "
+                    "($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
                     c.benchmark, c.metric, c.before_run, c.after_run, c.before_label,
-                    c.after_label, c.before, c.after, c.difference, c.low, c.high, c.units, now(),
+                    c.after_label, c.before, c.after, c.difference, c.low, c.high, c.units,
+                    c.error, c.p, c.p_holm, c.family, now(),
                 )  # fmt: skip
 
     def comparisons(self) -> list[Comparison]:
         """All comparisons, in the order in which they were made."""
-        found = self._db.all(
-            "SELECT benchmark, metric, before_marking, after_marking, before_label, after_label, "
-            "before_value, after_value, difference, low, high, units "
-            'FROM comparisons ORDER BY "at", rowid'
-        )
+        found = self._db.all(f'SELECT {_COMPARED} FROM comparisons ORDER BY "at", rowid')
         return [Comparison(*values) for values in found]
 
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from sysgen_local.core.errors import UsageError
 from sysgen_local.core.records import TABLES, Phase
 from sysgen_local.core.shard import Shard
-from sysgen_local.store import decisions, journal, placing, reviews, shards
+from sysgen_local.store import decisions, journal, labels, placing, reviews, shards
 from sysgen_local.store.database import Database
 from sysgen_local.store.placing import Part, Place
 
@@ -21,7 +21,17 @@ KEYS: dict[str, tuple[str, ...]] = {
     "failures": ("phase",), "measures": ("metric",),
 }  # fmt: skip
 """Table -> what identifies its lines besides the row."""
-OTHERS = ("migrations", "shards", "sources", "rejects", "recipes", "runs", "judges", "judged")
+OTHERS = (
+    "migrations",
+    "shards",
+    "sources",
+    "rejects",
+    "recipes",
+    "runs",
+    "judges",
+    "judged",
+    "labels",
+)
 """The other tables, each with a function of its own. `migrations` is that of the new file."""
 
 _SLICE = 122_880
@@ -59,6 +69,7 @@ def merge(
     for table, keys in KEYS.items():
         _copy(db, parts, table, keys, shared)
     _copy_judged(db, parts)
+    db.do(f"INSERT INTO labels BY NAME {labels.copied((p.number, p.name) for p in parts)}")
     if shared:
         _merge_reviews(db, parts)
 

@@ -188,6 +188,15 @@ UPDATE sources SET skips_system = true WHERE EXISTS (
     SELECT 1 FROM rejects r WHERE r.source = sources.source AND r.reason = 'has_system');
 """
 
+# A log of what people decided blind: see `labels`. `said` is NULL where it was taken back.
+_LABELS = """
+CREATE TABLE labels (
+    label BIGINT PRIMARY KEY, "row" BIGINT NOT NULL, kind VARCHAR NOT NULL, tag VARCHAR,
+    "text" VARCHAR, shown VARCHAR, said VARCHAR, reviewer VARCHAR NOT NULL,
+    random BOOLEAN NOT NULL, "at" TIMESTAMP NOT NULL
+);
+"""
+
 MIGRATIONS: tuple[tuple[str, str], ...] = (
     ("first tables", _FIRST),
     ("reviews", _REVIEWS),
@@ -201,5 +210,6 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
     ("edited answers, notes and reviewers", _EDITED_ANSWERS),
     ("judges and measures beside rows", _JOINED),
     ("shards", _SHARDS),
+    ("labels", _LABELS),
 )
 """(name, SQL) of every migration. The number of a migration is its position, from 1."""

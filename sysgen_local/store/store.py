@@ -40,6 +40,7 @@ from sysgen_local.store import (
     intake,
     journal,
     judging,
+    labels,
     layouts,
     merging,
     narrowing,
@@ -416,6 +417,49 @@ class Store:
         `review` does.
         """
         return decisions.merge(self._db, decided, overwrite)
+
+    def add_labels(self, added: Sequence[labels.Label]) -> None:
+        """Adds what people decided blind, in one transaction. Nothing is replaced: of the labels of
+        one reviewer about one thing the latest counts. Raises ValueError for a word that cannot be
+        said about that kind of thing."""
+        labels.add(self._db, added)
+
+    def label_queue(self, kind: labels.Kind, reviewer: str, limit: int) -> list[labels.Label]:
+        """What this person may be asked next, without an answer: random things and those on which
+        the model was least sure, in turn, as far as the person has not labelled them."""
+        return labels.queue(self._db, kind, reviewer, limit)
+
+    def latest_labels(self) -> list[labels.Label]:
+        """The latest label of every reviewer about every thing, also those that were taken
+        back."""
+        return labels.latest(self._db)
+
+    def compared_labels(self) -> list[labels.Compared]:
+        """The latest labels, each beside the present verdict of phase 3, or of every judge."""
+        return labels.compared(self._db)
+
+    def pair_texts(self, number: int) -> tuple[str, labels.PairTexts] | None:
+        """The texts of a row that a judge compares, and their digest; None where the row has no
+        pair of answers."""
+        return labels.pair_texts(self._db, number)
+
+    def pair_verdicts(self, numbers: Sequence[int]) -> dict[int, labels.PairVerdict]:
+        """Row -> the verdict of the latest judge that compared its answers."""
+        return labels.pair_verdicts(self._db, numbers)
+
+    def placed_labels(self) -> list[labels.PlacedLabel]:
+        """The latest labels, each with what identifies its row in another store."""
+        return labels.placed(self._db)
+
+    def find_labelled(self, placed: Sequence[labels.PlacedLabel]) -> list[int | None]:
+        """The number of the row that each of these labels is about; None where this store has no
+        such row."""
+        return labels.find(self._db, placed)
+
+    def merge_labels(self, added: Sequence[labels.Label]) -> labels.Added:
+        """Adds labels, all or, on an error, none. One that is older than what the same reviewer
+        said of the same thing is left out. Raises ValueError as `add_labels`."""
+        return labels.merge(self._db, added)
 
     def having(self, words: str) -> list[int]:
         """The finished rows that have these words, in upper or lower case, in a text: the turns,

@@ -13,6 +13,7 @@ from sysgen_local.report.page import page
 from sysgen_local.report.trainings import TrainingRecord
 from sysgen_local.store import Store
 from sysgen_local.training.folder import read_curve, read_recipe
+from sysgen_local.workflows.trust import public_trust
 
 
 def report(
@@ -35,6 +36,7 @@ def report(
         ),
         benchmarks=benchmarks,
         trainings=list(map(_training, trainings)),
+        trust=public_trust(store),
     )
 
 

@@ -1,7 +1,8 @@
 """`sysgen study`: several models on the same benchmarks, in tables as in the SysGen paper.
 
 Each model is compared with a baseline, by default the first: difference and 95 % interval of every
-score, by paired bootstrap over the questions that were graded for both.
+score, by paired bootstrap over the questions that were graded for both, and which differences hold
+among so many comparisons (Holm's correction).
 """
 
 from __future__ import annotations
@@ -13,11 +14,11 @@ from typing import get_args
 
 from sysgen_local.core.adapters import label_end
 from sysgen_local.core.errors import UsageError
+from sysgen_local.core.intervals import compare, holm
 from sysgen_local.engine.factory import keeping_weights
 from sysgen_local.engine.options import Options
 from sysgen_local.evaluation.benchmarks.answer import SystemIn
 from sysgen_local.evaluation.benchmarks.benchmark import Benchmark, unjudged
-from sysgen_local.evaluation.statistics import compare
 from sysgen_local.report.benchmarks import study_tables
 from sysgen_local.report.grid import Table
 from sysgen_local.running.progress import Part, View
@@ -115,23 +116,50 @@ def baseline_of(models: Sequence[StudyModel], label: str | None) -> str:
     return label or labels[0]
 
 
+@dataclass(frozen=True, slots=True)
+class Conclusion:
+    """What a study found: its tables, and every difference from the baseline."""
+
+    tables: list[Table]
+    comparisons: list[Comparison]
+
+
 def conclude(
     results: Sequence[StudyResult], store: Evaluation, baseline: str | None = None
-) -> list[Table]:
-    """Compares each model with the one of the label `baseline` (None: the first), notes that in the
-    store, and returns the tables. Raises as `baseline_of`."""
+) -> Conclusion:
+    """Compares each model with the one of the label `baseline` (None: the first), and notes that in
+    the store. The p-values are corrected for all comparisons of the study, because a reader sees
+    all of them. Raises as `baseline_of`."""
     baseline = baseline_of([result.model for result in results], baseline)
-    tables = []
-    for label in dict.fromkeys(result.benchmark.label for result in results):
-        all_ = [result for result in results if result.benchmark.label == label]
+    by_benchmark = {
+        label: [result for result in results if result.benchmark.label == label]
+        for label in dict.fromkeys(result.benchmark.label for result in results)
+    }
+    found = []
+    for label, all_ in by_benchmark.items():
         first = next(result for result in all_ if result.model.label == baseline)
-        comparisons = [c for of in all_ if of is not first for c in _comparisons(first, of)]
-        store.set_comparisons(comparisons)
-        benchmark = first.benchmark
+        found += [(label, c) for of in all_ if of is not first for c in _comparisons(first, of)]
+    comparisons = corrected([c for _, c in found])
+    store.set_comparisons(comparisons)
+    labelled = [(label, c) for (label, _), c in zip(found, comparisons, strict=True)]
+    tables = []
+    for label, all_ in by_benchmark.items():
+        benchmark = all_[0].benchmark
         scores = {r.model.label: benchmark.summary(benchmark.score(r.outcome.cases)) for r in all_}
         notes = [note for result in all_ if (note := _note(result))]
-        tables += study_tables(benchmark.name, scores, comparisons, notes, benchmark.title)
-    return tables
+        mine = [c for name, c in labelled if name == label]
+        tables += study_tables(benchmark.name, scores, mine, notes, benchmark.title)
+    return Conclusion(tables, comparisons)
+
+
+def corrected(comparisons: Sequence[Comparison]) -> list[Comparison]:
+    """The comparisons with Holm's correction for all of them that have a p-value."""
+    tested = [c.p for c in comparisons if c.p is not None]
+    adjusted = iter(holm(tested))
+    return [
+        c if c.p is None else replace(c, p_holm=next(adjusted), family=len(tested))
+        for c in comparisons
+    ]
 
 
 def _twice(names: Sequence[str]) -> str | None:
@@ -152,7 +180,7 @@ def _comparisons(first: StudyResult, other: StudyResult) -> list[Comparison]:
         Comparison(
             benchmark.name, metric, first.outcome.grading_run, other.outcome.grading_run,
             first.model.label, other.model.label, of.before, of.after, of.difference, of.low,
-            of.high, len(both),
+            of.high, len(both), of.error, of.p,
         )
         for metric, of in found.items()
     ]  # fmt: skip

@@ -8,9 +8,7 @@ from typing import Any
 import pytest
 
 from benchmarks.quality.figures import (
-    Estimate,
     Share,
-    bootstrap,
     mean,
     medians,
     plain,
@@ -19,8 +17,9 @@ from benchmarks.quality.figures import (
 )
 from benchmarks.quality.printing import lines
 from benchmarks.quality.tags import PAPER, distance, entropy, tags
-from benchmarks.quality.verdicts import auc
+from sysgen_local.core.intervals import Estimate, bootstrap
 from sysgen_local.core.records import TAGS, Phrase
+from sysgen_local.evaluation.trust import auc
 from sysgen_local.report import paper
 
 

@@ -14,6 +14,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from processes import first_line
 
+from sysgen_local.cli import outputs
+
 MAIN = [sys.executable, "-m", "sysgen_local.cli.main"]
 QUESTIONS = ["How do I make green tea?", "Explain rain to my daughter.", "Bake bread."]
 
@@ -44,9 +46,9 @@ def folder(made, tmp_path):
 
 
 class Review:
-    def __init__(self, process):
+    def __init__(self, process, stream=None):
         self.process = process
-        self.url = urlsplit(first_line(process).split()[0])
+        self.url = urlsplit((stream.readline() if stream else first_line(process)).split()[0])
         self.token = parse_qs(self.url.query)["token"][0]
 
     def ask(self, path, body=None):
@@ -71,7 +73,7 @@ def reviewing(folder, *arguments):
         cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     try:
-        yield Review(process)
+        yield Review(process, process.stderr if "--json" in arguments else None)
     finally:
         process.kill()
         process.communicate(timeout=60)
@@ -261,3 +263,31 @@ def test_a_port_may_be_chosen_and_may_be_taken(folder, tmp_path):
         assert f"port {port} cannot be had" in taken.stderr
     with reviewing(folder, "--port", port) as review:
         assert review.url.port == port
+
+
+def test_a_blind_review_keeps_every_reviewer_and_says_what_comes_next(folder):
+    with reviewing(folder, "--blind", "phrases", "--reviewer", "ann", "--sample", 3) as review:
+        thing = review.ask("/things/0")
+        assert not {"verdict", "p"} & thing.keys()
+        decision = {"said": "good", "thing": thing["thing"]}
+        assert review.ask("/things/0", decision)["decided"] == 1
+        code, said = review.end(signal.SIGINT)
+        assert code == 0
+        assert "1 of 3 decided by ann, " in said
+        assert "sysgen judge --trust --db sysgen.duckdb" in said
+    with reviewing(folder, "--blind", "--reviewer", "bob", "--json") as review:
+        [first] = [i for i in range(6) if review.ask(f"/things/{i}")["thing"] == thing["thing"]]
+        decision = {"said": "bad", "thing": thing["thing"]}
+        review.ask(f"/things/{first}", decision)
+        review.process.send_signal(signal.SIGTERM)
+        out, _ = review.process.communicate(timeout=20)
+    labelled = outputs.Labelled.model_validate_json(out)
+    assert (labelled.reviewer, labelled.decided) == ("bob", 1)
+    found = json.loads(sysgen("judge", "--trust", "--json", cwd=folder).stdout)
+    assert found["labels"]["phrase"]["all"] == 2
+    [both] = found["reviewers"]
+    assert (both["reviewers"], both["cases"], both["agreed"]) == (["ann", "bob"], 1, 0)
+    for more in ("--unsure", "--where", "--seed"):
+        value = {"--where": ["true"], "--seed": [1]}.get(more, [])
+        said = sysgen("review", "--blind", more, *value, cwd=folder, code=2)
+        assert f"--blind cannot go with {more}" in said.stderr

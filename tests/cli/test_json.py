@@ -9,7 +9,7 @@ from unittest.mock import ANY
 
 import click
 import pytest
-from filled import fill
+from filled import ROLE, fill
 from instructed import ifeval, iheval, multi_if, place, write_csv
 from places import DATA
 from pydantic import TypeAdapter
@@ -19,7 +19,7 @@ from sysgen_local.cli.commands import cli
 from sysgen_local.cli.context import leaves
 from sysgen_local.cli.outputs import OUTPUTS
 from sysgen_local.core.resources import resource
-from sysgen_local.store import Store
+from sysgen_local.store import Label, Store
 
 BUILTIN = resource("builtin_model/builtin.gguf")
 SYSBENCH = DATA / "sysbench"
@@ -46,10 +46,12 @@ CALLS = [
     "show 1 --db tags.duckdb",
     "report -o page.html",
     "compare --db made.duckdb",
-    "judge --db made.duckdb --pairs 1 --aligned 1 -q", "stats --db made.duckdb",
+    "judge --db made.duckdb --pairs 1 --aligned 1 -q", "judge --db made.duckdb --trust",
+    "stats --db made.duckdb",
     "export -o a.jsonl", "export -o b.parquet --split train=0.5,test=0.5 --no-card",
     "export -o c.jsonl --rejects",
     "review --export decisions.jsonl", "review --import decisions.jsonl",
+    "review --export-labels labels.csv", "review --import-labels labels.csv",
     "push me/my-data",
     "models list", f"models show {BUILTIN}", "models show builtin", "models show qwen2.5-7b",
     "models show smollm2-135m",
@@ -94,6 +96,7 @@ def folder(tmp_path_factory):
     fill(folder / "sysgen.duckdb", 8, checks=True)
     with Store.open(folder / "sysgen.duckdb") as store:
         store.review(1, "rejected", note="too short", reviewer="ann")
+        store.add_labels([Label(1, "phrase", "good", "ann", ROLE.tag, ROLE.text)])
     write(folder / "rows.jsonl", ROWS)
     write(folder / "tags.jsonl", [{"row": 1, "text": "<<Role>> You are a cook."}])
     write(folder / "dialogues.jsonl", [dialogue(1)])
@@ -154,6 +157,8 @@ def test_every_command_prints_its_form(folder):
     assert len(found["export -o b.parquet --split train=0.5,test=0.5 --no-card"]["files"]) == 2
     assert found["review --export decisions.jsonl"]["decisions"] == 1
     assert found["review --import decisions.jsonl"]["same"] == 1
+    assert found["review --export-labels labels.csv"]["labels"] == 1
+    assert found["review --import-labels labels.csv"]["same"] == 1
     assert found["push me/my-data"]["uploaded"] is False
     [builtin] = [of for of in found["models list"]["models"] if of["name"] == "builtin"]
     [path] = builtin["here"].values()

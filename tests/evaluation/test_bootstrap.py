@@ -7,12 +7,13 @@ import random
 import pytest
 from places import DATA
 
+from sysgen_local.core.intervals import compare
 from sysgen_local.evaluation.benchmarks.multifacet import Rated
 from sysgen_local.evaluation.benchmarks.multifacet import score as score_multifacet
 from sysgen_local.evaluation.benchmarks.multifacet import summary as summary_multifacet
 from sysgen_local.evaluation.benchmarks.sysbench import score, summary
 from sysgen_local.evaluation.benchmarks.verdicts import read_verdicts
-from sysgen_local.evaluation.statistics import compare, multifacet_units, sysbench_units
+from sysgen_local.evaluation.statistics import multifacet_units, sysbench_units
 
 
 @pytest.mark.e2e  # thousands of samples of all sessions take seconds

@@ -17,7 +17,6 @@ from sysgen_local.engine.request import Completion, Request
 from sysgen_local.evaluation.preference import (
     PreferenceJudge,
     alignment,
-    interval,
     preference,
     summary,
 )
@@ -103,13 +102,6 @@ def test_new_answers_need_new_verdicts(store):
     run(store, prefers_new)
     store.redo("respond")
     assert store.judgements() == []
-
-
-def test_the_interval_is_wilsons():
-    # 7 of 10: a textbook's example.
-    assert interval(7, 10) == pytest.approx((0.7, 0.3968, 0.8922), abs=1e-4)
-    assert interval(0, 0) == (None, None, None)
-    assert interval(0, 5)[1] == 0
 
 
 def test_figures_from_probabilities():

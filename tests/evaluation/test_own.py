@@ -10,6 +10,7 @@ from places import ROOT
 from questions import ONE_SENTENCE, dialogue, instance, obey, plain, write
 
 from sysgen_local.core.errors import SysgenError, UsageError
+from sysgen_local.core.intervals import compare
 from sysgen_local.evaluation.benchmarks import by_rule
 from sysgen_local.evaluation.benchmarks.benchmark import load
 from sysgen_local.evaluation.benchmarks.by_rule import UNREADABLE, RuleGrader, grade
@@ -24,7 +25,6 @@ from sysgen_local.evaluation.benchmarks.own import (
     units,
 )
 from sysgen_local.evaluation.benchmarks.questions import QuestionRecord
-from sysgen_local.evaluation.statistics import compare
 from sysgen_local.phases.answer_checks import AnswerChecks
 from sysgen_local.phases.checks.countable import demands
 from sysgen_local.store.evaluation import Answered

@@ -166,7 +166,14 @@ def test_a_study_of_several_files_without_a_judge(tmp_path, own):
     said = run(*options, "-o", out, "--baseline", "folded", "--json")
     assert "| number | before - folded | after - folded |" in out.read_text()
     assert query(db, "SELECT count(*) FROM answers") == answers
-    first = json.loads(said.stdout)["tables"][0]
+    found = json.loads(said.stdout)
+    same = [of for of in found["comparisons"] if of["p_holm"] is not None]
+    assert {(of["baseline"], of["compared"]) for of in same} == {("folded", len(same))}
+    for of in same:  # one model under three names
+        assert (of["difference"], of["p"], of["p_holm"], of["survives"]) == (0, 1, 1, False)
+        assert of["detectable"] == of["error"] == 0
+    assert "no difference is significant after Holm's correction for the " in out.read_text()
+    first = found["tables"][0]
     assert first["columns"] == [
         "model", "phrases", "items", "result", "plain", "cut off", "empty", "looping", "echo"
     ]  # fmt: skip

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sysgen_local.cli.outputs.evaluation import (
+    Comparison,
     HarnessResults,
     IFEvalScores,
     IHEvalScores,
@@ -58,6 +59,7 @@ from sysgen_local.cli.outputs.stats import (
     Measures,
     Stats,
 )
+from sysgen_local.cli.outputs.trust import Trust
 
 if TYPE_CHECKING:
     from sysgen_local.exporting.write import Exported
@@ -68,17 +70,21 @@ __all__ = [
     "CatalogueFacts",
     "CheckedModel",
     "CommandHelp",
+    "Comparison",
     "Context",
     "Device",
     "Export",
     "ExportedDecisions",
+    "ExportedLabels",
     "File",
     "FileFacts",
     "Finding",
     "HubFile",
     "Imported",
     "ImportedDecisions",
+    "ImportedLabels",
     "LabelSet",
+    "Labelled",
     "Machine",
     "Measured",
     "Merged",
@@ -107,6 +113,7 @@ __all__ = [
     "Table",
     "TestSet",
     "Trained",
+    "Trust",
     "file",
     "print_json",
 ]
@@ -244,6 +251,17 @@ class Reviewed(Output):
     rejected: int
 
 
+class Labelled(Output):
+    """With --blind: what was decided in this call."""
+
+    db: str
+    reviewer: str
+    asked: int
+    decided: int
+    agreed: int
+    """Decisions that are the model's, too."""
+
+
 class ExportedDecisions(Output):
     """With --export."""
 
@@ -265,6 +283,28 @@ class ImportedDecisions(Output):
     waiting: int
     """New and changed ones about other answers than the rows have now. They are valid once a row
     has that answer."""
+
+
+class ExportedLabels(Output):
+    """With --export-labels."""
+
+    db: str
+    path: str
+    labels: int
+
+
+class ImportedLabels(Output):
+    """With --import-labels: what became of the labels of the file."""
+
+    db: str
+    new: int
+    changed: int
+    """The reviewer had said something else before."""
+    same: int
+    kept: int
+    """The reviewer said something else later, which stays."""
+    waiting: int
+    """New and changed ones about phrases or answers that the store has no verdict on."""
 
 
 class OptionHelp(Output):
@@ -301,9 +341,16 @@ OUTPUTS: dict[str, Any] = {
     "stats": Stats,
     "show": Shown,
     "report": Page,
-    "review": Reviewed | ExportedDecisions | ImportedDecisions,
+    "review": (
+        Reviewed
+        | Labelled
+        | ExportedDecisions
+        | ImportedDecisions
+        | ExportedLabels
+        | ImportedLabels
+    ),
     "compare": Measures,
-    "judge": list[Judgement],
+    "judge": list[Judgement] | Trust,
     "export": Export,
     "push": Pushed,
     "testset": TestSet,

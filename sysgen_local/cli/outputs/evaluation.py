@@ -31,8 +31,42 @@ class Table(Output):
     notes: list[str]
 
 
+class Comparison(Output):
+    """A metric of one model beside that of the baseline. A number is null if it cannot be
+    computed."""
+
+    benchmark: str
+    metric: str
+    baseline: str
+    model: str
+    before: float | None
+    """The value of the baseline."""
+    after: float | None
+    """The value of the model."""
+    difference: float | None
+    low: float | None
+    """`low` to `high` is the 95 % interval of the difference."""
+    high: float | None
+    questions: int
+    """Questions that were graded for both."""
+    error: float | None
+    """The standard error of the difference."""
+    p: float | None
+    """The p-value of no difference, of the paired bootstrap."""
+    p_holm: float | None
+    """The same after Holm's correction for all comparisons of the study."""
+    compared: int | None
+    """For how many comparisons it is corrected."""
+    survives: bool | None
+    """Whether the difference is significant after the correction."""
+    detectable: float | None
+    """The smallest true difference that so many questions show with a probability of 80 %, at the
+    level 0.05 and without the correction."""
+
+
 class Study(Output):
     tables: list[Table]
+    comparisons: list[Comparison]
 
 
 class Scores(BaseModel):

@@ -1,0 +1,1 @@
+"""The page on which a person labels phrases and pairs of answers without seeing a verdict."""
