@@ -79,7 +79,7 @@ def read(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
-def said(row: dict[str, Any]) -> list[tuple[str, ...]]:
+def said(row: dict[str, Any]) -> list[str]:
     """(user's last turn, chosen, rejected, broken) of a row of dpo."""
     one = row["prompt"][-1]["content"], row["chosen"][0]["content"], row["rejected"][0]["content"]
     return [*one, *row["broken"]]
