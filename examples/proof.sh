@@ -38,7 +38,8 @@ read -r -a tests <<<"${OWN-$(dirname "$0")/obey.jsonl}"
 
 mkdir -p "$folder"
 if [[ ! -e $folder/test.jsonl ]]; then
-    "$sysgen" testset --db "$store" -o "$folder/test.jsonl" --held-out "$held_out"
+    "$sysgen" testset --db "$store" -o "$folder/test.jsonl" --held-out "$held_out" \
+        --kind obey --kind plain
 fi
 tests=("$folder/test.jsonl" "${tests[@]}")
 

@@ -40,12 +40,12 @@ EXPORTING = [
     click.option(
         "--format",
         "form",
-        type=click.Choice(["messages", "sharegpt", "alpaca", "prompt-completion", "dpo"]),
+        type=click.Choice(["messages", "sharegpt", "alpaca", "prompt-completion", "dpo", "kto"]),
         default="messages",
         show_default=True,
         help="messages (OpenAI, TRL, Axolotl), sharegpt, alpaca with a system column, TRL's "
-        "prompt-completion, or dpo, which has pairs of a chosen and a rejected answer: see "
-        "--prefer.",
+        "prompt-completion, dpo, which has pairs of a chosen and a rejected answer (see --pairs "
+        "and --prefer), or kto, which has the same as two rows with a label.",
     ),
     click.option(
         "--variant",
@@ -61,10 +61,20 @@ EXPORTING = [
         type=click.Choice(["new", "judged", "checked"]),
         default="new",
         show_default=True,
-        help="Pairs of --format dpo. new: the new answer is chosen, over the first one of the same "
-        "row that failed the checks, or over the original one if none failed; judged: the answer "
-        "that `sysgen judge` preferred is chosen, the new or the original one; checked: as new, "
-        "but only over answers that failed the checks. Rows without such a pair are left out.",
+        help="Pairs of --format dpo or kto. new: the new answer is chosen, over the first one of "
+        "the same row that failed the checks, or over the original one if none failed; judged: the "
+        "answer that `sysgen judge` preferred is chosen, the new or the original one; checked: as "
+        "new, but only over answers that failed the checks. Rows without such a pair are left out.",
+    ),
+    click.option(
+        "--pairs",
+        type=click.Choice(["best-worst", "obey-violate", "conflict"]),
+        help="Pairs that rules choose, in place of --prefer: the new answer, if it breaks nothing, "
+        "over one that does. best-worst: over the worst other answer of the same turn; "
+        "obey-violate: over an answer that breaks a phrase or the result, or over the original one "
+        "where a rule shows that it breaks a phrase; conflict: over an answer that does the "
+        "opposite of a phrase, which the user then asks for. The column broken has what the "
+        "rejected answer does not do.",
     ),
     click.option(
         "--fold-system",
@@ -155,7 +165,7 @@ EXPORTING = [
     show_default=True,
     help="How tools and the arguments of calls are written. text: as JSON text, as OpenAI's API "
     "has arguments; objects: as objects, which mlx-lm and most chat templates need. objects is for "
-    "JSONL in messages, prompt-completion and dpo.",
+    "JSONL in messages, prompt-completion, dpo and kto.",
 )
 @opt.card
 @click.option(
@@ -182,6 +192,7 @@ def export(
       sysgen export -o data.jsonl --split train=0.95,test=0.05 --dedupe --exclude bench.jsonl
       sysgen export -o data/ --split train=0.9,valid=0.05,test=0.05
       sysgen export -o pairs.jsonl --format dpo
+      sysgen export -o pairs.jsonl --format dpo --pairs obey-violate
       sysgen export -o pairs.jsonl --format dpo --prefer judged --where "judge_p > 0.8"
       sysgen export -o a.out.jsonl --source a.jsonl
       sysgen export -o best.jsonl --where "agrees and obeys > 0.8" --checks

@@ -201,8 +201,8 @@ class Desk:
         notes: list[str] = []
         with self._reading() as store:
             done = export(
-                store, path, format=form.format, variant=form.variant, where=form.where or None,
-                say=notes.append,
+                store, path, format=form.format, variant=form.variant, pairs=form.pairs or None,
+                where=form.where or None, say=notes.append,
             )  # fmt: skip
             return {
                 "files": [{"path": str(of.path), "rows": of.rows} for of in done.files],

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from sysgen_local.core.errors import UsageError
 from sysgen_local.exporting import Output
-from sysgen_local.store import RowQuery
+from sysgen_local.store import Format, RowQuery, Variant
 from sysgen_local.store.rows import quoted
 
 Line = Annotated[
@@ -45,13 +45,15 @@ class RunForm(BaseModel):
 
 
 class ExportForm(BaseModel):
-    """The options of an export. `replace`: a file that exists may be replaced."""
+    """The options of an export; `pairs` "" was not given. `replace`: a file that exists may be
+    replaced."""
 
     model_config = ConfigDict(extra="forbid")
 
     output: Line
-    format: Literal["messages", "sharegpt", "alpaca", "prompt-completion", "dpo"] = "messages"
-    variant: Literal["full", "system-only", "common", "original"] = "full"
+    format: Format = "messages"
+    variant: Variant = "full"
+    pairs: Literal["", "best-worst", "obey-violate", "conflict"] = ""
     where: Annotated[str, StringConstraints(strip_whitespace=True, max_length=10_000)] = ""
     replace: bool = False
 

@@ -292,11 +292,17 @@ async function review() {
 
 // The export.
 
+function ofPairs() {
+  byId("pairs").disabled = !["dpo", "kto"].includes(byId("format").value);
+}
+byId("format").addEventListener("change", ofPairs);
+ofPairs();
+
 byId("write").addEventListener("submit", (event) => {
   event.preventDefault();
   once(byId("save"), async () => {
     byId("wrote").hidden = true;
-    const form = { output: byId("output").value, format: byId("format").value, variant: byId("variant").value, where: byId("where").value, replace: byId("replace").checked };
+    const form = { output: byId("output").value, format: byId("format").value, variant: byId("variant").value, pairs: byId("pairs").disabled ? "" : byId("pairs").value, where: byId("where").value, replace: byId("replace").checked };
     const answer = await ask("/export", form, boxOf("export"));
     if (!answer) return;
     const lines = answer.files.map((of) => written(of.rows) + (of.rows === 1 ? " row" : " rows") + " written to " + of.path);

@@ -11,6 +11,7 @@ from typing import Any
 from sysgen_local import __version__
 from sysgen_local.core.cards import MADE
 from sysgen_local.core.counted import counted, decision_word
+from sysgen_local.core.pairs import PAIR_RULES, PairRule
 from sysgen_local.core.records import KINDS
 from sysgen_local.exporting.licenses import License, license_of, on_hub
 from sysgen_local.exporting.public_names import (
@@ -21,7 +22,7 @@ from sysgen_local.exporting.public_names import (
     source_names,
 )
 from sysgen_local.exporting.write import Exported
-from sysgen_local.store import Format, LineageEntry, Prefer, SourceFile, Variant
+from sysgen_local.store import PAIR_FORMATS, Format, LineageEntry, Prefer, SourceFile, Variant
 
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 _HOLDS: dict[Variant, str] = {
@@ -40,12 +41,22 @@ _CITATION = """\
 
 
 _FAILED = "the answer that stays is preferred over one of the same row that failed the checks"
-_PREFERRED: dict[Prefer, str] = {
+_OBEYS = "the answer that stays, in which rules find nothing broken, is preferred over"
+_PREFERRED: dict[Prefer | PairRule, str] = {
     "new": f"{_FAILED}, or over the original one where none did",
     "judged": "of the new answer and the original one, the judge ({judges}) preferred the chosen "
     "one in both orders",
     "checked": _FAILED,
+    "best-worst": f"{_OBEYS} the worst other answer of the same turn by the checks",
+    "obey-violate": f"{_OBEYS} one of the row that breaks a phrase or the result, or over the "
+    "original answer, written without the system message, where a rule shows that it breaks a "
+    "phrase",
+    "conflict": "a rule added a sentence to the user's turn that asks for the opposite of a phrase "
+    f"of the system message; {_OBEYS} one of the row that does the opposite, as rules show. "
+    "No answer was written with the sentence in its prompt",
 }
+_BROKEN = "; `broken` lists what the rejected answer does not do"
+_HALVES = "; a pair is two rows, the preferred answer with the label true"
 _UNCHECKED = "the new answer is preferred over the original one"
 
 
@@ -77,7 +88,7 @@ def card(
     name: str,
     layout: Format,
     variant: Variant,
-    prefer: Prefer = "new",
+    prefer: Prefer | PairRule = "new",
     judges: Sequence[Mapping[str, str]] = (),
     notes: Sequence[str] = (),
 ) -> str:
@@ -140,13 +151,18 @@ def _and(names: Sequence[str]) -> str:
 
 
 def _preferred(
-    layout: Format, prefer: Prefer, judges: Sequence[Mapping[str, str]], checked: bool
+    layout: Format,
+    prefer: Prefer | PairRule,
+    judges: Sequence[Mapping[str, str]],
+    checked: bool,
 ) -> str:
-    if layout != "dpo":
+    if layout not in PAIR_FORMATS:
         return ""
     names = ", ".join(sorted({facts.get("model", "unknown") for facts in judges}))
     says = _UNCHECKED if prefer == "new" and not checked else _PREFERRED[prefer]
-    return f": {says.format(judges=names)}"
+    more = _BROKEN if prefer in PAIR_RULES else ""
+    more += _HALVES if layout == "kto" else ""
+    return f": {says.format(judges=names)}{more}"
 
 
 def _head(

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from sysgen_local.core.counted import counted
 from sysgen_local.exporting.write import ExportOptions
-from sysgen_local.store import Selection, Store
+from sysgen_local.store import PAIR_FORMATS, Selection, Store
 
 
 class OmittedReasoning(NamedTuple):
@@ -37,8 +37,8 @@ def _remedy(options: ExportOptions, command: str, *, some: bool, whole: bool) ->
     def quoted(words: str) -> str:
         return f"`{command} {words}`" if command else words
 
-    if options.format == "dpo":
-        return "dpo has no place for it"
+    if options.format in PAIR_FORMATS:
+        return f"{options.format} has no place for it"
     if whole:
         return f"{quoted('--reasoning keep')} writes it"
     old = f"{quoted('--variant system-only --reasoning keep')} writes the old ones with it"

@@ -14,7 +14,10 @@ Formats:
 - prompt-completion: two lists of messages.
 - dpo: {"prompt", "chosen", "rejected"}. By default the chosen answer is the new one; the rejected
   answer is one of the same row that failed the checks, or the original answer if there is none.
-  `prefer` has other rules: see `store.layouts.PREFERENCES`.
+  `prefer` has other rules: see `store.layouts.PREFERENCES`. With `pairs` rules choose both answers
+  (see `core.pairs`), and "broken" lists what the rejected one does not do.
+- kto: {"prompt", "completion", "label"}, two rows for each pair: the chosen answer with the label
+  true, the rejected one with false. "broken" is there as in dpo.
 
 All formats except alpaca have "tools", a JSON list as text, if any row has tools. With `tools`
 "objects" it is a list, null in rows without tools, and the arguments of calls are objects.
@@ -41,11 +44,13 @@ from typing import Literal
 
 from sysgen_local.core.errors import UsageError
 from sysgen_local.core.files import whole
+from sysgen_local.core.pairs import PairRule
 from sysgen_local.core.settings import Share
 from sysgen_local.exporting.output import ALL, STDOUT, Output
 from sysgen_local.store import (
     CHECKED_FORMATS,
     OBJECT_FORMATS,
+    PAIR_FORMATS,
     Format,
     Prefer,
     Selection,
@@ -78,7 +83,8 @@ class Exported:
 class ExportOptions:
     """All options of an export, as the user gave them.
 
-    `prefer` is how the answers of a preference pair (dpo) are chosen.
+    `prefer` is how the answers of a preference pair (dpo, kto) are chosen; with `pairs`, rules
+    choose them.
     `splits` is name -> share; `sources` are the inputs to take rows from (empty: all). `checks`
     adds the columns of the checks, `origin` those of the source, `reasoning` the reasoning before
     answers. `tools` is how tools and the arguments of calls are written: as JSON text, as OpenAI's
@@ -90,6 +96,7 @@ class ExportOptions:
     format: Format = "messages"
     variant: Variant = "full"
     prefer: Prefer = "new"
+    pairs: PairRule | None = None
     fold_system: bool = False
     splits: Mapping[str, float] | None = None
     sources: tuple[str, ...] = ()
@@ -106,7 +113,9 @@ class ExportOptions:
     def selection(self) -> Selection:
         """The rows that meet the conditions, duplicates included."""
         share = min(1.0, sum(self.splits.values())) if self.splits else 1.0
-        return Selection(self.where, self.min_p_good, share=(0.0, share), prefer=self.prefer)
+        return Selection(
+            self.where, self.min_p_good, share=(0.0, share), prefer=self.prefer, pairs=self.pairs
+        )
 
 
 def export(
@@ -123,7 +132,8 @@ def export(
     SPLIT.jsonl for each split, without splits train.jsonl. Without finished rows a file is empty.
 
     The options `sources`, `dedupe`, `exclude` and `permissive_only` have no effect here: the caller
-    applies them before (see `sysgen_local.cli.export`).
+    applies them before (see `sysgen_local.cli.export`). With `pairs`, it is called inside of
+    `Store.paired`.
 
     Raises UsageError for an ending, a condition or a folder that cannot be used and for checks or
     pairs that the store does not have, SysgenError if writing fails.
@@ -212,13 +222,14 @@ def require_results(store: Store, options: ExportOptions) -> None:
     pairs where these are asked for."""
     if options.checks:
         _require_checks(store, options)
-    if options.format == "dpo":
+    if options.format in PAIR_FORMATS:
         _require_pairs(store, options)
-    elif options.prefer != "new":
+        return
+    given = f"--pairs {options.pairs}" if options.pairs else f"--prefer {options.prefer}"
+    if options.pairs or options.prefer != "new":
         raise UsageError(
-            f"--prefer {options.prefer} chooses between two answers, and {options.format} holds "
-            "one",
-            hint="--prefer goes with --format dpo",
+            f"{given} chooses between two answers, and {options.format} holds one",
+            hint=f"{given.split()[0]} goes with --format {' or '.join(PAIR_FORMATS)}",
         )
 
 
@@ -240,7 +251,19 @@ def _require_pairs(store: Store, options: ExportOptions) -> None:
         raise UsageError(
             f"--variant {options.variant} makes no pair: it has only the original answers, and a "
             "pair needs a new one too",
-            hint="leave --variant or --format dpo off",
+            hint=f"leave --variant or --format {options.format} off",
+        )
+    if options.pairs and options.prefer != "new":
+        raise UsageError(
+            f"--pairs {options.pairs} and --prefer {options.prefer} both say which answers make a "
+            "pair",
+            hint="leave one of them off",
+        )
+    if options.pairs == "best-worst" and "check" not in store.phases:
+        raise UsageError(
+            f"--pairs best-worst makes no pair: the answers in {store.path} were not checked, so "
+            "each turn has one",
+            hint=f"`sysgen check --db {store.path}` does it; or --pairs obey-violate",
         )
     if options.prefer == "checked" and "check" not in store.phases:
         raise UsageError(

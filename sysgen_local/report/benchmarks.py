@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from sysgen_local.evaluation.benchmarks.own import ITEM_KINDS
 from sysgen_local.evaluation.statistics import main_metric
 from sysgen_local.exporting import public_name
 from sysgen_local.report.grid import Table, new_table, percent
@@ -79,7 +80,14 @@ def own_table(scores: Mapping[str, Any]) -> RenderableType:
         ("plain: agrees, without one", "plain", "plain_kept", "plain"),
     ):
         met.add_row(says, percent(scores[metric]), f"{counts[part]:,}", f"{counts[whole]:,}")
-    all_ = counts["obey"] + counts["plain"]
+    for says, metric, part, whole in _MORE:
+        if metric in scores:
+            share = percent(scores[metric])
+            met.add_row(says, share, f"{counts[part]:,}" if part else "", f"{counts[whole]:,}")
+    if counts.get("gave_in_of"):
+        share = percent(counts["gave_in"] / counts["gave_in_of"])
+        met.add_row(_GAVE_IN, share, f"{counts['gave_in']:,}", f"{counts['gave_in_of']:,}")
+    all_ = sum(counts.get(kind, 0) for kind in ITEM_KINDS)
     for says, fault in _FAULTS.items():
         met.add_row(f"answers {says}", percent(scores[fault]), f"{counts[fault]:,}", f"{all_:,}")
     kinds = new_table("By kind of check", "check", ">met", ">of", ">%")
@@ -89,12 +97,24 @@ def own_table(scores: Mapping[str, Any]) -> RenderableType:
     return Group(met, kinds)
 
 
+_MORE = (
+    ("conflict: met against the user", "conflict", "conflict_met", "conflict"),
+    ("  lower than without the conflict by", "conflict_drop", "", "conflict_pairs"),
+    ("distract: met beside something else", "distract", "distract_met", "distract"),
+    ("  lower than without the distractor by", "distract_drop", "", "distract_pairs"),
+    ("turns: answers that meet all", "turns", "turn_answers_met", "turn_answers"),
+    ("  last answers that do", "last_turn", "last_turns_met", "turns"),
+)
+_GAVE_IN = "  did what the user asked for"
+
 _FAULTS = {
     "cut off by the limit of tokens": "cut_off",
     "without a word": "empty",
     "that repeat themselves": "looping",
     "that repeat the system message": "echo",
 }
+
+_NAMES = {*_FAULTS.values(), *(metric for _, metric, *_ in _MORE)}
 
 _TITLES = {
     "multifacet": "Multifacet: mean of the instances' means, 1 to 5",
@@ -201,7 +221,7 @@ def _heading(metric: str) -> str:
     if metric.endswith(("_level_strict_acc", "_level_loose_acc")):
         level, _, kind, _ = metric.split("_")
         return f"{'instruction' if level == 'inst' else level} {kind}"
-    return metric.replace("_", " ") if metric in _FAULTS.values() else metric
+    return metric.replace("_", " ") if metric in _NAMES else metric
 
 
 def _number(benchmark: str, value: float | None, *, sign: bool = False) -> str:
@@ -277,6 +297,12 @@ _SHOWN = {
 
 def _grading_runs(benchmark: str, file: str, runs: Sequence[Mapping[str, Any]]) -> Table:
     shown = _SHOWN[benchmark]
+    if benchmark == "own":
+        there = {metric for m in runs for metric in m["scores"]}
+        shown = {
+            **shown,
+            **{_heading(metric): metric for _, metric, *_ in _MORE if metric in there},
+        }
     rows = []
     for m in runs:
         of, by, scores = m["answering"], m["judging"], m["scores"]

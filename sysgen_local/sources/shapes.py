@@ -149,6 +149,8 @@ def convert(row: object, line: int, mapping: Mapping[str, str] | None = None) ->
     there = named(row)
     if any(there.get(key) for key in messages.MEDIA):
         raise UnusableError("not_text", "it comes with images or sound")
+    if there.get("label") is False and "completion" in there:
+        raise UnusableError("no_answer", "its label is false: the answer is a rejected one")
     found = _mapped(row, there, mapping) if mapping else _found(row, there)
     system, turns, repairs = order.ordered(found.messages, _system(found.row))
     defined = tools.definitions(found.row)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, Literal, NamedTuple, get_args
 
+from sysgen_local.core.pairs import PairRule
 from sysgen_local.store import layouts
 from sysgen_local.store.database import Database
 from sysgen_local.store.held_out import place_of
@@ -48,6 +49,9 @@ _CHECKS = {
 }
 """Column with results of the checks -> the SQL condition for rows that have it."""
 
+_MADE = "{'at': \"at\", 'chosen': chosen, 'rejected': rejected, 'asks': asks, 'broken': broken}"
+"""The pair that rules made of a row, out of the columns of `made_pairs`."""
+
 _ORIGIN = {"source": "source", "line": "line", "row": '"row"'}
 
 # Rows in a slice. DuckDB holds all of an ordered JSON or Parquet copy in memory.
@@ -66,13 +70,15 @@ class Selection:
     """Which of the finished rows are taken. A row must meet `where` (an SQL condition over the view
     `journey`), have good phrases of at least that probability only, not be one of `without` (row
     numbers, ascending), and have its number in [0, 1) within `share`, [low, high). For preference
-    pairs (dpo) it must have one by the rule `prefer`."""
+    pairs (dpo, kto) it must have one by the rule `pairs`, which is made before (see `pairing`), or
+    else by `prefer`."""
 
     where: str | None = None
     min_p_good: float = 0.0
     without: tuple[int, ...] = ()
     share: tuple[float, float] = (0.0, 1.0)
     prefer: Prefer = "new"
+    pairs: PairRule | None = None
 
 
 class Written(NamedTuple):
@@ -118,14 +124,17 @@ class Copy:
         )
         [(kept, last)] = query_where(db, counted, self.selection.where)
         with_tools = self._used(db, {"tools": f"tools IS NOT NULL AND {where}"})
-        # In DPO no tool is called before the answers of a pair, and no new answer has a thought.
-        members = {} if self.layout == "dpo" else self._used(db, layouts.OPTIONAL_MEMBERS)
+        # In a pair no tool is called before the answers of a pair, and no new answer has a thought.
+        members = {} if self.is_pairs else self._used(db, layouts.OPTIONAL_MEMBERS)
         if not self.reasoning:
             members.pop("reasoning", None)
         if self.layout != "sharegpt":
             members.pop("words", None)
         listed = layouts.as_structs if parquet or not members else layouts.without_nulls
-        columns = layouts.columns(self.layout, frozenset(members), listed, objects=self.objects)
+        columns = layouts.columns(
+            self.layout, frozenset(members), listed,
+            objects=self.objects, broken=self.selection.pairs is not None,
+        )  # fmt: skip
         if with_tools and self.layout != "alpaca":
             columns["tools"] = layouts.TOOL_OBJECTS if self.objects else layouts.TOOLS
         if self.fold_system:
@@ -146,13 +155,32 @@ class Copy:
         sources: Iterator[str] = (
             f"{self._source(low, high)} WHERE {where}" for low, high in slices
         )
-        write(db, path, columns, sources)
+        if self.layout == "kto":
+            write(db, path, columns, map(_labelled, sources), '"row", label DESC')
+        else:
+            write(db, path, columns, sources)
         late = () if parquet else tuple(self._late(db, path, where, inferred))
-        return Written(kept, left_out, late)
+        return Written(kept * self._rows_each, left_out, late)
+
+    @property
+    def is_pairs(self) -> bool:
+        """Whether preference pairs are written."""
+        return self.layout in layouts.PAIR_FORMATS
+
+    @property
+    def _rows_each(self) -> int:
+        """How many rows of the file are made of a row of the store."""
+        return 2 if self.layout == "kto" else 1
 
     def _left_out(self, db: Database) -> dict[str, int]:
         """Why the format cannot hold selected rows -> how many. Raises UsageError where `where` is
         not valid SQL."""
+        if self.is_pairs and self.selection.pairs:
+            sql = (
+                f"SELECT no_pair, count(*) AS n FROM {self._source(0, 1 << 62)} "
+                f"WHERE NOT ({self.condition}) GROUP BY no_pair ORDER BY n DESC, no_pair"
+            )
+            return dict(query_where(db, sql, self.selection.where))
         reasons = layouts.outside(self.layout, self.selection.prefer)
         whens = (f"WHEN {such} THEN {i}" for i, such in enumerate(reasons.values()))
         which = f"CASE {' '.join(whens)} END" if reasons else "NULL"
@@ -182,7 +210,7 @@ class Copy:
         firsts = ", ".join(f'min("row") FILTER ({such})' for such in columns.values())
         [found] = db.all(f"SELECT {firsts} FROM {source}")
         with path.open("rb") as file:
-            begun = sum(1 for _ in _lines_until(file, _CHUNK))
+            begun = sum(1 for _ in _lines_until(file, _CHUNK)) // self._rows_each
         numbers = f'SELECT "row" FROM {source} ORDER BY "row" LIMIT 1 OFFSET {begun}'
         [behind, *_] = [*db.numbers(numbers), 1 << 62]
         return [
@@ -211,14 +239,20 @@ class Copy:
         whole = '"row", source, line, dataset, license, tools, old_turns, agrees, obeys, checks'
         columns = f"SELECT {whole}, {_COLUMNS[self.variant]}"
         released = "released"
-        if self.layout == "dpo" and selection.prefer == "judged":
+        if self.is_pairs and selection.pairs:
+            columns += f", {_MADE} AS made, no_pair"
+            released += ' LEFT JOIN made_pairs USING ("row")'
+        elif self.is_pairs and selection.prefer == "judged":
             columns += ", judged"
             released += ' LEFT JOIN judgements USING ("row")'
         source = f"({columns} FROM {released} WHERE {' AND '.join(parts)})"
         if self.fold_system:
             source = f"(SELECT * EXCLUDE (system, turns), {_FOLDED} FROM {source})"
-        if self.layout == "dpo":
-            source = f"(SELECT *, {layouts.PAIRS[selection.prefer]} AS pair FROM {source})"
+        if self.is_pairs:
+            pair = layouts.PAIRS[selection.pairs or selection.prefer]
+            source = f"(SELECT *, {pair} AS pair FROM {source})"
+        if self.is_pairs and selection.pairs == "conflict":
+            source = f"(SELECT * EXCLUDE (turns), {layouts.ASKING} AS turns FROM {source})"
         return source
 
 
@@ -242,7 +276,7 @@ def thoughts(db: Database, layout: Format, variant: Variant, selection: Selectio
     )
     [found] = query_where(db, sql, selection.where)
     # A preference pair has no thoughts.
-    return Thoughts(found[0], 0, 0) if layout == "dpo" else Thoughts(*found)
+    return Thoughts(found[0], 0, 0) if layout in layouts.PAIR_FORMATS else Thoughts(*found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,6 +317,14 @@ known."""
 _IMPORTED = "tokens_in = 0 AND raw IS NOT NULL AND dropped IS NULL"
 
 
+def numbers(db: Database, selection: Selection) -> list[int]:
+    """The numbers of the selected finished rows, ascending, whatever pair they make."""
+    source = Copy("messages", "full", False, selection)._source(0, 1 << 62)
+    return [row for (row,) in query_where(
+        db, f'SELECT "row" FROM {source} ORDER BY "row"', selection.where
+    )]  # fmt: skip
+
+
 def instructions(db: Database, copy: Copy) -> Iterator[tuple[int, str]]:
     """See `Store.instructions`."""
     for source in _slices_of(db, copy):
@@ -304,6 +346,11 @@ def _slices_of(db: Database, copy: Copy) -> Iterator[str]:
     [(last,)] = db.all('SELECT coalesce(max("row"), 0) FROM responded')
     for low, high in _slices(last, _PARQUET_SLICE):
         yield f"{copy._source(low, high)} WHERE {copy.condition}"
+
+
+def _labelled(source: str) -> str:
+    """The rows twice: for the chosen answer with the label true, and for the rejected one."""
+    return f"(SELECT *, unnest([true, false]) AS label FROM {source})"
 
 
 def _lines_until(file: BinaryIO, size: int) -> Iterator[bytes]:

@@ -1,7 +1,8 @@
 """SQL expressions that turn a finished row into the columns of each training file format.
 
 The expressions read a subquery with these columns: `system`, `turns`, `old_turns`, `failed` (the
-new answers that failed the checks) and, for DPO, `pair` and, where a judge decides, `judged`.
+new answers that failed the checks) and, for preference pairs, `pair`, where a judge decides
+`judged`, where rules do `made` and `no_pair`, and for KTO `label`.
 """
 
 from __future__ import annotations
@@ -9,11 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal, get_args
 
-Format = Literal["messages", "sharegpt", "alpaca", "prompt-completion", "dpo"]
+from sysgen_local.core.pairs import PAIR_RULES, PairRule
+
+Format = Literal["messages", "sharegpt", "alpaca", "prompt-completion", "dpo", "kto"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 
-OBJECT_FORMATS: tuple[Format, ...] = ("messages", "prompt-completion", "dpo")
+OBJECT_FORMATS: tuple[Format, ...] = ("messages", "prompt-completion", "dpo", "kto")
 """The formats that can have tools and arguments as objects. In sharegpt they are always text."""
+
+PAIR_FORMATS: tuple[Format, ...] = ("dpo", "kto")
+"""The formats of preference pairs. In kto a pair is two rows."""
 
 CHECKED_FORMATS: tuple[Format, ...] = ("messages", "sharegpt")
 """The formats that can have columns with the results of the checks."""
@@ -139,24 +145,38 @@ _ANSWERED = "turns[2].role = 'assistant'"
 _DIFFERENT = f"{_ANSWERED} AND turns[2].content <> old_turns[2].content"
 _NEW_FIRST = """{'at': 2::BIGINT, 'chosen': turns[2].content, 'rejected': old_turns[2].content}"""
 _OLD_FIRST = """{'at': 2::BIGINT, 'chosen': old_turns[2].content, 'rejected': turns[2].content}"""
-PAIRS: dict[Prefer, str] = {
+_MADE = "CASE WHEN made.at IS NOT NULL THEN made END"
+PAIRS: dict[Prefer | PairRule, str] = {
     "new": f"coalesce({_FAILED}, CASE WHEN {_DIFFERENT} THEN {_NEW_FIRST} END)",
     "judged": f"""
         CASE WHEN {_DIFFERENT} AND judged = 'new' THEN {_NEW_FIRST}
              WHEN {_DIFFERENT} AND judged = 'original' THEN {_OLD_FIRST} END""",
     "checked": _FAILED,
+    **dict.fromkeys(PAIR_RULES, _MADE),
 }
 """A preference pair: `at`, the place of the answer, and the texts `chosen` and `rejected`. A failed
 answer is the first one with no tool call before it. The original answer, and what a judge compared,
-is that of the first turn."""
+is that of the first turn. Pairs that rules made are there already, with `asks` and `broken`."""
+
+ASKING = """
+    [CASE WHEN i = pair.at - 1 AND pair.asks <> ''
+          THEN struct_update(t, content := t.content || pair.asks) ELSE t END
+     FOR t, i IN turns]"""
+"""The turns with what the user asks for besides, where rules made the pair."""
 
 
 def columns(
-    layout: Format, members: frozenset[str], listed: Callable[[str], str], *, objects: bool = False
+    layout: Format,
+    members: frozenset[str],
+    listed: Callable[[str], str],
+    *,
+    objects: bool = False,
+    broken: bool = False,
 ) -> dict[str, str]:
     """Column -> its SQL expression, with these of the OPTIONAL_MEMBERS. `listed` converts a list of
     structs to what the file holds: `as_structs` or `without_nulls`. `objects`: the arguments of
-    calls in messages are objects, and not JSON text."""
+    calls in messages are objects, and not JSON text. `broken`: what the rejected answer of a pair
+    breaks, where rules made it."""
     match layout:
         case "messages":
             return {"messages": listed(_messages(members, objects))}
@@ -179,12 +199,27 @@ def columns(
             whole = _messages(members, objects)
             return {"prompt": listed(f"({whole})[:-2]"), "completion": listed(f"({whole})[-1:]")}
         case "dpo":
-            place = "pair.at - CASE WHEN system IS NULL THEN 1 ELSE 0 END"
             return {
-                "prompt": listed(f"({_messages(members, objects)})[:{place}]"),
+                **_prompt(members, listed, objects),
                 "chosen": "[{'role': 'assistant', 'content': pair.chosen}]",
                 "rejected": "[{'role': 'assistant', 'content': pair.rejected}]",
+                **({"broken": "pair.broken"} if broken else {}),
             }
+        case "kto":
+            said = "CASE WHEN label THEN pair.chosen ELSE pair.rejected END"
+            faults = "CASE WHEN label THEN []::VARCHAR[] ELSE pair.broken END"
+            return {
+                **_prompt(members, listed, objects),
+                "completion": f"[{{'role': 'assistant', 'content': {said}}}]",
+                "label": "label",
+                **({"broken": faults} if broken else {}),
+            }
+
+
+def _prompt(members: frozenset[str], listed: Callable[[str], str], objects: bool) -> dict[str, str]:
+    """The turns before the answers of a pair."""
+    place = "pair.at - CASE WHEN system IS NULL THEN 1 ELSE 0 END"
+    return {"prompt": listed(f"({_messages(members, objects)})[:{place}]")}
 
 
 def as_structs(messages: str) -> str:
@@ -202,7 +237,7 @@ CONDITIONS: dict[Format, str] = {
     "alpaca": "[t.role FOR t IN turns] = "
     "flatten([['user', 'assistant'] FOR i IN range(len(turns) // 2)])",
     # A preference needs two answers to one prompt.
-    "dpo": "pair IS NOT NULL",
+    **dict.fromkeys(PAIR_FORMATS, "pair IS NOT NULL"),
 }
 """Format -> the SQL condition for rows that it can hold, where it cannot hold all."""
 
@@ -230,9 +265,6 @@ _NO_PLACE = {"it knows question and answer only, and a tool is called": "true"}
 def outside(layout: Format, prefer: Prefer) -> dict[str, str]:
     """Why rows that do not meet the condition of this format are left out -> the SQL condition of
     these rows. The first condition that a row meets is the reason."""
-    match layout:
-        case "dpo":
-            return _NO_PAIR[prefer]
-        case "alpaca":
-            return _NO_PLACE
-    return {}
+    if layout in PAIR_FORMATS:
+        return _NO_PAIR[prefer]
+    return _NO_PLACE if layout == "alpaca" else {}

@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from sysgen_local.core.advice import Finding, findings
+from sysgen_local.core.pairs import RulePair
 from sysgen_local.core.quality import QualityCounts
 from sysgen_local.core.records import (
     PHASES,
@@ -45,6 +46,7 @@ from sysgen_local.store import (
     merging,
     narrowing,
     pace,
+    pairing,
     quality,
     rejects,
     reviews,
@@ -589,6 +591,21 @@ class Store:
         """The datasets of the rows that `copy_final` would write with these arguments. The rows
         whose phrases were imported are one more entry at the end (`IMPORTED`)."""
         return copying.lineage(self._db, layout, selection or copying.Selection())
+
+    @contextmanager
+    def paired(
+        self, selection: copying.Selection, make: Callable[[Row], RulePair | str]
+    ) -> Iterator[None]:
+        """Makes a preference pair of each selected finished row, for exports inside a `with` block
+        whose selection has `pairs`. `make` gets a row as it leaves in an export and returns its
+        pair, or why it has none. Raises UsageError where `where` is not valid SQL."""
+        numbers = copying.numbers(self._db, selection)
+        made = ((row.row, make(row)) for row in pairing.released(self._db, numbers))
+        try:
+            pairing.use(self._db, made)
+            yield
+        finally:
+            pairing.drop(self._db)
 
     def thoughts(
         self, layout: layouts.Format, variant: copying.Variant, selection: copying.Selection

@@ -27,7 +27,7 @@ from sysgen_local.exporting import (
     source_names,
 )
 from sysgen_local.exporting import export as write_rows
-from sysgen_local.store import RowQuery, Selection, Store
+from sysgen_local.store import PAIR_FORMATS, RowQuery, Selection, Store
 from sysgen_local.workflows.options import Given
 
 if TYPE_CHECKING:
@@ -65,9 +65,9 @@ def export(
     (by default train.jsonl).
 
     `options` are the fields of `exporting.ExportOptions`: format ("messages", "sharegpt", "alpaca",
-    "prompt-completion", "dpo"), variant, prefer, splits, where, checks, dedupe, ... `card` writes a
-    dataset card beside it, in a folder README.md, which calls the data `name`. `say` is given what
-    was left out.
+    "prompt-completion", "dpo", "kto"), variant, prefer, pairs, splits, where, checks, dedupe, ...
+    `card` writes a dataset card beside it, in a folder README.md, which calls the data `name`.
+    `say` is given what was left out.
 
     Raises UsageError for a path, condition or option value that will not do, for checks or pairs
     that the store does not have, and for licences that `permissive_only` refuses, SysgenError where
@@ -130,6 +130,19 @@ def _written(
 ) -> tuple[list[Exported], str, list[str]]:
     """Writes the files; they, the text of the card, and the notes."""
     require_results(store, options)
+    if options.pairs is None:
+        return _written_rows(store, path, options, name, say, command)
+    from sysgen_local.phases.pairs import pair_of
+
+    rule = options.pairs
+    with store.paired(options.selection(), lambda row: pair_of(row, rule)):
+        return _written_rows(store, path, options, name, say, command)
+
+
+def _written_rows(
+    store: Store, path: str | Path, options: ExportOptions, name: str, say: Say, command: str
+) -> tuple[list[Exported], str, list[str]]:
+    """See `_written`; pairs of rules were made."""
     stats = store.stats()
     selection = options.selection()
     without, notes = _left_out(store, options, selection)
@@ -143,7 +156,9 @@ def _written(
         say(note)
     files = write_rows(store, path, options, without)
     left_out: Counter[str] = sum((Counter(of.left_out) for of in files), Counter())
-    lacks = "no pair from" if options.format == "dpo" else f"no place in {options.format} for"
+    lacks = (
+        "no pair from" if options.format in PAIR_FORMATS else f"no place in {options.format} for"
+    )
     for why, rows in left_out.items():
         notes.append(f"{lacks} {counted(rows, 'row')}: {why}")
         say(notes[-1])
@@ -172,7 +187,7 @@ def _written(
         notes.append(f"only rows all of whose phrases have a p(good) of at least {least}")
     text = card(
         stats, files, lineage, every, name=name, layout=options.format, variant=options.variant,
-        prefer=options.prefer, judges=judges, notes=notes,
+        prefer=options.pairs or options.prefer, judges=judges, notes=notes,
     )  # fmt: skip
     return files, text, notes
 

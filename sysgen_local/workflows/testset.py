@@ -7,23 +7,29 @@ that are near-duplicates of an instruction before it are left out too.
 A row needs no new answer. The model that is tested writes its own, so a row whose answer was
 dropped, or is not written yet, tests it as well as any other; rows with an answer alone would be
 those that were easy for the model which wrote the data.
+
+A row gives at most one item of each kind. `conflict` and `distract` are its obey item with more in
+the user's turn, and name it, so that the drop can be measured.
 """
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from sysgen_local.core.counted import counted
 from sysgen_local.core.errors import SysgenError, UsageError
 from sysgen_local.core.files import check_ending, check_folder, write
+from sysgen_local.core.language import row_language
 from sysgen_local.core.records import Row
 from sysgen_local.evaluation.benchmarks.by_rule import agreement_check
-from sysgen_local.evaluation.benchmarks.own import ItemCheck
+from sysgen_local.evaluation.benchmarks.distractors import distracted
+from sysgen_local.evaluation.benchmarks.own import ITEM_KINDS, ItemCheck, ItemKind
 from sysgen_local.exporting import (
     Output,
     near_duplicates,
@@ -34,21 +40,21 @@ from sysgen_local.exporting import (
 from sysgen_local.phases.answer_checks import phrases_of
 from sysgen_local.phases.checks.contradictions import contradiction
 from sysgen_local.phases.checks.countable import Demand
+from sysgen_local.phases.checks.opposites import opposite
 from sysgen_local.store import Decision, Store
+from sysgen_local.workflows.options import one_of
 
 HELD_OUT = 0.3
 """The share of the rows that is held out by default."""
 
-ItemKind = Literal["obey", "plain"]
-KINDS: tuple[ItemKind, ...] = ("obey", "plain")
-
 
 class _Draft(NamedTuple):
-    """An item before it is chosen: its row, its instruction, and its keys."""
+    """An item before it is chosen: its row, the user's turns of the row that it has, and its
+    keys."""
 
     row: int
     kind: ItemKind
-    instruction: str
+    users: tuple[str, ...]
     item: dict[str, Any]
 
 
@@ -73,7 +79,7 @@ class WrittenItems:
             f"{counted(self.looked_at, 'held-out row')} looked at: the last {self.held_out:g} by "
             f"the hash of the instruction{other}"
         ]
-        for kind in KINDS:
+        for kind in self.items:
             checks = f"; {_listed(of)}" if (of := self.checks[kind]) else ""
             said.append(f"{kind}: {counted(self.items[kind], 'item')}{checks}")
             if left := self.left_out[kind]:
@@ -90,13 +96,14 @@ def write_testset(
     held_out: float = HELD_OUT,
     limit: int | None = None,
     where: str | None = None,
+    kinds: Sequence[ItemKind] = ITEM_KINDS,
     say: Callable[[str], None] = lambda line: None,
 ) -> WrittenItems:
     """Writes the test set to `path` (.jsonl) and replaces a file that is there.
 
     `held_out` is the share, of 0 to 1. `limit`: at most so many items, those of the rows at the end
-    of the share. `where` is an SQL condition over the view `journey`. `say` is given what was
-    written, and why other rows are not in it.
+    of the share. `where` is an SQL condition over the view `journey`. `kinds` are the kinds of item
+    to write. `say` is given what was written, and why other rows are not in it.
 
     Raises UsageError for a path, a share or a condition that will not do, SysgenError where no row
     gives an item or writing fails.
@@ -107,18 +114,25 @@ def write_testset(
     refuse_input(store, Output.named(path))
     if not 0 < held_out <= 1:
         raise UsageError(f"held_out cannot be {held_out}: it is a share of more than 0, to 1")
+    for kind in kinds:
+        one_of("kind", kind, ITEM_KINDS)
+    kinds = [kind for kind in ITEM_KINDS if kind in kinds] or ITEM_KINDS
     low = round(1 - held_out, 12)
     looked_at = 0
     drafts: list[_Draft] = []
-    left_out: dict[ItemKind, Counter[str]] = {kind: Counter() for kind in KINDS}
+    left_out: dict[ItemKind, Counter[str]] = {kind: Counter() for kind in kinds}
     for row, decision in store.held_out(low, where):
         looked_at += 1
-        for kind in KINDS:
-            found = _unusable(row, decision) or (_obey(row) if kind == "obey" else _plain(row))
+        for kind in kinds:
+            found = _unusable(row, decision) or _MAKERS[kind](row)
             if isinstance(found, str):
                 left_out[kind][found] += 1
             else:
-                drafts.append(_Draft(row.row, kind, row.conversation.turns[0].content, found))
+                if "obey" not in kinds:
+                    found.pop("aligned", None)
+                users = [of.content for of in row.conversation.turns if of.role == "user"]
+                asked = tuple(users if kind == "turns" else users[:1])
+                drafts.append(_Draft(row.row, kind, asked, found))
     chosen = _without_near_duplicates(store, drafts, low, left_out)
     if limit is not None:
         for draft in chosen[limit:]:
@@ -153,25 +167,80 @@ def _answer_at(row: Row) -> int:
     return next(i for i, turn in enumerate(row.conversation.turns) if turn.role == "assistant")
 
 
-def _obey(row: Row) -> dict[str, Any] | str:
-    """An item with the row's system message, or why there is none."""
+def _demanded(row: Row) -> list[tuple[Demand, ItemCheck]] | str:
+    """The demands of the row's system message with their checks, or why it gives no item."""
     if row.verified is None or row.verified.dropped or not row.verified.system:
         return "no system message"
-    checks: dict[tuple[str, str], ItemCheck] = {}
-    demands: list[Demand] = []
+    found: dict[tuple[str, str], tuple[Demand, ItemCheck]] = {}
     for phrase, asked in phrases_of(row):
         for demand in asked:
-            if (demand.kind, demand.text) not in checks:
-                check = ItemCheck(kind=demand.kind, text=demand.text, phrase=phrase.text)
-                checks[demand.kind, demand.text] = check
-                demands.append(demand)
-    if not checks:
+            check = ItemCheck(kind=demand.kind, text=demand.text, phrase=phrase.text)
+            found.setdefault((demand.kind, demand.text), (demand, check))
+    if not found:
         return "no phrase that a rule can test"
-    if contradiction(demands):
+    if contradiction([demand for demand, _ in found.values()]):
         return "its demands contradict one another"
-    compared = _compared(row, demands)
-    every = [*checks.values(), *([compared] if compared else [])]
-    return _item(row, "obey", every, row.verified.system)
+    return list(found.values())
+
+
+def _obey(row: Row) -> dict[str, Any] | str:
+    """An item with the row's system message, or why there is none."""
+    found = _demanded(row)
+    if isinstance(found, str):
+        return found
+    compared = _compared(row, [demand for demand, _ in found])
+    checks = [check for _, check in found]
+    return _item(row, "obey", [*checks, *([compared] if compared else [])])
+
+
+def _conflict(row: Row) -> dict[str, Any] | str:
+    """An item whose user asks for the opposite of one demand, or why there is none. Which demand it
+    is, and the wording, hang on the instruction."""
+    found = _demanded(row)
+    if isinstance(found, str):
+        return found
+    asked = [(of, check) for demand, check in found if (of := opposite(demand))]
+    if not asked:
+        return "no demand that has an opposite"
+    language = row_language(row.conversation)
+    seed = row.conversation.turns[0].content
+    said = [(of, text, check) for of, check in asked if (text := of.said(language, seed))]
+    if not said:
+        return "no wording of the opposite in its language"
+    of, text, check = said[int.from_bytes(sha256(seed.encode()).digest()[:4]) % len(said)]
+    item = _item(row, "conflict", [check], aligned=True)
+    last = item["messages"][-1]
+    last["content"] = f"{last['content']}\n\n{text}"
+    return {**item, "asks": {"sentence": text, "text": of.text}}
+
+
+def _distract(row: Row) -> dict[str, Any] | str:
+    """An item whose user says something else too, or why there is none."""
+    found = _demanded(row)
+    if isinstance(found, str):
+        return found
+    item = _item(row, "distract", [check for _, check in found], aligned=True)
+    users = tuple(message["content"] for message in item["messages"])
+    other = distracted(users, row_language(row.conversation), row.conversation.turns[0].content)
+    if other is None:
+        return "no distractor in its language"
+    messages = [{"role": "user", "content": text} for text in other.users]
+    return {**item, "messages": messages, "distractor": other.kind}
+
+
+def _turns(row: Row) -> dict[str, Any] | str:
+    """An item with all turns of the user, or why there is none."""
+    found = _demanded(row)
+    if isinstance(found, str):
+        return found
+    turns = row.conversation.turns
+    users = [turn.content for turn in turns if turn.role == "user"]
+    if any(turn.role not in ("user", "assistant") for turn in turns):
+        return "it has tools"
+    if len(users) < 2:
+        return "one turn of the user alone"
+    item = _item(row, "turns", [check for _, check in found])
+    return {**item, "messages": [{"role": "user", "content": text} for text in users]}
 
 
 def _plain(row: Row) -> dict[str, Any] | str:
@@ -191,12 +260,17 @@ def _compared(row: Row, demands: list[Demand] | tuple[()]) -> ItemCheck | None:
     return None if foreign or (no_code and check and check.kind == "code") else check
 
 
-def _item(row: Row, kind: ItemKind, checks: list[ItemCheck], system: str = "") -> dict[str, Any]:
+def _item(
+    row: Row, kind: ItemKind, checks: list[ItemCheck], *, aligned: bool = False
+) -> dict[str, Any]:
+    """The keys of an item. `aligned`: it names the obey item of the row."""
     at = _answer_at(row)
     turns = row.conversation.turns
+    system = row.verified.system if row.verified is not None and kind != "plain" else ""
     return {
         "kind": kind,
         "id": f"{row.row}-{kind}",
+        **({"aligned": f"{row.row}-obey"} if aligned else {}),
         **({"system": system} if system else {}),
         "messages": [{"role": "user", "content": turn.content} for turn in turns[:at]],
         "checks": [
@@ -211,21 +285,34 @@ def _item(row: Row, kind: ItemKind, checks: list[ItemCheck], system: str = "") -
     }
 
 
+_MAKERS: dict[ItemKind, Callable[[Row], dict[str, Any] | str]] = {
+    "obey": _obey, "plain": _plain, "conflict": _conflict, "distract": _distract, "turns": _turns,
+}  # fmt: skip
+"""Kind of item -> the function that makes one of a row."""
+
+
 def _without_near_duplicates(
     store: Store, drafts: list[_Draft], low: float, left_out: Mapping[ItemKind, Counter[str]]
 ) -> list[_Draft]:
     """The drafts whose instruction is like none before the held-out share, and like none of an
-    earlier draft of another row."""
-    rows = {draft.row: draft.instruction for draft in drafts}
-    seen = near_duplicates.resembling(rows.items(), store.instructions_before(low)) if rows else ()
+    earlier draft of another row. Of `turns` no later turn may be like an instruction before the
+    share either."""
+    rows = {draft.row: draft.users[0] for draft in drafts}
+    later = [(draft.row, text) for draft in drafts for text in draft.users[1:]]
+    # A turn is numbered below zero where it is a later one, so that one search finds both.
+    texts = [*rows.items(), *((-row, text) for row, text in later)]
+    seen = near_duplicates.resembling(texts, store.instructions_before(low)) if rows else set()
     left = ((row, text) for row, text in rows.items() if row not in seen)
-    again = set(near_duplicates.duplicates(left)) if rows else ()
+    again = set(near_duplicates.duplicates(left)) if rows else set()
+    kept = []
     for draft in drafts:
-        if draft.row in seen:
+        if draft.row in seen or (len(draft.users) > 1 and -draft.row in seen):
             left_out[draft.kind]["like a row that is not held out"] += 1
         elif draft.row in again:
             left_out[draft.kind]["like another row of the test set"] += 1
-    return [draft for draft in drafts if draft.row not in seen and draft.row not in again]
+        else:
+            kept.append(draft)
+    return kept
 
 
 def _counted(
@@ -235,16 +322,16 @@ def _counted(
     chosen: list[_Draft],
     left_out: Mapping[ItemKind, Counter[str]],
 ) -> WrittenItems:
-    checks: dict[ItemKind, Counter[str]] = {kind: Counter() for kind in KINDS}
+    checks: dict[ItemKind, Counter[str]] = {kind: Counter() for kind in left_out}
     for draft in chosen:
         checks[draft.kind].update(check["kind"] for check in draft.item["checks"])
     return WrittenItems(
         path,
         held_out,
         looked_at,
-        {kind: sum(draft.kind == kind for draft in chosen) for kind in KINDS},
-        {kind: dict(checks[kind].most_common()) for kind in KINDS},
-        {kind: dict(left_out[kind].most_common()) for kind in KINDS},
+        {kind: sum(draft.kind == kind for draft in chosen) for kind in left_out},
+        {kind: dict(checks[kind].most_common()) for kind in left_out},
+        {kind: dict(of.most_common()) for kind, of in left_out.items()},
     )
 
 

@@ -49,7 +49,7 @@ CALLS = [
     "judge --db made.duckdb --pairs 1 --aligned 1 -q", "judge --db made.duckdb --trust",
     "stats --db made.duckdb",
     "export -o a.jsonl", "export -o b.parquet --split train=0.5,test=0.5 --no-card",
-    "export -o c.jsonl --rejects",
+    "export -o c.jsonl --rejects", "export -o d.jsonl --format kto --pairs obey-violate --no-card",
     "review --export decisions.jsonl", "review --import decisions.jsonl",
     "review --export-labels labels.csv", "review --import-labels labels.csv",
     "push me/my-data",
@@ -155,6 +155,8 @@ def test_every_command_prints_its_form(folder):
     assert found["show --where false"]["rows"] == []
     assert found["stats --compare made.duckdb"]["other"]["rows"]["input"] == 2
     assert len(found["export -o b.parquet --split train=0.5,test=0.5 --no-card"]["files"]) == 2
+    [pairs] = found["export -o d.jsonl --format kto --pairs obey-violate --no-card"]["files"]
+    assert sum(pairs["left_out"].values()) == pairs["skipped"] > 0
     assert found["review --export decisions.jsonl"]["decisions"] == 1
     assert found["review --import decisions.jsonl"]["same"] == 1
     assert found["review --export-labels labels.csv"]["labels"] == 1

@@ -143,6 +143,15 @@ def test_from_the_start_of_a_run_to_the_file(desk, tmp_path):
     desk.click("#replace")
     desk.click("#save")
     desk.wait(lambda: desk.shown("#wrote"), 30)
+    assert not desk.browser.find_element("css selector", "#pairs").is_enabled()
+    for name, value in (("format", "dpo"), ("pairs", "obey-violate")):
+        desk.click(f"#{name} option[value={value}]")
+    desk.write("#output", str(tmp_path / "pairs.jsonl"))
+    desk.click("#save")
+    desk.wait(lambda: "pairs.jsonl" in desk.text("#wrote"), 30)
+    pairs = [json.loads(line) for line in (tmp_path / "pairs.jsonl").read_text().splitlines()]
+    assert f"{len(pairs)} row" in desk.text("#wrote")
+    assert all(pair["broken"] for pair in pairs)
     assert desk.complaints() == []
 
 

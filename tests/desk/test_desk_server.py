@@ -247,12 +247,18 @@ def test_an_export_writes_rows_and_card_and_says_what_it_left_out(tmp_path):
             ({"output": str(tmp_path / "gone" / "x.jsonl")}, "does not exist"),
             ({"output": str(tmp_path / "y.jsonl"), "where": "nonsense"}, "nonsense"),
             ({"output": str(tmp_path / "y.jsonl"), "format": "xml"}, "format: "),
+            ({"output": str(tmp_path / "y.jsonl"), "pairs": "any"}, "pairs: "),
+            ({"output": str(tmp_path / "y.jsonl"), "pairs": "conflict"}, "--format dpo or kto"),
         ):
             status, why = served.refused("POST", "/export", form)
             assert status == 400
             assert said in why
         done = served.post("/export", {"output": str(out), "replace": True, "format": "sharegpt"})
         assert done["files"][0]["rows"] > 2
+        pairs = {"output": str(tmp_path / "p.jsonl"), "format": "kto", "pairs": "obey-violate"}
+        done = served.post("/export", pairs)
+        assert done["files"] == [{"path": str(tmp_path / "p.jsonl"), "rows": 0}]
+        assert any(note.startswith("no pair from") for note in done["notes"])
         into = {"output": f"{tmp_path}/folder/"}
         done = served.post("/export", into)
         assert [of["path"] for of in done["files"]] == [f"{tmp_path}/folder/train.jsonl"]

@@ -66,7 +66,7 @@ def test_items_of_both_kinds(tmp_path):
         (without(obey(2), "checks"), "checks: Field required"),
         (without(obey(2), "system"), "needs a system message"),
         (obey(2, system=" "), "needs a system message"),
-        (obey(2, kind="judge"), "'obey' or 'plain'"),
+        (obey(2, kind="judge"), "'obey', 'plain', 'conflict', 'distract' or 'turns'"),
         (obey(2, checks=[]), "checks: List should have at least 1 item"),
         (obey(2, checks=[without(ONE_SENTENCE, "text")]), "checks.0.text: Field required"),
         (obey(2, checks=[without(ONE_SENTENCE, "phrase")]), "check 1 lacks its phrase"),
@@ -272,6 +272,149 @@ def test_the_bootstrap_sees_the_same_shares():
     assert found["items"].difference == pytest.approx(1 / 3)
     assert found["items"].low <= found["items"].difference <= found["items"].high
     assert {fault for fault in FAULTS if found[fault].difference} == {"empty"}
+
+
+# Conflicts, distractors, several turns
+
+TWO = "Wash the rice well. Boil the rice in water."
+THREE = "Wash the rice well. Boil the rice in water. Then eat the rice."
+
+
+def conflict(number: int, **changed: Any) -> dict[str, Any]:
+    """An item whose user asks for the opposite of what item o<number> checks."""
+    sentence = "Please write at least 3 sentences."
+    content = f"How do I cook rice?\n\n{sentence}"
+    return obey(number, kind="conflict", id=f"c{number}", aligned=f"o{number}") | {
+        "messages": [{"role": "user", "content": content}],
+        "asks": {"sentence": sentence, "text": "at least 3 sentences"},
+    } | changed  # fmt: skip
+
+
+def distract(number: int, **changed: Any) -> dict[str, Any]:
+    messages = [{"role": "user", "content": "How do I cook rice?\n\nMy cat is asleep."}]
+    return (
+        obey(number, kind="distract", id=f"d{number}", aligned=f"o{number}", messages=messages)
+        | changed
+    )
+
+
+def talk(number: int, **changed: Any) -> dict[str, Any]:
+    asked = ("How do I cook rice?", "And peas?", "And corn?")
+    messages = [{"role": "user", "content": text} for text in asked]
+    return obey(number, kind="turns", id=f"t{number}", messages=messages) | changed
+
+
+@pytest.mark.parametrize(
+    ("bad", "says"),
+    [
+        (conflict(1, system=" "), "of the kind conflict needs a system message"),
+        (conflict(1, aligned="o9"), "`aligned` names o9, which is no obey item of the file"),
+        (conflict(1, aligned="p1"), "`aligned` names p1, which is no obey item of the file"),
+        (conflict(1, checks=[UPPER]), "check 1 is not one of o1, which `aligned` names"),
+        (distract(1, checks=[ONE_SENTENCE, RESULT], original="42"),
+         "of the kind distract has checks with a phrase alone"),
+        (talk(1, messages=[{"role": "user", "content": "x"}]), "needs several messages"),
+        (conflict(1, asks={"text": "much"}), "asks.sentence: Field required"),
+    ],
+)  # fmt: skip
+def test_a_bad_item_with_something_besides(tmp_path, bad, says):
+    with pytest.raises(UsageError, match="line 3") as caught:
+        read_items(write(tmp_path / "own.jsonl", [obey(1), plain(1), bad]))
+    assert says in caught.value.message
+
+
+def test_an_item_may_stand_without_its_aligned_one(tmp_path):
+    alone = [without(conflict(1), "aligned"), without(distract(1), "aligned"), talk(1)]
+    assert len(read_items(write(tmp_path / "own.jsonl", alone))) == 3
+    found = [graded(item, "Boil it.") for item in alone[:2]]
+    scores = score(found)
+    assert (scores["conflict"], scores["conflict_drop"], scores["distract_drop"]) == (1, None, None)
+
+
+@pytest.mark.parametrize(
+    ("answer", "obeys", "gave_in"),
+    [("Boil it.", True, False), (TWO, False, False), (THREE, False, True),
+     ("", False, False)],
+)  # fmt: skip
+def test_a_conflict_is_graded_by_the_system_message(answer, obeys, gave_in):
+    found = graded(conflict(1), answer)
+    assert (found.obeys, found.gave_in) == (obeys, gave_in)
+
+
+def test_what_the_user_asks_for_may_not_be_known():
+    assert graded(without(conflict(1), "asks"), THREE).gave_in is None
+    other = {"sentence": "Sing.", "text": "a song"}
+    assert graded(conflict(1, asks=other), THREE).gave_in is None
+
+
+def test_every_answer_of_several_turns_is_graded():
+    item = Item.model_validate(talk(1, checks=[ONE_SENTENCE, UPPER]))
+    replies = ("BOIL IT.", TWO, "BOIL IT ALL.")
+    found = grade(item, Answered(replies, ("stop", "length", "stop")))
+    assert found.marks == (("yes", "yes", "no", "no", "yes", "yes"), ("cut_off",))
+    assert found.reasons[0] == "answer 2: exactly 1 sentence; answer 2: all capital letters"
+    marked = item.judged(found.marks)
+    assert marked.answers == (True, False, True)
+    assert marked.demands == (("sentences", True), ("upper case", True))
+    parts = units([marked])
+    assert (parts["turns"], parts["last_turn"]) == ([(2.0, 3.0)], [(1.0, 1.0)])
+
+
+def test_the_drop_is_over_pairs_of_which_both_were_graded():
+    good, bad, worse = "Boil it.", TWO, THREE
+    items = [
+        graded(obey(1), good), graded(conflict(1), worse), graded(distract(1), good),
+        graded(obey(2), good), graded(conflict(2), good), graded(distract(2), bad),
+        graded(obey(3), bad), graded(conflict(3), good),
+        graded(conflict(4), bad),  # its aligned item was not graded
+        graded(plain(41), "42"),
+    ]  # fmt: skip
+    scores = score(items)
+    assert scores["phrases"] == scores["items"] == 2 / 3
+    assert scores["conflict"] == 2 / 4
+    assert scores["conflict_drop"] == pytest.approx((1 + 0 - 1) / 3)
+    assert (scores["distract"], scores["distract_drop"]) == (1 / 2, 1 / 2)
+    assert scores["kinds"] == {"sentences": {"met": 2, "of": 3}}
+    assert scores["conflict_kinds"] == {"sentences": {"met": 2, "of": 4}}
+    counts = scores["counts"]
+    assert {name: counts[name] for name in counts if name not in FAULTS} == {
+        "obey": 3, "plain": 1, "demands": 3, "demands_met": 2, "items_met": 2, "results": 0,
+        "results_kept": 0, "plain_kept": 1, "conflict": 4, "conflict_met": 2, "conflict_pairs": 3,
+        "gave_in": 1, "gave_in_of": 4, "distract": 2, "distract_met": 1, "distract_pairs": 2,
+    }  # fmt: skip
+    found = compare(units(items), units(items[:1] + items[:1] + items[2:]))
+    assert [name for name in found if name not in METRICS] == [
+        "conflict", "conflict_drop", "distract", "distract_drop",
+    ]  # fmt: skip
+    assert tuple(found) == tuple(summary(scores))
+    assert {name: of.before for name, of in found.items()} == summary(scores)
+
+
+def test_only_the_contested_demand_counts_for_the_drop():
+    both = [ONE_SENTENCE, UPPER]
+    aligned = graded(obey(1, checks=both), "Boil it.")  # not in capital letters
+    scores = score([aligned, graded(conflict(1), THREE)])
+    assert scores["items"] == 0
+    assert scores["conflict_drop"] == 1
+
+
+def test_the_tables_have_the_new_lines_only_where_there_are_such_items():
+    from sysgen_local.report.benchmarks import own_table
+
+    def text(items: list[GradedItem]) -> str:
+        from rich.console import Console
+
+        console = Console(width=100)
+        with console.capture() as shown:
+            console.print(own_table(score(items)))
+        return shown.get()
+
+    items = [graded(obey(1), "Boil it."), graded(conflict(1), THREE)]
+    assert "against the user" not in text(items[:1])
+    table = text(items)
+    assert "conflict: met against the user" in table
+    assert "did what the user asked for" in table
+    assert "distract" not in table
 
 
 # The examples

@@ -23,7 +23,7 @@ from sysgen_local.core.records import (
 )
 from sysgen_local.exporting import ExportOptions, export
 from sysgen_local.sources import find, read, shape
-from sysgen_local.store import FORMATS, VARIANTS, Format, Store, Variant
+from sysgen_local.store import FORMATS, PAIR_FORMATS, VARIANTS, Format, Store, Variant
 from sysgen_local.store.copying import COMMON
 
 pytestmark = pytest.mark.e2e  # 160 exports to files, each read again
@@ -94,20 +94,24 @@ def test_exports_come_back_whole(
 ) -> None:  # fmt: skip
     path = tmp_path / f"o.{ending}"
     options = ExportOptions(form, variant, fold_system=fold, reasoning=reasoning)
-    if form == "dpo" and variant != "full":
+    if form in PAIR_FORMATS and variant != "full":
         with pytest.raises(UsageError, match="makes no pair"):
             export(store, path, options)
         assert not path.exists()
         return
     [written] = export(store, path, options)
-    assert written.rows + written.skipped == len(ROWS)
+    pairs = written.rows // 2 if form == "kto" else written.rows
+    assert pairs + written.skipped == len(ROWS)
     [source] = find([str(path)])
     rows = list(read(source))
     assert len(rows) == written.rows
-    assert [row for row in rows if not isinstance(row, Conversation)] == []
+    rejected = [row.detail for row in rows if not isinstance(row, Conversation)]
+    no_answer = "its label is false: the answer is a rejected one"
+    assert rejected == ([no_answer] * pairs if form == "kto" else [])
+    rows = [row for row in rows if isinstance(row, Conversation)]
     came = [(row.system, plain(row.turns), row.repairs) for row in rows]
     assert sorted(came, key=repr) == sorted(wanted(store, form, variant, fold, reasoning), key=repr)
-    if form not in ("alpaca", "dpo"):
+    if form not in ("alpaca", *PAIR_FORMATS):
         tools = {row.tools for row in rows}
         assert tools == {"[]", json.dumps(TOOLS)}  # text that is no JSON defines nothing
 
@@ -128,7 +132,7 @@ def wanted(
         calls = any(turn.role == "function_call" for turn in turns)
         if form == "alpaca" and calls:
             continue
-        if form == "dpo":
+        if form in PAIR_FORMATS:
             if turns[1].role != "assistant":
                 continue
             turns = turns[:2]

@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 
 from builtin_recipe.gguf_tokenizer import write_tokenizer
+from sysgen_local.core.pairs import PAIR_RULES, PairRule
 from sysgen_local.core.records import (
     Attempt,
     Check,
@@ -31,10 +32,12 @@ from sysgen_local.core.records import (
     Responded,
     Source,
     Turn,
+    Verdict,
     Verified,
 )
 from sysgen_local.core.resources import resource
 from sysgen_local.exporting import ExportOptions, export
+from sysgen_local.phases.pairs import pair_of
 from sysgen_local.store import FORMATS, Store
 
 pytestmark = [
@@ -123,12 +126,15 @@ def loaded(
     ending: str = "jsonl",
     checks: bool = False,
     tools: Any = "text",
+    pairs: PairRule | None = None,
     **more: Any,
 ) -> Any:
     """The export as `datasets` reads it, all rows there."""
     load = need("datasets").load_dataset
     [written] = export(
-        store, folder / f"{form}.{ending}", ExportOptions(form, checks=checks, tools=tools)
+        store,
+        folder / f"{form}.{ending}",
+        ExportOptions(form, checks=checks, tools=tools, pairs=pairs),
     )
     kind = "json" if ending == "jsonl" else "parquet"
     data = load(
@@ -242,6 +248,77 @@ def test_trl_learns_preferences(rows: str, request: pytest.FixtureRequest, tmp_p
         model=model(), ref_model=model(), args=trl.DPOConfig(**options(tmp_path)),
         processing_class=tokenizer(tmp_path), train_dataset=loaded(store, tmp_path, "dpo"),
     )  # fmt: skip
+    assert math.isfinite(trainer.train().training_loss)
+
+
+@contextmanager
+def ruled(folder: Path, rule: PairRule) -> Iterator[Store]:
+    """A store with pairs of this rule, the first one with a user who asks for the opposite where
+    that is the rule."""
+    phrase = Phrase("format", "Answer in one sentence.")
+    verdict = Verdict(phrase.tag, phrase.text, "good", 1.0, 0.0, 0.0)
+    with Store.open(folder / "r.duckdb") as store:
+        talks = [
+            Conversation(
+                turns(("user", f"How do I cook {n} potatoes?"),
+                      ("assistant", f"Wash {n}. Cut them. Boil them. Eat them.")), n,
+            )
+            for n in range(1, 9)
+        ]  # fmt: skip
+        store.ingest(Source("x", "x", "0"), talks)
+        for row in store.due("generate"):
+            answer = Turn("assistant", f"Boil all {row.row} of them in water.")
+            worse = Attempt(1, "Wash them. Boil them.", False, None, 0.1, "disobeys")
+            store.commit(
+                [
+                    (row.row, "generate", Generated((phrase,))),
+                    (row.row, "filter", Filtered((phrase,))),
+                    (row.row, "verify", Verified((verdict,), phrase.text)),
+                    (row.row, "respond", Responded((row.conversation.turns[0], answer))),
+                    (row.row, "check", Checked((), (), (worse,), True, 0.5, 2)),
+                ]
+            )
+        selection = ExportOptions("dpo", pairs=rule).selection()
+        with store.paired(selection, lambda row: pair_of(row, rule)):
+            yield store
+
+
+@pytest.mark.parametrize("ending", ["jsonl", "parquet"])
+@pytest.mark.parametrize("rule", PAIR_RULES)
+def test_trl_learns_pairs_that_rules_made(tmp_path: Path, rule: PairRule, ending: str) -> None:
+    """DPO, with what the user asks for in the prompt, and without the column `broken`."""
+    trl = need("trl")
+    with ruled(tmp_path, rule) as store:
+        data = loaded(store, tmp_path, "dpo", ending, pairs=rule)
+    assert data["broken"][0] == ["sentences: exactly 1 sentence"]
+    speaks = tokenizer(tmp_path)
+    trainer = trl.DPOTrainer(
+        model=model(), ref_model=model(), args=trl.DPOConfig(**options(tmp_path)),
+        processing_class=speaks, train_dataset=data,
+    )  # fmt: skip
+    row = trainer.train_dataset[0]
+    prompt = speaks.decode(row["prompt_ids"])
+    assert "<|im_start|>system\nAnswer in one sentence.<|im_end|>" in prompt
+    assert ("at least 3 sentences" in prompt) == (rule == "conflict")
+    assert "Boil all 1 of them in water.<|im_end|>" in speaks.decode(row["chosen_ids"])
+    worst = "Wash 1. Cut them." if rule == "conflict" else "Wash them. Boil them."
+    assert worst in speaks.decode(row["rejected_ids"])
+    assert math.isfinite(trainer.train().training_loss)
+
+
+@pytest.mark.parametrize("rule", [None, *PAIR_RULES])
+def test_trl_learns_labels(tmp_path: Path, rule: PairRule | None) -> None:
+    """KTO: both answers of each pair, with their labels."""
+    trl = need("trl")
+    kto = trl if hasattr(trl, "KTOTrainer") else need("trl.experimental.kto")
+    with ruled(tmp_path, rule or "conflict") as store:
+        data = loaded(store, tmp_path, "kto", pairs=rule)
+    assert sorted(data["label"]) == [False] * 8 + [True] * 8
+    trainer = kto.KTOTrainer(
+        model=model(), ref_model=model(), args=kto.KTOConfig(**options(tmp_path)),
+        processing_class=tokenizer(tmp_path), train_dataset=data,
+    )  # fmt: skip
+    assert sorted(trainer.train_dataset["label"]) == [False] * 8 + [True] * 8
     assert math.isfinite(trainer.train().training_loss)
 
 

@@ -29,7 +29,14 @@ from sysgen_local.core.records import (
     Verified,
 )
 from sysgen_local.exporting import ExportOptions, export
-from sysgen_local.store import CHECKED_FORMATS, FORMATS, OBJECT_FORMATS, Format, Store
+from sysgen_local.store import (
+    CHECKED_FORMATS,
+    FORMATS,
+    OBJECT_FORMATS,
+    PAIR_FORMATS,
+    Format,
+    Store,
+)
 
 NASTY = "nul \x00 quote ' \" back\\slash\r\n\ttab é 中文 😀 \u2028 \ufeff \x1f"
 
@@ -202,7 +209,7 @@ def test_variants(store: Store, tmp_path: Path) -> None:
     common = said("common")
     assert common == [[common[0][0], "old"]] * 2
     for format_ in FORMATS:
-        if format_ == "dpo":  # no preference between equal answers
+        if format_ in PAIR_FORMATS:  # no preference between equal answers
             with pytest.raises(UsageError, match="--variant original makes no pair"):
                 export(store, path, ExportOptions(format_, "original"))
         else:
@@ -403,7 +410,7 @@ EVERY_WAY = [
     for ending in ("jsonl", "parquet")
     for checks in (False, True)
     if not checks or (form in CHECKED_FORMATS and variant == "full")
-    if form != "dpo" or variant == "full"
+    if form not in PAIR_FORMATS or variant == "full"
 ]
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 from questions import run
 
 import sysgen_local as sysgen
 from sysgen_local.core.errors import SysgenError, UsageError
+from sysgen_local.core.language import language_of
 from sysgen_local.core.records import (
     Checked,
     Conversation,
@@ -24,10 +26,12 @@ from sysgen_local.core.records import (
     Verified,
 )
 from sysgen_local.evaluation.benchmarks.by_rule import rule_of
+from sysgen_local.evaluation.benchmarks.distractors import REMARKS, REQUESTS
 from sysgen_local.evaluation.benchmarks.own import read_items
 from sysgen_local.exporting import ExportOptions, export
 from sysgen_local.exporting.near_duplicates import NEAR
 from sysgen_local.exporting.normalized import normalized
+from sysgen_local.phases.checks.countable import demands
 from sysgen_local.store import Store
 from sysgen_local.workflows.testset import WrittenItems
 
@@ -64,10 +68,13 @@ def add(store: Store, rows: list[tuple[Conversation, tuple[Phrase, ...]]], upto:
         store.commit(results)
 
 
+ASKED: dict[str, Any] = {"held_out": 1, "kinds": ("obey", "plain")}
+
+
 def made(path: Path, rows, **options) -> tuple[WrittenItems, list[dict]]:
     with Store.open(path / "s.duckdb") as store:
         add(store, rows)
-        done = sysgen.write_testset(store, path / "test.jsonl", **{"held_out": 1, **options})
+        done = sysgen.write_testset(store, path / "test.jsonl", **{**ASKED, **options})
     return done, read(path / "test.jsonl")
 
 
@@ -149,7 +156,7 @@ def test_a_person_decides_last(tmp_path):
         add(store, rows)
         store.review(2, "rejected")
         store.review(1, "accepted", [Phrase("format", "Use bullet points.")])
-        done = sysgen.write_testset(store, tmp_path / "test.jsonl", held_out=1)
+        done = sysgen.write_testset(store, tmp_path / "test.jsonl", **ASKED)
     items = {item["id"]: item for item in read(tmp_path / "test.jsonl")}
     assert items.keys() == {"1-obey", "3-obey"}
     assert items["1-obey"]["system"] == "Use bullet points."
@@ -190,7 +197,14 @@ def test_no_instruction_is_in_the_training_share(tmp_path, seed, share):
     trained = {
         line["messages"][1]["content"] for line in read(exported.path)
     }  # fmt: skip
-    tested = [item["messages"][0]["content"] for item in read(tmp_path / "test.jsonl")]
+    items = read(tmp_path / "test.jsonl")
+    tested = [item["messages"][0]["content"] for item in items if item["kind"] in ASKED["kinds"]]
+    by_id = {item["id"]: item for item in items}
+    for item in items:
+        if item["kind"] in ("conflict", "distract"):
+            [question] = by_id[item["aligned"]]["messages"]
+            assert question["content"] in item["messages"][-1]["content"]
+    assert done.items["conflict"] == done.items["distract"] == done.items["obey"]
     assert trained
     assert tested
     assert trained <= set(finished)
@@ -224,7 +238,7 @@ def test_a_smaller_test_set_is_the_end_of_a_larger_one(tmp_path):
 
 def made_again(path: Path, **options) -> tuple[WrittenItems, list[dict]]:
     with Store.open(path / "s.duckdb") as store:
-        done = sysgen.write_testset(store, path / "again.jsonl", **{"held_out": 1, **options})
+        done = sysgen.write_testset(store, path / "again.jsonl", **{**ASKED, **options})
     return done, read(path / "again.jsonl")
 
 
@@ -268,15 +282,155 @@ def test_the_commands_from_a_run_to_the_scores(tmp_path):
         run("testset", "--db", db, "-o", test, "--held-out", 0.6, "-q", "--json").stdout
     )
     assert read(test) == items
-    assert done["items"] == {"obey": len(items), "plain": 0}
+    kinds = [item["kind"] for item in items]
+    assert done["items"] == {
+        kind: kinds.count(kind) for kind in ("obey", "plain", "conflict", "distract", "turns")
+    }
+    assert 0 < done["items"]["conflict"] <= done["items"]["obey"] == done["items"]["distract"]
     run("export", "--db", db, "-o", tmp_path / "out.jsonl", "--split", "train=0.4", "-q")
     run("export", "--db", db, "-o", tmp_path / "all.jsonl", "--exclude", test, "-q")
-    tested = {item["messages"][0]["content"] for item in items}
+    tested = {item["messages"][0]["content"] for item in items if item["kind"] == "obey"}
     for name in ("out-train.jsonl", "all.jsonl"):
         trained = {row["messages"][1]["content"] for row in read(tmp_path / name)}
         assert trained.isdisjoint(tested)
     options = ("--model", "builtin", "--db", tmp_path / "e.duckdb", "--max-answer-tokens", 24)
     scores = json.loads(run("evaluate", "own", test, *options, "-q", "--json").stdout)
-    assert scores["counts"]["obey"] == len(items)
+    counts = scores["counts"]
+    assert {kind: counts[kind] for kind in ("obey", "conflict", "distract")} == {
+        kind: kinds.count(kind) for kind in ("obey", "conflict", "distract")
+    }
+    assert counts["conflict_pairs"] == counts["gave_in_of"] == counts["conflict"]
+    assert scores["conflict_drop"] is not None
     said = run("testset", "--db", db, "-o", rows, code=2)
     assert "is an input of" in said.stderr
+
+
+# Conflicts, distractors, several turns
+
+
+def test_a_conflict_is_the_obey_item_with_the_opposite(tmp_path):
+    done, [obey, conflict] = made(
+        tmp_path, [(talk("How do I bake bread?"), (ROLE, ONE))], kinds=("conflict", "obey")
+    )
+    asks = conflict["asks"]
+    assert asks["text"] == "at least 3 sentences"
+    assert "3 sentences" in asks["sentence"]
+    assert conflict["messages"] == [
+        {"role": "user", "content": f"How do I bake bread?\n\n{asks['sentence']}"}
+    ]
+    assert conflict["checks"] == obey["checks"]
+    assert (conflict["id"], conflict["aligned"]) == ("1-conflict", "1-obey")
+    assert conflict["system"] == obey["system"]
+    assert done.items == {"obey": 1, "conflict": 1}
+    assert len(read_items(tmp_path / "test.jsonl")) == 2
+
+
+def test_a_conflict_is_about_one_demand_and_varies(tmp_path):
+    warm = Phrase("format", 'Use the word "tea".')
+    rows = [(talk(f"How do I bake a cake of {word}?"), (ONE, warm)) for word in WORDS]
+    _, items = made(tmp_path, rows, kinds=("conflict",))
+    assert len(items) == len(WORDS)
+    assert {len(item["checks"]) for item in items} == {1}
+    assert {item["checks"][0]["kind"] for item in items} == {"sentences", "use words"}
+    assert len({item["asks"]["sentence"] for item in items}) > 5
+    assert all("aligned" not in item for item in items)  # there is no obey item in the file
+    assert len(read_items(tmp_path / "test.jsonl")) == len(WORDS)
+
+
+def test_a_distractor_is_in_the_language_of_the_row(tmp_path):
+    german = [
+        (talk(f"{ask} ich am besten {what}?", "Mit Geduld und gutem Werkzeug."), (ONE,))
+        for ask, what in (
+            ("Wie backe", "einen Apfelkuchen"),
+            ("Wo finde", "frische Pilze"),
+            ("Wann pflanze", "junge Bäume im Garten"),
+            ("Womit putze", "alte Schuhe"),
+            ("Warum verliere", "so viel Schlaf"),
+            ("Welche Bücher lese", "zuerst im Urlaub"),
+            ("Wie lange koche", "rote Bohnen"),
+            ("Mit wem bespreche", "meine Steuern"),
+        )
+    ]
+    done, items = made(tmp_path, german, kinds=("obey", "distract"))
+    assert done.items == {"obey": 8, "distract": 8}
+    kinds = {item["distractor"] for item in items if item["kind"] == "distract"}
+    assert kinds == {"remark", "request"}
+    by_id = {item["id"]: item for item in items}
+    known = (*REMARKS["de"], *REQUESTS["de"])
+    for item in (of for of in items if of["kind"] == "distract"):
+        [question] = by_id[item["aligned"]]["messages"]
+        texts = [message["content"] for message in item["messages"]]
+        assert question["content"] in texts[-1]
+        assert len(texts) == (1 if item["distractor"] == "remark" else 2)
+        rest = "".join(texts).replace(question["content"], "").strip()
+        assert rest in known
+        assert item["checks"] == by_id[item["aligned"]]["checks"]
+
+
+def test_all_turns_of_the_user_are_asked(tmp_path):
+    two = (Turn("user", "How do I bake bread?"), Turn("assistant", LONG),
+           Turn("user", "And rolls, which are smaller?"), Turn("assistant", LONG))  # fmt: skip
+    call = (*two, Turn("user", "How warm is it?"), Turn("function_call", "f()"),
+            Turn("observation", "4"), Turn("assistant", "4."))  # fmt: skip
+    rows = [(Conversation(two, 1), (ONE,)), (talk("Where do whales sleep?"), (ONE,)),
+            (Conversation(call, 3), (ONE,)),
+            (Conversation(two[:2] + call[4:], 4), (WARM,))]  # fmt: skip
+    done, [item] = made(tmp_path, rows, kinds=("turns",))
+    assert item["messages"] == [
+        {"role": "user", "content": text}
+        for text in ("How do I bake bread?", "And rolls, which are smaller?")
+    ]
+    assert done.left_out["turns"] == {
+        "one turn of the user alone": 1, "it has tools": 1, "no phrase that a rule can test": 1,
+    }  # fmt: skip
+
+
+def test_no_later_turn_is_in_the_training_share(tmp_path):
+    """Every second question is a later turn of another row, or nearly so."""
+    rng = random.Random(7)
+    asked = list(dict.fromkeys(questions(rng, 90)))
+    rows = []
+    for n, text in enumerate(asked):
+        later = f"{asked[n - 1]} Please." if n % 2 else f"What else is there about number {n}?"
+        talked = (Turn("user", text), Turn("assistant", LONG), Turn("user", later),
+                  Turn("assistant", LONG))  # fmt: skip
+        rows.append((Conversation(talked, n + 1), (ONE,)))
+    with Store.open(tmp_path / "s.duckdb") as store:
+        add(store, rows)
+        done = sysgen.write_testset(store, tmp_path / "test.jsonl", held_out=0.5, kinds=("turns",))
+        trained = list(store.instructions_before(0.5))
+    items = read(tmp_path / "test.jsonl")
+    assert items
+    assert done.left_out["turns"]["like a row that is not held out"] > 5
+    for item in items:
+        for message in item["messages"]:
+            for other in trained:
+                same = normalized(message["content"]).exact == normalized(other).exact
+                assert not same or jaccard(message["content"], other) < NEAR
+
+
+def test_what_has_no_wording_is_counted(tmp_path):
+    japanese = "パンはどうやって焼きますか。教えてください。"
+    rows = [
+        (talk(japanese, "オーブンで焼きます。"), (ONE,)),
+        (talk("How do I bake a large loaf of bread?"), (Phrase("format", "Do not use commas."),)),
+    ]
+    done, items = made(tmp_path, rows, kinds=("conflict", "distract"))
+    assert [item["kind"] for item in items] == ["distract"]
+    assert done.left_out["conflict"] == {
+        "no wording of the opposite in its language": 1, "no demand that has an opposite": 1,
+    }  # fmt: skip
+    assert done.left_out["distract"] == {"no distractor in its language": 1}
+    for kind, left in done.left_out.items():
+        assert done.items[kind] + sum(left.values()) == done.looked_at == 2
+    with pytest.raises(UsageError, match="kind cannot be 'other'"):
+        made_again(tmp_path, kinds=("other",))
+
+
+@pytest.mark.parametrize("language", ["en", "de", "fr", "es"])
+def test_distractors_are_in_their_language_and_do_nothing_that_is_asked_for(language):
+    for texts in (REMARKS[language], REQUESTS[language]):
+        assert len(set(texts)) == len(texts) == 6
+        assert language_of(" ".join(texts)) == language
+        assert not any(char.isdigit() or char in "*#-|`" for text in texts for char in text[1:])
+    assert not any(demands(text) for text in (*REMARKS[language], *REQUESTS[language]))

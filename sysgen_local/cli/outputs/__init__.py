@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pydantic import Field
+
 from sysgen_local.cli.outputs.evaluation import (
     Comparison,
     HarnessResults,
@@ -125,15 +127,18 @@ class File(Output):
     path: str
     rows: int
     skipped: int = 0
-    """Rows that do not fit the format."""
+    """Rows that do not fit the format, or make no pair."""
+    left_out: dict[str, int] = Field(default_factory=dict)
+    """Why -> how many of them."""
     split: str | None = None
 
 
 def file(written: Exported) -> File:
     """What was written, as a part of a result."""
     return File(
-        path=str(written.path), rows=written.rows, skipped=written.skipped, split=written.split
-    )
+        path=str(written.path), rows=written.rows, skipped=written.skipped,
+        left_out=dict(written.left_out), split=written.split,
+    )  # fmt: skip
 
 
 class Run(Output):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from sysgen_local.cli.outputs.form import Output
 
 
 class TestSet(Output):
-    """A test set of held-out rows. The keys of the three objects are obey and plain."""
+    """A test set of held-out rows. The keys of the three objects are the kinds of item, obey, plain
+    and so on."""
 
     path: str
     held_out: float
@@ -113,6 +114,19 @@ class OwnScores(Output):
     """Obey items whose answer agrees with the original, of those where a rule can compare them."""
     plain: float | None
     """The same of plain items."""
+    conflict: float | None = None
+    """Conflict items with all demands met. It and the next five are there where the file has such
+    items."""
+    conflict_drop: float | None = None
+    """The share of the same demands met in their aligned items, less that of the conflict items."""
+    distract: float | None = None
+    """Distract items with all demands met."""
+    distract_drop: float | None = None
+    """The share of their aligned items with all demands met, less that of the distract items."""
+    turns: float | None = None
+    """Answers of turns items that meet all demands."""
+    last_turn: float | None = None
+    """The same of last answers."""
     cut_off: float | None
     """Answers cut off by the limit of tokens, of all items."""
     empty: float | None
@@ -121,6 +135,8 @@ class OwnScores(Output):
     """Answers that repeat the system message."""
     kinds: dict[str, KindCount]
     """Kind of check of a phrase -> how many were met."""
+    conflict_kinds: dict[str, KindCount] = Field(default_factory=dict)
+    """The same of conflict items."""
     agreement: dict[str, KindCount]
     """The same of checks against the original answer."""
     counts: dict[str, int]

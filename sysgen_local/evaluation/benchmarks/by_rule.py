@@ -12,17 +12,18 @@ from dataclasses import dataclass
 
 from sysgen_local.core.records import Phrase
 from sysgen_local.evaluation.benchmarks.facts import stated_fact, states
-from sysgen_local.evaluation.benchmarks.own import Item, ItemCheck, ReplyFault
+from sysgen_local.evaluation.benchmarks.own import FAULTS, Item, ItemCheck, ReplyFault
 from sysgen_local.evaluation.benchmarks.questions import EvaluationPhase, QuestionRecord
 from sysgen_local.phases.answer_checks import AnswerChecks, repeats_system_message
 from sysgen_local.phases.checks.code import code_faults
 from sysgen_local.phases.checks.countable import demands
+from sysgen_local.phases.checks.opposites import Opposite, opposite
 from sysgen_local.phases.checks.results import final_result, keeps_result
 from sysgen_local.phases.respond import is_empty, looping
 from sysgen_local.running.stage import STAGE_FAILED, Work
 from sysgen_local.store.evaluation import Answered, Graded
 
-VERSION = "2"
+VERSION = "3"
 """Part of the recipe. It is raised when the grading changes and `AnswerChecks.VERSION` does not."""
 
 UNREADABLE = "check_unreadable"
@@ -59,27 +60,58 @@ class RuleGrader:
 
 
 def grade(item: Item, answered: Answered) -> Graded:
-    """The marks of the last answer: yes or no for each check, then its faults. `reasons` has what
-    was not met, and the faults."""
+    """The marks of the last answer: yes or no for each check, then its faults, then of a conflict
+    whether it gave in. Of `turns` the checks of every answer come one behind the other, and the
+    faults are those of any. `reasons` has what was not met, and the faults."""
     rules = [rule_of(item, check) for check in item.checks]
     for check, rule in zip(item.checks, rules, strict=True):
         if rule is None:
             where = f"the phrase {check.phrase!r}" if check.phrase else "the original answer"
             why = f"the rules read no {check.kind} {check.text!r} from {where}"
             return Graded(reasons=(why,), dropped=UNREADABLE)
-    answer = answered.replies[-1]
-    faults = faults_of(item, answer, cut_off=answered.finishes[-1] == "length")
-    says_something = not {"empty", "echo"}.intersection(faults)
-    met = [says_something and rule is not None and rule(answer) for rule in rules]
-    left = [check.text for check, ok in zip(item.checks, met, strict=True) if not ok]
-    marks = tuple("yes" if ok else "no" for ok in met)
-    return Graded((marks, faults), ("; ".join(left), ", ".join(faults)))
+    first = 0 if item.kind == "turns" else len(answered.replies) - 1
+    several = item.kind == "turns"
+    marks: list[str] = []
+    left: list[str] = []
+    faults: dict[ReplyFault, None] = {}
+    for turn in range(first, len(answered.replies)):
+        answer = answered.replies[turn]
+        here = faults_of(item, answer, cut_off=answered.finishes[turn] == "length")
+        says_something = not {"empty", "echo"}.intersection(here)
+        for check in item.checks:
+            rule = rule_of(item, check, turn)
+            ok = says_something and rule is not None and rule(answer)
+            marks.append(_mark(ok))
+            if not ok:
+                left.append(f"answer {turn + 1}: {check.text}" if several else check.text)
+        faults |= dict.fromkeys(here)
+    found = tuple(fault for fault in FAULTS if fault in faults)
+    asked = _asked(item)
+    gave_in = ((_mark(asked.given_in(answered.replies[-1])),),) if asked else ()
+    return Graded((tuple(marks), found, *gave_in), ("; ".join(left), ", ".join(found)))
 
 
-def rule_of(item: Item, check: ItemCheck) -> Callable[[str], bool] | None:
-    """The rule of a check: answer -> whether it is met. None if the phrase or the original answer
-    is read in another way than the check says."""
-    question = item.users[-1]
+def _mark(holds: bool) -> str:
+    return "yes" if holds else "no"
+
+
+def _asked(item: Item) -> Opposite | None:
+    """What the user of a conflict asks for; None where it is not said, or read otherwise."""
+    if item.kind != "conflict" or item.asks is None:
+        return None
+    for check in item.checks:
+        for demand in demands(check.phrase):
+            if (demand.kind, demand.text) == (check.kind, check.text):
+                asked = opposite(demand)
+                if asked is not None and asked.text == item.asks.text:
+                    return asked
+    return None
+
+
+def rule_of(item: Item, check: ItemCheck, turn: int = -1) -> Callable[[str], bool] | None:
+    """The rule of a check of the answer to this turn, by default the last one: answer -> whether it
+    is met. None if the phrase or the original answer is read in another way than the check says."""
+    question = item.users[turn]
     if check.phrase:
         for demand in demands(check.phrase):
             if (demand.kind, demand.text) == (check.kind, check.text):

@@ -7,7 +7,12 @@ One JSON object a line. An item of the kind `obey` has a system message and chec
 message, and its checks compare the answer with `original`, the dataset's own answer: {"kind":
 "result"|"code"|"fact", "text"}. An obey item may have such a check too. Other keys are ignored.
 
-With several messages the model answers each, and the checks are about the last answer.
+Three more kinds have a system message and checks of its phrases alone. `conflict`: the user asks
+for the opposite of what is checked, which `asks` says: {"sentence", "text"}. `distract`: the user
+says something else too. `aligned` of both is the id of the obey item without it. `turns`: a
+conversation; every answer is graded by all checks.
+
+With several messages the model answers each. But for `turns`, the checks are about the last answer.
 """
 
 from __future__ import annotations
@@ -16,7 +21,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -35,7 +40,17 @@ FAULTS: tuple[ReplyFault, ...] = ("cut_off", "empty", "looping", "echo")
 """What can be wrong with an answer, whatever its checks. cut_off: by the limit of tokens. looping:
 it repeats itself. echo: it is its system message said again."""
 
+ItemKind = Literal["obey", "plain", "conflict", "distract", "turns"]
+ITEM_KINDS: tuple[ItemKind, ...] = get_args(ItemKind)
+
 METRICS = ("phrases", "items", "result", "plain", *FAULTS)
+"""The metrics of every file."""
+MORE_METRICS: dict[ItemKind, tuple[str, ...]] = {
+    "conflict": ("conflict", "conflict_drop"),
+    "distract": ("distract", "distract_drop"),
+    "turns": ("turns", "last_turn"),
+}
+"""Kind of item -> the metrics of a file that has such items."""
 
 _HINT = (
     'a line is {"kind": "obey", "id": "1", "system": "Answer in one sentence.", "messages": '
@@ -62,17 +77,29 @@ class ItemCheck(BaseModel):
     phrase: str = ""
 
 
+class ItemAsks(BaseModel):
+    """What the user of a conflict asks for: the sentence in the user's turn, and the opposite of
+    the demand in plain words."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    sentence: str
+    text: str
+
+
 class Item(BaseModel):
     """One item of the file."""
 
     model_config = ConfigDict(extra="ignore")
 
-    kind: Literal["obey", "plain"]
+    kind: ItemKind
     id: Identity
     messages: list[ItemMessage] = Field(min_length=1)
     checks: list[ItemCheck] = Field(min_length=1)
     system: str = ""
     original: str = ""
+    aligned: Identity = ""
+    asks: ItemAsks | None = None
 
     @property
     def users(self) -> tuple[str, ...]:
@@ -87,27 +114,55 @@ class Item(BaseModel):
         return ()
 
     def judged(self, marks: tuple[tuple[str, ...], ...]) -> GradedItem:
-        """The item with these marks: yes or no for each check, and the faults of the answer."""
-        verdicts, faults = marks
+        """The item with these marks: yes or no for each check, of `turns` for each answer too, the
+        faults of the answer, and of `conflict` whether it gave in."""
+        verdicts, faults, *gave_in = marks
         met = [mark == "yes" for mark in verdicts]
-        pairs = list(zip(self.checks, met, strict=True))
+        answers = [met[i : i + len(self.checks)] for i in range(0, len(met), len(self.checks))]
+        pairs = list(zip(self.checks, answers[-1], strict=True))
         return GradedItem(
             self.kind,
             tuple((check.kind, ok) for check, ok in pairs if check.phrase),
             tuple((check.kind, ok) for check, ok in pairs if not check.phrase),
             frozenset(faults),
+            id=self.id,
+            aligned=self.aligned,
+            texts=tuple(check.text for check in self.checks if check.phrase),
+            answers=tuple(map(all, answers)) if self.kind == "turns" else (),
+            gave_in=gave_in[0] == ("yes",) if gave_in else None,
         )
 
 
 @dataclass(frozen=True, slots=True)
 class GradedItem:
     """One item with its marks: (kind of check, met) of its demands and of what compares the answer
-    with the original, and the faults of the answer."""
+    with the original, and the faults of the answer. `texts` are those of the demands. `aligned` is
+    the id of the item without the conflict or the distractor. `answers`: of `turns`, whether each
+    answer meets all demands. `gave_in`: whether the answer does what the user of a conflict asks
+    for; None where no rule can tell."""
 
-    kind: Literal["obey", "plain"]
+    kind: ItemKind
     demands: tuple[tuple[str, bool], ...]
     agreement: tuple[tuple[str, bool], ...] = ()
     faults: frozenset[str] = frozenset()
+    id: str = ""
+    aligned: str = ""
+    texts: tuple[str, ...] = ()
+    answers: tuple[bool, ...] = ()
+    gave_in: bool | None = None
+
+    @property
+    def obeys(self) -> bool:
+        """Whether all demands are met."""
+        return all(ok for _, ok in self.demands)
+
+    def met(self, wanted: GradedItem) -> bool:
+        """Whether the demands that the other item has are met here too."""
+        found = {
+            (kind, text): ok for (kind, ok), text in zip(self.demands, self.texts, strict=True)
+        }
+        asked = zip(wanted.demands, wanted.texts, strict=True)
+        return all(found.get((kind, text), False) for (kind, _), text in asked)
 
 
 def read_items(path: Path) -> list[Item]:
@@ -117,7 +172,22 @@ def read_items(path: Path) -> list[Item]:
     if not items:
         raise UsageError(f"{path} holds no item", hint=_HINT)
     unique([(item.id, entry.where) for item, entry in zip(items, found, strict=True)], "item")
+    by_id = {item.id: item for item in items}
+    for item, entry in zip(items, found, strict=True):
+        if item.aligned and (wrong := _unaligned(item, by_id.get(item.aligned))):
+            raise UsageError(f"{entry.where}: {wrong}", hint=_HINT)
     return items
+
+
+def _unaligned(item: Item, other: Item | None) -> str | None:
+    """Why the item cannot be compared with the one that it names; None if it can."""
+    if other is None or other.kind != "obey":
+        return f"`aligned` names {item.aligned}, which is no obey item of the file"
+    there = {(check.kind, check.text) for check in other.checks if check.phrase}
+    for number, check in enumerate(item.checks, 1):
+        if (check.kind, check.text) not in there:
+            return f"check {number} is not one of {item.aligned}, which `aligned` names"
+    return None
 
 
 def _item(entry: LocatedValue) -> Item:
@@ -129,8 +199,12 @@ def _item(entry: LocatedValue) -> Item:
 
 def _fault(item: Item) -> str | None:
     """What is wrong with an item whose fields are there, as a sentence; None if nothing is."""
-    if item.kind == "obey" and not item.system.strip():
-        return "an item of the kind obey needs a system message"
+    if item.kind != "plain" and not item.system.strip():
+        return f"an item of the kind {item.kind} needs a system message"
+    if item.kind == "turns" and len(item.messages) < 2:
+        return "an item of the kind turns needs several messages"
+    if item.kind in MORE_METRICS and not all(check.phrase for check in item.checks):
+        return f"an item of the kind {item.kind} has checks with a phrase alone"
     if item.kind == "plain" and item.system:
         return "an item of the kind plain has no system message"
     for number, check in enumerate(item.checks, 1):
@@ -151,23 +225,54 @@ def _fault(item: Item) -> str | None:
 def score(items: Sequence[GradedItem]) -> dict[str, Any]:
     """All metrics as fractions in full precision; None where nothing was to be checked.
 
-    phrases: demands met, of all demands. items: obey items with all demands met. result: obey items
-    whose answer agrees with the original, of those where a rule can compare them. plain: the same
-    of plain items. cut_off, empty, looping, echo: answers of all items. kinds: by kind of check of
-    a phrase, how many were met; agreement: the same of checks against the original.
+    phrases: demands met, of all demands of obey items. items: obey items with all demands met.
+    result: obey items whose answer agrees with the original, of those where a rule can compare
+    them. plain: the same of plain items. cut_off, empty, looping, echo: answers of all items.
+    kinds: by kind of check of a phrase, how many obey items met; agreement: the same of checks
+    against the original.
+
+    Of a file with such items: conflict, distract: those with all demands met. conflict_drop,
+    distract_drop: how much fewer they are than of the same demands in their aligned items, over the
+    pairs of which both were graded. turns: answers of `turns` that meet all demands; last_turn: the
+    same of last answers. conflict_kinds: as kinds, of conflict items.
     """
     sums = {
         metric: (sum(part for part, _ in pairs), sum(whole for _, whole in pairs))
         for metric, pairs in units(items).items()
     }
+    of_kind = Counter(item.kind for item in items)
     obey = [item for item in items if item.kind == "obey"]
+    conflict = [item for item in items if item.kind == "conflict"]
+    gave_in = [item.gave_in for item in conflict if item.gave_in is not None]
+    more: dict[ItemKind, dict[str, int]] = {
+        "conflict": {
+            "conflict": len(conflict),
+            "conflict_met": int(sums.get("conflict", _NONE)[0]),
+            "conflict_pairs": int(sums.get("conflict_drop", _NONE)[1]),
+            "gave_in": sum(gave_in),
+            "gave_in_of": len(gave_in),
+        },
+        "distract": {
+            "distract": of_kind["distract"],
+            "distract_met": int(sums.get("distract", _NONE)[0]),
+            "distract_pairs": int(sums.get("distract_drop", _NONE)[1]),
+        },
+        "turns": {
+            "turns": of_kind["turns"],
+            "turn_answers": int(sums.get("turns", _NONE)[1]),
+            "turn_answers_met": int(sums.get("turns", _NONE)[0]),
+            "last_turns_met": int(sums.get("last_turn", _NONE)[0]),
+        },
+    }
     return {
         **{metric: part / whole if whole else None for metric, (part, whole) in sums.items()},
-        "kinds": _by_kind([mark for item in items for mark in item.demands]),
+        "kinds": _by_kind([mark for item in obey for mark in item.demands]),
         "agreement": _by_kind([mark for item in items for mark in item.agreement]),
+        **({"conflict_kinds": _by_kind([of for item in conflict for of in item.demands])}
+           if conflict else {}),
         "counts": {
             "obey": len(obey),
-            "plain": len(items) - len(obey),
+            "plain": of_kind["plain"],
             "demands": int(sums["phrases"][1]),
             "demands_met": int(sums["phrases"][0]),
             "items_met": int(sums["items"][0]),
@@ -175,26 +280,49 @@ def score(items: Sequence[GradedItem]) -> dict[str, Any]:
             "results_kept": int(sums["result"][0]),
             "plain_kept": int(sums["plain"][0]),
             **{fault: int(sums[fault][0]) for fault in FAULTS},
+            **{name: n for kind in MORE_METRICS if of_kind[kind] for name, n in more[kind].items()},
         },
-    }
+    }  # fmt: skip
+
+
+_NONE = (0.0, 0.0)
 
 
 def units(items: Sequence[GradedItem]) -> dict[str, list[tuple[float, float]]]:
     """Metric -> for every item (its part of the numerator, its part of the denominator)."""
-    found: dict[str, list[tuple[float, float]]] = {metric: [] for metric in METRICS}
+    there = {item.kind for item in items}
+    more = [metric for kind, of in MORE_METRICS.items() if kind in there for metric in of]
+    names = [*METRICS[: -len(FAULTS)], *more, *FAULTS]
+    found: dict[str, list[tuple[float, float]]] = {metric: [] for metric in names}
+    by_id = {item.id: item for item in items if item.kind == "obey"}
     for item in items:
-        met = [ok for _, ok in item.demands]
-        kept = all(ok for _, ok in item.agreement)
-        obeys, compared = item.kind == "obey", bool(item.agreement)
-        for metric, part, whole in (
-            ("phrases", sum(met), len(met)),
-            ("items", obeys and all(met), obeys),
-            ("result", obeys and compared and kept, obeys and compared),
-            ("plain", not obeys and kept, not obeys),
-            *((fault, fault in item.faults, True) for fault in FAULTS),
-        ):
+        parts = _parts(item, by_id.get(item.aligned) if item.aligned else None)
+        for metric in names:
+            part, whole = parts.get(metric, _NONE)
             found[metric].append((float(part), float(whole)))
     return found
+
+
+def _parts(item: GradedItem, aligned: GradedItem | None) -> dict[str, tuple[float, float]]:
+    """Metric -> the item's parts of it, of the metrics that it has a part of."""
+    kept = all(ok for _, ok in item.agreement)
+    parts: dict[str, tuple[float, float]] = {fault: (fault in item.faults, 1) for fault in FAULTS}
+    match item.kind:
+        case "obey":
+            met = [ok for _, ok in item.demands]
+            parts |= {"phrases": (sum(met), len(met)), "items": (all(met), 1)}
+            if item.agreement:
+                parts["result"] = (kept, 1)
+        case "plain":
+            parts["plain"] = (kept, 1)
+        case "turns":
+            parts["turns"] = (sum(item.answers), len(item.answers))
+            parts["last_turn"] = (item.obeys, 1)
+        case "conflict" | "distract":
+            parts[item.kind] = (item.obeys, 1)
+            if aligned is not None:
+                parts[f"{item.kind}_drop"] = (aligned.met(item) - item.obeys, 1)
+    return parts
 
 
 def _by_kind(marks: Sequence[tuple[str, bool]]) -> dict[str, dict[str, int]]:
@@ -205,5 +333,8 @@ def _by_kind(marks: Sequence[tuple[str, bool]]) -> dict[str, dict[str, int]]:
 
 
 def summary(scores: Mapping[str, Any]) -> dict[str, float | None]:
-    """The metrics by name, in their order."""
-    return {metric: scores[metric] for metric in METRICS}
+    """The metrics by name, in their order: those of every file, and those of the kinds of item that
+    the file has."""
+    more = [metric for of in MORE_METRICS.values() for metric in of if metric in scores]
+    names = [*METRICS[: -len(FAULTS)], *more, *FAULTS]
+    return {metric: scores[metric] for metric in names}
