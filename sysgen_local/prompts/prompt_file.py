@@ -56,13 +56,14 @@ JUDGING: dict[str, tuple[frozenset[str], frozenset[str]]] = {
     "sysbench": (frozenset({"user", "answer", "criteria"}), frozenset({"system", "history"})),
     "multifacet": (frozenset({"instruction", "answer", "criteria", "levels"}),
                    frozenset({"reference"})),
+    "advancedif": (frozenset({"user", "answer", "rubric"}), frozenset({"system", "history"})),
 }  # fmt: skip
 """The same for the files of judges. `prefer` and `align` belong to a set; the files for benchmarks
 are beside the sets.
 
 first, second: two answers to compare. user, answer: the turn to judge. history: a list of {user,
 answer} before it. criteria: a list of {type, text}; for multifacet the rubric's question. levels: a
-list of {score, text}."""
+list of {score, text}. rubric: a question about the answer."""
 
 _ALL = VARIABLES | OPTIONAL | JUDGING
 _OTHER_LANGUAGES = "group other languages"
