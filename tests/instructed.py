@@ -1,4 +1,4 @@
-"""Small files in the layouts of IFEval, Multi-IF and IHEval. The texts are our own."""
+"""Small files in the layouts of IFEval, Multi-IF, IHEval and AdvancedIF. The texts are our own."""
 
 from __future__ import annotations
 
@@ -47,6 +47,23 @@ def multi_if(
             f"turn_{n}_kwargs": json.dumps([json.dumps(given) for _, given in asked]),
         }
     return row | changed
+
+
+def advancedif(
+    *rubrics: str, system: str = "", name: str = "system_steerability_v2"
+) -> dict[str, str]:
+    """A conversation in the published layout; it has the system message if one is given."""
+    said = [{"role": "system", "content": system}] if system else []
+    said += [
+        {"role": "user", "content": "What is a queen bee?"},
+        {"role": "assistant", "content": 'The mother of the hive, said "the keeper".'},
+        {"role": "user", "content": "And a drone?"},
+    ]
+    return {
+        "benchmark_name": name,
+        "conversation_history": json.dumps(said),
+        "prompt_metadata": json.dumps({"rubrics": json.dumps(rubrics), "other": 1}),
+    }
 
 
 def write_csv(path: Path, rows: Sequence[dict[str, str]]) -> Path:

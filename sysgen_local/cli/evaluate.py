@@ -18,10 +18,10 @@ from sysgen_local.cli.harness import harness
 def evaluate() -> None:
     """Measure how well a model follows system messages.
 
-    A judge grades the benchmarks of the SysGen paper (sysbench, multifacet). Rules grade a test set
-    of your own (own), IFEval, Multi-IF and IHEval (ifeval, multi-if, iheval). harness runs tasks of
-    lm-evaluation-harness. Use it before and after training, or use `sysgen study` to compare
-    several models at once.
+    A judge grades the benchmarks of the SysGen paper (sysbench, multifacet) and AdvancedIF
+    (advancedif). Rules grade a test set of your own (own), IFEval, Multi-IF and IHEval (ifeval,
+    multi-if, iheval). harness runs tasks of lm-evaluation-harness. Use it before and after
+    training, or use `sysgen study` to compare several models at once.
 
     \b
     Example:
@@ -178,6 +178,44 @@ def _score_replies(
             for number, reply in enumerate(replies, 1)
         ],
     }
+
+
+@evaluate.command()
+@click.argument("questions", type=bm.CSV_QUESTIONS, metavar="FILE")
+@opt.options(
+    [bm.MODEL, bm.JUDGE, bm.SYSTEM_IN],
+    bm.ASKING,
+    [bm.RETRY, bm.JUDGE_PROMPT, bm.LIMIT],
+    hardware.MACHINE,
+    hardware.CLUSTER,
+    bm.SHOWING,
+    database=bm.DATABASE,
+)
+def advancedif(questions: Path, as_json: bool, limit: int | None, **given: Any) -> int:
+    """Run AdvancedIF: expert rubrics on system messages and on what earlier turns asked for.
+
+    The model answers the last turn of each conversation. The judge says of each rubric whether the
+    answer meets it; its yes or no is read off the logits. An answer passes if it meets all rubrics.
+    The shares are computed as in the authors' code, by area: complex (many instructions in one
+    turn), context (instructions of earlier turns), system (instructions of the system message).
+    The authors' judge is o3-mini, so figures of a small judge are not comparable with theirs. If a
+    run was stopped, the same command continues it.
+
+    FILE is the published CSV (https://huggingface.co/datasets/facebook/AdvancedIF), or JSONL with
+    the same keys.
+
+    \b
+    Examples:
+      sysgen evaluate advancedif if_oss_full_data.csv --model mine.gguf --judge qwen2.5-7b
+      sysgen evaluate advancedif if_oss_full_data.csv --model mine.gguf --limit 100 --json
+    """
+    from sysgen_local.report.benchmarks import advancedif_table
+
+    scores = bm.run("advancedif", questions, limit=limit, **given)
+    if scores is None:
+        return 130
+    bm.print_scores(scores, as_json, advancedif_table)
+    return 0
 
 
 for command in (by_rule.own, by_rule.ifeval, by_rule.multi_if, by_rule.iheval, harness):

@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     "--multifacet", type=bm.QUESTIONS, help="Run Multifacet with the instances in this file."
 )
 @click.option(
+    "--advancedif", type=bm.CSV_QUESTIONS, help="Run AdvancedIF with the conversations here."
+)
+@click.option(
     "--own",
     type=bm.QUESTIONS,
     multiple=True,
@@ -50,7 +53,8 @@ if TYPE_CHECKING:
     "--judge",
     metavar=values.ANY_MODEL,
     shell_complete=completion.models,
-    help="Model that judges the answers of all models, for --sysbench and --multifacet.",
+    help="Model that judges the answers of all models, for --sysbench, --multifacet and "
+    "--advancedif.",
 )
 @click.option(
     "--baseline",
@@ -76,6 +80,7 @@ def study(
     models: tuple[str, ...],
     sysbench: Path | None,
     multifacet: Path | None,
+    advancedif: Path | None,
     own: tuple[Path, ...],
     ifeval: Path | None,
     multi_if: Path | None,
@@ -127,6 +132,7 @@ def study(
     named: list[tuple[BenchmarkName, Path | None]] = [
         ("multifacet", multifacet),
         ("sysbench", sysbench),
+        ("advancedif", advancedif),
         *(("own", file) for file in own),
         ("ifeval", ifeval),
         ("multi-if", multi_if),
@@ -139,7 +145,8 @@ def study(
         options = ", ".join(dict.fromkeys(f"--{name}" for name, _ in named if name != "own"))
         raise click.UsageError(f"name a benchmark: --own, {options}, or several")
     if judge is None and any(benchmark.needs_judge for benchmark in benchmarks):
-        raise click.UsageError("--judge is missing: --sysbench and --multifacet need one")
+        needing = ", ".join(f"--{of.name}" for of in benchmarks if of.needs_judge)
+        raise click.UsageError(f"--judge is missing, for {needing}")
     entrants = [studies.StudyModel.parse(text) for text in models]
     studies.baseline_of(entrants, baseline)  # raises before the work, not after it
     view = view_for(sys.stderr, quiet=quiet)

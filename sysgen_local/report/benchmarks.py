@@ -67,6 +67,21 @@ def multifacet_table(scores: Mapping[str, Any]) -> RenderableType:
     return table
 
 
+def advancedif_table(scores: Mapping[str, Any]) -> RenderableType:
+    """The share of answers that meet all rubrics, by area, and of rubrics met, in per cent."""
+    counts = scores["counts"]
+    table = new_table("AdvancedIF, %", "share", ">%", ">of")
+    for says, metric, whole in (
+        ("overall: all rubrics met", "overall", "conversations"),
+        ("  complex: many instructions in one turn", "complex", "complex"),
+        ("  context: instructions of earlier turns", "context", "context"),
+        ("  system: instructions of the system message", "system", "system"),
+        ("rubrics met", "rubrics", "rubrics"),
+    ):
+        table.add_row(says, percent(scores[metric]), f"{counts[whole]:,}")
+    return table
+
+
 def own_table(scores: Mapping[str, Any]) -> RenderableType:
     """The metrics in per cent, and how many checks of each kind were met."""
     from rich.console import Group
@@ -123,6 +138,7 @@ _TITLES = {
     "ifeval": "IFEval, %",
     "multi-if": "Multi-IF: mean of the four accuracies, %",
     "iheval": "IHEval, %",
+    "advancedif": "AdvancedIF, %",
 }
 
 
@@ -292,6 +308,7 @@ _SHOWN = {
     },
     "multi-if": {f"turn {n}": f"turns.{n}.all_languages.overall" for n in (1, 2, 3)},
     "iheval": {name: f"overall.{name}" for name in ("reference", "aligned", "conflict")},
+    "advancedif": {name: name for name in ("overall", "complex", "context", "system", "rubrics")},
 }
 
 

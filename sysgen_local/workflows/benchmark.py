@@ -22,11 +22,11 @@ from sysgen_local.evaluation.benchmarks.answer import Answer, History, SystemIn
 from sysgen_local.evaluation.benchmarks.benchmark import Benchmark, BenchmarkName, load, need_golds
 from sysgen_local.evaluation.benchmarks.instances import read_sources
 from sysgen_local.evaluation.benchmarks.judging import (
-    BenchmarkJudge,
     MultifacetJudge,
     SysBenchJudge,
 )
 from sysgen_local.evaluation.benchmarks.questions import PHASES, QuestionQueue, QuestionRecord
+from sysgen_local.evaluation.benchmarks.rubrics import RubricJudge
 from sysgen_local.models import Model
 from sysgen_local.prompts import judge_prompt
 from sysgen_local.report.status import StatusFile
@@ -130,14 +130,14 @@ def evaluate(
     say: Callable[[str], None] = lambda line: None,
     **options: Any,
 ) -> dict[str, Any] | None:
-    """The scores of a model on "sysbench", "multifacet", "ifeval", "multi-if" or "iheval", as the
-    benchmark's authors count, or on "own", the items of a test set; None where the run was
-    interrupted, which the same call takes up again.
+    """The scores of a model on "sysbench", "multifacet", "advancedif", "ifeval", "multi-if" or
+    "iheval", as the benchmark's authors count, or on "own", the items of a test set; None where the
+    run was interrupted, which the same call takes up again.
 
     `questions` is the benchmark's file (`sources` Multifacet's table of sources), of which `limit`
     is how many are asked. `model` and `judge` are models by any name; without a judge the model
-    grades itself. Rules grade all but the first two, so they take no judge. Answers and grades are
-    kept in `db`; `retry_failed` asks again where one failed. `options` are fields of `Sampling`
+    grades itself. Rules grade all but the first three, so they take no judge. Answers and grades
+    are kept in `db`; `retry_failed` asks again where one failed. `options` are fields of `Sampling`
     (temperature, top_p), of `Setting` (seed, history, max_answer_tokens, ...) and of
     `engine.options.Options`.
 
@@ -189,9 +189,11 @@ def _tasks(run: BenchmarkRun) -> tuple[Task, Task]:
     return answering, Task(marker, judge, marker.facts() | _identity("judge", judge))
 
 
-def _judge(run: BenchmarkRun) -> BenchmarkJudge:
+def _judge(run: BenchmarkRun) -> SysBenchJudge | MultifacetJudge | RubricJudge:
     setting = run.setting
     prompt = judge_prompt(run.benchmark.name, setting.judge_prompt)
+    if run.benchmark.name == "advancedif":
+        return RubricJudge(prompt)
     if run.benchmark.name == "sysbench":
         gold = setting.history == "gold"
         return SysBenchJudge(prompt, gold, setting.seed, setting.max_judge_tokens)

@@ -10,7 +10,7 @@ from unittest.mock import ANY
 import click
 import pytest
 from filled import ROLE, fill
-from instructed import ifeval, iheval, multi_if, place, write_csv
+from instructed import advancedif, ifeval, iheval, multi_if, place, write_csv
 from places import DATA
 from pydantic import TypeAdapter
 from questions import command, dialogue, instance, obey, plain, write
@@ -59,6 +59,7 @@ CALLS = [
     "evaluate sysbench STRUCTURE",
     "evaluate sysbench dialogues.jsonl --model builtin SMALL --db e.duckdb",
     "evaluate multifacet instances.jsonl --model builtin SMALL --db e.duckdb",
+    "evaluate advancedif advanced.jsonl --model builtin --max-answer-tokens 24 -q --db e.duckdb",
     "evaluate own own.jsonl --model builtin --max-answer-tokens 24 -q --db e.duckdb",
     "evaluate ifeval ifeval.jsonl --model builtin --max-answer-tokens 24 -q --db e.duckdb",
     "evaluate multi-if multi.csv --model builtin --max-answer-tokens 24 -q --db e.duckdb",
@@ -104,6 +105,7 @@ def folder(tmp_path_factory):
     write(folder / "own.jsonl", [obey(1), plain(1)])
     write(folder / "ifeval.jsonl", [ifeval(1)])
     write_csv(folder / "multi.csv", [multi_if("a")])
+    write(folder / "advanced.jsonl", [advancedif("Is it one sentence?")])
     place(folder / "benchmark", "rule-following/single-turn/aligned/default", [iheval(1)])
     return folder
 

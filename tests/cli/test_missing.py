@@ -42,6 +42,7 @@ NEEDS = {
     "models pull": "NAME[:QUANT]|OWNER/REPO[:QUANT] is missing",
     "models path": "NAME[:QUANT]|OWNER/REPO[:QUANT] is missing",
     "evaluate sysbench": "name DIALOGUES", "evaluate multifacet": "name INSTANCES",
+    "evaluate advancedif": "FILE is missing",
     "evaluate ifeval": "FILE is missing", "evaluate multi-if": "FILE is missing",
     "evaluate iheval": "PATH is missing",
     "evaluate own": "FILE is missing", "testset": "-o or --output is missing",

@@ -8,55 +8,36 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from instructed import advancedif, multi_if, write_csv
 
+import sysgen_local
 from sysgen_local.core.errors import UsageError
 from sysgen_local.engine.request import Choice, Completion
-from sysgen_local.evaluation.benchmarks import advancedif
 from sysgen_local.evaluation.benchmarks.advancedif import (
     Conversation,
     JudgedConversation,
     read_conversations,
+    score,
+    summary,
 )
+from sysgen_local.evaluation.benchmarks.benchmark import load
 from sysgen_local.evaluation.benchmarks.questions import QuestionRecord
 from sysgen_local.evaluation.benchmarks.rubrics import RubricJudge
 from sysgen_local.prompts import judge_prompt
 from sysgen_local.store.evaluation import Answered
 
-COLUMNS = ("benchmark_name", "conversation_history", "prompt_metadata")
-
-STEERED = {
-    "benchmark_name": "system_steerability_v2",
-    "conversation_history": json.dumps(
-        [
-            {"role": "system", "content": "Never use the letter q.\nAnswer in one sentence."},
-            {"role": "user", "content": "What is a queen bee?"},
-            {"role": "assistant", "content": 'The mother of the hive, said "the keeper".'},
-            {"role": "user", "content": "And a drone?"},
-        ]
-    ),
-    "prompt_metadata": json.dumps(
-        {"rubrics": json.dumps(["Is the letter q absent?", "Is it one sentence?"]), "other": 1}
-    ),
-}
+SYSTEM = "Never use the letter q.\nAnswer in one sentence."
+STEERED = advancedif("Is the letter q absent?", "Is it one sentence?", system=SYSTEM)
 PLAIN = {
     "benchmark_name": "complex_if_single_turn_v5",
     "conversation_history": json.dumps([{"role": "user", "content": "Name a tree, in capitals."}]),
     "prompt_metadata": json.dumps({"rubrics": ["Is it a tree?"]}),
 }
 
-
-def _csv(path: Path, *rows: dict[str, str]) -> Path:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, COLUMNS)
-        writer.writeheader()
-        writer.writerows(rows)
-    return path
-
-
 STEERED_READ = Conversation(
     "1",
     "system",
-    "Never use the letter q.\nAnswer in one sentence.",
+    SYSTEM,
     (("What is a queen bee?", 'The mother of the hive, said "the keeper".'),),
     "And a drone?",
     ("Is the letter q absent?", "Is it one sentence?"),
@@ -64,7 +45,7 @@ STEERED_READ = Conversation(
 
 
 def test_the_published_csv_is_read(tmp_path: Path) -> None:
-    found = read_conversations(_csv(tmp_path / "all.csv", STEERED, PLAIN))
+    found = read_conversations(write_csv(tmp_path / "all.csv", [STEERED, PLAIN]))
     assert found == [
         STEERED_READ,
         Conversation("2", "complex", "", (), "Name a tree, in capitals.", ("Is it a tree?",)),
@@ -87,7 +68,7 @@ def test_a_cell_may_be_longer_than_the_limit_of_the_csv_module(tmp_path: Path) -
     limit = csv.field_size_limit()
     long = "so " * 100_000
     row = PLAIN | {"conversation_history": json.dumps([{"role": "user", "content": long}])}
-    assert read_conversations(_csv(tmp_path / "long.csv", row))[0].user == long
+    assert read_conversations(write_csv(tmp_path / "long.csv", [row]))[0].user == long
     assert csv.field_size_limit() == limit
 
 
@@ -114,7 +95,7 @@ def test_a_cell_may_be_longer_than_the_limit_of_the_csv_module(tmp_path: Path) -
 )
 def test_a_wrong_row_is_named(tmp_path: Path, change: dict[str, str], says: str) -> None:
     with pytest.raises(UsageError, match=says):
-        read_conversations(_csv(tmp_path / "wrong.csv", PLAIN | change))
+        read_conversations(write_csv(tmp_path / "wrong.csv", [PLAIN | change]))
 
 
 @pytest.mark.parametrize("text", ["", "a,b\n", "a,b\n1,2\n"])
@@ -131,8 +112,8 @@ def test_the_scores_are_the_authors() -> None:
         JudgedConversation("system", (True, False, True)),
         JudgedConversation("complex", (True,)),
     ]
-    found = advancedif.score(judged)
-    assert advancedif.summary(found) == {
+    found = score(judged)
+    assert summary(found) == {
         "overall": 2 / 3,
         "complex": 1.0,
         "context": None,
@@ -187,3 +168,24 @@ def test_a_judge_without_an_answer_gives_no_marks() -> None:
     _, graded = _asked("A bee.", _said(0.9), Completion("7:judge:1", "too many tokens", "too_long"))
     assert graded.dropped == "judge_too_long"
     assert graded.marks == ()
+
+
+@pytest.mark.model
+def test_a_model_is_evaluated_and_taken_up_again(tmp_path: Path) -> None:
+    file = write_csv(tmp_path / "all.csv", [STEERED, PLAIN])
+    asked: dict[str, Any] = {
+        "model": "builtin", "db": tmp_path / "e.duckdb", "max_answer_tokens": 16, "slots": 2,
+    }  # fmt: skip
+    scores = sysgen_local.evaluate("advancedif", file, **asked)
+    assert scores is not None
+    assert scores["questions"]["judged"] == 2
+    assert scores["counts"]["rubrics"] == 3
+    assert sysgen_local.evaluate("advancedif", file, **asked) == scores
+
+
+def test_a_file_of_another_benchmark_is_named(tmp_path: Path) -> None:
+    file = write_csv(tmp_path / "multi.csv", [multi_if("a")])
+    with pytest.raises(UsageError, match="looks like one of multi-if"):
+        load("advancedif", file)
+    with pytest.raises(UsageError, match="looks like one of advancedif"):
+        load("multi-if", write_csv(tmp_path / "all.csv", [STEERED]))

@@ -10,11 +10,11 @@ from places import ROOT
 from questions import dialogue, instance, obey, write
 
 from sysgen_local.core.errors import SysgenError, UsageError
+from sysgen_local.core.intervals import compare
 from sysgen_local.evaluation.benchmarks.benchmark import load
 from sysgen_local.evaluation.benchmarks.by_instruction import NO_RULE, UNREADABLE, unreadable
 from sysgen_local.evaluation.benchmarks.instructions import ACCURACIES
 from sysgen_local.evaluation.benchmarks.questions import QuestionRecord
-from sysgen_local.evaluation.statistics import compare
 from sysgen_local.phases.checks.instructions.kinds import KINDS
 from sysgen_local.store.evaluation import Answered
 

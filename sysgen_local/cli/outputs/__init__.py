@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from sysgen_local.cli.outputs.evaluation import (
+    AdvancedIFScores,
     Comparison,
     HarnessResults,
     IFEvalScores,
@@ -366,6 +367,7 @@ OUTPUTS: dict[str, Any] = {
     "models check": CheckedModel,
     "evaluate sysbench": Scores,
     "evaluate multifacet": Scores,
+    "evaluate advancedif": AdvancedIFScores,
     "evaluate own": OwnScores,
     "evaluate ifeval": IFEvalScores,
     "evaluate multi-if": MultiIFScores,

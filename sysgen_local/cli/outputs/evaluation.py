@@ -211,6 +211,24 @@ class IHEvalScores(Output):
     ungraded: list[Ungraded]
 
 
+class AdvancedIFScores(Output):
+    """The scores of AdvancedIF. A share is null if the file has no such conversation."""
+
+    overall: float | None
+    """Answers that meet all rubrics."""
+    complex: float | None
+    """The same by area: many instructions in one turn,"""
+    context: float | None
+    """instructions of earlier turns,"""
+    system: float | None
+    """and instructions of the system message."""
+    rubrics: float | None
+    """Rubrics met, of all rubrics."""
+    counts: dict[str, int]
+    questions: Asked
+    ungraded: list[Ungraded]
+
+
 class HarnessResults(BaseModel):
     """The results of lm-evaluation-harness, with its keys."""
 

@@ -13,6 +13,7 @@ _KEYS: dict[str, tuple[frozenset[str], ...]] = {
     "ifeval": (frozenset({"prompt", "instruction_id_list", "kwargs"}),),
     "multi-if": (frozenset({"turn_1_prompt", "turn_1_instruction_id_list"}),),
     "iheval": (frozenset({"instruction", "answer", "system"}),),
+    "advancedif": (frozenset({"conversation_history", "prompt_metadata"}),),
     "own": (frozenset({"messages", "checks", "kind"}),),
     "multifacet": (
         frozenset({"system", "prompt", "reference_answer", "rubrics"}),

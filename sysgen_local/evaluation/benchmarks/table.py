@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from sysgen_local.evaluation.benchmarks import (
+    advancedif,
     by_instruction,
     dialogues,
     files,
@@ -25,7 +26,9 @@ from sysgen_local.evaluation.benchmarks import (
 from sysgen_local.evaluation.benchmarks.by_rule import RuleGrader
 from sysgen_local.evaluation.statistics import Units, multifacet_units, sysbench_units
 
-BenchmarkName = Literal["sysbench", "multifacet", "own", "ifeval", "multi-if", "iheval"]
+BenchmarkName = Literal[
+    "sysbench", "multifacet", "own", "ifeval", "multi-if", "iheval", "advancedif"
+]
 
 RuleStage = RuleGrader | by_instruction.InstructionGrader
 """A stage that grades answers by rule."""
@@ -135,5 +138,11 @@ TABLE: dict[BenchmarkName, Definition] = {
         fingerprint=iheval.fingerprint,
         unreadable=by_instruction.unreadable,
         notes=iheval.notes,
+    ),
+    "advancedif": Definition(
+        _first(advancedif.read_conversations),
+        _plain(advancedif.score, advancedif.units),
+        advancedif.summary,
+        published="https://huggingface.co/datasets/facebook/AdvancedIF",
     ),
 }
