@@ -28,19 +28,17 @@ if TYPE_CHECKING:
     metavar="[LABEL=]MODEL[@user]...",
     shell_complete=completion.labelled_models,
 )
-@click.option("--sysbench", type=bm.QUESTIONS, help="Run SysBench with the dialogues in this file.")
-@click.option(
-    "--multifacet", type=bm.QUESTIONS, help="Run Multifacet with the instances in this file."
-)
+@click.option("--sysbench", type=bm.QUESTIONS, help="Run SysBench with this file.")
+@click.option("--multifacet", type=bm.QUESTIONS, help="Run Multifacet with this file.")
 @click.option(
     "--own",
     type=bm.QUESTIONS,
     multiple=True,
-    help="Run the test set in this file, which rules grade. Give the option several times for "
-    "several files. In the tables each has its file's name.",
+    help="Run the test set in this file. Give the option several times for several files. In the "
+    "tables each has its file's name.",
 )
-@click.option("--ifeval", type=bm.QUESTIONS, help="Run IFEval with the items in this file.")
-@click.option("--multi-if", type=bm.CSV_QUESTIONS, help="Run Multi-IF with the dialogues here.")
+@click.option("--ifeval", type=bm.QUESTIONS, help="Run IFEval with this file.")
+@click.option("--multi-if", type=bm.CSV_QUESTIONS, help="Run Multi-IF with this file.")
 @click.option(
     "--iheval", type=values.PLACE, metavar="PATH", help="Run IHEval with this file or folder."
 )
@@ -48,7 +46,7 @@ if TYPE_CHECKING:
     "--judge",
     metavar=values.ANY_MODEL,
     shell_complete=completion.models,
-    help="Model that judges the answers of all models, for --sysbench and --multifacet.",
+    help="Model that judges the answers to --sysbench and --multifacet.",
 )
 @click.option(
     "--baseline",
