@@ -71,7 +71,7 @@ Standard output has data only: rows, tables or JSON. Progress, notes and errors 
   error, as `sysgen: SENTENCE` with a hint on the next line (`  -> ...`).
 {codes}.
 With --json a command prints one JSON object (`sysgen try`: one a line). `run
-  --json-log` prints progress as JSON lines on stderr. NO_COLOR=1 switches colours off,
+  --json-log` prints progress as JSON lines on stderr. NO_COLOR=1 drops colours,
   COLUMNS sets the width, -q prints no progress.
 
 ## Pitfalls
