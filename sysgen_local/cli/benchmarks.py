@@ -103,12 +103,6 @@ LIMIT = click.option(
     metavar="N",
     help="Use only the first N questions of the file.",
 )
-LIMIT_EACH = click.option(
-    "--limit",
-    type=values.at_least(1),
-    metavar="N",
-    help="Use only the first N questions of each file.",
-)
 SHOWING = [
     opt.as_json,
     click.option("-q", "--quiet", is_flag=True, help="Print only the scores, no progress."),

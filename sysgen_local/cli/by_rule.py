@@ -128,7 +128,7 @@ def multi_if(questions: Path, as_json: bool, limit: int | None, **given: Any) ->
 @opt.options(
     [bm.MODEL, bm.SYSTEM_IN],
     bm.ASKING,
-    [bm.RETRY, bm.LIMIT_EACH],
+    [bm.RETRY, bm.LIMIT],
     hardware.MACHINE,
     hardware.CLUSTER,
     bm.SHOWING,
@@ -144,7 +144,7 @@ def iheval(questions: Path, as_json: bool, limit: int | None, **given: Any) -> i
     tools are left out. If a run was stopped, the same command continues it.
 
     PATH is the folder benchmark/ of https://github.com/ytyz1307zzh/IHEval, a folder in it, or one
-    TASK/SETTING/PROMPT/input_data.json.
+    TASK/SETTING/PROMPT/input_data.json. --limit takes so many items of each file.
 
     \b
     Examples:

@@ -37,8 +37,7 @@ A run reads rows into a store (one DuckDB file, --db) and takes each through fiv
 5. check: rules and the model check each new answer against the original and the system message. A
   failed one is written again, up to --tries times.
 Each row of the input ends in one state: final, dropped (in a phase, with a reason), rejected
-  (could not be read, with file, line and reason) or pending (not done yet). The four numbers sum
-  to the rows of the input.
+  (could not be read, with file, line and reason) or pending (not done yet). They sum to the input.
 
 ## Use
     sysgen doctor                                             # what this machine can do
@@ -71,8 +70,8 @@ To continue after an interrupt, a kill or a failure: give the same command again
 Standard output has data only: rows, tables or JSON. Progress, notes and errors go to standard
   error, as `sysgen: SENTENCE` with a hint on the next line (`  -> ...`).
 {codes}.
-With --json a command prints one JSON object (`sysgen try --json`: one object a line). `run
-  --json-log` prints progress as JSON lines on standard error. NO_COLOR=1 switches colours off,
+With --json a command prints one JSON object (`sysgen try`: one a line). `run
+  --json-log` prints progress as JSON lines on stderr. NO_COLOR=1 drops colours,
   COLUMNS sets the width, -q prints no progress.
 
 ## Pitfalls
@@ -167,7 +166,17 @@ def _together(names: Sequence[str], every: set[str]) -> str:
     for name in names:
         group, _, command = name.partition(" ")
         groups.setdefault(group, []).append(command)
-    return ", ".join(f"{group} {'|'.join(of)}".strip() for group, of in groups.items())
+    return ", ".join(_of_group(group, of, every) for group, of in groups.items())
+
+
+def _of_group(group: str, names: Sequence[str], every: set[str]) -> str:
+    """The names of commands of a group: "models list|show", or "evaluate (not harness)" where most
+    are among them."""
+    others = {name.removeprefix(f"{group} ") for name in every if name.startswith(f"{group} ")}
+    left = sorted(others.difference(names))
+    if len(names) > 2 * len(left) + 1:
+        return f"{group} (not {', '.join(left)})" if left else group
+    return f"{group} {'|'.join(names)}".strip()
 
 
 def _records(name: str, command: click.Command) -> list[tuple[str, str]]:

@@ -47,13 +47,13 @@ def evaluate() -> None:
 @click.option(
     "--structure",
     type=bm.QUESTIONS,
-    help="Score verdicts of another program. FILE is JSONL of the dialogues that were judged: "
-    "their turns and the types of their criteria.",
+    help="Score verdicts of another program. FILE is JSONL of the judged dialogues: turns and "
+    "types of criteria.",
 )
 @click.option(
     "--verdicts",
     type=bm.QUESTIONS,
-    help="Score verdicts of another program. FILE is JSONL of the verdicts on each turn.",
+    help="The verdicts on each turn, as JSONL.",
 )
 def sysbench(
     dialogues: Path | None,

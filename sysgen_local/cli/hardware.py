@@ -100,6 +100,6 @@ CLUSTER = [
     click.option(
         "--worker-resources",
         metavar="NAME=N[,...]",
-        help="Other resources of Ray that each worker takes, for example a mark of some nodes.",
+        help="Other resources of Ray that each worker takes.",
     ),
 ]

@@ -30,22 +30,18 @@ if TYPE_CHECKING:
     metavar="[LABEL=]MODEL[@user]...",
     shell_complete=completion.labelled_models,
 )
-@click.option("--sysbench", type=bm.QUESTIONS, help="Run SysBench with the dialogues in this file.")
-@click.option(
-    "--multifacet", type=bm.QUESTIONS, help="Run Multifacet with the instances in this file."
-)
-@click.option(
-    "--advancedif", type=bm.CSV_QUESTIONS, help="Run AdvancedIF with the conversations here."
-)
+@click.option("--sysbench", type=bm.QUESTIONS, help="Run SysBench with this file.")
+@click.option("--multifacet", type=bm.QUESTIONS, help="Run Multifacet with this file.")
+@click.option("--advancedif", type=bm.CSV_QUESTIONS, help="Run AdvancedIF with this file.")
 @click.option(
     "--own",
     type=bm.QUESTIONS,
     multiple=True,
-    help="Run the test set in this file, which rules grade. Give the option several times for "
-    "several files. In the tables each has its file's name.",
+    help="Run the test set in this file. Give the option several times for several files. In the "
+    "tables each has its file's name.",
 )
-@click.option("--ifeval", type=bm.QUESTIONS, help="Run IFEval with the items in this file.")
-@click.option("--multi-if", type=bm.CSV_QUESTIONS, help="Run Multi-IF with the dialogues here.")
+@click.option("--ifeval", type=bm.QUESTIONS, help="Run IFEval with this file.")
+@click.option("--multi-if", type=bm.CSV_QUESTIONS, help="Run Multi-IF with this file.")
 @click.option(
     "--iheval", type=values.PLACE, metavar="PATH", help="Run IHEval with this file or folder."
 )
@@ -53,8 +49,7 @@ if TYPE_CHECKING:
     "--judge",
     metavar=values.ANY_MODEL,
     shell_complete=completion.models,
-    help="Model that judges the answers of all models, for --sysbench, --multifacet and "
-    "--advancedif.",
+    help="Model that judges the answers to --sysbench, --multifacet and --advancedif.",
 )
 @click.option(
     "--baseline",

@@ -11,6 +11,8 @@ from questions import run, write
 
 import sysgen_local as sysgen
 from sysgen_local.core.errors import UsageError
+from sysgen_local.report.benchmarks import section
+from sysgen_local.store.evaluation import Evaluation
 
 ASKED = {"model": "builtin", "max_answer_tokens": 24, "slots": 4}
 SMALL = ("--model", "builtin", "--max-answer-tokens", 24, "--slots", 4, "-q")
@@ -76,7 +78,7 @@ def test_the_commands_print_tables_and_what_was_left_out(tmp_path):
 
 
 def test_a_study_has_intervals_and_the_report_has_its_tables(tmp_path):
-    db, page = tmp_path / "e.duckdb", tmp_path / "page.html"
+    db = tmp_path / "e.duckdb"
     file = write(tmp_path / "a.jsonl", [ifeval(n) for n in range(1, 4)])
     rows = write_csv(tmp_path / "m.csv", [multi_if(n) for n in "abc"])
     place(tmp_path / "b", "rule-following/single-turn/aligned/default", [iheval(1), iheval(2)])
@@ -92,10 +94,14 @@ def test_a_study_has_intervals_and_the_report_has_its_tables(tmp_path):
     assert tables[multi]["columns"] == ["model", "turn 1", "turn 2", "turn 3"]
     assert tables["IHEval, %"]["columns"] == ["model", "aligned"]
     assert "+0.0 [+0.0, +0.0]" in tables["IFEval, %: differences"]["rows"][0]
-    run("report", "--evaluation", db, "-o", page)
-    text = page.read_text()
-    for title in ("IFEval, %: every run", f"{multi}: every run", "IHEval, %: every run"):
-        assert title in text
+    with Evaluation.open(db, read_only=True) as store:
+        every = {
+            table.title: table for table in section(store) if table.title.endswith("every run")
+        }
+    assert [*every] == [f"{title}: every run" for title in ("IFEval, %", multi, "IHEval, %")]
+    for table in every.values():
+        assert len(table.rows) == 2
+        assert all(row[1] == "rules" and "-" not in row for row in table.rows[:1]), table
 
 
 def test_a_missing_file_and_one_of_another_benchmark_end_with_2(tmp_path):
