@@ -10,6 +10,7 @@ from sysgen_local.evaluation.trust import (
     auc,
     calibration_error,
     cases,
+    judge_name,
     kappa,
     more_needed,
     order_bias,
@@ -196,6 +197,13 @@ class AnyInterval:
 
 
 ANY_INTERVAL = AnyInterval()
+
+
+def test_a_judge_is_named_by_its_recipe():
+    assert judge_name({"model": "m", "judge": "same"}) == "m"
+    assert judge_name({"model": "m"}) == "m"
+    assert judge_name({"model": "m", "judge": "other"}) == "other"
+    assert judge_name({}) == "?"
 
 
 def test_auc_is_that_of_the_probabilities():
