@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from sysgen_local.workflows.testset import write_testset as write_testset
     from sysgen_local.workflows.train import TrainResult as TrainResult
     from sysgen_local.workflows.train import train as train
+    from sysgen_local.workflows.trust import trust as trust
 
 __version__ = "0.1.0"
 
@@ -65,6 +66,7 @@ _MODULES = {
     "run": "workflows.dataset",
     "to_dataset": "workflows.export",
     "train": "workflows.train",
+    "trust": "workflows.trust",
     "verify": "workflows.dataset",
     "write_testset": "workflows.testset",
 }

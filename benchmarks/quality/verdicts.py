@@ -18,7 +18,6 @@ from sysgen_local.core.records import (
     Conversation,
     Filtered,
     Generated,
-    Label,
     Phrase,
     Row,
     Source,
@@ -27,10 +26,14 @@ from sysgen_local.core.records import (
     Verdict,
     in_order,
 )
+from sysgen_local.core.records import Label as Word
 from sysgen_local.evaluation.benchmarks.files import checked, entries
 from sysgen_local.evaluation.trust import auc
-from sysgen_local.store import Store
+from sysgen_local.store import Label, Store
 from sysgen_local.store.rows import RowQuery
+
+LABELLER = "labelled phrases"
+"""Who said what the file has as labels, in a store."""
 
 FEWEST_GOOD = 5
 """Minimum number of good phrases of a tag for the least recall."""
@@ -64,7 +67,7 @@ class Labelled(BaseModel):
     answer: str
     tag: Tag
     text: str
-    label: Label
+    label: Word
     made_by: str
 
     @property
@@ -90,8 +93,8 @@ def read(path: Path) -> list[Labelled]:
 
 
 def judge(phrases: Sequence[Labelled], db: Path, verify: Callable[[Path], None]) -> list[Judged]:
-    """The phrases with their verdicts. `db` is the path of a new store, which gets these phrases;
-    `verify` does phase 3 for it."""
+    """The phrases with their verdicts. `db` is the path of a new store, which gets these phrases
+    and their labels; `verify` does phase 3 for it."""
     groups: dict[tuple[str, str], list[Labelled]] = {}
     for phrase in phrases:
         groups.setdefault(phrase.group, []).append(phrase)
@@ -105,6 +108,9 @@ def judge(phrases: Sequence[Labelled], db: Path, verify: Callable[[Path], None])
                     (number, "generate", Generated(written)),
                     (number, "filter", Filtered(written)),
                 ]
+            )
+            store.add_labels(
+                [Label(number, "phrase", p.label, LABELLER, p.tag, p.text) for p in of]
             )
     verify(db)
     judged = []
@@ -167,11 +173,11 @@ def recall_of_good(judged: Sequence[Judged]) -> Share:
     return Share.among(_label(one) == "good" for one in judged if one.phrase.label == "good")
 
 
-def _label(one: Judged) -> Label | None:
+def _label(one: Judged) -> Word | None:
     return one.verdict.label if one.verdict else None
 
 
-def _verdict_counts(judged: Sequence[Judged], label: Label) -> Mapping[str, int]:
+def _verdict_counts(judged: Sequence[Judged], label: Word) -> Mapping[str, int]:
     """Verdict -> number of phrases with this label."""
     labels = [_label(one) for one in judged if one.phrase.label == label]
     return {verdict: labels.count(verdict) for verdict in LABELS}

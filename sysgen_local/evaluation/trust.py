@@ -161,6 +161,13 @@ def cases(labels: Iterable[Compared]) -> tuple[list[Case], int]:
     return found, divided
 
 
+def judge_name(facts: Mapping[str, str]) -> str:
+    """The name of a judge by its recipe. In that of phase 3, `judge` is "same" where the model that
+    wrote the phrases judges them."""
+    name = facts.get("judge", "same")
+    return facts.get("model", "?") if name == "same" else name
+
+
 def _judge(
     number: int,
     facts: Mapping[str, str],
@@ -174,7 +181,7 @@ def _judge(
     tags = [tag for tag in TAGS if any(case.tag == tag for case in found)]
     order = order_bias(judged) if number else None
     return {
-        "judge": facts.get("judge") or facts.get("model", "?"),
+        "judge": judge_name(facts),
         "prompt_set": facts.get("prompt_set", "?"),
         "of": kind,
         "cases": len(found),

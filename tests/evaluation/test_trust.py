@@ -10,6 +10,7 @@ from sysgen_local.evaluation.trust import (
     auc,
     calibration_error,
     cases,
+    judge_name,
     kappa,
     more_needed,
     order_bias,
@@ -182,20 +183,18 @@ def test_what_is_said_of_it():
     assert [table.title for table in tables] == [
         "m on phrases (prompts: default), and people", "m: are its probabilities right?"
     ]  # fmt: skip
-    assert tables[0].rows[0] == ("same verdict", "100", "80 %", "71 to 87 %", "0.60", ANY_INTERVAL)
+    assert tables[0].rows[0][:5] == ("same verdict", "100", "80 %", "71 to 87 %", "0.60")
+    low, high = map(float, tables[0].rows[0][5].split(" to "))
+    assert low < 0.6 < high
     assert tables[1].rows[1][-1] == "################.|.."
     assert len(trust_tables(trust([*sample(7, 5)], FACTS, {}))) == 1
 
 
-class AnyInterval:
-    def __eq__(self, other):
-        low, _, high = other.partition(" to ")
-        return float(low) < 0.6 < float(high)
-
-    __hash__ = None
-
-
-ANY_INTERVAL = AnyInterval()
+def test_a_judge_is_named_by_its_recipe():
+    assert judge_name({"model": "m", "judge": "same"}) == "m"
+    assert judge_name({"model": "m"}) == "m"
+    assert judge_name({"model": "m", "judge": "other"}) == "other"
+    assert judge_name({}) == "?"
 
 
 def test_auc_is_that_of_the_probabilities():

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict
 
 from sysgen_local.core.errors import SysgenError, UsageError
 from sysgen_local.core.records import Row
+from sysgen_local.evaluation.trust import judge_name
 from sysgen_local.store import Kind, Label, PairTexts, PairVerdict, Said, Store
 
 MOST = 100
@@ -68,8 +69,7 @@ class BlindSession:
             raise _nothing(store, reviewer, kinds)
         self._pairs = store.pair_verdicts([of.row for of in self._queue if of.kind == "pair"])
         verify = store.recipe("verify")
-        facts = verify.facts if verify else {}
-        self._model = facts.get("judge") or facts.get("model", "the model")
+        self._model = judge_name(verify.facts) if verify else "the model"
         self._said: dict[int, Said] = {}
         self._known: int | None = None
         self._last: int | None = None
