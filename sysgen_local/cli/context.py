@@ -19,7 +19,7 @@ from sysgen_local.cli import options as opt
 from sysgen_local.cli import values
 from sysgen_local.cli.hints import example
 
-WIDTH = 200
+WIDTH = 220
 """Longest line of the text, in characters."""
 _SHORT = 35
 """A sentence with fewer characters is short."""
