@@ -274,10 +274,11 @@ def multifacet(
 @evaluate.command()
 @click.argument("questions", type=QUESTIONS, metavar="FILE")
 @opt.options(
-    [MODEL], ASKING, [RETRY, LIMIT], hardware.MACHINE, hardware.CLUSTER, SHOWING, database=DATABASE
-)
+    [MODEL, opt.reader], ASKING, [RETRY, LIMIT], hardware.MACHINE, hardware.CLUSTER, SHOWING,
+    database=DATABASE,
+)  # fmt: skip
 def own(questions: Path, as_json: bool, limit: int | None, **given: Any) -> int:
-    """Run a test set of your own, graded by rule, without a judge.
+    """Run a test set of your own, graded by rule. A judge reads only what no rule can test.
 
     FILE is what `sysgen testset` writes, or a file of that form: examples/obey.jsonl is one. The
     model answers each item. Rules grade the answer: phrases is the share of demands met, items the
@@ -285,7 +286,7 @@ def own(questions: Path, as_json: bool, limit: int | None, **given: Any) -> int:
     rule can: result with a system message, plain without one. An empty answer meets nothing. If a
     run was stopped, the same command continues it.
 
-    FILE is JSONL of {"kind": "obey"|"plain", "id", "system", "messages": [{"role": "user",
+    FILE is JSONL of {"kind": "obey"|"plain"|..., "id", "system", "messages": [{"role": "user",
     "content"}], "checks": [{"phrase", "kind", "text"}], "original"}.
 
     \b

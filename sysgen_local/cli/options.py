@@ -344,3 +344,11 @@ def taking(**kinds: type) -> Callable[[Command], Command]:
         return gather  # type: ignore[return-value]
 
     return decorate
+
+
+reader = click.option(
+    "--judge",
+    metavar=values.ANY_MODEL,
+    shell_complete=completion.models,
+    help="Model that reads the phrases which no rule can test. Without one they are not graded.",
+)

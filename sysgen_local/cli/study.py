@@ -42,7 +42,8 @@ if TYPE_CHECKING:
     "--judge",
     metavar=values.ANY_MODEL,
     shell_complete=completion.models,
-    help="Model that judges the answers of all models. --own needs none.",
+    help="Model that judges the answers of all models. --own needs none; with one, it also reads "
+    "what no rule can test.",
 )
 @click.option(
     "--baseline",

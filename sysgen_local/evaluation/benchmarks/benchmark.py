@@ -32,7 +32,7 @@ class Benchmark:
     smaller one. `count` computes the scores of judged questions, `units` prepares the same for the
     bootstrap, and `summary` selects metrics from the result of `count`. `title` is the name of the
     file where a benchmark may have several files (own), else "". Without `needs_judge`, rules grade
-    the answers, and no model judges them.
+    the answers, and no model judges them; `reads`: a judge may read some phrases too.
     """
 
     name: BenchmarkName
@@ -44,6 +44,7 @@ class Benchmark:
     units: Callable[[Sequence[Any]], Units]
     title: str = ""
     needs_judge: bool = True
+    reads: bool = False
 
     @property
     def label(self) -> str:
@@ -148,16 +149,18 @@ def load(
             sysbench_units,
         )
     if name == "own":
+        items = own.read_items(path)[:limit]
         return Benchmark(
             name,
             path,
             files.fingerprint(path),
-            own.read_items(path)[:limit],
+            items,
             own.score,
             own.summary,
             own.units,
             title=re.sub(r"\.jsonl?(?:\.gz)?$", "", path.name, flags=re.IGNORECASE),
             needs_judge=False,
+            reads=any(check.kind == own.READ for item in items for check in item.checks),
         )
     return Benchmark(
         name,
