@@ -278,7 +278,7 @@ def multifacet(
     database=DATABASE,
 )  # fmt: skip
 def own(questions: Path, as_json: bool, limit: int | None, **given: Any) -> int:
-    """Run a test set of your own, graded by rule. A judge reads only what no rule can test.
+    """Run a test set of your own, graded by rule.
 
     FILE is what `sysgen testset` writes, or a file of that form: examples/obey.jsonl is one. The
     model answers each item. Rules grade the answer: phrases is the share of demands met, items the

@@ -350,5 +350,5 @@ reader = click.option(
     "--judge",
     metavar=values.ANY_MODEL,
     shell_complete=completion.models,
-    help="Model that reads the phrases which no rule can test. Without one they are not graded.",
+    help="Model that reads what no rule can test.",
 )

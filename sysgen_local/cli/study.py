@@ -42,8 +42,7 @@ if TYPE_CHECKING:
     "--judge",
     metavar=values.ANY_MODEL,
     shell_complete=completion.models,
-    help="Model that judges the answers of all models. --own needs none; with one, it also reads "
-    "what no rule can test.",
+    help="Model that judges the answers of all models. --own needs none.",
 )
 @click.option(
     "--baseline",
