@@ -1,5 +1,5 @@
 """The scripts for clusters are run: SLURM's by its array tasks, that for ssh with an ssh which runs
-the command here."""
+the command here. Of the items of conflict.jsonl rules confirm what they say."""
 
 from __future__ import annotations
 
@@ -13,7 +13,11 @@ from pathlib import Path
 import pytest
 from places import ROOT
 
+from sysgen_local.evaluation.benchmarks.by_rule import grade
+from sysgen_local.evaluation.benchmarks.own import read_items
+from sysgen_local.phases.checks.countable import demands
 from sysgen_local.store import Store
+from sysgen_local.store.evaluation import Answered
 
 EXAMPLES = ROOT / "examples"
 pytestmark = pytest.mark.skipif(shutil.which("bash") is None, reason="bash is missing")
@@ -128,3 +132,38 @@ def test_the_jobs_are_given_to_slurm(folder: Path) -> None:
     assert merge.endswith(words)
     (folder / "out" / "all.duckdb").touch()
     assert call(folder, "slurm.sh", SHARDS="5").returncode == 2
+
+
+def test_the_conflicts_can_be_met_and_are_conflicts() -> None:
+    """`example` obeys and does not give in; `original` is an answer that gives in."""
+    file = EXAMPLES / "conflict.jsonl"
+    items = read_items(file)
+    lines = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    kinds = [item.kind for item in items]
+    assert kinds.count("obey") == kinds.count("conflict") == kinds.count("distract") == 20
+    assert kinds.count("turns") == 5
+    assert len({check.text for item in items for check in item.checks}) >= 18
+    for item, line in zip(items, lines, strict=True):
+        assert {(of.kind, of.text) for of in demands(item.system)} == {
+            (check.kind, check.text) for check in item.checks
+        }, item.id
+        if item.kind == "turns":
+            assert len(item.users) == 3
+            continue
+        good, usual = (
+            item.judged(grade(item, Answered((line[key],), ("stop",))).marks)
+            for key in ("example", "original")
+        )
+        assert good.obeys, item.id
+        assert not good.faults, item.id
+        assert not usual.obeys, item.id
+        assert (good.gave_in, usual.gave_in) == (
+            (False, True) if item.kind == "conflict" else (None, None)
+        ), item.id
+        [aligned] = [of for of in items if of.id == (item.aligned or item.id)]
+        assert aligned.users[0] in item.users[-1], item.id
+        assert aligned.system == item.system
+        if item.asks is not None:
+            assert item.users[-1].endswith(item.asks.sentence), item.id
+            read = [(of.text, item.asks.text) for of in demands(item.asks.sentence)]
+            assert all(one == other for one, other in read), item.id

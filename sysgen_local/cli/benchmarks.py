@@ -40,6 +40,12 @@ JUDGE = click.option(
     shell_complete=completion.models,
     help="Model that judges the answers.  [default: --model]",
 )
+READER = click.option(
+    "--judge",
+    metavar=values.ANY_MODEL,
+    shell_complete=completion.models,
+    help="Model that reads what no rule can test.",
+)
 SYSTEM_IN = click.option(
     "--system-in",
     type=click.Choice(["system", "user"]),

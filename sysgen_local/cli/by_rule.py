@@ -1,4 +1,4 @@
-"""`sysgen evaluate own|ifeval|multi-if|iheval`: benchmarks that rules grade, without a judge."""
+"""`sysgen evaluate own|ifeval|multi-if|iheval`: benchmarks that rules grade."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sysgen_local.cli import options as opt
 @click.command()
 @click.argument("questions", type=bm.QUESTIONS, metavar="FILE")
 @opt.options(
-    [bm.MODEL, bm.SYSTEM_IN],
+    [bm.MODEL, bm.READER, bm.SYSTEM_IN],
     bm.ASKING,
     [bm.RETRY, bm.LIMIT],
     hardware.MACHINE,
@@ -24,15 +24,16 @@ from sysgen_local.cli import options as opt
     database=bm.DATABASE,
 )
 def own(questions: Path, as_json: bool, limit: int | None, **given: Any) -> int:
-    """Run a test set of your own, graded by rule, without a judge.
+    """Run a test set of your own, graded by rule.
 
     FILE is what `sysgen testset` writes, or a file of that form: examples/obey.jsonl is one. The
     model answers each item. Rules grade the answer: phrases is the share of demands met, items the
     share of items with all demands met. The answer is also compared with the original one, where a
-    rule can: result with a system message, plain without one. An empty answer meets nothing. If a
-    run was stopped, the same command continues it.
+    rule can: result with a system message, plain without one. A judge reads the phrases that no
+    rule can test, if you name one. An empty answer meets nothing. If a run was stopped, the same
+    command continues it.
 
-    FILE is JSONL of {"kind": "obey"|"plain", "id", "system", "messages": [{"role": "user",
+    FILE is JSONL of {"kind": "obey"|"plain"|..., "id", "system", "messages": [{"role": "user",
     "content"}], "checks": [{"phrase", "kind", "text"}], "original"}.
 
     \b

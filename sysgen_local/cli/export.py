@@ -43,44 +43,39 @@ EXPORTING = [
         type=click.Choice(["messages", "sharegpt", "alpaca", "prompt-completion", "dpo", "kto"]),
         default="messages",
         show_default=True,
-        help="messages (OpenAI, TRL, Axolotl), sharegpt, alpaca with a system column, TRL's "
-        "prompt-completion, dpo, which has pairs of a chosen and a rejected answer (see --pairs "
-        "and --prefer), or kto, which has the same as two rows with a label.",
+        help="messages (OpenAI, TRL, Axolotl), sharegpt, alpaca with a system column, "
+        "prompt-completion, dpo (pairs of a chosen and a rejected answer), or kto (two rows "
+        "each).",
     ),
     click.option(
         "--variant",
         type=click.Choice(["full", "system-only", "common", "original"]),
         default="full",
         show_default=True,
-        help="full: the new system message and the new answer; system-only: the new system message "
-        "and the old answer; common: one common system message and the old answer; original: the "
-        "rows without changes. Train on several of them to compare (the SysGen paper's ablation).",
+        help="full: the new system message and the new answer; system-only: the new one and the "
+        "old answer; common: one common system message and the old answer; original: the rows "
+        "without changes. Train on several of them to compare (the SysGen paper's ablation).",
     ),
     click.option(
         "--prefer",
         type=click.Choice(["new", "judged", "checked"]),
         default="new",
         show_default=True,
-        help="Pairs of --format dpo or kto. new: the new answer is chosen, over the first one of "
-        "the same row that failed the checks, or over the original one if none failed; judged: the "
-        "answer that `sysgen judge` preferred is chosen, the new or the original one; checked: as "
-        "new, but only over answers that failed the checks. Rows without such a pair are left out.",
+        help="Pairs of dpo and kto. new: the new answer over the first one that failed the checks, "
+        "or over the original one; judged: the one that `judge` preferred; checked: as new, but "
+        "only over failed ones.",
     ),
     click.option(
         "--pairs",
         type=click.Choice(["best-worst", "obey-violate", "conflict"]),
-        help="Pairs that rules choose, in place of --prefer: the new answer, if it breaks nothing, "
-        "over one that does. best-worst: over the worst other answer of the same turn; "
-        "obey-violate: over an answer that breaks a phrase or the result, or over the original one "
-        "where a rule shows that it breaks a phrase; conflict: over an answer that does the "
-        "opposite of a phrase, which the user then asks for. The column broken has what the "
-        "rejected answer does not do.",
+        help="Pairs by rule: the new answer over the worst other one, over one that "
+        "breaks a phrase or the result, or over one that does the opposite, for which the user "
+        "asks. The column broken says what is wrong with it.",
     ),
     click.option(
         "--fold-system",
         is_flag=True,
-        help="Put the system message before the first instruction. For models without a system "
-        "role.",
+        help="Put the system message into the first instruction. For models without a system role.",
     ),
     click.option(
         "--split",
@@ -96,7 +91,7 @@ EXPORTING = [
     click.option(
         "--checks",
         is_flag=True,
-        help="Add columns with the checks of the new answers: agrees, obeys, and checks, which is "
+        help="Add columns with the checks of the new answers: agrees, obeys, and checks, "
         "a list of {turn, kind, text, by, p, detail}. Only for messages and sharegpt.",
     ),
     click.option(
@@ -104,7 +99,7 @@ EXPORTING = [
         type=click.Choice(["keep", "drop"]),
         default="drop",
         show_default=True,
-        help="keep: write the reasoning that stands before original answers and before tool calls, "
+        help="keep: write the reasoning before original answers and tool calls, "
         "as reasoning_content, or as <think>...</think> in sharegpt and alpaca. New answers have "
         "no reasoning, so then only some turns have it.",
     ),
@@ -113,13 +108,13 @@ EXPORTING = [
         type=click.FloatRange(0, 1),
         default=0.0,
         metavar="P",
-        help="Write only rows whose phrases were all judged good with at least this probability.",
+        help="Write only rows whose phrases are all good with at least this probability.",
     ),
     click.option(
         "--origin",
         is_flag=True,
         help="Add columns with the origin of each row: source (its file), line, and row (its "
-        "number in the store).",
+        "number).",
     ),
     click.option(
         "--dedupe",
@@ -132,16 +127,16 @@ EXPORTING = [
         type=values.file(".txt", ".md", ".jsonl", ".json"),
         multiple=True,
         metavar="FILE",
-        help="Leave out rows that resemble a prompt in this benchmark file: lines of text (.txt, "
-        ".md), .jsonl or .json. Give the option several times for several files.",
+        help="Leave out rows that resemble a prompt in this benchmark file (.txt, .md, .jsonl, "
+        ".json). Give the option several times for several files.",
     ),
     click.option(
         "--license-policy",
         type=click.Choice(["any", "permissive"]),
         default="any",
         show_default=True,
-        help="permissive: write nothing if the licence of a row's source or model is not known, or "
-        "asks for more than credit.",
+        help="permissive: write nothing if the licence of a source or model is unknown, or asks "
+        "for more than credit.",
     ),
 ]
 

@@ -37,22 +37,22 @@ class _Share(click.FloatRange):
             default=0.3,
             show_default=True,
             metavar="SHARE",
-            help="Look at the last SHARE of the rows, by the hash of the first instruction that "
-            "`export --split` uses. Train on the rows before it.",
+            help="Look at the last SHARE of the rows by the hash of `export --split`. Train on the "
+            "rows before it.",
         ),
         click.option(
             "--limit",
             type=values.at_least(1),
             metavar="N",
-            help="Write at most N items, those of the rows at the end of the share.",
+            help="Write at most N items, those at the end of the share.",
         ),
         click.option(
             "--kind",
             "kinds",
             type=click.Choice(["obey", "plain", "conflict", "distract", "turns"]),
             multiple=True,
-            help="Write items of this kind alone. Give the option several times for several kinds."
-            "  [default: all]",
+            help="Write only items of this kind.",
+            metavar="KIND",
         ),
         opt.where,
         opt.quiet,

@@ -102,6 +102,8 @@ def own_table(scores: Mapping[str, Any]) -> RenderableType:
     if counts.get("gave_in_of"):
         share = percent(counts["gave_in"] / counts["gave_in_of"])
         met.add_row(_GAVE_IN, share, f"{counts['gave_in']:,}", f"{counts['gave_in_of']:,}")
+    if counts.get("read_not_graded"):
+        met.add_row(_NOT_READ, "-", "", f"{counts['read_not_graded']:,}")
     all_ = sum(counts.get(kind, 0) for kind in ITEM_KINDS)
     for says, fault in _FAULTS.items():
         met.add_row(f"answers {says}", percent(scores[fault]), f"{counts[fault]:,}", f"{all_:,}")
@@ -119,7 +121,9 @@ _MORE = (
     ("  lower than without the distractor by", "distract_drop", "", "distract_pairs"),
     ("turns: answers that meet all", "turns", "turn_answers_met", "turn_answers"),
     ("  last answers that do", "last_turn", "last_turns_met", "turns"),
+    ("read: phrases followed, says the judge", "read", "read_met", "read_graded"),
 )
+_NOT_READ = "  phrases that no judge read"
 _GAVE_IN = "  did what the user asked for"
 
 _FAULTS = {
@@ -282,6 +286,12 @@ def _public(name: str, facts: Mapping[str, str], role: str) -> str:
     return public_name(name, facts.get(f"{role}_file", ""), facts.get(f"{role}_lora", ""))
 
 
+def _graded_by(facts: Mapping[str, str]) -> str:
+    judge = [_public(facts.get("judge", "?"), facts, "judge")] if "judge" in facts else []
+    rules = ["rules"] if "rules" in facts else []
+    return ", ".join([*rules, *judge]) or "?"
+
+
 def harness_table(results: Mapping[str, Any]) -> Table:
     """One line for each metric of the harness, with its standard error."""
     rows = []
@@ -326,7 +336,7 @@ def _grading_runs(benchmark: str, file: str, runs: Sequence[Mapping[str, Any]]) 
         counts = [f"{int(scores[f'questions.{key}']):,}" for key in ("judged", "all")]
         rows.append((
             _public(of.get("model", "?"), of, "model"),
-            "rules" if "rules" in by else _public(by.get("judge", "?"), by, "judge"),
+            _graded_by(by),
             f"{of.get('system_in', '')}, {of.get('history', '')} history",
             *(_number(benchmark, scores.get(path)) for path in shown.values()),
             " of ".join(counts),

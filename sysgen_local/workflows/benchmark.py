@@ -26,9 +26,10 @@ from sysgen_local.evaluation.benchmarks.judging import (
     SysBenchJudge,
 )
 from sysgen_local.evaluation.benchmarks.questions import PHASES, QuestionQueue, QuestionRecord
+from sysgen_local.evaluation.benchmarks.read_judge import ReadingJudge
 from sysgen_local.evaluation.benchmarks.rubrics import RubricJudge
 from sysgen_local.models import Model
-from sysgen_local.prompts import judge_prompt
+from sysgen_local.prompts import PromptSet, judge_prompt
 from sysgen_local.report.status import StatusFile
 from sysgen_local.running import executor
 from sysgen_local.running.executor import Task
@@ -55,8 +56,8 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class BenchmarkRun:
-    """One model, one judge and one benchmark. Models are named as in `find_model`. `judge` is not
-    used where rules grade the answers."""
+    """One model, one judge and one benchmark. Models are named as in `find_model`. Where rules
+    grade the answers, `judge` reads the phrases that no rule can test, if there are some."""
 
     benchmark: Benchmark
     model: str
@@ -136,10 +137,10 @@ def evaluate(
 
     `questions` is the benchmark's file (`sources` Multifacet's table of sources), of which `limit`
     is how many are asked. `model` and `judge` are models by any name; without a judge the model
-    grades itself. Rules grade all but the first three, so they take no judge. Answers and grades
-    are kept in `db`; `retry_failed` asks again where one failed. `options` are fields of `Sampling`
-    (temperature, top_p), of `Setting` (seed, history, max_answer_tokens, ...) and of
-    `engine.options.Options`.
+    grades itself. Rules grade all but the first three, and take no judge; of "own" a judge reads
+    what no rule can test. Answers and grades are kept in `db`; `retry_failed` asks again where one
+    failed. `options` are fields of `Sampling` (temperature, top_p), of `Setting` (seed, history,
+    max_answer_tokens, ...) and of `engine.options.Options`.
 
     Raises UsageError for a file or model that cannot be used, SysgenError where no question could
     be graded, TypeError for an option that there is not.
@@ -151,11 +152,14 @@ def evaluate(
     given.end("evaluate")
     table = read_sources(Path(sources)) if sources else None
     loaded = load(benchmark, Path(questions), limit=limit, table=table)
-    if judge is not None and not loaded.needs_judge:
-        raise UsageError(f"{benchmark} takes no judge: rules grade the answers")
+    if judge is not None and not (loaded.needs_judge or loaded.reads):
+        raise UsageError(
+            f"{benchmark} takes no judge here: rules grade the answers, and {questions} has no "
+            "phrase that a judge must read"
+        )
     with Evaluation.open(Path(db)) as store:
         found = run_benchmark(
-            BenchmarkRun(loaded, model, (judge or model) if loaded.needs_judge else None, setting),
+            BenchmarkRun(loaded, model, (judge or model) if loaded.needs_judge else judge, setting),
             store,
             [StatusFile(Path(db)), *views],
             machine,
@@ -179,6 +183,10 @@ def _tasks(run: BenchmarkRun) -> tuple[Task, Task]:
         setting.system_in,
     )
     answering = Task(answer, model, answer.facts() | _identity("model", model))
+    if benchmark.reads and run.judge is not None:
+        reader = ReadingJudge(PromptSet.load("default"), setting.seed)
+        judge = model if run.judge == run.model else find_model(run.judge)
+        return answering, Task(reader, judge, reader.facts() | _identity("judge", judge))
     if benchmark.grader is not None:
         grader = benchmark.grader()
         return answering, Task(grader, None, grader.facts())

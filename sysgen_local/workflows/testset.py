@@ -29,7 +29,7 @@ from sysgen_local.core.language import row_language
 from sysgen_local.core.records import Row
 from sysgen_local.evaluation.benchmarks.by_rule import agreement_check
 from sysgen_local.evaluation.benchmarks.distractors import distracted
-from sysgen_local.evaluation.benchmarks.own import ITEM_KINDS, ItemCheck, ItemKind
+from sysgen_local.evaluation.benchmarks.own import ITEM_KINDS, READ, ItemCheck, ItemKind
 from sysgen_local.exporting import (
     Output,
     near_duplicates,
@@ -37,7 +37,7 @@ from sysgen_local.exporting import (
     refuse_input,
     source_names,
 )
-from sysgen_local.phases.answer_checks import phrases_of
+from sysgen_local.phases.answer_checks import SHOWN, phrases_of
 from sysgen_local.phases.checks.contradictions import contradiction
 from sysgen_local.phases.checks.countable import Demand
 from sysgen_local.phases.checks.opposites import opposite
@@ -130,6 +130,9 @@ def write_testset(
             else:
                 if "obey" not in kinds:
                     found.pop("aligned", None)
+                for check in found["checks"]:
+                    if check["kind"] == READ and decision == "accepted":
+                        check["verdict"] = decision
                 users = [of.content for of in row.conversation.turns if of.role == "user"]
                 asked = tuple(users if kind == "turns" else users[:1])
                 drafts.append(_Draft(row.row, kind, asked, found))
@@ -184,13 +187,19 @@ def _demanded(row: Row) -> list[tuple[Demand, ItemCheck]] | str:
 
 
 def _obey(row: Row) -> dict[str, Any] | str:
-    """An item with the row's system message, or why there is none."""
+    """An item with the row's system message, or why there is none. Its phrases that no rule can
+    test are for a judge to read."""
     found = _demanded(row)
     if isinstance(found, str):
         return found
     compared = _compared(row, [demand for demand, _ in found])
-    checks = [check for _, check in found]
-    return _item(row, "obey", [*checks, *([compared] if compared else [])])
+    read = [
+        ItemCheck(kind=READ, text=phrase.text, phrase=phrase.text)
+        for phrase, asked in phrases_of(row)
+        if not asked and phrase.tag in SHOWN
+    ]
+    checks = [*(check for _, check in found), *([compared] if compared else []), *read]
+    return _item(row, "obey", checks)
 
 
 def _conflict(row: Row) -> dict[str, Any] | str:

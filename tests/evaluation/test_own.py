@@ -11,6 +11,7 @@ from questions import ONE_SENTENCE, dialogue, instance, obey, plain, write
 
 from sysgen_local.core.errors import SysgenError, UsageError
 from sysgen_local.core.intervals import compare
+from sysgen_local.engine.request import Choice, Completion
 from sysgen_local.evaluation.benchmarks import by_rule
 from sysgen_local.evaluation.benchmarks.benchmark import load
 from sysgen_local.evaluation.benchmarks.by_rule import UNREADABLE, RuleGrader, grade
@@ -25,9 +26,11 @@ from sysgen_local.evaluation.benchmarks.own import (
     units,
 )
 from sysgen_local.evaluation.benchmarks.questions import QuestionRecord
+from sysgen_local.evaluation.benchmarks.read_judge import ReadingJudge
 from sysgen_local.phases.answer_checks import AnswerChecks
 from sysgen_local.phases.checks.countable import demands
-from sysgen_local.store.evaluation import Answered
+from sysgen_local.prompts import PromptSet
+from sysgen_local.store.evaluation import Answered, Graded
 
 UPPER = {"phrase": "Write in capital letters.", "kind": "upper case", "text": "all capital letters"}
 RESULT = {"kind": "result", "text": "42"}
@@ -415,6 +418,99 @@ def test_the_tables_have_the_new_lines_only_where_there_are_such_items():
     assert "conflict: met against the user" in table
     assert "did what the user asked for" in table
     assert "distract" not in table
+
+
+# Phrases that a judge must read
+
+WARM = {"phrase": "Be friendly.", "kind": "read", "text": "Be friendly."}
+SHORT = {"phrase": "Be brief.", "kind": "read", "text": "Be brief."}
+
+
+def answered(item: dict[str, Any], answer: str) -> QuestionRecord:
+    return QuestionRecord(1, Item.model_validate(item), Answered((answer,), ("stop",)))
+
+
+def said(p: float | None, finish: str = "stop") -> Completion:
+    probabilities = None if p is None else {"yes": p, "no": 1 - p}
+    return Completion("1", "yes", finish, probabilities=probabilities)
+
+
+def read_by(item: dict[str, Any], answer: str, *replies: Completion) -> Graded:
+    """The marks where the judge replies so, one reply a phrase."""
+    work = ReadingJudge(PromptSet.load("default")).work(answered(item, answer))
+    left = list(replies)
+    try:
+        [request] = next(work)
+        while True:
+            assert request.constraint == Choice(("yes", "no"))
+            text = "".join(piece.text for piece in request.messages[-1].content)
+            assert answer in text
+            [request] = work.send([left.pop(0)])
+    except StopIteration as end:
+        assert not left
+        return end.value
+
+
+def test_without_a_judge_a_phrase_that_must_be_read_is_not_graded():
+    item = obey(1, checks=[ONE_SENTENCE, WARM, SHORT])
+    found = graded(item, "Boil it.")
+    assert (found.demands, found.read) == ((("sentences", True),), (None, None))
+    scores = score([found, graded(obey(2), "Boil it.")])
+    assert (scores["phrases"], scores["items"], scores["read"]) == (1, 1, None)
+    counts = scores["counts"]
+    assert [counts[name] for name in ("read", "read_graded", "read_met", "read_not_graded")] == [
+        2, 0, 0, 2,
+    ]  # fmt: skip
+    assert "read" not in score([graded(obey(2), "Boil it.")])
+    assert counts["demands"] == 2
+    assert scores["kinds"] == {"sentences": {"met": 2, "of": 2}}
+
+
+def test_the_judge_is_asked_about_each_and_rules_stay():
+    item = obey(1, checks=[WARM, ONE_SENTENCE, SHORT])
+    found = read_by(item, THREE, said(0.8), said(0.3))
+    assert found.marks == (("yes", "no", "no"), ())
+    assert found.reasons[-1] == "Be friendly.: 0.800; Be brief.: 0.300"
+    marked = Item.model_validate(item).judged(found.marks)
+    assert (marked.demands, marked.read) == ((("sentences", False),), (True, False))
+    scores = score([marked])
+    assert (scores["read"], scores["phrases"]) == (1 / 2, 0)
+    assert tuple(summary(scores)) == tuple(units([marked]))
+
+
+def test_what_the_judge_cannot_read_is_no_zero():
+    item = obey(1, checks=[ONE_SENTENCE, WARM, SHORT])
+    for unread in (said(None), said(None, "too_long")):
+        found = read_by(item, "Boil it.", unread, said(0.9))
+        assert found.marks == (("yes", "", "yes"), ())
+        scores = score([Item.model_validate(item).judged(found.marks)])
+        assert (scores["read"], scores["counts"]["read_not_graded"]) == (1, 1)
+    failed = read_by(item, "Boil it.", said(None, "failed"))
+    assert (failed.marks, failed.dropped) == ((), "judge_failed")
+
+
+@pytest.mark.parametrize("answer", ["", "You are cook number 1. Answer in one sentence."])
+def test_an_answer_that_says_nothing_follows_nothing_and_is_not_read(answer):
+    found = read_by(obey(1, checks=[ONE_SENTENCE, WARM]), answer)
+    assert found.marks[0] == ("no", "no")
+
+
+def test_where_such_a_check_may_stand(tmp_path):
+    for item, says in (
+        (obey(1, checks=[WARM]), "needs a check with a phrase that a rule tests"),
+        (plain(1, checks=[WARM]), "needs a phrase, and an item of the kind obey"),
+        (without(conflict(1), "aligned") | {"checks": [ONE_SENTENCE, WARM]}, "of the kind obey"),
+        (obey(1, checks=[ONE_SENTENCE, without(WARM, "phrase")]), "needs a phrase"),
+    ):
+        with pytest.raises(UsageError, match=says):
+            read_items(write(tmp_path / "own.jsonl", [item]))
+    file = write(tmp_path / "own.jsonl", [obey(1, checks=[ONE_SENTENCE, WARM])])
+    assert load("own", file).reads
+    assert not load("own", write(tmp_path / "own.jsonl", [obey(1)])).reads
+
+
+def test_the_recipe_names_the_prompt_of_the_judge():
+    assert ReadingJudge(PromptSet.load("default")).facts().keys() >= {"rules", "grading", "follow"}
 
 
 # The examples

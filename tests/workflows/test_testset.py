@@ -96,14 +96,18 @@ def test_an_item_has_all_that_a_grading_needs(tmp_path):
         "original": "56", "source": "rows.jsonl", "line": 9,
     }  # fmt: skip
     system = "You are a cook. Answer in one sentence. Be friendly."
+    warm = {"phrase": WARM.text, "kind": "read", "text": WARM.text}  # a role is not in an answer
     assert obey == {
-        "kind": "obey", "id": "1-obey", "system": system, "checks": [sentence, result], **shared
+        "kind": "obey", "id": "1-obey", "system": system, "checks": [sentence, result, warm],
+        **shared,
     }  # fmt: skip
     assert plain == {"kind": "plain", "id": "1-plain", "checks": [result], **shared}
     assert done.items == {"obey": 1, "plain": 1}
-    assert done.checks == {"obey": {"sentences": 1, "result": 1}, "plain": {"result": 1}}
+    assert done.checks == {
+        "obey": {"sentences": 1, "result": 1, "read": 1}, "plain": {"result": 1}
+    }  # fmt: skip
     for item in read_items(tmp_path / "test.jsonl"):
-        assert all(rule_of(item, check) for check in item.checks)
+        assert all(rule_of(item, check) or check.kind == "read" for check in item.checks)
 
 
 def test_rows_of_every_state_are_in_it_and_every_other_row_has_a_reason(tmp_path):
@@ -152,13 +156,19 @@ def test_no_result_is_compared_in_another_language_and_no_code_where_it_is_forbi
 
 def test_a_person_decides_last(tmp_path):
     rows = [(talk(f"How do I cook meal {n}?"), (ONE,)) for n in (2, 14, 26)]
+    rows.append((talk("Where do whales sleep?"), (ONE, WARM)))
+    rows.append((talk("Why do cats purr at night?"), (ONE, WARM)))
     with Store.open(tmp_path / "s.duckdb") as store:
         add(store, rows)
         store.review(2, "rejected")
+        store.review(4, "accepted")
         store.review(1, "accepted", [Phrase("format", "Use bullet points.")])
         done = sysgen.write_testset(store, tmp_path / "test.jsonl", **ASKED)
     items = {item["id"]: item for item in read(tmp_path / "test.jsonl")}
-    assert items.keys() == {"1-obey", "3-obey"}
+    assert items.keys() == {"1-obey", "3-obey", "4-obey", "5-obey"}
+    warm = {"phrase": WARM.text, "kind": "read", "text": WARM.text}
+    assert items["4-obey"]["checks"][-1] == warm | {"verdict": "accepted"}
+    assert items["5-obey"]["checks"][-1] == warm
     assert items["1-obey"]["system"] == "Use bullet points."
     assert [check["kind"] for check in items["1-obey"]["checks"]] == ["bullets"]
     assert done.left_out["obey"] == {"declined by a person": 1}

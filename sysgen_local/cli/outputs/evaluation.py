@@ -127,6 +127,8 @@ class OwnScores(Output):
     """Answers of turns items that meet all demands."""
     last_turn: float | None = None
     """The same of last answers."""
+    read: float | None = None
+    """Phrases that the judge found followed, of those that it read."""
     cut_off: float | None
     """Answers cut off by the limit of tokens, of all items."""
     empty: float | None

@@ -24,7 +24,8 @@ class Benchmark:
     smaller one. `count` computes the scores of judged questions, `units` prepares the same for the
     bootstrap, and `summary` selects metrics from the result of `count`. `title` is the name of the
     file where a benchmark may have several files (own), else "". With a `grader`, its rules grade
-    the answers, and no model judges them. `notes` says what of the file is not used.
+    the answers, and no model judges them; `reads`: a judge may read some phrases too. `notes` says
+    what of the file is not used.
     """
 
     name: BenchmarkName
@@ -36,6 +37,7 @@ class Benchmark:
     units: Callable[[Sequence[Any]], Units]
     title: str = ""
     grader: Callable[[], RuleStage] | None = None
+    reads: bool = False
     notes: tuple[str, ...] = ()
 
     @property
@@ -160,6 +162,7 @@ def load(
         counting.units,
         title=of.title(path),
         grader=of.grader,
+        reads=of.reads(questions),
         notes=tuple(of.notes(path)),
     )
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from sysgen_local.core.records import Phrase
 from sysgen_local.evaluation.benchmarks.facts import stated_fact, states
-from sysgen_local.evaluation.benchmarks.own import FAULTS, Item, ItemCheck, ReplyFault
+from sysgen_local.evaluation.benchmarks.own import FAULTS, READ, Item, ItemCheck, ReplyFault
 from sysgen_local.evaluation.benchmarks.questions import EvaluationPhase, QuestionRecord
 from sysgen_local.phases.answer_checks import AnswerChecks, repeats_system_message
 from sysgen_local.phases.checks.code import code_faults
@@ -62,10 +62,10 @@ class RuleGrader:
 def grade(item: Item, answered: Answered) -> Graded:
     """The marks of the last answer: yes or no for each check, then its faults, then of a conflict
     whether it gave in. Of `turns` the checks of every answer come one behind the other, and the
-    faults are those of any. `reasons` has what was not met, and the faults."""
-    rules = [rule_of(item, check) for check in item.checks]
-    for check, rule in zip(item.checks, rules, strict=True):
-        if rule is None:
+    faults are those of any. A check that a judge must read has the mark "". `reasons` has what was
+    not met, and the faults."""
+    for check in item.checks:
+        if check.kind != READ and rule_of(item, check) is None:
             where = f"the phrase {check.phrase!r}" if check.phrase else "the original answer"
             why = f"the rules read no {check.kind} {check.text!r} from {where}"
             return Graded(reasons=(why,), dropped=UNREADABLE)
@@ -79,6 +79,9 @@ def grade(item: Item, answered: Answered) -> Graded:
         here = faults_of(item, answer, cut_off=answered.finishes[turn] == "length")
         says_something = not {"empty", "echo"}.intersection(here)
         for check in item.checks:
+            if check.kind == READ:
+                marks.append("")
+                continue
             rule = rule_of(item, check, turn)
             ok = says_something and rule is not None and rule(answer)
             marks.append(_mark(ok))

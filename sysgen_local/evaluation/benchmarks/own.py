@@ -12,6 +12,9 @@ for the opposite of what is checked, which `asks` says: {"sentence", "text"}. `d
 says something else too. `aligned` of both is the id of the obey item without it. `turns`: a
 conversation; every answer is graded by all checks.
 
+An obey item may have checks of the kind `read` too, of phrases that no rule can test. A judge reads
+them where one is named; else they have no mark. `verdict` is what a person decided about the row.
+
 With several messages the model answers each. But for `turns`, the checks are about the last answer.
 """
 
@@ -34,6 +37,9 @@ AGREEMENT = ("result", "code", "fact")
 """Kinds of check that compare the answer with the original one, and need no phrase. result: the
 same final result. code: code blocks that parse. fact: the words that the original says of what the
 question asks."""
+
+READ = "read"
+"""The kind of check of a phrase that a judge must read."""
 
 ReplyFault = Literal["cut_off", "empty", "looping", "echo"]
 FAULTS: tuple[ReplyFault, ...] = ("cut_off", "empty", "looping", "echo")
@@ -75,6 +81,12 @@ class ItemCheck(BaseModel):
     kind: str
     text: str
     phrase: str = ""
+    verdict: Literal["", "accepted"] = ""
+
+    @property
+    def by_rule(self) -> bool:
+        """Whether a rule tests a phrase."""
+        return bool(self.phrase) and self.kind != READ
 
 
 class ItemAsks(BaseModel):
@@ -117,17 +129,20 @@ class Item(BaseModel):
         """The item with these marks: yes or no for each check, of `turns` for each answer too, the
         faults of the answer, and of `conflict` whether it gave in."""
         verdicts, faults, *gave_in = marks
+        read = [mark for check, mark in zip(self.checks, verdicts, strict=False)
+                if check.kind == READ]  # fmt: skip
         met = [mark == "yes" for mark in verdicts]
         answers = [met[i : i + len(self.checks)] for i in range(0, len(met), len(self.checks))]
         pairs = list(zip(self.checks, answers[-1], strict=True))
         return GradedItem(
             self.kind,
-            tuple((check.kind, ok) for check, ok in pairs if check.phrase),
+            tuple((check.kind, ok) for check, ok in pairs if check.by_rule),
             tuple((check.kind, ok) for check, ok in pairs if not check.phrase),
             frozenset(faults),
             id=self.id,
             aligned=self.aligned,
-            texts=tuple(check.text for check in self.checks if check.phrase),
+            texts=tuple(check.text for check in self.checks if check.by_rule),
+            read=tuple(mark == "yes" if mark else None for mark in read),
             answers=tuple(map(all, answers)) if self.kind == "turns" else (),
             gave_in=gave_in[0] == ("yes",) if gave_in else None,
         )
@@ -139,7 +154,8 @@ class GradedItem:
     with the original, and the faults of the answer. `texts` are those of the demands. `aligned` is
     the id of the item without the conflict or the distractor. `answers`: of `turns`, whether each
     answer meets all demands. `gave_in`: whether the answer does what the user of a conflict asks
-    for; None where no rule can tell."""
+    for; None where no rule can tell. `read`: whether the judge said yes to each phrase that it must
+    read; None where it was not asked."""
 
     kind: ItemKind
     demands: tuple[tuple[str, bool], ...]
@@ -150,6 +166,7 @@ class GradedItem:
     texts: tuple[str, ...] = ()
     answers: tuple[bool, ...] = ()
     gave_in: bool | None = None
+    read: tuple[bool | None, ...] = ()
 
     @property
     def obeys(self) -> bool:
@@ -183,7 +200,7 @@ def _unaligned(item: Item, other: Item | None) -> str | None:
     """Why the item cannot be compared with the one that it names; None if it can."""
     if other is None or other.kind != "obey":
         return f"`aligned` names {item.aligned}, which is no obey item of the file"
-    there = {(check.kind, check.text) for check in other.checks if check.phrase}
+    there = {(check.kind, check.text) for check in other.checks if check.by_rule}
     for number, check in enumerate(item.checks, 1):
         if (check.kind, check.text) not in there:
             return f"check {number} is not one of {item.aligned}, which `aligned` names"
@@ -208,6 +225,10 @@ def _fault(item: Item) -> str | None:
     if item.kind == "plain" and item.system:
         return "an item of the kind plain has no system message"
     for number, check in enumerate(item.checks, 1):
+        if check.kind == READ and check.phrase and item.kind == "obey":
+            continue
+        if check.kind == READ:
+            return f"check {number} of the kind read needs a phrase, and an item of the kind obey"
         known = DEMAND_KINDS if check.phrase else AGREEMENT
         if check.kind not in known and check.kind in DEMAND_KINDS:
             return f"check {number} lacks its phrase"
@@ -217,9 +238,14 @@ def _fault(item: Item) -> str | None:
             return f"check {number} is about a phrase, and the item has no system message"
         if not check.phrase and not item.original:
             return f"check {number} compares with the original answer, and `original` is missing"
-    if item.kind == "obey" and not any(check.phrase for check in item.checks):
-        return "an item of the kind obey needs a check with a phrase"
+    if item.kind == "obey" and not any(check.by_rule for check in item.checks):
+        return "an item of the kind obey needs a check with a phrase that a rule tests"
     return None
+
+
+def to_be_read(items: Sequence[Item]) -> bool:
+    """Whether an item has a phrase that a judge must read."""
+    return any(check.kind == READ for item in items for check in item.checks)
 
 
 def score(items: Sequence[GradedItem]) -> dict[str, Any]:
@@ -234,7 +260,8 @@ def score(items: Sequence[GradedItem]) -> dict[str, Any]:
     Of a file with such items: conflict, distract: those with all demands met. conflict_drop,
     distract_drop: how much fewer they are than of the same demands in their aligned items, over the
     pairs of which both were graded. turns: answers of `turns` that meet all demands; last_turn: the
-    same of last answers. conflict_kinds: as kinds, of conflict items.
+    same of last answers. conflict_kinds: as kinds, of conflict items. read: phrases that the judge
+    found followed, of those that it read; None where there was no judge.
     """
     sums = {
         metric: (sum(part for part, _ in pairs), sum(whole for _, whole in pairs))
@@ -244,6 +271,7 @@ def score(items: Sequence[GradedItem]) -> dict[str, Any]:
     obey = [item for item in items if item.kind == "obey"]
     conflict = [item for item in items if item.kind == "conflict"]
     gave_in = [item.gave_in for item in conflict if item.gave_in is not None]
+    read = sum(len(item.read) for item in items)
     more: dict[ItemKind, dict[str, int]] = {
         "conflict": {
             "conflict": len(conflict),
@@ -280,6 +308,12 @@ def score(items: Sequence[GradedItem]) -> dict[str, Any]:
             "results_kept": int(sums["result"][0]),
             "plain_kept": int(sums["plain"][0]),
             **{fault: int(sums[fault][0]) for fault in FAULTS},
+            **({
+                "read": read,
+                "read_graded": int(sums[READ][1]),
+                "read_met": int(sums[READ][0]),
+                "read_not_graded": read - int(sums[READ][1]),
+            } if READ in sums else {}),
             **{name: n for kind in MORE_METRICS if of_kind[kind] for name, n in more[kind].items()},
         },
     }  # fmt: skip
@@ -292,6 +326,7 @@ def units(items: Sequence[GradedItem]) -> dict[str, list[tuple[float, float]]]:
     """Metric -> for every item (its part of the numerator, its part of the denominator)."""
     there = {item.kind for item in items}
     more = [metric for kind, of in MORE_METRICS.items() if kind in there for metric in of]
+    more += [READ] if any(item.read for item in items) else []
     names = [*METRICS[: -len(FAULTS)], *more, *FAULTS]
     found: dict[str, list[tuple[float, float]]] = {metric: [] for metric in names}
     by_id = {item.id: item for item in items if item.kind == "obey"}
@@ -313,6 +348,8 @@ def _parts(item: GradedItem, aligned: GradedItem | None) -> dict[str, tuple[floa
             parts |= {"phrases": (sum(met), len(met)), "items": (all(met), 1)}
             if item.agreement:
                 parts["result"] = (kept, 1)
+            graded = [ok for ok in item.read if ok is not None]
+            parts[READ] = (sum(graded), len(graded))
         case "plain":
             parts["plain"] = (kept, 1)
         case "turns":
@@ -335,6 +372,7 @@ def _by_kind(marks: Sequence[tuple[str, bool]]) -> dict[str, dict[str, int]]:
 def summary(scores: Mapping[str, Any]) -> dict[str, float | None]:
     """The metrics by name, in their order: those of every file, and those of the kinds of item that
     the file has."""
-    more = [metric for of in MORE_METRICS.values() for metric in of if metric in scores]
+    every = [metric for of in MORE_METRICS.values() for metric in of]
+    more = [metric for metric in (*every, READ) if metric in scores]
     names = [*METRICS[: -len(FAULTS)], *more, *FAULTS]
     return {metric: scores[metric] for metric in names}

@@ -70,6 +70,10 @@ def _name_of_file(path: Path) -> str:
     return re.sub(r"\.jsonl?(?:\.gz)?$", "", path.name, flags=re.IGNORECASE)
 
 
+def _nothing_to_read(questions: Sequence[Any]) -> bool:
+    return False
+
+
 def _no_notes(path: Path) -> Iterable[str]:
     return ()
 
@@ -79,7 +83,8 @@ class Definition:
     """A benchmark: how its file is read (`limit`: how many questions), counted and graded.
 
     `published` is where its file is to be had. `title` names a file where there may be several.
-    `grader` is the stage of rules; None where a judge grades. `unreadable` says why a question
+    `grader` is the stage of rules; None where a judge grades. `reads` tells of questions that rules
+    grade whether a judge can read more in them. `unreadable` says why a question
     cannot be graded, whatever is answered, and `notes` what of a file is not used.
     """
 
@@ -87,6 +92,7 @@ class Definition:
     counting: Callable[[Sources], Counting]
     summary: Callable[[Mapping[str, Any]], dict[str, float | None]]
     grader: Callable[[], RuleStage] | None = None
+    reads: Callable[[Sequence[Any]], bool] = _nothing_to_read
     published: str = ""
     fingerprint: Callable[[Path], str] = files.fingerprint
     title: Callable[[Path], str] = _no_title
@@ -111,6 +117,7 @@ TABLE: dict[BenchmarkName, Definition] = {
         _plain(own.score, own.units),
         own.summary,
         RuleGrader,
+        own.to_be_read,
         title=_name_of_file,
     ),
     "ifeval": Definition(
