@@ -153,9 +153,9 @@ def evaluate(
     table = read_sources(Path(sources)) if sources else None
     loaded = load(benchmark, Path(questions), limit=limit, table=table)
     if judge is not None and not (loaded.needs_judge or loaded.reads):
+        nothing = f", and {questions} has no phrase that a judge must read"
         raise UsageError(
-            f"{benchmark} takes no judge here: rules grade the answers, and {questions} has no "
-            "phrase that a judge must read"
+            f"{benchmark} takes no judge: rules grade the answers{nothing * (benchmark == 'own')}"
         )
     with Evaluation.open(Path(db)) as store:
         found = run_benchmark(

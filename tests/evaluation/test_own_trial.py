@@ -98,7 +98,7 @@ def test_the_command(tmp_path, own):
     assert user["counts"]["demands"] == scores["counts"]["demands"]
     assert query(db, "SELECT count(*) FROM sittings") == [(2,)]
     said = run("evaluate", "own", own, *options, "--judge", "builtin", code=2)
-    assert "--judge" in said.stderr
+    assert "no phrase that a judge must read" in said.stderr
 
 
 def test_killed_and_taken_up_again(tmp_path):
