@@ -161,11 +161,13 @@ def run(
 def warn(scores: Mapping[str, Any]) -> None:
     """Prints how many questions have no verdict, the first of them, and how to get one. Such
     questions are not part of the scores."""
-    from sysgen_local.evaluation.benchmarks.benchmark import unjudged
+    from sysgen_local.evaluation.benchmarks.benchmark import UNGRADABLE, unjudged
 
     counts = scores["questions"]
     hints = []
-    if counts["failed"]:
+    if UNGRADABLE & counts["failed"].keys():
+        hints.append("no rule grades these: asking again does not help")
+    if counts["failed"].keys() - UNGRADABLE:
         hints.append(
             "--retry-failed asks again, perhaps with a larger --context or --max-judge-tokens"
         )

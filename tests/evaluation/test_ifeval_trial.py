@@ -61,6 +61,8 @@ def test_the_commands_print_tables_and_what_was_left_out(tmp_path):
     assert "punctuation:no_comma" in done.stdout
     assert "the numbers are of 1 of 2 questions" in done.stderr
     assert "2: instruction_unreadable: 'keywords:rhyme' is no kind of instruction" in done.stderr
+    assert "no rule grades these: asking again does not help" in done.stderr
+    assert "--retry-failed" not in done.stderr
 
     file = write_csv(tmp_path / "m.csv", [multi_if("a")])
     done = run("evaluate", "multi-if", file, *SMALL, "--db", db)

@@ -8,12 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from sysgen_local.core.errors import SysgenError, UsageError
+from sysgen_local.evaluation.benchmarks import by_instruction, by_rule
 from sysgen_local.evaluation.benchmarks.layouts import looks_like
 from sysgen_local.evaluation.benchmarks.questions import QuestionRecord
 from sysgen_local.evaluation.benchmarks.table import TABLE, BenchmarkName, RuleStage
 from sysgen_local.evaluation.statistics import Units
 
 __all__ = ["Benchmark", "BenchmarkName", "failure", "load", "need_golds", "unjudged"]
+
+
+UNGRADABLE = frozenset({by_rule.UNREADABLE, by_instruction.UNREADABLE, by_instruction.NO_RULE})
+"""Reasons of questions that no rule grades, however often they are asked."""
 
 
 @dataclass(frozen=True, slots=True)
