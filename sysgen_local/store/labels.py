@@ -15,7 +15,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from itertools import chain, zip_longest
 from typing import Literal, NamedTuple, get_args
 
 from sysgen_local.core.records import Label as Verdict
@@ -53,10 +52,11 @@ WHERE j.first IS NOT NULL AND f.turns[2]."role" = 'assistant' GROUP BY ALL
 """
 _PHRASES = f"""
 SELECT v."row", v.p.tag AS tag, v.p."text" AS "text", NULL AS shown,
-    md5({decisions.DIGEST} || ':' || v.p.tag || ':' || v.p."text") AS key,
+    md5(c.digest || ':' || v.p.tag || ':' || v.p."text") AS key,
     max(greatest(v.p.good, v.p.bad, v.p."none")) AS sure
 FROM (SELECT "row", unnest(verdicts) AS p FROM verified) v
-JOIN conversations c ON c."row" = v."row" GROUP BY ALL
+JOIN (SELECT "row", {decisions.DIGEST} AS digest FROM conversations c) c ON c."row" = v."row"
+GROUP BY ALL
 """
 _THINGS: dict[Kind, str] = {"phrase": _PHRASES, "pair": _PAIRS}
 
@@ -162,26 +162,27 @@ def add(db: Database, labels: Sequence[Label]) -> None:
 def queue(db: Database, kind: Kind, reviewer: str, limit: int) -> list[Label]:
     """See `Store.label_queue`. Half of the things are asked by chance, by the order of their
     digests, which is the same for every reviewer."""
-    sql = f"""
-        SELECT t."row", t.tag, t."text", t.shown FROM ({_THINGS[kind]}) t
-        WHERE {{which}} AND NOT EXISTS (
-            SELECT 1 FROM ({_LATEST}) l WHERE l.reviewer = $1 AND l.kind = $2
-            AND l.said IS NOT NULL AND l."row" = t."row" AND l.tag IS NOT DISTINCT FROM t.tag
-            AND l."text" IS NOT DISTINCT FROM t."text"
-            AND l.shown IS NOT DISTINCT FROM t.shown)
-        ORDER BY {{order}} LIMIT $3
-    """
-    chance, unsure = (
-        [
-            Label(row, kind, None, reviewer, tag, text, shown, random=which == _RANDOM)
-            for row, tag, text, shown in db.all(
-                sql.format(which=which, order=order), reviewer, kind, limit
-            )
-        ]
-        for which, order in ((_RANDOM, "key"), (f"NOT ({_RANDOM})", "sure, key"))
+    found = db.all(
+        f"""
+        SELECT "row", tag, "text", shown, chance FROM (
+            SELECT t.*, {_RANDOM} AS chance, row_number() OVER (
+                PARTITION BY chance ORDER BY CASE WHEN chance THEN 0 ELSE sure END, key) AS place
+            FROM ({_THINGS[kind]}) t
+            WHERE NOT EXISTS (
+                SELECT 1 FROM ({_LATEST}) l WHERE l.reviewer = $1 AND l.kind = $2
+                AND l.said IS NOT NULL AND l."row" = t."row" AND l.tag IS NOT DISTINCT FROM t.tag
+                AND l."text" IS NOT DISTINCT FROM t."text"
+                AND l.shown IS NOT DISTINCT FROM t.shown)
+        ) ORDER BY place, chance DESC LIMIT $3
+        """,
+        reviewer,
+        kind,
+        limit,
     )
-    mixed = chain.from_iterable(zip_longest(chance, unsure))
-    return [of for of in mixed if of is not None][:limit]
+    return [
+        Label(row, kind, None, reviewer, tag, text, shown, random=chance)
+        for row, tag, text, shown, chance in found
+    ]
 
 
 def latest(db: Database) -> list[Label]:
