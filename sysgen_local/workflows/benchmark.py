@@ -153,7 +153,8 @@ def evaluate(
     if judge is not None and not (loaded.needs_judge or loaded.reads):
         raise UsageError(
             f"{benchmark} takes no judge here: rules grade the answers, and {questions} has no "
-            "phrase that a judge must read"
+            "phrase that a judge must read",
+            hint="leave --judge off",
         )
     with Evaluation.open(Path(db)) as store:
         found = run_benchmark(
