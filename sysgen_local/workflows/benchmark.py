@@ -155,7 +155,8 @@ def evaluate(
     if judge is not None and not (loaded.needs_judge or loaded.reads):
         nothing = f", and {questions} has no phrase that a judge must read"
         raise UsageError(
-            f"{benchmark} takes no judge: rules grade the answers{nothing * (benchmark == 'own')}"
+            f"{benchmark} takes no judge: rules grade the answers{nothing * (benchmark == 'own')}",
+            hint="leave --judge off",
         )
     with Evaluation.open(Path(db)) as store:
         found = run_benchmark(

@@ -86,6 +86,51 @@ def test_a_judge_is_refused(tmp_path, own):
         sysgen.evaluate("own", own, db=tmp_path / "e.duckdb", judge="builtin", **ASKED)
 
 
+WARM = {"phrase": "Be friendly.", "kind": "read", "text": "Be friendly."}
+
+
+@pytest.mark.model
+def test_a_judge_reads_what_no_rule_can_test(tmp_path, opened):
+    """The answers are asked once; what the rules found is the same with a judge."""
+    lines = [obey(n, checks=[ONE_SENTENCE, WARM]) for n in range(1, 4)]
+    file, db = write(tmp_path / "own.jsonl", [*lines, plain(4)]), tmp_path / "e.duckdb"
+    without = sysgen.evaluate("own", file, db=db, **ASKED)
+    assert without["read"] is None
+    assert without["counts"]["read_not_graded"] == 3
+    loaded = list(opened)
+    read = sysgen.evaluate("own", file, db=db, judge="builtin", **ASKED)
+    assert len(opened) == len(loaded) + 1
+    assert query(db, "SELECT count(*) FROM answers") == [(4,)]
+    assert read["counts"]["read_graded"] == 3
+    assert read["read"] == read["counts"]["read_met"] / 3
+    assert {name: of for name, of in read.items() if name not in ("read", "counts")} == {
+        name: of for name, of in without.items() if name not in ("read", "counts")
+    }
+    assert sysgen.evaluate("own", file, db=db, **ASKED) == without
+    assert sysgen.evaluate("own", file, db=db, judge="builtin", **ASKED) == read
+    assert len(opened) == len(loaded) + 1, "everything is there"
+
+
+def test_a_study_of_conflicts_and_its_report(tmp_path):
+    lines = (ROOT / "examples" / "conflict.jsonl").read_text(encoding="utf-8").splitlines()
+    wanted = [line for line in lines if json.loads(line)["id"].split("-")[0] in "12"]
+    file = tmp_path / "mixed.jsonl"
+    file.write_text("".join(f"{line}\n" for line in wanted), encoding="utf-8")
+    db = tmp_path / "e.duckdb"
+    options = ("study", "before=builtin", "after=builtin@user", "--own", file, "--db", db, *SHORT)
+    table, differences = json.loads(run(*options, "--json").stdout)["tables"]
+    more = ["conflict", "conflict drop", "distract", "distract drop", "turns", "last turn"]
+    assert [name for name in table["columns"] if name in more] == more
+    assert [row[0] for row in differences["rows"] if row[0] in more] == more
+    rows = tmp_path / "rows.duckdb"
+    made = write(tmp_path / "r.jsonl", [{"instruction": "Why?", "output": "So."}])
+    run("filter", made, "--db", rows, "-q")
+    run("report", "-o", tmp_path / "page.html", "--db", rows, "--evaluation", db)
+    page = (tmp_path / "page.html").read_text()
+    for name in more:
+        assert page.count(name) >= 2, name  # of the study, and of every run
+
+
 def test_the_command(tmp_path, own):
     db = tmp_path / "e.duckdb"
     options = ("--model", "builtin", "--db", db, *SHORT)
