@@ -55,6 +55,9 @@ def _line(name: str, of: Mapping[str, Any]) -> tuple[str, ...]:
 def _notes(judge: Mapping[str, Any], labels: Mapping[str, int], review: str) -> Iterator[str]:
     yield verdict(judge, review)
     if judge["enough"]:
+        said = {word: sum(of.values()) for word, of in judge["verdicts"].items()}
+        word = max(said, key=said.__getitem__)
+        yield f"always saying {word} would agree on {_percent(said[word] / judge['cases'])}"
         yield _calibration(judge)
     if order := judge["order"]:
         yield (

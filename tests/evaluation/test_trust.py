@@ -186,6 +186,7 @@ def test_what_is_said_of_it():
     assert tables[0].rows[0][:5] == ("same verdict", "100", "80 %", "71 to 87 %", "0.60")
     low, high = map(float, tables[0].rows[0][5].split(" to "))
     assert low < 0.6 < high
+    assert tables[0].notes[1] == "always saying bad would agree on 50 %"
     assert tables[1].rows[1][-1] == "################.|.."
     assert len(trust_tables(trust([*sample(7, 5)], FACTS, {}))) == 1
 
