@@ -125,7 +125,7 @@ def multi_if(questions: Path, as_json: bool, limit: int | None, **given: Any) ->
 
 
 @click.command()
-@click.argument("questions", type=values.PLACE, metavar="PATH")
+@click.argument("questions", type=values.JSON_PLACE, metavar="PATH")
 @opt.options(
     [bm.MODEL, bm.SYSTEM_IN],
     bm.ASKING,

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 @click.option("--ifeval", type=bm.QUESTIONS, help="Run IFEval with this file.")
 @click.option("--multi-if", type=bm.CSV_QUESTIONS, help="Run Multi-IF with this file.")
 @click.option(
-    "--iheval", type=values.PLACE, metavar="PATH", help="Run IHEval with this file or folder."
+    "--iheval", type=values.JSON_PLACE, metavar="PATH", help="Run IHEval with this file or folder."
 )
 @click.option(
     "--judge",

@@ -54,6 +54,19 @@ class _RowsOutput(_Path):
         return str(super().convert(value, param, ctx))
 
 
+class _JsonPlace(_Path):
+    """A folder, or a .json file."""
+
+    def __init__(self) -> None:
+        super().__init__(".json")
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        path = Path(os.path.expanduser(value))
+        if path.is_dir() or not path.suffix:  # a folder that is not there is named later
+            return path
+        return super().convert(value, param, ctx)
+
+
 def file(*endings: str) -> _Path:
     """A file whose name ends in one of these. The ending is checked before anything is done."""
     return _Path(*endings, dir_okay=False)
@@ -63,8 +76,8 @@ DATABASE_FILE = _Path(".duckdb", ".ddb", ".db", new_only=True, dir_okay=False)
 """A DuckDB file. What a file that exists holds is found out when it is opened."""
 ROWS_OUTPUT = _RowsOutput()
 """A file for rows, a folder for files of rows, or `-` for standard output."""
-PLACE = _Path()
-"""A file or a folder."""
+JSON_PLACE = _JsonPlace()
+"""A folder of JSON files, or one of them."""
 FOLDER = _Path(file_okay=False, exists=True)
 """A folder that exists."""
 NEW_FOLDER = _Path(file_okay=False)
