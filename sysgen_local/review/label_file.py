@@ -178,7 +178,7 @@ def _jsonl(text: str) -> Iterator[tuple[int, str]]:
 
 def _csv(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
     """(line where the record ends, its fields): an empty field is missing."""
-    reader = csv.DictReader(io.StringIO(text, newline=""))
+    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
     while True:
         try:
             record = next(reader, None)
