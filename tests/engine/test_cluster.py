@@ -193,21 +193,30 @@ def test_a_killed_worker_loses_and_doubles_nothing(local_ray: Any):
     one.close()
 
 
-def test_the_requests_of_a_row_stay_with_one_worker(local_ray: Any):
+@pytest.mark.parametrize("stalls", [False, True])
+def test_the_requests_of_a_row_stay_with_one_worker(local_ray: Any, stalls: bool):
+    """Also where one worker stands still while the other does many rows."""
     one = engine()
     all_ready(one, 2)
     rows: dict[str, set[str]] = {}
-    ready = [request(n) for n in range(40)]
+    ready = [request(n) for n in range(80)]
+    stalled: str | None = None
 
     def source() -> Iterator[Request | None]:
-        while len(rows) < 40 or ready:
+        while len(rows) < 80 or ready:
             yield ready.pop(0) if ready else None
 
-    for completion in one.complete(source()):
+    for number, completion in enumerate(one.complete(source())):
         row, part = completion.id.split(":")
-        rows.setdefault(row, set()).add(completion.text.split()[1])
+        worker = completion.text.split()[1]
+        rows.setdefault(row, set()).add(worker)
         if int(part) < 3:
             ready.insert(0, request(int(row), part=int(part) + 1))
+        if stalls and number == 20:
+            stalled = worker
+            os.kill(int(stalled), signal.SIGSTOP)
+        if stalled and number == 140:
+            os.kill(int(stalled), signal.SIGCONT)
     assert all(len(workers) == 1 for workers in rows.values())
     assert len(set.union(*rows.values())) == 2
     one.close()

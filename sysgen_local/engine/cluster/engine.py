@@ -56,10 +56,22 @@ PATIENCE = 10.0
 
 class _Member:
     """One worker as the driver knows it. `held`: its requests, those in `outbox` not sent yet.
-    `suspect`: the id of the one among them that may kill it. `calling`: a call of its present
-    `generation` is under way."""
+    `rows`: how many of them each row has. `rested`: rows that have none any more, the one without
+    for the longest time first. `suspect`: the id of the request that may kill it. `calling`: a call
+    of its present `generation` is under way."""
 
-    __slots__ = ("actor", "calling", "generation", "held", "outbox", "ready", "share", "suspect")
+    __slots__ = (
+        "actor",
+        "calling",
+        "generation",
+        "held",
+        "outbox",
+        "ready",
+        "rested",
+        "rows",
+        "share",
+        "suspect",
+    )
 
     def __init__(self, actor: Any, share: Share) -> None:
         self.actor = actor
@@ -67,6 +79,8 @@ class _Member:
         self.ready: Ready | None = None
         self.held: dict[str, Request] = {}
         self.outbox: list[Request] = []
+        self.rows: Counter[str] = Counter()
+        self.rested: OrderedDict[str, None] = OrderedDict()
         self.suspect: str | None = None
         self.calling = False
         self.generation = 0
@@ -81,6 +95,9 @@ class _Member:
         return slots + max(2, slots // AHEAD) - len(self.held) if slots else 0
 
     def take(self, request: Request) -> None:
+        row = _row(request.id)
+        self.rested.pop(row, None)
+        self.rows[row] += 1
         self.held[request.id] = request
         self.outbox.append(request)
 
@@ -88,14 +105,28 @@ class _Member:
         """Whether a completed request was one of its own. The next time it is not."""
         if request == self.suspect:
             self.suspect = None
-        return self.held.pop(request, None) is not None
+        if self.held.pop(request, None) is None:
+            return False
+        row = _row(request)
+        self.rows[row] -= 1
+        if not self.rows[row]:
+            del self.rows[row]
+            self.rested[row] = None
+        return True
 
     def drop(self) -> list[Request]:
         """Its requests, which it no longer has."""
         held = list(self.held.values())
         self.held, self.outbox, self.suspect, self.calling = {}, [], None, False
+        self.rested.update(dict.fromkeys(self.rows))
+        self.rows.clear()
         self.generation += 1
         return held
+
+
+def _row(request: str) -> str:
+    """The row that a request's id names."""
+    return request.partition(":")[0]
 
 
 class _Event(NamedTuple):
@@ -125,7 +156,7 @@ class RayEngine:
         self._say = say
         self._events: SimpleQueue[_Event] = SimpleQueue()
         self._members: list[_Member] = []
-        self._homes: OrderedDict[str, _Member] = OrderedDict()
+        self._homes: dict[str, _Member] = {}
         self._again: deque[Request] = deque()
         self._suspects: deque[Request] = deque()
         self._deaths: Counter[str] = Counter()
@@ -214,14 +245,19 @@ class RayEngine:
     def _home(self, request: Request, ready: Sequence[_Member]) -> _Member:
         """The worker of the request's row, if it is there and has not twice as many requests as
         slots, else the one with the most room."""
-        row = request.id.partition(":")[0]
+        row = _row(request.id)
         home = self._homes.get(row)
         if home is None or not home.ready or len(home.held) >= 2 * home.slots:
             home = self._homes[row] = max(ready, key=_Member.room)
-        self._homes.move_to_end(row)
-        if len(self._homes) > 2 * len(ready) * home.slots:
-            self._homes.popitem(last=False)  # its slot has another row by now
         return home
+
+    def _forget_homes(self, member: _Member) -> None:
+        """Forgets the worker's rows that had their last answer before as many others as it has
+        slots: their slots have other rows by now."""
+        while len(member.rested) > member.slots:
+            row, _ = member.rested.popitem(last=False)
+            if self._homes.get(row) is member:
+                del self._homes[row]
 
     def _exchange(self, member: _Member) -> None:
         batch, member.outbox = member.outbox, []
@@ -270,6 +306,7 @@ class RayEngine:
             if member.done(completion.id):
                 self._deaths.pop(completion.id, None)
                 yield completion
+        self._forget_homes(member)
         if reply.failure is not None and member.ready is not None:
             raise reply.failure.error(member.ready.node)
 
