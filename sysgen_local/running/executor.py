@@ -1,7 +1,7 @@
 """Runs tasks: loads each model, runs its stages over all due rows, and handles Ctrl-C.
 
 A pass is a group of consecutive tasks that ask the same model. The model is loaded once for a pass,
-and the rows go through its stages depth first (see `sysgen_local.running.pipeline`). If phase 3 has
+and the rows go through its stages in waves (see `sysgen_local.running.pipeline`). If phase 3 has
 a judge of its own, that judge has a pass of its own.
 """
 

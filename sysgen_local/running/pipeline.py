@@ -1,9 +1,14 @@
 """Runs stages: due rows -> requests -> completions -> committed rows. The only loop over an engine.
 
-The order is depth first: the next request always comes from the last stage that has one. So the
-first rows are finished early, a batch holds requests of several stages, and no stage waits until
-another has done all rows. Results are committed while a row moves; with a real model, each result
-is committed immediately. A killed run loses only the rows that are in work.
+The first rows go through all stages at once, so that they are finished early. Later rows go in
+waves: some rows are begun, and then these go through the next stage together, and through the one
+after it. So a batch holds requests of one stage, which are about equally long. llama.cpp computes
+the attention of every sequence of a batch over as many cells as the longest one has, so short
+prompts beside long ones cost as much as they. A wave grows with the rows that are finished, up to
+`WAVE` times the engine's slots. Measured: see docs/engine.md.
+
+Results are committed while a row moves; with a real model, each result is committed immediately. A
+killed run loses only the rows that are in work.
 
 One row cannot end a run: an exception in its work is recorded as that row's failure. If the first
 rows of a phase all fail, the cause is not in the rows: the run ends and nothing is recorded of
@@ -20,7 +25,7 @@ from contextlib import contextmanager
 from typing import Generic, TypeVar
 
 from sysgen_local.core.errors import SysgenError
-from sysgen_local.engine.request import Completion, Engine, Request
+from sysgen_local.engine.request import Completion, Engine, Request, Telling
 from sysgen_local.running.progress import Progress
 from sysgen_local.running.stage import STAGE_FAILED, Stage, StageResult, Work, WorkItem, WorkQueue
 
@@ -41,6 +46,10 @@ COMMIT_RESULTS = 2048
 
 FAILED = (STAGE_FAILED, f"judge_{STAGE_FAILED}")
 """Reasons of a row whose work raised an exception (`judge_failed`: the judge of a benchmark)."""
+
+WAVE = 3
+"""Rows of a wave for each slot of the engine. Larger waves gain little, and the user waits longer
+for the next finished row."""
 
 DOUBTFUL = 16
 """If this many rows of a phase fail before one succeeds, the run ends with an error."""
@@ -105,6 +114,9 @@ class Pipeline(Generic[PhaseT, ItemT, ResultT]):
         self._running: dict[str, Job[ItemT, ResultT]] = {}
         self._results: list[tuple[int, PhaseT, ResultT]] = []
         self._paid = 0.0
+        self._engine: Engine | None = None
+        self._largest_wave = 0
+        self._finished = 0
         self.no_room = 0
         self._working: set[PhaseT] = set()
         self._doubtful: defaultdict[PhaseT, list[tuple[int, PhaseT, ResultT]]] = defaultdict(list)
@@ -115,6 +127,7 @@ class Pipeline(Generic[PhaseT, ItemT, ResultT]):
         asks a model. Raises SysgenError if the first rows of a phase all fail."""
         requests = self._requests()
         self._paid = time.monotonic()
+        self._engine = engine
         try:
             for completion in engine.complete(requests) if engine else ():
                 self._receive(completion)
@@ -132,23 +145,40 @@ class Pipeline(Generic[PhaseT, ItemT, ResultT]):
     def _requests(self) -> Generator[Request | None, None, None]:
         """The requests in their order; None while all remaining work waits for completions."""
         due = self._due()
+        first = 0  # the stage at which rows are begun now
+        begins = True  # whether this is the part of a wave in which rows are begun
         while True:
-            if ready := next((q for q in reversed(self._ready) if q), None):
-                request, job = ready.popleft()
+            begins = begins and not self._is_wave_full(first)
+            queue = self._ready[first] if begins else next(filter(None, self._ready), None)
+            if queue:
+                request, job = queue.popleft()
                 if job.postponed:
                     continue
                 self._running[request.id] = job
                 self._progress.request_sent(job.row, self._stages[job.stage].phase, request.id)
                 yield request
             elif entry := next(due, None):
-                row, index = entry
-                self._progress.begin_row(row, self._stages[index].phase)
-                self._start(row, index)
+                row, first = entry
+                if not begins:
+                    begins, self._largest_wave = True, self._wave()
+                self._progress.begin_row(row, self._stages[first].phase)
+                self._start(row, first)
+            elif any(self._ready):
+                begins = False
             elif self._running:
                 self._commit_if_due()
                 yield None
             else:
                 return
+
+    def _wave(self) -> int:
+        """How many rows the largest wave has; 0 where the engine does not tell its slots."""
+        return WAVE * self._engine.load().slots if isinstance(self._engine, Telling) else 0
+
+    def _is_wave_full(self, first: int) -> bool:
+        """Whether enough requests wait behind the stage at which rows are begun."""
+        waiting = sum(map(len, self._ready)) - len(self._ready[first])
+        return waiting >= max(1, min(self._finished, self._largest_wave))
 
     def _due(self) -> Iterator[tuple[ItemT, int]]:
         """(item, stage) of the items that wait in the queue, the last stage first. An item that
@@ -196,7 +226,11 @@ class Pipeline(Generic[PhaseT, ItemT, ResultT]):
             self._finish(job, self._stages[job.stage].failed(why))
             return
         job.expect(requests)
-        self._ready[job.stage].extend((request, job) for request in requests)
+        asked = ((request, job) for request in requests)
+        if answers is None:
+            self._ready[job.stage].extend(asked)
+        else:  # they come next, while a slot of the engine still has the row's tokens
+            self._ready[job.stage].extendleft(reversed([*asked]))
 
     def _finish(self, job: Job[ItemT, ResultT], result: ResultT) -> None:
         phase = self._stages[job.stage].phase
@@ -206,6 +240,8 @@ class Pipeline(Generic[PhaseT, ItemT, ResultT]):
         self._progress.finish_row(row, phase, result, goes_on=goes_on)
         if goes_on:
             self._start(row, job.stage + 1)
+        else:
+            self._finished += 1
         self._commit_if_due()
 
     def _keep(self, row: int, phase: PhaseT, result: ResultT) -> None:

@@ -5,19 +5,20 @@ from __future__ import annotations
 import time
 from collections import Counter
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 
 import pytest
 from scripted import ScriptedEngine, plain
 
 from sysgen_local.core.records import Conversation, Reject, Source, Turn
-from sysgen_local.engine.request import Choice, Completion, Json, Request
+from sysgen_local.engine.request import Choice, Completion, Json, Load, Request
 from sysgen_local.phases.filter import Filter
 from sysgen_local.phases.generate import Generate
 from sysgen_local.phases.respond import Respond
 from sysgen_local.phases.verify import Verify
 from sysgen_local.prompts import PromptSet
-from sysgen_local.running.pipeline import Pipeline
+from sysgen_local.running.pipeline import WAVE, Pipeline
 from sysgen_local.store import Store
 from sysgen_local.workflows.plan import progress_of
 
@@ -83,6 +84,54 @@ def test_depth_first_the_first_row_is_final_before_the_last_is_begun(store):
     first_answer = phases.index("respond")
     last_generate = len(phases) - 1 - phases[::-1].index("generate")
     assert first_answer < 20 < last_generate
+
+
+class TellingEngine(ScriptedEngine):
+    """A scripted engine that tells its slots."""
+
+    def load(self) -> Load:
+        return Load(0, 0, 0, 4, (), None)
+
+
+def seen_phases(store: Store, engine: ScriptedEngine) -> list[str]:
+    store.ingest(Source("more", "more", "1"), [conversation(i) for i in range(32, 132)])
+    run(store, engine)
+    assert store.counts().rows()["final"] == 130
+    return [r.id.split(":")[1] for r in engine.seen]
+
+
+def test_later_rows_go_through_the_phases_in_waves(store):
+    """So a batch holds requests of one phase, once the first rows are finished."""
+    phases = seen_phases(store, TellingEngine(plain))
+    assert phases.index("respond") < 20  # the first row does not wait for others
+    late = [phase for phase, _ in groupby(phases[len(phases) // 2 :])]
+    most = WAVE * 4
+    assert most - 4 <= max(len([*of]) for _, of in groupby(phases)) <= 3 * most
+    assert len(late) < 25  # depth first has over a hundred such changes
+    ready = max(
+        phases[:i].count("generate") - phases[:i].count("respond") for i in range(len(phases))
+    )
+    assert ready <= most + 2 * 4  # no more rows are begun than a wave and the slots
+
+
+def test_an_engine_that_does_not_tell_its_slots_gets_no_waves(store):
+    phases = seen_phases(store, ScriptedEngine(plain))
+    late = [phase for phase, _ in groupby(phases[len(phases) // 2 :])]
+    assert len(late) > 100
+
+
+def test_the_requests_of_a_row_in_one_phase_follow_each_other(store):
+    """The next request comes while a slot still has the tokens of the one before it."""
+    engine = TellingEngine(plain)
+    seen_phases(store, engine)
+    asked = [r.id.split(":") for r in engine.seen]
+    places: dict[str, list[int]] = {}
+    for place, (row, phase, *_) in enumerate(asked):
+        if phase == "verify":
+            places.setdefault(row, []).append(place)
+    pairs = [two for two in places.values() if len(two) == 2]
+    assert len(pairs) == 130
+    assert all(second - first <= 4 for first, second in pairs)
 
 
 def test_cancelled_and_taken_up_again_nothing_is_done_twice(store):

@@ -1,6 +1,6 @@
 """Estimates the remaining work of a run: tokens to read, tokens to write, and steps of the model.
 
-Rows go through the phases depth first, so early in a run the later phases have no finished rows.
+Rows go through the phases in waves, so early in a run the later phases have no finished rows.
 Their work is estimated from the lengths of the rows' texts and corrected by finished rows. Seconds
 follow from the costs of the engine's steps. The end of a run counts too, when slots become idle.
 """
