@@ -1,7 +1,8 @@
 """`python -m benchmarks`: every contender does the same job with the same model; prints a table.
 
 The contenders run one after the other, each in its own process, for several rounds. The table shows
-the medians. Do not use the machine meanwhile: a busy core makes all of them several times slower.
+the medians. All of them do the same rows under the same limits. Do not use the machine meanwhile: a
+busy core makes all of them several times slower.
 """
 
 from __future__ import annotations
@@ -18,10 +19,21 @@ from pathlib import Path
 
 from benchmarks import ENVIRONMENT, job, limit, overhead, table
 from benchmarks.build import CACHE
+from benchmarks.model import PATH as RANDOM
 from benchmarks.model import model as random_model
+from sysgen_local.core.counted import counted
 
-MODULES = {"a": "benchmarks.loop", "b": "benchmarks.server", "c": "benchmarks.ours"}
+MODULES = {
+    "a": "benchmarks.loop",
+    "a0": "benchmarks.loop",
+    "b": "benchmarks.server",
+    "c": "benchmarks.ours",
+}
 ALL = (*MODULES, "d", "overhead")
+
+REAL = "qwen2.5-coder-0.5b-instruct-q4_k_m.gguf"
+FOLDER = Path("~/.cache/sysgen-real-models").expanduser()
+"""Where a developer has real models."""
 
 
 def main() -> None:
@@ -32,7 +44,8 @@ def main() -> None:
         parser.error(f"--only takes {','.join(ALL)}, not {unknown[0]}")
     if "d" in chosen and "c" not in chosen:
         parser.error("(d) is the limit for what (c) decoded: --only c,d")
-    model = str(options.model or random_model())
+    real = FOLDER / REAL
+    model = str(options.model or (real if real.exists() else random_model()))
     results: dict[str, list[job.JobResult]] = {}
     for round_ in range(options.runs):
         for name in (name for name in ALL if name in chosen and name != "overhead"):
@@ -45,8 +58,12 @@ def main() -> None:
             print(f"round {round_ + 1} ({name}): {rate:.0f} rows an hour", file=sys.stderr)
     medians = {name: _median(of) for name, of in results.items()}
     costs = overhead.measure(Path(model)) if "overhead" in chosen else {}
-    print(f"{machine()}, medians of {options.runs} runs\n")
+    kind = "random weights" if Path(model) == RANDOM else "real weights"
+    runs = counted(options.runs, "run")
+    print(f"{machine()}; {Path(model).name} ({kind}); medians of {runs}\n")
     print(table.contenders(medians, options.slots), end="\n\n")
+    if "c" in medians:
+        print(table.phases(medians["c"]), end="\n\n")
     print(table.targets(medians, costs))
     everything = {
         "machine": machine(),
@@ -62,10 +79,9 @@ def main() -> None:
 
 
 def _contend(name: str, model: str, seed: int, options: argparse.Namespace) -> job.JobResult:
-    rows = options.loop_rows if name == "a" else options.rows
-    command = [sys.executable, "-m", MODULES[name], model, str(rows)]
-    if name != "a":
-        command.append(str(options.slots))
+    command = [sys.executable, "-m", MODULES[name], model, str(options.rows)]
+    orders = {"a": "phases", "a0": "rows"}
+    command.append(orders.get(name) or str(options.slots))
     command.append(str(seed))
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=ENVIRONMENT)
     return job.JobResult(**json.loads(done.stdout.splitlines()[-1]))
@@ -89,12 +105,11 @@ def machine() -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--rows", type=int, default=32, help="for (b) and (c) (32)")
-    parser.add_argument("--loop-rows", type=int, default=4, help="for (a), which is steady (4)")
+    parser.add_argument("--rows", type=int, default=48, help="that each of them does (48)")
     parser.add_argument("--runs", type=int, default=3, help="rounds of all contenders (3)")
     parser.add_argument("--slots", type=int, default=16, help="for (b), (c) and (d) (16)")
     parser.add_argument("--only", default=",".join(ALL), help="which ones (all)")
-    parser.add_argument("--model", type=Path, help="a chat GGUF (random weights)")
+    parser.add_argument("--model", type=Path, help=f"a chat GGUF ({REAL}, or random weights)")
     parser.add_argument("--out", type=Path, default=CACHE / "results.json", help="JSON to write")
     return parser
 

@@ -41,7 +41,7 @@ VERDICT = 'root ::= "good" | "bad" | "none"'
 class JobResult:
     """The measurements of a contender. Tokens are those of its prompts and answers, counted by its
     own tokenizer; seconds are wall time without loading the model. `phases` is name -> [requests,
-    tokens in, tokens out]."""
+    tokens in, tokens out, prompt tokens decoded]; the last is 0 where it is not known."""
 
     name: str
     rows: int = 0
@@ -64,8 +64,9 @@ class JobResult:
     def count(self, completion: Completion) -> None:
         self.tokens_in += completion.tokens_in
         self.tokens_out += completion.tokens_out
-        phase = self.phases.setdefault(completion.id.split(":")[1], [0, 0, 0])
-        for i, n in enumerate((1, completion.tokens_in, completion.tokens_out)):
+        phase = self.phases.setdefault(completion.id.split(":")[1], [0, 0, 0, 0])
+        decoded = completion.tokens_decoded or 0
+        for i, n in enumerate((1, completion.tokens_in, completion.tokens_out, decoded)):
             phase[i] += n
 
 
@@ -108,7 +109,7 @@ def job(row: Row, seed: int) -> Job[Row]:
     """The requests of a row, one after the other. Returns the row with its results."""
     for stage in stages(seed):
         row = yield from step(stage, row)
-        if getattr(row, TABLES[stage.phase]).dropped is not None:
+        if is_dropped(row, stage):
             break
     return row
 
@@ -125,6 +126,10 @@ def step(stage: AnyStage, row: Row) -> Job[Row]:
         answers = []
         for request in asked:
             answers.append((yield request))
+
+
+def is_dropped(row: Row, stage: AnyStage) -> bool:
+    return getattr(row, TABLES[stage.phase]).dropped is not None
 
 
 def is_final(row: Row) -> bool:

@@ -1,6 +1,14 @@
 """(a) The job as a user would write it: one call of `Llama.create_chat_completion` after another.
 
-python -m benchmarks.loop MODEL ROWS SEED
+`Llama` keeps the tokens of its last prompt, and reads only what differs. A careful user makes use
+of that: with `phases`, all rows go through one phase before the next one, and rows whose prompts
+begin alike come together. With `rows` (a0), one row after the other goes through all phases, so
+that every phase reads its instructions and demonstrations again.
+
+(`LlamaRAMCache` would keep several prompts, but also copies 300 MB of logits for each of them at
+this vocabulary, which its limit does not count: with its default size it takes over 50 GB.)
+
+python -m benchmarks.loop MODEL ROWS phases|rows SEED
 """
 
 from __future__ import annotations
@@ -8,18 +16,22 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 from llama_cpp import Llama, llama_cpp
 from llama_cpp.llama_grammar import LlamaGrammar
 
 from benchmarks import job
+from sysgen_local.core.records import Row
 from sysgen_local.engine.llama.amx import disable_if_broken
 from sysgen_local.engine.request import Choice, Completion, Json, Request
+from sysgen_local.running.stage import AnyStage
 
 
 class Loop:
-    def __init__(self, model: str) -> None:
+    def __init__(self, model: str, result: job.JobResult) -> None:
+        self._result = result
         disable_if_broken()
         self._llama = Llama(
             model,
@@ -38,6 +50,17 @@ class Loop:
         status: int = self._decode(context, batch)
         self.decode_seconds += time.perf_counter() - started
         return status
+
+    def do(self, work: job.Job[Row]) -> Row:
+        """The row behind this work. All its requests are answered and counted."""
+        completion: Completion | None = None
+        try:
+            while True:
+                request = next(work) if completion is None else work.send(completion)
+                completion = self.answer(request)
+                self._result.count(completion)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]
 
     def answer(self, request: Request) -> Completion:
         reply: Any = self._llama.create_chat_completion(
@@ -70,25 +93,41 @@ class Loop:
                 return {}
 
 
-def main(model: str, number: int, seed: int) -> None:
-    loop = Loop(model)
+def by_rows(loop: Loop, rows: list[Row], seed: int) -> list[Row]:
+    return [loop.do(job.job(row, seed)) for row in rows]
+
+
+def by_phases(loop: Loop, rows: list[Row], seed: int) -> list[Row]:
+    waiting, ended = rows, []
+    for stage in job.stages(seed):
+        done = [loop.do(job.step(stage, row)) for row in sorted(waiting, key=_group(stage))]
+        waiting = [row for row in done if not job.is_dropped(row, stage)]
+        ended += [row for row in done if job.is_dropped(row, stage)]
+    return ended + waiting
+
+
+def _group(stage: AnyStage) -> Callable[[Row], str]:
+    """A key that brings rows together whose first prompts of this stage begin alike."""
+
+    def key(row: Row) -> str:
+        asked = next(stage.work(row), None) if stage.phase != "filter" else None
+        return asked[0].group if asked else ""
+
+    return key
+
+
+def main(model: str, number: int, order: str, seed: int) -> None:
     result = job.JobResult("a")
+    loop = Loop(model, result)
+    rows = [job.row_of(i, entry) for i, entry in enumerate(job.rows(number), 1)]
     started = time.perf_counter()
-    for i, entry in enumerate(job.rows(number), 1):
-        work = job.job(job.row_of(i, entry), seed)
-        completion: Completion | None = None
-        try:
-            while True:
-                request = next(work) if completion is None else work.send(completion)
-                completion = loop.answer(request)
-                result.count(completion)
-        except StopIteration as end:
-            result.rows += 1
-            result.final += job.is_final(end.value)
+    done = {"rows": by_rows, "phases": by_phases}[order](loop, rows, seed)
     result.seconds = time.perf_counter() - started
+    result.rows = len(done)
+    result.final = sum(map(job.is_final, done))
     result.decode_seconds = loop.decode_seconds
     result.print()
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], *map(int, sys.argv[2:4]))
+    main(sys.argv[1], int(sys.argv[2]), sys.argv[3], int(sys.argv[4]))

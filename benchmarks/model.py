@@ -29,18 +29,19 @@ CERTAIN = 25.0
 
 RARE = 1e-4
 
+PATH = CACHE / "qwen2-0.5b-shape-q8_0.gguf"
+
 TAGS = ("role", "task", "style", "format", "content")
 
 
 def model() -> Path:
     """The path of the model. The first call writes the file (650 MB)."""
-    path = CACHE / "qwen2-0.5b-shape-q8_0.gguf"
-    if not path.exists():
+    if not PATH.exists():
         CACHE.mkdir(exist_ok=True)
-        unfinished = path.with_suffix(".part")
+        unfinished = PATH.with_suffix(".part")
         _write(unfinished)
-        unfinished.rename(path)
-    return path
+        unfinished.rename(PATH)
+    return PATH
 
 
 def _write(path: Path) -> None:

@@ -70,14 +70,14 @@ def main(model: str, number: int, slots: int, seed: int, prompts: str = "default
     result.decode_seconds = engine.decode_seconds
     result.decoded_tokens = engine.decoded_tokens
     writing = [phase for phase in result.phases.values() if phase[2]]
-    behind = sum(out * asked / n for n, asked, out in writing) / result.tokens_out
+    behind = sum(out * asked / n for n, asked, out, _ in writing) / result.tokens_out
     result.more = {
         "engine_seconds": engine.engine_seconds,
         "load_seconds": engine.load_seconds,
         "steps": engine.steps,
         "forced_tokens": sum(forced),
         "prompt": round(behind),
-        "answer": round(result.tokens_out / sum(n for n, _, _ in writing)),
+        "answer": round(result.tokens_out / sum(n for n, _, _, _ in writing)),
         "dropped": {name: dict(phase.dropped) for name, phase in counts.phases.items()},
     }
     result.print()
