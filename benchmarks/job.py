@@ -64,7 +64,9 @@ class JobResult:
     def count(self, completion: Completion) -> None:
         self.tokens_in += completion.tokens_in
         self.tokens_out += completion.tokens_out
-        phase = self.phases.setdefault(completion.id.split(":")[1], [0, 0, 0, 0])
+        row, name, *_ = completion.id.split(":")
+        name = name if row.isdecimal() else "calibration"  # of the verdicts, once a run
+        phase = self.phases.setdefault(name, [0, 0, 0, 0])
         decoded = completion.tokens_decoded or 0
         for i, n in enumerate((1, completion.tokens_in, completion.tokens_out, decoded)):
             phase[i] += n
