@@ -438,17 +438,16 @@ def said(p: float | None, finish: str = "stop") -> Completion:
 def read_by(item: dict[str, Any], answer: str, *replies: Completion) -> Graded:
     """The marks where the judge replies so, one reply a phrase."""
     work = ReadingJudge(PromptSet.load("default")).work(answered(item, answer))
-    left = list(replies)
     try:
-        [request] = next(work)
-        while True:
+        requests = next(work)
+        assert len(requests) == len(replies)
+        for request in requests:
             assert request.constraint == Choice(("yes", "no"))
-            text = "".join(piece.text for piece in request.messages[-1].content)
-            assert answer in text
-            [request] = work.send([left.pop(0)])
+            assert answer in "".join(piece.text for piece in request.messages[-1].content)
+        work.send(list(replies))
     except StopIteration as end:
-        assert not left
         return end.value
+    raise AssertionError("it asks again")
 
 
 def test_without_a_judge_a_phrase_that_must_be_read_is_not_graded():
@@ -485,8 +484,11 @@ def test_what_the_judge_cannot_read_is_no_zero():
         assert found.marks == (("yes", "", "yes"), ())
         scores = score([Item.model_validate(item).judged(found.marks)])
         assert (scores["read"], scores["counts"]["read_not_graded"]) == (1, 1)
-    failed = read_by(item, "Boil it.", said(None, "failed"))
-    assert (failed.marks, failed.dropped) == ((), "judge_failed")
+    for replies in (("failed", "stop"), ("too_long", "failed"), ("refused", "too_long")):
+        ended = [said(None, finish) for finish in replies]
+        failed = read_by(item, "Boil it.", *ended)
+        again = "refused" if "refused" in replies else "failed"
+        assert (failed.marks, failed.dropped) == ((), f"judge_{again}")
 
 
 @pytest.mark.parametrize("answer", ["", "You are cook number 1. Answer in one sentence."])
