@@ -10,12 +10,13 @@ from places import ROOT
 from questions import ONE_SENTENCE, dialogue, instance, obey, plain, write
 
 from sysgen_local.core.errors import SysgenError, UsageError
-from sysgen_local.core.intervals import compare
+from sysgen_local.core.intervals import compare, share, wilson
 from sysgen_local.engine.request import Choice, Completion
 from sysgen_local.evaluation.benchmarks import by_rule
 from sysgen_local.evaluation.benchmarks.benchmark import load
 from sysgen_local.evaluation.benchmarks.by_rule import UNREADABLE, RuleGrader, grade
 from sysgen_local.evaluation.benchmarks.own import (
+    DROPS,
     FAULTS,
     METRICS,
     GradedItem,
@@ -27,6 +28,7 @@ from sysgen_local.evaluation.benchmarks.own import (
 )
 from sysgen_local.evaluation.benchmarks.questions import QuestionRecord
 from sysgen_local.evaluation.benchmarks.read_judge import ReadingJudge
+from sysgen_local.evaluation.statistics import intervals
 from sysgen_local.phases.answer_checks import AnswerChecks
 from sysgen_local.phases.checks.countable import demands
 from sysgen_local.prompts import PromptSet
@@ -275,6 +277,41 @@ def test_the_bootstrap_sees_the_same_shares():
     assert found["items"].difference == pytest.approx(1 / 3)
     assert found["items"].low <= found["items"].difference <= found["items"].high
     assert {fault for fault in FAULTS if found[fault].difference} == {"empty"}
+
+
+def test_the_items_of_one_row_are_one_unit():
+    def item(number: int, kind: str, line: int | None) -> GradedItem:
+        made = obey(number) if kind == "obey" else plain(number)
+        given = made | {"source": "rows.jsonl"} | ({"line": line} if line else {})
+        return graded(given, "")
+
+    items = [item(1, "obey", 7), item(2, "plain", 7), item(3, "obey", 8), item(4, "obey", None)]
+    parts = units(items)
+    assert parts["empty"] == [(2.0, 2.0), (1.0, 1.0), (1.0, 1.0)]
+    assert parts["plain"] == [(0.0, 1.0), (0.0, 0.0), (0.0, 0.0)]
+    assert [of.row for of in items] == ["rows.jsonl:7", "rows.jsonl:7", "rows.jsonl:8", "o4"]
+    # two answers of one row and two of others: three rows tell as much as 16 / 6 answers
+    assert intervals(parts)["empty"]["low"] == pytest.approx(wilson(16 / 6, 16 / 6)[1])
+
+
+def test_the_intervals_of_the_metrics():
+    found = intervals(units(ITEMS), DROPS)
+    assert tuple(found) == METRICS
+    # 2 of 2, 0 of 1 and 2 of 3 demands of three items
+    by_hand = share([(2, 2), (0, 1), (2, 3)])
+    assert found["phrases"] == {"low": by_hand.low, "high": by_hand.high}
+    assert found["items"]["low"] == wilson(1, 3)[1]
+    assert intervals(units(ITEMS[3:]))["phrases"] == {"low": None, "high": None}
+    pairs = [graded(obey(n), "Boil it.") for n in range(1, 21)]
+    pairs += [graded(conflict(n), THREE if n <= 10 else "Boil it.") for n in range(1, 21)]
+    drop = intervals(units(pairs), DROPS)["conflict_drop"]
+    # lost in 10 of 20 pairs, won in none: half +- 1.96 sqrt(0.25 / 20)
+    assert drop["low"] == pytest.approx(0.28, abs=0.05)
+    assert drop["high"] == pytest.approx(0.72, abs=0.05)
+    # Where all pairs are the same, resamples are too, which is no certainty.
+    same = [of for of in pairs if of.id.endswith(("12", "13", "14"))]
+    assert score(same)["conflict_drop"] == 0
+    assert intervals(units(same), DROPS)["conflict_drop"] == {"low": None, "high": None}
 
 
 # Conflicts, distractors, several turns
