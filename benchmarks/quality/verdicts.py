@@ -100,7 +100,8 @@ def judge(phrases: Sequence[Labelled], db: Path, verify: Callable[[Path], None])
         groups.setdefault(phrase.group, []).append(phrase)
     rows = dict(enumerate(groups.values(), 1))
     with Store.open(db) as store:
-        store.ingest(Source("phrases", "phrases", "labelled"), map(_conversation, rows.values()))
+        conversations = [_conversation(number, of) for number, of in rows.items()]
+        store.ingest(Source("phrases", "phrases", "labelled"), conversations)
         for number, of in rows.items():
             written = in_order(Phrase(p.tag, p.text) for p in of)
             store.commit(
@@ -122,9 +123,11 @@ def judge(phrases: Sequence[Labelled], db: Path, verify: Callable[[Path], None])
     return judged
 
 
-def _conversation(phrases: Sequence[Labelled]) -> Conversation:
+def _conversation(number: int, phrases: Sequence[Labelled]) -> Conversation:
+    """Several writers may have the same conversation: its line tells them apart in a file of
+    labels."""
     first = phrases[0]
-    return Conversation((Turn("user", first.instruction), Turn("assistant", first.answer)), 1)
+    return Conversation((Turn("user", first.instruction), Turn("assistant", first.answer)), number)
 
 
 def measured(judged: Sequence[Judged]) -> Tree:

@@ -1,7 +1,11 @@
 """Intervals and tests: of shares, of statistics of a sample, and of differences of two models.
 
-- A share has Wilson's interval (Wilson 1927, "Probable inference, the law of succession, and
-  statistical inference").
+- A share of independent trials has Wilson's interval (Wilson 1927, "Probable inference, the law of
+  succession, and statistical inference").
+- The phrases of one row are no independent trials: an answer that misses one misses others too.
+  Every share of phrases, demands or instructions is computed by `share`, from the counts of each
+  row: Wilson's interval with the effective number of trials (Franco, Little, Louis and Slud 2019,
+  "Comparative study of confidence intervals for proportions in complex sample surveys").
 - Another statistic has a bootstrap interval over units that are independent, such as rows.
 - The difference of two models has a paired bootstrap: both answered the same questions, so a
   resample draws questions, the same ones for both. Every metric of a benchmark is a ratio of two
@@ -15,7 +19,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Any, TypeVar
@@ -55,6 +59,58 @@ def wilson(successes: float, trials: float) -> tuple[float | None, float | None,
     middle = (share + Z * Z / (2 * trials)) / scale
     half = Z * math.sqrt(share * (1 - share) / trials + Z * Z / (4 * trials * trials)) / scale
     return share, max(0.0, middle - half), min(1.0, middle + half)
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A share with its 95 % interval; None without trials. `effective` is the number of independent
+    trials that would tell as much as these do, at most `trials`."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+    trials: float
+    effective: float
+
+
+def share(groups: Iterable[tuple[float, float]]) -> Share:
+    """The share of successes of (successes, trials) of each group, where trials of one group (a
+    row, a conversation) belong together.
+
+    The variance of the share is that of a ratio of two sums over groups (Cochran 1977, "Sampling
+    techniques", chapter 6). Of few groups it is uncertain itself, for which t stands in place of z
+    (Korn and Graubard 1998). Where all trials succeed, or none, it cannot be told: each group then
+    tells as much as one trial (Kish 1965: the squared sum of sizes over the sum of their squares).
+    Groups of one trial each have Wilson's interval.
+    """
+    found = [(part, whole) for part, whole in groups if whole]
+    trials = sum(whole for _, whole in found)
+    if not trials:
+        return Share(None, None, None, 0, 0)
+    successes, groups_of = sum(part for part, _ in found), len(found)
+    value = successes / trials
+    effective = trials
+    if any(whole > 1 for _, whole in found):
+        spread = sum((part - value * whole) ** 2 for part, whole in found)
+        if not 0 < successes < trials or groups_of == 1:
+            effective = trials * trials / sum(whole * whole for _, whole in found)
+        elif spread:
+            variance = spread * groups_of / (groups_of - 1) / (trials * trials)
+            few = (Z / _student(groups_of - 1)) ** 2
+            effective = min(trials, few * value * (1 - value) / variance)
+    return Share(*wilson(value * effective, effective), trials, effective)
+
+
+def _student(degrees: int) -> float:
+    """The quantile of Student's t at which the level of the intervals ends (Abramowitz and Stegun
+    26.7.5); within 1 % from four degrees of freedom on."""
+    z = Z
+    terms = (
+        (z**3 + z) / 4,
+        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
+        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
+    )
+    return z + terms[0] / degrees + terms[1] / degrees**2 + terms[2] / degrees**3
 
 
 def trials_for(share: float, half_width: float) -> int:

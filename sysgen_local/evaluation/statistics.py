@@ -1,13 +1,14 @@
-"""What a paired bootstrap compares: the units of the metrics of benchmarks (`core.intervals`)."""
+"""The units of the metrics of benchmarks, which a paired bootstrap compares (`core.intervals`), and
+the intervals of metrics that are shares."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 
-from sysgen_local.core.intervals import Units
+from sysgen_local.core.intervals import Units, bootstrap, share
 from sysgen_local.evaluation.benchmarks import multifacet, sysbench
 
-__all__ = ["Units", "main_metric", "multifacet_units", "sysbench_units"]
+__all__ = ["Units", "intervals", "main_metric", "multifacet_units", "sysbench_units"]
 
 _MAIN = {"sysbench": "ISR", "multifacet": "average"}
 
@@ -17,6 +18,31 @@ def main_metric(benchmark: str, metrics: Sequence[str]) -> str | None:
     its authors name another one. None without metrics."""
     chosen = _MAIN.get(benchmark)
     return chosen if chosen in metrics else next(iter(metrics), None)
+
+
+Bounds = dict[str, float | None]
+"""low, high: the ends of a 95 % interval; None where there is nothing to tell it from."""
+_UNKNOWN: Bounds = {"low": None, "high": None}
+
+
+def intervals(units: Units, differences: Container[str] = ()) -> dict[str, Bounds]:
+    """Metric -> its 95 % interval. The metrics are shares, but for `differences` of two shares in
+    the same rows, which have a bootstrap interval over the rows."""
+    found: dict[str, Bounds] = {}
+    for metric, pairs in units.items():
+        if metric in differences:
+            drawn = bootstrap([pair for pair in pairs if pair[1]], _ratio)
+            # All rows the same: an interval without width would look like certainty.
+            known = drawn.low != drawn.high
+            found[metric] = {"low": drawn.low, "high": drawn.high} if known else dict(_UNKNOWN)
+        else:
+            of = share(pairs)
+            found[metric] = {"low": of.low, "high": of.high}
+    return found
+
+
+def _ratio(pairs: Sequence[tuple[float, float]]) -> float:
+    return sum(part for part, _ in pairs) / sum(whole for _, whole in pairs)
 
 
 def sysbench_units(sessions: Sequence[sysbench.JudgedSession]) -> Units:

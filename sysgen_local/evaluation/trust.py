@@ -1,7 +1,8 @@
 """Whether a judge can be trusted: its verdicts beside what people decided blind.
 
-- Agreement is the share of things on which both say the same, with Wilson's interval. Kappa is
-  agreement beyond chance (Cohen 1960, "A coefficient of agreement for nominal scales").
+- Agreement is the share of things on which both say the same. Its interval, as all of them, knows
+  that the phrases of one row belong together (`core.intervals.share`). Kappa is agreement beyond
+  chance (Cohen 1960, "A coefficient of agreement for nominal scales").
 - Calibration: of the phrases that the judge gives a probability of 0.8, people should call 80 %
   good. The expected calibration error is the mean distance of the two over ten bins, weighted by
   their sizes (Naeini et al. 2015, "Obtaining well calibrated probabilities using Bayesian
@@ -15,6 +16,7 @@ judge was unsure would make every judge look worse than it is.
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
@@ -22,7 +24,7 @@ from dataclasses import asdict, dataclass
 from itertools import combinations
 from typing import Any, NamedTuple
 
-from sysgen_local.core.intervals import Z, bootstrap, trials_for, wilson
+from sysgen_local.core.intervals import Share, Z, bootstrap, share, trials_for, wilson
 from sysgen_local.core.records import TAGS
 from sysgen_local.store import Compared, Kind
 
@@ -83,8 +85,12 @@ def bins(scored: Iterable[tuple[float, bool]]) -> list[list[tuple[float, bool]]]
     """(probability, whether it is so) in ten equal bins of the probability; 1.0 is in the last."""
     found: list[list[tuple[float, bool]]] = [[] for _ in range(BINS)]
     for p, truth in scored:
-        found[min(int(p * BINS), BINS - 1)].append((p, truth))
+        found[_place(p)].append((p, truth))
     return found
+
+
+def _place(p: float) -> int:
+    return min(int(p * BINS), BINS - 1)
 
 
 def calibration_error(scored: Iterable[tuple[float, bool]]) -> float | None:
@@ -95,14 +101,15 @@ def calibration_error(scored: Iterable[tuple[float, bool]]) -> float | None:
     return sum(gaps) / whole if whole else None
 
 
-def more_needed(agreed: int, of: int, half_width: float = NARROW) -> int:
+def more_needed(of: Share, half_width: float = NARROW) -> int:
     """How many more labels narrow the interval of the agreement to +-`half_width`, if they agree as
-    those so far do. With few labels the share is taken from the middle of its interval, so that the
-    first ten that agree do not promise an end."""
-    if not of:
+    those so far do and come as many from a row. With few labels the share is taken from the middle
+    of its interval, so that the first ten that agree do not promise an end."""
+    if of.value is None:
         return trials_for(0.5, half_width)
-    middle = (agreed / of + Z * Z / (2 * of)) / (1 + Z * Z / of)
-    return max(0, trials_for(middle, half_width) - of)
+    middle = (of.value + Z * Z / (2 * of.effective)) / (1 + Z * Z / of.effective)
+    needed = trials_for(middle, half_width) * of.trials / of.effective
+    return max(0, math.ceil(needed - of.trials))
 
 
 def trust(
@@ -176,7 +183,6 @@ def _judge(
 ) -> dict[str, Any]:
     kind: Kind = "pair" if number else "phrase"
     found, divided = cases(of for of in labels if of.label.kind == kind and of.judge == number)
-    agreed = sum(case.person == case.judge for case in found)
     good = _GOOD[kind]
     tags = [tag for tag in TAGS if any(case.tag == tag for case in found)]
     order = order_bias(judged) if number else None
@@ -187,7 +193,7 @@ def _judge(
         "cases": len(found),
         "divided": divided,
         "enough": len(found) >= FEWEST,
-        "more": more_needed(agreed, len(found)),
+        "more": more_needed(_agreed(found)),
         "agreement": _agreement(found),
         "kept": _agreement(
             [c._replace(person=str(c.person == good), judge=str(c.judge == good)) for c in found]
@@ -196,7 +202,7 @@ def _judge(
         "calibration_error": _estimate(
             found, lambda some: calibration_error(_scored(some, good)), biased=True
         ),
-        "bins": [_bin(i, of) for i, of in enumerate(bins(_scored(found, good)))],
+        "bins": [_bin(i, of, good) for i, of in enumerate(_binned(found))],
         "verdicts": _verdicts(found),
         "by_tag": {tag: _agreement([c for c in found if c.tag == tag]) for tag in tags},
         "order": None if order is None else asdict(order),
@@ -210,12 +216,28 @@ def _scored(some: Iterable[Case], good: str) -> list[tuple[float, bool]]:
 def _agreement(found: Sequence[Case]) -> dict[str, Any]:
     """The agreement and kappa of these cases, each with its interval."""
     agreed = sum(case.person == case.judge for case in found)
-    share, low, high = wilson(agreed, len(found))
+    of = _agreed(found)
     beyond = _estimate(found, lambda some: kappa((c.person, c.judge) for c in some))
     return {
-        "cases": len(found), "agreed": agreed, "share": share, "low": low, "high": high,
+        "cases": len(found), "agreed": agreed, "share": of.value, "low": of.low, "high": of.high,
         "kappa": beyond,
     }  # fmt: skip
+
+
+def _agreed(found: Sequence[Case]) -> Share:
+    return _share(found, lambda case: case.person == case.judge)
+
+
+def _share(found: Sequence[Case], holds: Callable[[Case], bool]) -> Share:
+    """The share of cases of which it holds. Cases of one row belong together."""
+    return share((sum(map(holds, of)), len(of)) for of in _groups(found))
+
+
+def _groups(found: Iterable[Case]) -> list[list[Case]]:
+    groups: dict[Hashable, list[Case]] = {}
+    for case in found:
+        groups.setdefault(case.group, []).append(case)
+    return list(groups.values())
 
 
 def _estimate(
@@ -225,26 +247,31 @@ def _estimate(
     biased: bool = False,
 ) -> dict[str, float | None]:
     """A statistic with its bootstrap interval over rows: cases of one row belong together."""
-    groups: dict[Hashable, list[Case]] = {}
-    for case in found:
-        groups.setdefault(case.group, []).append(case)
     estimate = bootstrap(
-        list(groups.values()),
+        _groups(found),
         lambda some: statistic([case for of in some for case in of]),
         biased=biased,
     )
     return {"value": estimate.value, "low": estimate.low, "high": estimate.high}
 
 
-def _bin(place: int, of: Sequence[tuple[float, bool]]) -> dict[str, Any]:
+def _binned(found: Iterable[Case]) -> list[list[Case]]:
+    """The cases that speak for or against, in the bins of the judge's probability."""
+    binned: list[list[Case]] = [[] for _ in range(BINS)]
+    for case in found:
+        if case.person != _EVEN:
+            binned[_place(case.p)].append(case)
+    return binned
+
+
+def _bin(place: int, of: Sequence[Case], good: str) -> dict[str, Any]:
     """One bin of the reliability diagram: the mean probability, and the share that people call
     good."""
-    good = sum(truth for _, truth in of)
-    share, low, high = wilson(good, len(of))
+    called = _share(of, lambda case: case.person == good)
     return {
         "start": place / BINS, "end": (place + 1) / BINS, "cases": len(of),
-        "p": sum(p for p, _ in of) / len(of) if of else None,
-        "share": share, "low": low, "high": high,
+        "p": sum(case.p for case in of) / len(of) if of else None,
+        "share": called.value, "low": called.low, "high": called.high,
     }  # fmt: skip
 
 
@@ -258,9 +285,9 @@ def _verdicts(found: Sequence[Case]) -> dict[str, dict[str, int]]:
 
 @dataclass(frozen=True, slots=True)
 class OrderBias:
-    """Of `pairs` that a judge compared, those in which its choice changed with the order: their
-    share with its 95 % interval (Wilson). `first` is the share of all choices that were of the
-    answer shown first: one half if the order has no influence."""
+    """Of `pairs` that a judge compared, one a row, those in which its choice changed with the
+    order: their share with its 95 % interval (Wilson). `first` is the share of all choices that
+    were of the answer shown first: one half if the order has no influence."""
 
     pairs: int
     flipped: int

@@ -11,6 +11,7 @@ from sysgen_local.phases.checks.code import code_faults
 from sysgen_local.phases.checks.countable import Demand, demands
 from sysgen_local.phases.checks.results import final_result, keeps_result
 from sysgen_local.phases.checks.tools import claimed_tool_output
+from sysgen_local.phases.checks.topics import asks_for_code, is_of_result
 from sysgen_local.phases.turns import words_of
 from sysgen_local.phases.words import normalized
 from sysgen_local.prompts import PromptSet
@@ -51,20 +52,30 @@ below it were all wrong ("Thank you for your input" in place of two recipes); a 
 
 def phrases_of(row: Row) -> PhraseDemands:
     """The phrases of the system message for which the row was answered. A message that was not
-    judged (the dataset's own, or a person's) is one phrase."""
+    judged (the dataset's own, or a person's) is one phrase. Where the row asks for a program, a
+    demand that may be about what the program returns is left out."""
     assert row.verified is not None
     system = row.verified.system or ""
     good = [Phrase(v.tag, v.text) for v in row.verified.verdicts if v.label == "good"]
     if " ".join(p.text for p in good) != system:
         good = [p for p in good if p.text in system] or [Phrase("task", system)]
-    return tuple((p, demands(p.text) if p.tag in SHOWN else ()) for p in good)
+    users = [turn.content for turn in row.conversation.turns if turn.role == "user"]
+    code = asks_for_code([*users, *(p.text for p in good)])
+    return tuple((p, _demands(p, code=code)) for p in good)
+
+
+def _demands(phrase: Phrase, *, code: bool) -> tuple[Demand, ...]:
+    if phrase.tag not in SHOWN:
+        return ()
+    found = demands(phrase.text)
+    return tuple(of for of in found if not (code and is_of_result(of.kind, phrase.text)))
 
 
 class AnswerChecks:
     """The checks of one turn: its instruction, its original answer, the system message's
     phrases."""
 
-    VERSION = "4"
+    VERSION = "5"
     """Part of the recipe. It is raised when a rule changes its decisions."""
 
     def __init__(

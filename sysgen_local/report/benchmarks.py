@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from sysgen_local.core.intervals import wilson
 from sysgen_local.evaluation.benchmarks.own import ITEM_KINDS
 from sysgen_local.evaluation.statistics import main_metric
 from sysgen_local.exporting import public_name
-from sysgen_local.report.grid import Table, new_table, percent
+from sysgen_local.report.grid import Table, new_table, percent, percents
 from sysgen_local.store.evaluation import Comparison, Evaluation
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def multifacet_table(scores: Mapping[str, Any]) -> RenderableType:
 def advancedif_table(scores: Mapping[str, Any]) -> RenderableType:
     """The share of answers that meet all rubrics, by area, and of rubrics met, in per cent."""
     counts = scores["counts"]
-    table = new_table("AdvancedIF, %", "share", ">%", ">of")
+    table = new_table("AdvancedIF, %", "share", ">%", ">95 %", ">of")
     for says, metric, whole in (
         ("overall: all rubrics met", "overall", "conversations"),
         ("  complex: many instructions in one turn", "complex", "complex"),
@@ -78,8 +79,14 @@ def advancedif_table(scores: Mapping[str, Any]) -> RenderableType:
         ("  system: instructions of the system message", "system", "system"),
         ("rubrics met", "rubrics", "rubrics"),
     ):
-        table.add_row(says, percent(scores[metric]), f"{counts[whole]:,}")
+        table.add_row(says, *with_interval(scores, metric), f"{counts[whole]:,}")
     return table
+
+
+def with_interval(scores: Mapping[str, Any], metric: str) -> tuple[str, str]:
+    """The cells of a share in per cent, and of its interval."""
+    of = scores.get("intervals", {}).get(metric, {})
+    return percent(scores[metric]), percents(of.get("low"), of.get("high"))
 
 
 def own_table(scores: Mapping[str, Any]) -> RenderableType:
@@ -87,26 +94,29 @@ def own_table(scores: Mapping[str, Any]) -> RenderableType:
     from rich.console import Group
 
     counts = scores["counts"]
-    met = new_table("Items of a test set, graded by rule", "share", ">%", ">met", ">of")
+    met = new_table("Items of a test set, graded by rule", "share", ">%", ">95 %", ">met", ">of")
     for says, metric, part, whole in (
         ("phrases: demands met", "phrases", "demands_met", "demands"),
         ("items: all demands met", "items", "items_met", "obey"),
         ("result: agrees, with a system message", "result", "results_kept", "results"),
         ("plain: agrees, without one", "plain", "plain_kept", "plain"),
     ):
-        met.add_row(says, percent(scores[metric]), f"{counts[part]:,}", f"{counts[whole]:,}")
+        cells = with_interval(scores, metric)
+        met.add_row(says, *cells, f"{counts[part]:,}", f"{counts[whole]:,}")
     for says, metric, part, whole in _MORE:
         if metric in scores:
-            share = percent(scores[metric])
-            met.add_row(says, share, f"{counts[part]:,}" if part else "", f"{counts[whole]:,}")
+            cells = with_interval(scores, metric)
+            met.add_row(says, *cells, f"{counts[part]:,}" if part else "", f"{counts[whole]:,}")
     if counts.get("gave_in_of"):
-        share = percent(counts["gave_in"] / counts["gave_in_of"])
-        met.add_row(_GAVE_IN, share, f"{counts['gave_in']:,}", f"{counts['gave_in_of']:,}")
+        gave_in, of = counts["gave_in"], counts["gave_in_of"]
+        _, low, high = wilson(gave_in, of)  # a row has one conflict
+        met.add_row(_GAVE_IN, percent(gave_in / of), percents(low, high), f"{gave_in:,}", f"{of:,}")
     if counts.get("read_not_graded"):
-        met.add_row(_NOT_READ, "-", "", f"{counts['read_not_graded']:,}")
+        met.add_row(_NOT_READ, "-", "", "", f"{counts['read_not_graded']:,}")
     all_ = sum(counts.get(kind, 0) for kind in ITEM_KINDS)
     for says, fault in _FAULTS.items():
-        met.add_row(f"answers {says}", percent(scores[fault]), f"{counts[fault]:,}", f"{all_:,}")
+        cells = with_interval(scores, fault)
+        met.add_row(f"answers {says}", *cells, f"{counts[fault]:,}", f"{all_:,}")
     kinds = new_table("By kind of check", "check", ">met", ">of", ">%")
     for of in (scores["kinds"], scores["agreement"]):
         for kind, n in of.items():
@@ -186,10 +196,11 @@ def _differences(
             cells.append(_difference(benchmark, of.get(metric)))
         rows.append(tuple(cells))
     names = tuple(f"{after} - {before}" for after, before in by_pair)
+    drawn, each = ("rows", " items") if benchmark == "own" else ("questions", "")
     units = ", ".join(
-        f"{after}: {next(iter(of.values())).units:,}" for (after, _), of in by_pair.items()
+        f"{after}: {next(iter(of.values())).units:,}{each}" for (after, _), of in by_pair.items()
     )
-    note = f"in brackets the 95 % interval, paired bootstrap over questions ({units})"
+    note = f"in brackets the 95 % interval, paired bootstrap over {drawn} ({units})"
     notes = (note, *_correction(comparisons), *_detectable(benchmark, metrics, comparisons))
     return Table(f"{title}: differences", ("number", *names), tuple(rows), notes)
 

@@ -105,3 +105,8 @@ def literal(text: str) -> Text:
 def percent(share: float | None) -> str:
     """A share in per cent with one decimal, without the sign."""
     return "-" if share is None else f"{share:.1%}".rstrip("%")
+
+
+def percents(low: float | None, high: float | None) -> str:
+    """An interval of a share in per cent, as [21.9, 61.3]; "" if it is not known."""
+    return "" if low is None or high is None else f"[{percent(low)}, {percent(high)}]"

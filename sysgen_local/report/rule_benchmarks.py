@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from sysgen_local.report.benchmarks import with_interval
 from sysgen_local.report.grid import new_table, percent
 
 if TYPE_CHECKING:
@@ -21,10 +23,12 @@ def ifeval_table(scores: Mapping[str, Any]) -> RenderableType:
     from rich.console import Group
 
     counts = scores["counts"]
-    table = new_table("IFEval, %", "accuracy", ">of", ">strict", ">loose")
+    columns = ("accuracy", ">of", ">strict", ">95 %", ">loose", ">95 %")
+    table = new_table("IFEval, %", *columns)
     for says, (level, whole) in _LEVELS.items():
-        shares = [percent(scores[f"{level}_{kind}_acc"]) for kind in ("strict", "loose")]
-        table.add_row(says, f"{counts[whole]:,}", *shares)
+        names = [f"{level}_{kind}_acc" for kind in ("strict", "loose")]
+        cells = chain.from_iterable(with_interval(scores, name) for name in names)
+        table.add_row(says, f"{counts[whole]:,}", *cells)
     if counts["empty"]:
         table.caption = f"{counts['empty']:,} answers are without a word, and follow nothing"
     return Group(table, _kinds(scores["kinds"]))

@@ -120,7 +120,7 @@ def load(store: Store, path: Path) -> Added:
     found = read(path)
     rows = store.find_labelled([of for _, of in found])
     lost = [
-        (number, f"no row of {store.path} has this conversation")
+        (number, f"no row of {store.path} has this conversation, or several have it")
         for (number, _), row in zip(found, rows, strict=True)
         if row is None
     ]

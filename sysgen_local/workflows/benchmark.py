@@ -185,7 +185,7 @@ def _tasks(run: BenchmarkRun) -> tuple[Task, Task]:
     )
     answering = Task(answer, model, answer.facts() | _identity("model", model))
     if benchmark.reads and run.judge is not None:
-        reader = ReadingJudge(PromptSet.load("default"), setting.seed)
+        reader = ReadingJudge(PromptSet.load("default"))
         judge = model if run.judge == run.model else find_model(run.judge)
         return answering, Task(reader, judge, reader.facts() | _identity("judge", judge))
     if benchmark.grader is not None:

@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 
 from sysgen_local.core.intervals import (
+    Share,
     Z,
     bootstrap,
     compare,
     detectable,
     holm,
+    share,
     trials_for,
     wilson,
 )
@@ -29,18 +31,70 @@ def test_the_interval_of_a_share_is_wilsons():
     assert wilson(0, 0) == (None, None, None)
 
 
-@pytest.mark.parametrize("share", [0.05, 0.3, 0.5, 0.8, 0.95])
+@pytest.mark.parametrize("true", [0.05, 0.3, 0.5, 0.8, 0.95])
 @pytest.mark.parametrize("trials", [20, 100, 400])
-def test_wilsons_interval_covers_the_share(share, trials):
+def test_wilsons_interval_covers_the_share(true, trials):
     """Summed over all counts, so this is the coverage itself, without chance."""
     covered = 0.0
     for count in range(trials + 1):
         _, low, high = wilson(count, trials)
-        if low <= share <= high:
-            covered += (
-                math.comb(trials, count) * share**count * (1 - share) ** (trials - count)
-            )  # fmt: skip
+        if low <= true <= high:
+            covered += math.comb(trials, count) * true**count * (1 - true) ** (trials - count)
     assert 0.92 <= covered <= 0.985
+
+
+def test_a_share_of_groups_of_one_trial_is_wilsons():
+    found = share([(1, 1)] * 7 + [(0, 1)] * 3 + [(0, 0)])
+    assert (found.value, found.low, found.high) == wilson(7, 10)
+    assert (found.trials, found.effective) == (10, 10)
+    assert share([]) == share([(0, 0)]) == Share(None, None, None, 0, 0)
+
+
+def test_a_share_of_groups_by_hand():
+    # 4 groups of 2: shares 1, 1, 0.5, 0; p = 5/8. Squared deviations of the counts from 2 p = 1.25:
+    # 0.5625 + 0.5625 + 0.0625 + 1.5625 = 2.75; variance 2.75 * 4/3 / 64 = 0.057292, while
+    # p q = 0.234375. Of three degrees of freedom t is 3.182 (here 3.159), so that the trials are
+    # (1.960 / 3.159)^2 * 0.234375 / 0.057292 = 1.575.
+    found = share([(2, 2), (2, 2), (1, 2), (0, 2)])
+    assert (found.value, found.trials) == (5 / 8, 8)
+    assert found.effective == pytest.approx(1.575, abs=0.002)
+    assert (found.value, found.low, found.high) == wilson(5 / 8 * found.effective, found.effective)
+
+
+def test_where_all_trials_succeed_each_group_tells_as_much_as_one_trial():
+    assert share([(3, 3)] * 6).effective == 6
+    assert share([(0, 3)] * 6).high == wilson(0, 6)[2]
+    # sizes 1, 2, 3: (1 + 2 + 3)^2 / (1 + 4 + 9)
+    assert share([(1, 1), (2, 2), (3, 3)]).effective == pytest.approx(36 / 14)
+    assert share([(4, 9)]).effective == 1  # one row says nothing of others
+
+
+def test_groups_whose_trials_are_independent_tell_no_more_than_their_trials():
+    found = share([(1, 2)] * 10)  # less spread than chance would give
+    assert found.effective == 20
+    assert (found.low, found.high) == wilson(10, 20)[1:]
+
+
+@pytest.mark.parametrize("chance", [0.1, 0.5, 0.8, 0.95])
+@pytest.mark.parametrize("alike", [0.0, 0.3, 0.8])
+@pytest.mark.parametrize("groups", [8, 20, 60])
+def test_the_interval_covers_the_share_where_trials_of_a_group_are_alike(groups, alike, chance):
+    """`alike` is the correlation of two trials of a group. Wilson's interval of all trials covers
+    the share in 70 to 75 % of samples where it is 0.8."""
+    rng = np.random.default_rng(3)
+    samples, covered, as_wilson = 600, 0, 0
+    for _ in range(samples):
+        sizes = rng.integers(1, 6, size=groups)
+        spread = (1 - alike) / alike if alike else None
+        own = rng.beta(chance * spread, (1 - chance) * spread, groups) if spread else chance
+        counts = rng.binomial(sizes, own)
+        found = share(zip(counts.tolist(), sizes.tolist(), strict=True))
+        covered += found.low <= chance <= found.high
+        _, low, high = wilson(int(counts.sum()), int(sizes.sum()))
+        as_wilson += low <= chance <= high
+    assert covered / samples >= (0.89 if chance == 0.95 else 0.91)
+    if alike == 0.8 and chance in (0.5, 0.8):
+        assert as_wilson / samples < 0.8
 
 
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.8, 1.0])

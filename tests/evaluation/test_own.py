@@ -10,12 +10,13 @@ from places import ROOT
 from questions import ONE_SENTENCE, dialogue, instance, obey, plain, write
 
 from sysgen_local.core.errors import SysgenError, UsageError
-from sysgen_local.core.intervals import compare
+from sysgen_local.core.intervals import compare, share, wilson
 from sysgen_local.engine.request import Choice, Completion
 from sysgen_local.evaluation.benchmarks import by_rule
 from sysgen_local.evaluation.benchmarks.benchmark import load
 from sysgen_local.evaluation.benchmarks.by_rule import UNREADABLE, RuleGrader, grade
 from sysgen_local.evaluation.benchmarks.own import (
+    DROPS,
     FAULTS,
     METRICS,
     GradedItem,
@@ -27,6 +28,7 @@ from sysgen_local.evaluation.benchmarks.own import (
 )
 from sysgen_local.evaluation.benchmarks.questions import QuestionRecord
 from sysgen_local.evaluation.benchmarks.read_judge import ReadingJudge
+from sysgen_local.evaluation.statistics import intervals
 from sysgen_local.phases.answer_checks import AnswerChecks
 from sysgen_local.phases.checks.countable import demands
 from sysgen_local.prompts import PromptSet
@@ -277,6 +279,41 @@ def test_the_bootstrap_sees_the_same_shares():
     assert {fault for fault in FAULTS if found[fault].difference} == {"empty"}
 
 
+def test_the_items_of_one_row_are_one_unit():
+    def item(number: int, kind: str, line: int | None) -> GradedItem:
+        made = obey(number) if kind == "obey" else plain(number)
+        given = made | {"source": "rows.jsonl"} | ({"line": line} if line else {})
+        return graded(given, "")
+
+    items = [item(1, "obey", 7), item(2, "plain", 7), item(3, "obey", 8), item(4, "obey", None)]
+    parts = units(items)
+    assert parts["empty"] == [(2.0, 2.0), (1.0, 1.0), (1.0, 1.0)]
+    assert parts["plain"] == [(0.0, 1.0), (0.0, 0.0), (0.0, 0.0)]
+    assert [of.row for of in items] == ["rows.jsonl:7", "rows.jsonl:7", "rows.jsonl:8", "o4"]
+    # two answers of one row and two of others: three rows tell as much as 16 / 6 answers
+    assert intervals(parts)["empty"]["low"] == pytest.approx(wilson(16 / 6, 16 / 6)[1])
+
+
+def test_the_intervals_of_the_metrics():
+    found = intervals(units(ITEMS), DROPS)
+    assert tuple(found) == METRICS
+    # 2 of 2, 0 of 1 and 2 of 3 demands of three items
+    by_hand = share([(2, 2), (0, 1), (2, 3)])
+    assert found["phrases"] == {"low": by_hand.low, "high": by_hand.high}
+    assert found["items"]["low"] == wilson(1, 3)[1]
+    assert intervals(units(ITEMS[3:]))["phrases"] == {"low": None, "high": None}
+    pairs = [graded(obey(n), "Boil it.") for n in range(1, 21)]
+    pairs += [graded(conflict(n), THREE if n <= 10 else "Boil it.") for n in range(1, 21)]
+    drop = intervals(units(pairs), DROPS)["conflict_drop"]
+    # lost in 10 of 20 pairs, won in none: half +- 1.96 sqrt(0.25 / 20)
+    assert drop["low"] == pytest.approx(0.28, abs=0.05)
+    assert drop["high"] == pytest.approx(0.72, abs=0.05)
+    # Where all pairs are the same, resamples are too, which is no certainty.
+    same = [of for of in pairs if of.id.endswith(("12", "13", "14"))]
+    assert score(same)["conflict_drop"] == 0
+    assert intervals(units(same), DROPS)["conflict_drop"] == {"low": None, "high": None}
+
+
 # Conflicts, distractors, several turns
 
 TWO = "Wash the rice well. Boil the rice in water."
@@ -438,17 +475,16 @@ def said(p: float | None, finish: str = "stop") -> Completion:
 def read_by(item: dict[str, Any], answer: str, *replies: Completion) -> Graded:
     """The marks where the judge replies so, one reply a phrase."""
     work = ReadingJudge(PromptSet.load("default")).work(answered(item, answer))
-    left = list(replies)
     try:
-        [request] = next(work)
-        while True:
+        requests = next(work)
+        assert len(requests) == len(replies)
+        for request in requests:
             assert request.constraint == Choice(("yes", "no"))
-            text = "".join(piece.text for piece in request.messages[-1].content)
-            assert answer in text
-            [request] = work.send([left.pop(0)])
+            assert answer in "".join(piece.text for piece in request.messages[-1].content)
+        work.send(list(replies))
     except StopIteration as end:
-        assert not left
         return end.value
+    raise AssertionError("it asks again")
 
 
 def test_without_a_judge_a_phrase_that_must_be_read_is_not_graded():
@@ -485,8 +521,11 @@ def test_what_the_judge_cannot_read_is_no_zero():
         assert found.marks == (("yes", "", "yes"), ())
         scores = score([Item.model_validate(item).judged(found.marks)])
         assert (scores["read"], scores["counts"]["read_not_graded"]) == (1, 1)
-    failed = read_by(item, "Boil it.", said(None, "failed"))
-    assert (failed.marks, failed.dropped) == ((), "judge_failed")
+    for replies in (("failed", "stop"), ("too_long", "failed"), ("refused", "too_long")):
+        ended = [said(None, finish) for finish in replies]
+        failed = read_by(item, "Boil it.", *ended)
+        again = "refused" if "refused" in replies else "failed"
+        assert (failed.marks, failed.dropped) == ((), f"judge_{again}")
 
 
 @pytest.mark.parametrize("answer", ["", "You are cook number 1. Answer in one sentence."])

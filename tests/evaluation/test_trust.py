@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sysgen_local.core.intervals import wilson
+from sysgen_local.core.intervals import share, wilson
 from sysgen_local.evaluation.trust import (
     auc,
     calibration_error,
@@ -57,16 +57,25 @@ def test_a_calibrated_judge_has_no_error_and_a_boastful_one_has():
     assert calibration_error(boastful) == pytest.approx(0.18, abs=0.01)
 
 
+def alone(agreed, of):
+    """The share of so many rows with one label each."""
+    return share((row < agreed, 1) for row in range(of))
+
+
 def test_so_many_more_labels_settle_it():
     for agreed, of in ((8, 10), (45, 60), (20, 20)):
-        more = more_needed(agreed, of)
+        more = more_needed(alone(agreed, of))
         middle = sum(wilson(agreed, of)[1:]) / 2 if agreed < of else None
         if middle is not None:
             _, low, high = wilson(middle * (of + more), of + more)
             assert (high - low) / 2 == pytest.approx(0.05, abs=0.001)
-    assert more_needed(0, 0) == 381
-    assert more_needed(3800, 4000) == 0
-    assert more_needed(20, 20) > 50  # twenty that agree do not promise that all will
+    assert more_needed(alone(0, 0)) == 381
+    assert more_needed(alone(3800, 4000)) == 0
+    # Ten labels of each row that agree with one another tell as much as one of them.
+    ten = share((10 * (row < 45), 10) for row in range(60))
+    few = more_needed(alone(45, 60))
+    assert more_needed(ten) == pytest.approx(10 * few, rel=0.12)
+    assert more_needed(alone(20, 20)) > 50  # twenty that agree do not promise that all will
 
 
 def test_only_labels_by_chance_with_an_opinion_and_a_verdict_count():
@@ -127,7 +136,7 @@ def test_the_figures_of_a_judge():
     assert {tag: of["cases"] for tag, of in judge["by_tag"].items()} == {"role": 50, "style": 50}
     filled = {of["start"]: (of["cases"], of["share"]) for of in judge["bins"] if of["cases"]}
     assert filled == {0.1: (50, 0.2), 0.8: (50, 0.8)}
-    assert judge["more"] == more_needed(80, 100)
+    assert judge["more"] == more_needed(alone(80, 100))
     assert judge["order"] is None
 
 
@@ -141,6 +150,11 @@ def test_cases_of_one_row_are_drawn_together():
     one, ten = (trust(labels, FACTS, {})["judges"][0] for labels in (alone, many))
     for figure in ("value", "low", "high"):
         assert ten["agreement"]["kappa"][figure] == pytest.approx(one["agreement"]["kappa"][figure])
+    for figure in ("share", "low", "high"):  # of so few rows t is 3 % above z
+        assert ten["agreement"][figure] == pytest.approx(one["agreement"][figure], abs=0.008)
+        for many_, few in zip(ten["bins"], one["bins"], strict=True):
+            if few["cases"]:
+                assert many_[figure] == pytest.approx(few[figure], abs=0.03)
 
 
 def test_the_bias_of_the_order():

@@ -65,6 +65,20 @@ def test_a_role_or_what_is_known_demands_nothing():
     assert phrases_of(row(known)) == ((known, ()),)
 
 
+def test_what_a_program_returns_is_no_form_of_the_answer():
+    code = Phrase("task", "Write the function in Python.")
+    list_ = Phrase("format", "Return a list of all subsets.")
+    steps = Phrase("format", "Explain it in a numbered list.")
+    alone = [[demand.text for demand in asked] for _, asked in phrases_of(row(list_, steps))]
+    assert alone == [["a list"], ["a numbered list"]]
+    with_code = [asked for _, asked in phrases_of(row(code, list_, steps))]
+    assert [[demand.text for demand in asked] for asked in with_code] == [
+        [], [], ["a numbered list"]
+    ]  # fmt: skip
+    of = AnswerChecks(1, RAIN, DROPS, phrases_of(row(code, list_)))
+    assert ("follows", "follow", list_.text) in asked(of)  # so the model is asked
+
+
 def test_the_result_is_looked_for_by_rule():
     of = evidence(EGGS, LEFT)
     [kept] = of.by_rule("Janet keeps 13 eggs.")

@@ -335,6 +335,21 @@ def test_a_conflict_is_the_obey_item_with_the_opposite(tmp_path):
     assert len(read_items(tmp_path / "test.jsonl")) == 2
 
 
+def test_a_list_of_a_program_has_no_opposite(tmp_path):
+    returns = Phrase("format", "Return a list of all subsets.")
+    rows = [
+        (talk("Which subsets have a sum of 14?"), (returns,)),
+        (talk("Find subsets by code."), (Phrase("task", "Write the function in Python."), returns)),
+        (talk("How is an array sorted?"), (Phrase("format", "Sort the numbers in a list."),)),
+        (talk("What are indexes?"), (Phrase("format", "Create a table in the database."),)),
+    ]
+    done, items = made(tmp_path, rows, kinds=("obey", "conflict"))
+    assert [item["id"] for item in items] == ["1-obey", "1-conflict"]
+    assert items[1]["asks"]["text"] == "no lists"
+    for kind in ("obey", "conflict"):
+        assert done.left_out[kind] == {"no phrase that a rule can test": 3}
+
+
 def test_a_conflict_is_about_one_demand_and_varies(tmp_path):
     warm = Phrase("format", 'Use the word "tea".')
     rows = [(talk(f"How do I bake a cake of {word}?"), (ONE, warm)) for word in WORDS]

@@ -103,6 +103,14 @@ class Ungraded(Output):
     why: str
 
 
+class Bounds(Output):
+    """The ends of a 95 % interval that knows that the phrases of a row belong together; null where
+    there is nothing to tell it from."""
+
+    low: float | None
+    high: float | None
+
+
 class OwnScores(Output):
     """The scores of a test set. A share is null if nothing was to be checked."""
 
@@ -137,6 +145,8 @@ class OwnScores(Output):
     """Answers that repeat the system message."""
     kinds: dict[str, KindCount]
     """Kind of check of a phrase -> how many were met."""
+    intervals: dict[str, Bounds]
+    """Metric -> its interval."""
     conflict_kinds: dict[str, KindCount] = Field(default_factory=dict)
     """The same of conflict items."""
     agreement: dict[str, KindCount]
@@ -176,6 +186,8 @@ class IFEvalScores(Accuracies):
     kinds: dict[str, FollowedKind]
     counts: dict[str, int]
     """The counts behind the accuracies; `empty` are answers without a word."""
+    intervals: dict[str, Bounds]
+    """Accuracy -> its interval."""
     questions: Asked
     ungraded: list[Ungraded]
 
@@ -226,6 +238,8 @@ class AdvancedIFScores(Output):
     """and instructions of the system message."""
     rubrics: float | None
     """Rubrics met, of all rubrics."""
+    intervals: dict[str, Bounds]
+    """Share -> its interval."""
     counts: dict[str, int]
     questions: Asked
     ungraded: list[Ungraded]

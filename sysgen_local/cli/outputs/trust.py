@@ -14,8 +14,8 @@ class Interval(Output):
 
 
 class Agreed(Output):
-    """On how many things both say the same. The interval is Wilson's; `kappa` is Cohen's, with a
-    bootstrap interval over rows."""
+    """On how many things both say the same; `kappa` is Cohen's. The intervals know that the phrases
+    of a row belong together."""
 
     cases: int
     agreed: int

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from sysgen_local.evaluation.benchmarks import by_instruction, by_rule
 from sysgen_local.evaluation.benchmarks.layouts import looks_like
 from sysgen_local.evaluation.benchmarks.questions import QuestionRecord
 from sysgen_local.evaluation.benchmarks.table import TABLE, BenchmarkName, RuleStage
-from sysgen_local.evaluation.statistics import Units
+from sysgen_local.evaluation.statistics import Bounds, Units, intervals
 
 __all__ = ["Benchmark", "BenchmarkName", "failure", "load", "need_golds", "unjudged"]
 
@@ -30,7 +31,7 @@ class Benchmark:
     bootstrap, and `summary` selects metrics from the result of `count`. `title` is the name of the
     file where a benchmark may have several files (own), else "". With a `grader`, its rules grade
     the answers, and no model judges them; `reads`: a judge may read some phrases too. `notes` says
-    what of the file is not used.
+    what of the file is not used. `intervals` computes those of the metrics, where they are shares.
     """
 
     name: BenchmarkName
@@ -44,6 +45,7 @@ class Benchmark:
     grader: Callable[[], RuleStage] | None = None
     reads: bool = False
     notes: tuple[str, ...] = ()
+    intervals: Callable[[Units], dict[str, Bounds]] | None = None
 
     @property
     def needs_judge(self) -> bool:
@@ -55,9 +57,9 @@ class Benchmark:
         return self.title or self.name
 
     def score(self, records: Sequence[QuestionRecord]) -> dict[str, Any]:
-        """The scores of the judged questions. The key `questions` counts those without marks, by
-        reason, and `ungraded` names them. A question is pending if no run has finished it: it
-        needs more memory than was free.
+        """The scores of the judged questions, with the key `intervals` where they are shares. The
+        key `questions` counts those without marks, by reason, and `ungraded` names them. A question
+        is pending if no run has finished it: it needs more memory than was free.
 
         Raises SysgenError if no question was judged.
         """
@@ -81,8 +83,10 @@ class Benchmark:
                 if failed
                 else "the same command asks them once more memory is free, or with fewer --slots",
             )
+        marked = list(judged.values())
         return {
-            **self.count(list(judged.values())),
+            **self.count(marked),
+            **({"intervals": self.intervals(self.units(marked))} if self.intervals else {}),
             "questions": questions,
             "ungraded": [named for record in records if (named := _named(record))],
         }
@@ -169,6 +173,7 @@ def load(
         grader=of.grader,
         reads=of.reads(questions),
         notes=tuple(of.notes(path)),
+        intervals=partial(intervals, differences=of.differences) if of.shares else None,
     )
 
 

@@ -57,6 +57,8 @@ MORE_METRICS: dict[ItemKind, tuple[str, ...]] = {
     "turns": ("turns", "last_turn"),
 }
 """Kind of item -> the metrics of a file that has such items."""
+DROPS = ("conflict_drop", "distract_drop")
+"""The metrics that are differences of two shares."""
 
 _HINT = (
     'a line is {"kind": "obey", "id": "1", "system": "Answer in one sentence.", "messages": '
@@ -112,6 +114,15 @@ class Item(BaseModel):
     original: str = ""
     aligned: Identity = ""
     asks: ItemAsks | None = None
+    source: Any = None
+    line: Any = None
+
+    @property
+    def row(self) -> str:
+        """What the items of one row have in common."""
+        if self.line is None:
+            return self.aligned or self.id
+        return f"{self.source}:{self.line}"
 
     @property
     def users(self) -> tuple[str, ...]:
@@ -145,6 +156,7 @@ class Item(BaseModel):
             read=tuple(mark == "yes" if mark else None for mark in read),
             answers=tuple(map(all, answers)) if self.kind == "turns" else (),
             gave_in=gave_in[0] == ("yes",) if gave_in else None,
+            row=self.row,
         )
 
 
@@ -155,7 +167,8 @@ class GradedItem:
     the id of the item without the conflict or the distractor. `answers`: of `turns`, whether each
     answer meets all demands. `gave_in`: whether the answer does what the user of a conflict asks
     for; None where no rule can tell. `read`: whether the judge said yes to each phrase that it must
-    read; None where it was not asked."""
+    read; None where it was not asked. `row`: items with the same one are of one row; "": of none
+    else."""
 
     kind: ItemKind
     demands: tuple[tuple[str, bool], ...]
@@ -167,6 +180,7 @@ class GradedItem:
     answers: tuple[bool, ...] = ()
     gave_in: bool | None = None
     read: tuple[bool | None, ...] = ()
+    row: str = ""
 
     @property
     def obeys(self) -> bool:
@@ -323,18 +337,24 @@ _NONE = (0.0, 0.0)
 
 
 def units(items: Sequence[GradedItem]) -> dict[str, list[tuple[float, float]]]:
-    """Metric -> for every item (its part of the numerator, its part of the denominator)."""
+    """Metric -> for every row (its part of the numerator, its part of the denominator): the items
+    of one row are no independent trials."""
     there = {item.kind for item in items}
     more = [metric for kind, of in MORE_METRICS.items() if kind in there for metric in of]
     more += [READ] if any(item.read for item in items) else []
     names = [*METRICS[: -len(FAULTS)], *more, *FAULTS]
     found: dict[str, list[tuple[float, float]]] = {metric: [] for metric in names}
     by_id = {item.id: item for item in items if item.kind == "obey"}
-    for item in items:
-        parts = _parts(item, by_id.get(item.aligned) if item.aligned else None)
+    rows: dict[str | int, list[GradedItem]] = {}
+    for number, item in enumerate(items):
+        rows.setdefault(item.row or number, []).append(item)
+    for of in rows.values():
+        parts = [_parts(item, by_id.get(item.aligned) if item.aligned else None) for item in of]
         for metric in names:
-            part, whole = parts.get(metric, _NONE)
-            found[metric].append((float(part), float(whole)))
+            pairs = [one.get(metric, _NONE) for one in parts]
+            found[metric].append(
+                (float(sum(part for part, _ in pairs)), float(sum(whole for _, whole in pairs)))
+            )
     return found
 
 

@@ -81,6 +81,8 @@ def _no_notes(path: Path) -> Iterable[str]:
 @dataclass(frozen=True, slots=True)
 class Definition:
     """A benchmark: how its file is read (`limit`: how many questions), counted and graded.
+    `shares`: all its metrics are shares, but for its `differences` of shares, so that each has an
+    interval of its own.
 
     `published` is where its file is to be had. `title` names a file where there may be several.
     `grader` is the stage of rules; None where a judge grades. `reads` tells of questions that rules
@@ -98,6 +100,8 @@ class Definition:
     title: Callable[[Path], str] = _no_title
     unreadable: Callable[[Any], str | None] | None = None
     notes: Callable[[Path], Iterable[str]] = _no_notes
+    shares: bool = False
+    differences: tuple[str, ...] = ()
 
 
 TABLE: dict[BenchmarkName, Definition] = {
@@ -119,6 +123,8 @@ TABLE: dict[BenchmarkName, Definition] = {
         RuleGrader,
         own.to_be_read,
         title=_name_of_file,
+        shares=True,
+        differences=own.DROPS,
     ),
     "ifeval": Definition(
         _first(ifeval.read_items),
@@ -126,6 +132,7 @@ TABLE: dict[BenchmarkName, Definition] = {
         ifeval.summary,
         by_instruction.ifeval_grader,
         published="https://huggingface.co/datasets/google/IFEval",
+        shares=True,
         unreadable=by_instruction.unreadable,
     ),
     "multi-if": Definition(
@@ -151,5 +158,6 @@ TABLE: dict[BenchmarkName, Definition] = {
         _plain(advancedif.score, advancedif.units),
         advancedif.summary,
         published="https://huggingface.co/datasets/facebook/AdvancedIF",
+        shares=True,
     ),
 }

@@ -14,6 +14,7 @@ from functools import lru_cache
 from sysgen_local.phases.checks.clauses import ADDS, PART, SEQUENCE, Clause, clauses
 from sysgen_local.phases.checks.rules import Rule, any_of
 from sysgen_local.phases.checks.table import TABLE
+from sysgen_local.phases.checks.topics import is_topic
 
 DEMAND_KINDS = frozenset(row.kind for row in TABLE)
 """All kinds of demand."""
@@ -76,7 +77,7 @@ def _read(clause: Clause) -> list[tuple[Demand, str]]:
             continue
         match = row.regex.search(text)
         understood = match and row.read(match, clause)
-        if match and understood:
+        if match and understood and not is_topic(row.kind, understood[0], match, clause):
             found.append((Demand(row.kind, understood[0], understood[1]), match[0]))
             if row.negative:
                 continue  # two rows read "no lists or tables"
