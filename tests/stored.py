@@ -31,7 +31,7 @@ NASTY = (
     "nul \x00 quote ' \" back\\slash\r\n\ttab é 中文 😀 \u2028 \ufeff <|im_start|> {{x}} $1 -- ;"
 )
 SOURCE = Source("data.jsonl", "/data.jsonl", "f")
-COST = Cost(7, 11, 0.25)
+COST = Cost(7, 11, 0.25, 5)
 
 RESULTS: dict[Phase, Result] = {
     "generate": Generated((Phrase("role", NASTY), Phrase("Example", "x")), None, NASTY, COST),

@@ -161,8 +161,8 @@ def _status(db: Path, state: Mapping[str, Any]) -> list[str]:
     "--all",
     "whole",
     is_flag=True,
-    help="Also print tables of tags, removed phrases, verdicts, checks, lengths, datasets and "
-    "rejects. --compare and --paper print them too.",
+    help="Also print tables of tokens, tags, removed phrases, verdicts, checks, lengths, datasets "
+    "and rejects. --compare and --paper print them too.",
 )
 @opt.sources
 @opt.database
@@ -176,10 +176,12 @@ def stats(
 ) -> None:
     """Print statistics of a store, and advice on poor data.
 
-    It prints the totals, what each phase passed, the reasons for which rows were left out, and what
-    is poor about the data and what to try, on one screen; with --all also tables. The rows that are
-    final, dropped, rejected and pending always sum to the rows of the input. Use it after a run;
-    `sysgen show` then prints single rows, and `sysgen report` writes the statistics as a page.
+    It prints the totals, what each phase passed, its tokens, the reasons for which rows were left
+    out, and what is poor about the data and what to try, on one screen; with --all also tables. The
+    rows that are final, dropped, rejected and pending always sum to the rows of the input. Decoded
+    tokens are the prompt tokens that were not in the KV cache and had to be computed. Use it after
+    a run; `sysgen show` then prints single rows, and `sysgen report` writes the statistics as a
+    page.
 
     \b
     Examples:

@@ -148,14 +148,30 @@ class Verdict(NamedTuple):
 
 class Cost(NamedTuple):
     """The cost of one row in one phase: tokens of the model's tokenizer, and seconds of model
-    time."""
+    time.
+
+    `tokens_in`: tokens of prompts. `tokens_decoded`: those of them that were not in the KV cache
+    and had to be computed; None where that is not known. `tokens_out`: tokens of answers.
+    """
 
     tokens_in: int = 0
     tokens_out: int = 0
     seconds: float = 0.0
+    tokens_decoded: int | None = None
+
+    def plus(self, other: Cost) -> Cost:
+        """The sum of two costs. What one of them does not know, the sum does not know either."""
+        known = self.tokens_decoded is not None and other.tokens_decoded is not None
+        return Cost(
+            self.tokens_in + other.tokens_in,
+            self.tokens_out + other.tokens_out,
+            self.seconds + other.seconds,
+            (self.tokens_decoded or 0) + (other.tokens_decoded or 0) if known else None,
+        )
 
 
-NOTHING = Cost()
+NOTHING = Cost(tokens_decoded=0)
+"""The cost where no model was asked."""
 
 
 FAILURES = ("failed", "refused", "too_long", "not_json")

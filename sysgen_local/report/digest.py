@@ -9,6 +9,7 @@ from typing import Any
 from sysgen_local.core.counted import counted, decision_word
 from sysgen_local.core.numbered import numbered
 from sysgen_local.core.shard import described
+from sysgen_local.report.tokens import tokens_a_row
 
 Stats = Mapping[str, Any]
 
@@ -23,10 +24,15 @@ CUT = 150
 
 
 def digest(state: Stats, width: int) -> list[str]:
-    """The lines, at most LINES of them, each of at most `width` characters. As many notes on poor
-    data as have room are among them."""
-    lines = [*wrap(_totals(state), width), "", *_phases(state), "", *wrap(_reasons(state), width)]
+    """The lines, at most LINES of them, each of at most `width` characters. The tokens, and as many
+    notes on poor data as have room, are among them."""
     notes = [f"note: {of['says']}" for of in state.get("advice", ())]
+    lines = [*wrap(_totals(state), width), "", *_phases(state)]
+    reasons = ["", *wrap(_reasons(state), width)]
+    tokens = wrap(tokens_a_row(state), width)
+    if len(lines) + len(tokens) + len(reasons) + bool(notes) <= LINES:
+        lines += tokens
+    lines += reasons
     for number, note in enumerate(notes):
         wrapped = wrap([note], width)
         if len(lines) + len(wrapped) + (number + 1 < len(notes)) > LINES:

@@ -19,6 +19,7 @@ from sysgen_local.report.html import html
 from sysgen_local.report.judgements import judge_tables, similarity_tables
 from sysgen_local.report.page_row import page_row
 from sysgen_local.report.speed import speed, speed_table
+from sysgen_local.report.tokens import tokens_table
 from sysgen_local.report.trainings import TrainingRecord, training_table
 from sysgen_local.report.trust import trust_tables
 from sysgen_local.report.word_diff import LONGEST, word_diff
@@ -90,6 +91,7 @@ def page(
         plots={name: Markup(svg) for name, svg in drawn.items()},
         speed=speed(runs),
         speeds=speed_table(runs) if len(runs) > 1 else None,
+        tokens=tokens_table(stats),
         checks=checks_table(checks) if checks else None,
         check_plots={name: Markup(svg) for name, svg in _drawn(checks)} if checks else {},
         licences=licences,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from sysgen_local.core.records import PHASES, TABLES, Phase, Row, Turn
+from sysgen_local.core.records import NOTHING, PHASES, TABLES, Phase, Row, Turn
 from sysgen_local.store import Origin
 
 
@@ -22,7 +22,9 @@ def row_json(row: Row, origin: Origin) -> dict[str, Any]:
     """A finished or dropped row, from its source to the result, with names for programs."""
     ended = dropped_in(row)
     checked = row.checked
-    costs = [r.cost for r in (row.generated, row.verified, row.responded, checked) if r]
+    cost = NOTHING
+    for made in (row.generated, row.verified, row.responded, checked):
+        cost = cost.plus(made.cost) if made else cost
     return {
         "row": row.row,
         "source": origin.path,
@@ -43,9 +45,10 @@ def row_json(row: Row, origin: Origin) -> dict[str, Any]:
         "tries": checked.tries if checked else None,
         "checks": [c._asdict() for c in checked.checks] if checked else [],
         "attempts": [a._asdict() for a in checked.attempts] if checked else [],
-        "tokens_in": sum(cost.tokens_in for cost in costs),
-        "tokens_out": sum(cost.tokens_out for cost in costs),
-        "seconds": round(sum(cost.seconds for cost in costs), 3),
+        "tokens_in": cost.tokens_in,
+        "tokens_decoded": cost.tokens_decoded,
+        "tokens_out": cost.tokens_out,
+        "seconds": round(cost.seconds, 3),
     }
 
 

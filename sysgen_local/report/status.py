@@ -127,6 +127,7 @@ def state(progress: Progress) -> dict[str, Any]:
         "seconds": seconds,
         "seconds_left": progress.seconds_left,
         "tokens_in": progress.cost.tokens_in,
+        "tokens_decoded": progress.cost.tokens_decoded,
         "tokens_out": progress.cost.tokens_out,
         "finished_in_this_run": progress.finished_here,
         "rows_an_hour": progress.finished_here / max(seconds, 1e-6) * 3600,

@@ -18,6 +18,7 @@ from sysgen_local.report.colours import colour
 from sysgen_local.report.digest import reviewed
 from sysgen_local.report.grid import literal, new_table
 from sysgen_local.report.judgements import judge_tables, similarity_tables
+from sysgen_local.report.tokens import tokens_table
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -31,6 +32,8 @@ def tables(state: Stats, other: Stats | None = None, *, beside_paper: bool = Fal
     found = [_rows(state, other), _phases(state, other, beside_paper)]
     if state["rows"]["rejected"] or state["rows"]["dropped"]:
         found.append(_reasons(state))
+    if spent := tokens_table(state, other):
+        found.append(spent.rich())
     if state.get("repairs"):
         found.append(_repairs(state))
     if state.get("tags"):

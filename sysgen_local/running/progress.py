@@ -19,12 +19,12 @@ from typing import NamedTuple, Protocol
 from sysgen_local.core.advice import ENDLESS, FEWEST, Finding, findings
 from sysgen_local.core.counted import counted
 from sysgen_local.core.quality import QualityCounts
-from sysgen_local.core.records import Cost, Row
+from sysgen_local.core.records import NOTHING, Row
 from sysgen_local.core.sizes import LONGEST, Size
 from sysgen_local.engine.request import Completion, Costs, Engine, Telling
 from sysgen_local.running.activity import Activity, Step
 from sysgen_local.running.forecast import Forecast, Pace, RemainingWork
-from sysgen_local.running.stage import StageResult, WorkItem
+from sysgen_local.running.stage import StageResult, WorkItem, cost_of
 
 RECENT = 10
 """Number of finished rows that are kept to be shown."""
@@ -116,7 +116,7 @@ class Progress:
         self.phases = {phase: PhaseProgress() for phase in phases}
         self.passes: Sequence[Pass] = (Pass(tuple(phases)),)
         self.forecast = Forecast(phases)
-        self.cost = Cost()
+        self.cost = NOTHING
         self.finished_here = 0
         self.last: WorkItem | None = None
         self.recent: tuple[Finished, ...] = ()
@@ -217,10 +217,7 @@ class Progress:
         """A request of a phase is complete."""
         read, written = completion.tokens_in, completion.tokens_out
         self._requests_done += 1
-        spent = self.cost
-        self.cost = Cost(
-            spent.tokens_in + read, spent.tokens_out + written, spent.seconds + completion.seconds
-        )
+        self.cost = self.cost.plus(cost_of((completion,)))
         if completion.tokens_decoded is not None:
             read = completion.tokens_decoded
         self.forecast.request_done(completion.id, read, written)

@@ -15,8 +15,8 @@ import hashlib
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from typing import Any, Literal, Protocol, Self, TypeAlias, TypeVar
 
-from sysgen_local.core.records import Cost
-from sysgen_local.engine.request import Completion, Request
+from sysgen_local.core.records import NOTHING, Cost
+from sysgen_local.engine.request import UNANSWERED, Completion, Request
 
 
 class StageResult(Protocol):
@@ -101,14 +101,15 @@ def seed_of(run_seed: int, row: int, phase: str, part: int = 0) -> int:
 
 
 def cost_of(completions: Iterable[Completion]) -> Cost:
-    """The sum of their tokens and seconds."""
-    read = written = 0
-    seconds = 0.0
-    for completion in completions:
-        read += completion.tokens_in
-        written += completion.tokens_out
-        seconds += completion.seconds
-    return Cost(read, written, seconds)
+    """The sum of their tokens and seconds. The decoded tokens are known where each of them knows
+    its own. A request that ended before its prompt was counted has none."""
+    cost = NOTHING
+    for of in completions:
+        decoded = of.tokens_decoded
+        if decoded is None and of.finish in UNANSWERED and not of.tokens_in:
+            decoded = 0
+        cost = cost.plus(Cost(of.tokens_in, of.tokens_out, of.seconds, decoded))
+    return cost
 
 
 StageFailure = Literal["failed"]

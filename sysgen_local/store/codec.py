@@ -32,20 +32,27 @@ Values = tuple[Any, ...]
 Columns = Mapping[str, str | type]
 """Column -> its SQL type, or the record type of a STRUCT[] column."""
 
-_COST = {"tokens_in": "BIGINT", "tokens_out": "BIGINT", "seconds": "DOUBLE"}
+COST: Columns = {
+    "tokens_in": "BIGINT", "tokens_out": "BIGINT", "seconds": "DOUBLE", "tokens_decoded": "BIGINT"
+}  # fmt: skip
+"""The columns of a `Cost`, in the order of its fields and of `spent`."""
+
+DECODED = "CASE WHEN count(tokens_decoded) = count(*) THEN sum(tokens_decoded)::BIGINT END"
+"""The SQL sum of the decoded tokens: NULL unless all of them are known."""
+
 CONVERSATION: Columns = {
     "turns": Turn, "line": "BIGINT", "system": "VARCHAR", "tools": "VARCHAR",
     "result": "VARCHAR", "repairs": Repair,
 }  # fmt: skip
 REJECT: Columns = {"line": "BIGINT", "reason": "VARCHAR", "detail": "VARCHAR", "raw": "VARCHAR"}
 RESULT: dict[Phase, Columns] = {
-    "generate": {"phrases": Phrase, "dropped": "VARCHAR", "raw": "VARCHAR", **_COST},
+    "generate": {"phrases": Phrase, "dropped": "VARCHAR", "raw": "VARCHAR", **COST},
     "filter": {"phrases": Phrase, "removed": Removed, "dropped": "VARCHAR"},
-    "verify": {"verdicts": Verdict, "system": "VARCHAR", "dropped": "VARCHAR", **_COST},
-    "respond": {"turns": Turn, "dropped": "VARCHAR", **_COST},
+    "verify": {"verdicts": Verdict, "system": "VARCHAR", "dropped": "VARCHAR", **COST},
+    "respond": {"turns": Turn, "dropped": "VARCHAR", **COST},
     "check": {
         "turns": Turn, "checks": Check, "attempts": Attempt, "agrees": "BOOLEAN",
-        "obeys": "DOUBLE", "tries": "INTEGER", "dropped": "VARCHAR", **_COST,
+        "obeys": "DOUBLE", "tries": "INTEGER", "dropped": "VARCHAR", **COST,
     },
 }  # fmt: skip
 """The columns of each phase's table between `row` and `at`, in the order of `encode` and
@@ -95,16 +102,16 @@ def encode(phase: Phase, result: Result) -> Values:
     """The values for `buffer(RESULT[phase])`. Raises TypeError for a result of another phase."""
     match phase, result:
         case "generate", Generated(phrases, dropped, raw, cost):
-            return *_lists(Phrase, phrases), dropped, raw, *_spent(cost)
+            return *_lists(Phrase, phrases), dropped, raw, *spent(cost)
         case "filter", Filtered(phrases, removed, dropped):
             return *_lists(Phrase, phrases), *_lists(Removed, removed), dropped
         case "verify", Verified(verdicts, system, dropped, cost):
-            return *_lists(Verdict, verdicts), system, dropped, *_spent(cost)
+            return *_lists(Verdict, verdicts), system, dropped, *spent(cost)
         case "respond", Responded(turns, dropped, cost):
-            return *_lists(Turn, turns), dropped, *_spent(cost)
+            return *_lists(Turn, turns), dropped, *spent(cost)
         case "check", Checked(turns, checks, attempts, agrees, obeys, tries, dropped, cost):
             lists = (*_lists(Turn, turns), *_lists(Check, checks), *_lists(Attempt, attempts))
-            return *lists, agrees, obeys, tries, dropped, *_spent(cost)
+            return *lists, agrees, obeys, tries, dropped, *spent(cost)
     raise TypeError(f"{type(result).__name__} is no result of {phase}")
 
 
@@ -157,8 +164,9 @@ def _lists(kind: type[Any], items: Sequence[Any]) -> list[list[object] | None]:
     return [list(of) if i < most or any(of) else None for i, of in enumerate(lists)]
 
 
-def _spent(cost: Cost) -> tuple[int, int, float]:
-    return cost.tokens_in, cost.tokens_out, cost.seconds
+def spent(cost: Cost) -> Values:
+    """The values for `COST`."""
+    return cost.tokens_in, cost.tokens_out, cost.seconds, cost.tokens_decoded
 
 
 def _records(kind: type[Any], items: Iterable[dict[str, Any]]) -> tuple[Any, ...]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from sysgen_local.core.counted import counted
 from sysgen_local.core.records import LABELS, PHASES, TABLES, TAGS, Phase
+from sysgen_local.store.codec import DECODED
 from sysgen_local.store.database import Database
 
 SUMS = ("input", "final", "dropped", "rejected", "pending")
@@ -19,12 +20,14 @@ SUMS = ("input", "final", "dropped", "rejected", "pending")
 
 @dataclass(frozen=True, slots=True)
 class PhaseCounts:
-    """Counts of one phase. `dropped` is reason -> rows, the most frequent first."""
+    """Counts of one phase. `dropped` is reason -> rows, the most frequent first. `tokens_decoded`
+    is None unless it is known of every row."""
 
     done: int
     dropped: Mapping[str, int]
     pending: int
     tokens_in: int = 0
+    tokens_decoded: int | None = 0
     tokens_out: int = 0
     seconds: float = 0.0
 
@@ -117,17 +120,20 @@ def stats(db: Database) -> dict[str, Any]:
 
 def _phase(db: Database, phase: Phase, coming: int) -> PhaseCounts:
     free = phase == "filter"  # no model, no cost
-    cost = "0, 0, 0.0" if free else "sum(tokens_in), sum(tokens_out), sum(seconds)"
+    sums = f"sum(tokens_in), sum(tokens_out), sum(seconds), {DECODED}"
+    cost = "0, 0, 0.0, 0" if free else sums
     groups = db.all(
         f"SELECT dropped, count(*), {cost} FROM {TABLES[phase]} "
         "GROUP BY dropped ORDER BY count(*) DESC, dropped"
     )
     done = sum(group[1] for group in groups)
+    decoded = [group[5] for group in groups]
     return PhaseCounts(
         done=done,
         dropped={group[0]: group[1] for group in groups if group[0] is not None},
         pending=coming - done,
         tokens_in=int(sum(group[2] for group in groups)),
+        tokens_decoded=None if None in decoded else sum(decoded),
         tokens_out=int(sum(group[3] for group in groups)),
         seconds=float(sum(group[4] for group in groups)),
     )

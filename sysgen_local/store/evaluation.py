@@ -11,16 +11,16 @@ The tables have older names, which stay so that existing files open: `sittings` 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from sysgen_local.core.errors import SysgenError
 from sysgen_local.core.intervals import LEVEL, detectable
-from sysgen_local.core.records import Cost
+from sysgen_local.core.records import NOTHING, Cost
 from sysgen_local.store import fingerprints
-from sysgen_local.store.codec import Columns
+from sysgen_local.store.codec import COST, Columns, spent
 from sysgen_local.store.database import Database
 from sysgen_local.store.file import connect
 from sysgen_local.store.schema import Schema, now
@@ -65,20 +65,28 @@ ALTER TABLE comparisons ADD COLUMN p DOUBLE;
 ALTER TABLE comparisons ADD COLUMN p_holm DOUBLE;
 ALTER TABLE comparisons ADD COLUMN family BIGINT;
 """
+# NULL in the results of an older version, and where the engine did not tell.
+_DECODED = """
+ALTER TABLE answers ADD COLUMN tokens_decoded BIGINT;
+ALTER TABLE verdicts ADD COLUMN tokens_decoded BIGINT;
+"""
 SCHEMA = Schema(
-    (("first tables", _FIRST), ("corrected for many comparisons", _CORRECTED)),
+    (
+        ("first tables", _FIRST),
+        ("corrected for many comparisons", _CORRECTED),
+        ("decoded tokens", _DECODED),
+    ),
     {"meta": META},
     frozenset({"migrations", "sittings", "markings", "verdicts"}),
     "evaluate sysbench FILE --model NAME",
 )
-_SPENT: Columns = {"tokens_in": "BIGINT", "tokens_out": "BIGINT", "seconds": "DOUBLE"}
 _ANSWERS: Columns = {
     "sitting": "INTEGER", "row": "BIGINT", "replies": "VARCHAR[]", "finishes": "VARCHAR[]",
-    "dropped": "VARCHAR", **_SPENT, "at": "TIMESTAMP",
+    "dropped": "VARCHAR", **COST, "at": "TIMESTAMP",
 }  # fmt: skip
 _VERDICTS: Columns = {
     "marking": "INTEGER", "row": "BIGINT", "marks": "VARCHAR[][]", "reasons": "VARCHAR[]",
-    "dropped": "VARCHAR", **_SPENT, "at": "TIMESTAMP",
+    "dropped": "VARCHAR", **COST, "at": "TIMESTAMP",
 }  # fmt: skip
 _COMPARED = (
     "benchmark, metric, before_marking, after_marking, before_label, after_label, before_value, "
@@ -94,7 +102,7 @@ class Answered:
     replies: tuple[str, ...] = ()
     finishes: tuple[str, ...] = ()
     dropped: str | None = None
-    cost: Cost = field(default_factory=Cost)
+    cost: Cost = NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +113,7 @@ class Graded:
     marks: tuple[tuple[str, ...], ...] = ()
     reasons: tuple[str, ...] = ()
     dropped: str | None = None
-    cost: Cost = field(default_factory=Cost)
+    cost: Cost = NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +236,7 @@ class Evaluation:
     def answers(self, answer_run: int) -> dict[int, Answered]:
         """Row -> the answers so far."""
         found = self._db.all(
-            'SELECT "row", replies, finishes, dropped, tokens_in, tokens_out, seconds '
+            f'SELECT "row", replies, finishes, dropped, {", ".join(COST)} '
             'FROM answers WHERE sitting = $1 ORDER BY "row"',
             answer_run,
         )
@@ -240,7 +248,7 @@ class Evaluation:
     def verdicts(self, grading_run: int) -> dict[int, Graded]:
         """Row -> the grades so far."""
         found = self._db.all(
-            'SELECT "row", marks, reasons, dropped, tokens_in, tokens_out, seconds '
+            f'SELECT "row", marks, reasons, dropped, {", ".join(COST)} '
             'FROM verdicts WHERE marking = $1 ORDER BY "row"',
             grading_run,
         )
@@ -261,11 +269,11 @@ class Evaluation:
         at = now()
         with self._db.transaction():
             self._db.append("answers", _ANSWERS, [
-                (run, row, [*a.replies], [*a.finishes], a.dropped, *_spent(a.cost), at)
+                (run, row, [*a.replies], [*a.finishes], a.dropped, *spent(a.cost), at)
                 for run, row, a in answers
             ])  # fmt: skip
             self._db.append("verdicts", _VERDICTS, [
-                (run, row, [[*m] for m in g.marks], [*g.reasons], g.dropped, *_spent(g.cost), at)
+                (run, row, [[*m] for m in g.marks], [*g.reasons], g.dropped, *spent(g.cost), at)
                 for run, row, g in verdicts
             ])  # fmt: skip
 
@@ -325,7 +333,3 @@ class Evaluation:
         """All comparisons, in the order in which they were made."""
         found = self._db.all(f'SELECT {_COMPARED} FROM comparisons ORDER BY "at", rowid')
         return [Comparison(*values) for values in found]
-
-
-def _spent(cost: Cost) -> tuple[int, int, float]:
-    return cost.tokens_in, cost.tokens_out, cost.seconds

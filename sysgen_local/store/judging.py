@@ -7,12 +7,12 @@ fingerprint of its recipe. The verdicts of several judges are kept apart.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-from sysgen_local.core.records import Cost
+from sysgen_local.core.records import NOTHING, Cost
 from sysgen_local.store import fingerprints
-from sysgen_local.store.codec import Columns
+from sysgen_local.store.codec import COST, Columns, spent
 from sysgen_local.store.database import Database
 from sysgen_local.store.schema import now
 
@@ -23,8 +23,7 @@ _ANSWERS = (
 _MEASURES: Columns = {"row": "BIGINT", "metric": "VARCHAR", "value": "DOUBLE", "at": "TIMESTAMP"}
 _JUDGED: Columns = {
     "judge": "INTEGER", "row": "BIGINT", "first": "DOUBLE", "second": "DOUBLE",
-    "ratings": "DOUBLE[]", "dropped": "VARCHAR", "tokens_in": "BIGINT", "tokens_out": "BIGINT",
-    "seconds": "DOUBLE", "at": "TIMESTAMP",
+    "ratings": "DOUBLE[]", "dropped": "VARCHAR", **COST, "at": "TIMESTAMP",
 }  # fmt: skip
 
 
@@ -57,7 +56,7 @@ class Judged:
     second: float | None = None
     ratings: tuple[float, ...] | None = None
     dropped: str | None = None
-    cost: Cost = field(default_factory=Cost)
+    cost: Cost = NOTHING
 
 
 class JudgeQueue:
@@ -145,9 +144,7 @@ class JudgeQueue:
                         verdict.second if verdict.second is not None else second,
                         list(verdict.ratings) if verdict.ratings is not None else ratings,
                         verdict.dropped,
-                        verdict.cost.tokens_in,
-                        verdict.cost.tokens_out,
-                        verdict.cost.seconds,
+                        *spent(verdict.cost),
                         at,
                     )
                 )

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from sysgen_local.core.errors import UsageError
 from sysgen_local.core.records import TABLES, Phase
 from sysgen_local.core.shard import Shard
-from sysgen_local.store import decisions, journal, labels, placing, reviews, shards
+from sysgen_local.store import codec, decisions, journal, labels, placing, reviews, shards
 from sysgen_local.store.database import Database
 from sysgen_local.store.placing import Part, Place
 
@@ -38,7 +38,7 @@ _SLICE = 122_880
 """Rows in a slice: as many as DuckDB stores together, with their lowest and highest number. Within
 these their order costs no query anything."""
 
-_COST = ("tokens_in", "tokens_out", "seconds", "at")
+_COST = (*codec.COST, "at")
 """Columns in which equal results may differ."""
 
 
@@ -231,7 +231,8 @@ def _copy_judged(db: Database, parts: Sequence[Part]) -> None:
         "arg_min(second, part) AS second, arg_min(ratings, part) AS ratings, "
         "CASE WHEN count(dropped) = count(*) THEN arg_min(dropped, part) END AS dropped, "
         "sum(tokens_in)::BIGINT AS tokens_in, sum(tokens_out)::BIGINT AS tokens_out, "
-        'sum(seconds) AS seconds, max("at") AS "at" FROM verdicts GROUP BY judge, "row" '
+        f"sum(seconds) AS seconds, {codec.DECODED} AS tokens_decoded, "
+        'max("at") AS "at" FROM verdicts GROUP BY judge, "row" '
         'ORDER BY judge, "row"'
     )
 

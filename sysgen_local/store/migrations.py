@@ -197,6 +197,12 @@ CREATE TABLE labels (
 );
 """
 
+# NULL in results of an older version, and where the engine did not tell.
+_DECODED = "".join(
+    f"ALTER TABLE {table} ADD COLUMN tokens_decoded BIGINT;"
+    for table in ("generated", "verified", "responded", "checked", "judged")
+)
+
 MIGRATIONS: tuple[tuple[str, str], ...] = (
     ("first tables", _FIRST),
     ("reviews", _REVIEWS),
@@ -211,5 +217,6 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
     ("judges and measures beside rows", _JOINED),
     ("shards", _SHARDS),
     ("labels", _LABELS),
+    ("decoded tokens", _DECODED),
 )
 """(name, SQL) of every migration. The number of a migration is its position, from 1."""

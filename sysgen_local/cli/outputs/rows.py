@@ -72,6 +72,9 @@ class RowResult(Output):
     checks: list[OneCheck]
     attempts: list[OtherAnswer]
     tokens_in: int
+    tokens_decoded: int | None
+    """Tokens of `tokens_in` that were not in the KV cache and had to be computed; null if that is
+    not known."""
     tokens_out: int
     seconds: float
 

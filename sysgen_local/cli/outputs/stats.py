@@ -12,6 +12,9 @@ from sysgen_local.cli.outputs.form import Finding, Output, Phase, PhaseCount, Ro
 class PhaseStats(PhaseCount):
     pending: int = 0
     tokens_in: int = 0
+    tokens_decoded: int | None = 0
+    """Tokens of `tokens_in` that were not in the KV cache and had to be computed; null unless that
+    is known of every row."""
     tokens_out: int = 0
     seconds: float = 0.0
     """Model time."""
