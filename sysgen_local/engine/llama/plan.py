@@ -16,7 +16,6 @@ from sysgen_local.core.errors import MemoryShortError
 from sysgen_local.core.model_files import ModelFiles
 from sysgen_local.engine.llama import weights
 from sysgen_local.engine.llama.devices import gpus
-from sysgen_local.engine.llama.kv_cache import PREFIX_SLOTS
 from sysgen_local.engine.llama.shared import MODELS
 from sysgen_local.engine.options import Options
 
@@ -29,6 +28,15 @@ SLOTS_ON_GPU = 48
 PREFERRED_SLOTS = 8
 """Where memory is short, slots longer than DEFAULT_SLOT_TOKENS are shortened before there are
 fewer slots than this."""
+
+KEPT_TOKENS = 16384
+"""Tokens of all kept prefixes where memory allows. The default prompts have eight prefixes of up to
+1,100 tokens: five groups of demonstrations for phrases, one for verdicts, and one for each of the
+two questions of the checks."""
+
+PREFIX_SLOTS = 8
+"""Prefix slots of a model that needs them, where memory allows: the default prompts have as many
+prefixes."""
 
 MIN_PREFIX_SLOTS = 3
 """Prefix slots where memory is short."""
@@ -82,11 +90,13 @@ def kv_bytes_per_token(model: Any) -> int:
 
 
 class SlotLayout(NamedTuple):
-    """Number of slots, tokens of a slot or prefix slot, number of prefix slots."""
+    """Number of slots, tokens of a slot or prefix slot, number of prefix slots, and tokens of the
+    prefixes that are kept outside of slots."""
 
     slots: int
     slot_tokens: int
     prefix_slots: int
+    kept_tokens: int
 
 
 def choose_layout(model: Any, options: Options) -> SlotLayout:
@@ -98,11 +108,12 @@ def choose_layout(model: Any, options: Options) -> SlotLayout:
     cell = kv_bytes_per_token(model)
     on_gpu = llama_cpp.llama_supports_gpu_offload() and bool(gpus())
     free = sum(g.free for g in gpus()) if on_gpu else psutil.virtual_memory().available
-    slots, slot_tokens, prefix_slots = plan = fit_layout(
+    slots, slot_tokens, prefix_slots, _ = plan = fit_layout(
         options,
         trained=llama_cpp.llama_model_n_ctx_train(model),
         cells=int(free * options.memory_share) // 2 // cell,
         slots=SLOTS_ON_GPU if on_gpu else SLOTS_ON_CPU,
+        in_slots=llama_cpp.llama_model_n_swa(model) > 0,  # why: see `prefixes`
     )
     is_known = not (llama_cpp.llama_model_is_hybrid(model) or on_gpu)  # a hybrid's cache is smaller
     wanted, there = (slots + prefix_slots) * slot_tokens * cell, psutil.virtual_memory().total
@@ -114,15 +125,21 @@ def choose_layout(model: Any, options: Options) -> SlotLayout:
     return plan
 
 
-def fit_layout(options: Options, *, trained: int, cells: int, slots: int) -> SlotLayout:
+def fit_layout(
+    options: Options, *, trained: int, cells: int, slots: int, in_slots: bool = False
+) -> SlotLayout:
     """The layout for a KV cache of `cells` tokens. `trained`: context length of the model;
-    `slots`: the number of slots wanted.
+    `slots`: the number of slots wanted; `in_slots`: whether prefixes are kept in slots.
 
     A slot holds the longest request if possible. `options.least` tokens come before the number of
-    slots. Where memory is short, these are reduced in turn: prefix slots to MIN_PREFIX_SLOTS,
-    because decoding a prefix again costs less than a missing slot; slots to PREFERRED_SLOTS; the
-    length of a slot to DEFAULT_SLOT_TOKENS; the remaining slots.
+    slots. Prefixes outside of slots take an eighth of the memory at most. Where memory is short,
+    these are reduced in turn: prefix slots to MIN_PREFIX_SLOTS, because decoding a prefix again
+    costs less than a missing slot; slots to PREFERRED_SLOTS; the length of a slot to
+    DEFAULT_SLOT_TOKENS; the remaining slots.
     """
+    if not in_slots:
+        kept = min(KEPT_TOKENS, cells // 8)
+        return _fit(options, trained, cells - kept, slots, 0)._replace(kept_tokens=kept)
     whole = _fit(options, trained, cells, slots, PREFIX_SLOTS)
     wanted = options.context or min(
         trained, options.least or options.longest or DEFAULT_SLOT_TOKENS
@@ -146,6 +163,7 @@ def _fit(options: Options, trained: int, cells: int, slots: int, prefix_slots: i
             max(1, min(options.slots or slots, cells // slot_tokens - prefix_slots)),
             slot_tokens,
             prefix_slots,
+            0,
         )
     wanted = options.longest or DEFAULT_SLOT_TOKENS
     slot_tokens = options.context or min(trained, max(1024, wanted))
@@ -158,4 +176,4 @@ def _fit(options: Options, trained: int, cells: int, slots: int, prefix_slots: i
     slot_tokens = round_up_to_cells(slot_tokens)
     if options.slots is None:
         slots = max(1, min(slots, cells // slot_tokens - prefix_slots))
-    return SlotLayout(slots, slot_tokens, prefix_slots)
+    return SlotLayout(slots, slot_tokens, prefix_slots, 0)

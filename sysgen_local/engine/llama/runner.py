@@ -31,13 +31,15 @@ class Runner:
     """One llama_batch and counters. `seconds`: wall time in llama_decode; `steps`: its calls;
     `tokens`: what it decoded."""
 
-    def __init__(self, context: Any, vocab_size: int, batch_size: int) -> None:
+    def __init__(self, context: Any, vocab_size: int, batch_size: int, outputs: int) -> None:
+        """`outputs`: rows of logits that the context has memory for."""
         self.context = context
         self.batch_size = batch_size
         self.seconds = 0.0
         self.steps = 0
         self.tokens = 0
         self._vocab_size = vocab_size
+        self._outputs = outputs
         self._batch = llama_cpp.llama_batch_init(batch_size, 0, 1)
         view = np.ctypeslib.as_array
         shape = (batch_size,)
@@ -86,7 +88,7 @@ class Runner:
             return first + second, np.concatenate([logits, more])
 
     def prefill(self, tokens: list[int], slot: int) -> None:
-        """Decodes a prefix into an empty prefix slot, without logits."""
+        """Decodes a prefix into an empty slot, without logits."""
         # No single token is left over for the last batch: see `scheduler`.
         size = self.batch_size - (len(tokens) % self.batch_size == 1)
         for start in range(0, len(tokens), size):
@@ -108,10 +110,9 @@ class Runner:
     ) -> Iterator[NDArray[np.float64]]:
         """Decodes `tokens` from index `start` on into a slot that holds those before. Yields the
         logits behind each token from index `first` on, shape (vocabulary,); `first` >= `start`."""
-        most = llama_cpp.llama_n_seq_max(self.context)  # so many rows of logits fit
         at = start
         while at < len(tokens):
-            size = min(self.batch_size, first - at) if at < first else most
+            size = min(self.batch_size, first - at) if at < first else self._outputs
             chunk = tokens[at : at + size]
             self._fill_batch(0, chunk, at, slot)
             wanted = at >= first
