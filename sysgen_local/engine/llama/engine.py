@@ -24,6 +24,7 @@ from sysgen_local.core.counted import counted
 from sysgen_local.core.errors import DamagedModelError, UsageError
 from sysgen_local.core.model_files import ModelFiles
 from sysgen_local.engine.llama import prefixes, weights
+from sysgen_local.engine.llama.calls import AttentionCosts, attention_costs
 from sysgen_local.engine.llama.chat_profile import load_chat
 from sysgen_local.engine.llama.context import new_context, rows_of_logits
 from sysgen_local.engine.llama.grammar import GrammarCompiler
@@ -83,8 +84,14 @@ class LlamaEngine:
             context = new_context(self._model, layout, options, on_gpu=on_gpu, name=path.name)
             frees.callback(llama_cpp.llama_free, context)
             weights.set_adapters(context, loaded, [of.scale for of in adapters])
-            outputs = rows_of_logits(layout)
-            self._runner = Runner(context, self.tokenizer.size, options.batch, outputs)
+            costs = AttentionCosts() if on_gpu else attention_costs(self._model)
+            self._runner = Runner(
+                context,
+                self.tokenizer.size,
+                options.batch,
+                outputs=rows_of_logits(layout),
+                call_cells=costs.call_cells,
+            )
             frees.callback(self._runner.close)
             self._frees = frees.pop_all()
         recurrent = llama_cpp.llama_model_is_recurrent(self._model)
@@ -94,8 +101,9 @@ class LlamaEngine:
             self.slots,
             prefixes=prefixes.for_layout(context, layout),
             can_truncate=not (recurrent or hybrid),
+            call_cells=costs.call_cells,
         )
-        self._scheduler = Scheduler(options.batch)
+        self._scheduler = Scheduler(options.batch, costs.token_cells)
         self._step_costs = StepCosts(GPU_COSTS if self._gpu_layers else CPU_COSTS)
         self._label_trees: dict[Choice, LabelNode] = {}
         self._prefix: tuple[int, int] | None = None  # `tokens` of the runner before it, its length
@@ -112,7 +120,7 @@ class LlamaEngine:
                 yield from self._admit(source)
                 if not self._scheduler.running:
                     return
-                self._kv_cache.close_gaps(self._scheduler.running)
+                self._kv_cache.close_gaps()
                 chunks = self._scheduler.schedule()
                 if self._suspects & {chunk.sequence.request.id for chunk in chunks}:
                     chunks = chunks[:1]

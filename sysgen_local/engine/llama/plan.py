@@ -75,8 +75,8 @@ def layers_that_fit(size: int, layers: int, free: int) -> int:
     return max(0, int(free * 3 / 4 // (size / (layers + 1))))
 
 
-def kv_bytes_per_token(model: Any) -> int:
-    """Bytes that a token takes in the KV cache, at 16 bits a number."""
+def head_sizes(model: Any) -> tuple[int, int]:
+    """Numbers of a key and of a value of one head."""
     heads = max(llama_cpp.llama_model_n_head(model), 1)
     usual = llama_cpp.llama_model_n_embd(model) // heads
     # In Gemma, Qwen3 and others the size of a head is not the embedding size divided by the heads.
@@ -85,7 +85,12 @@ def kv_bytes_per_token(model: Any) -> int:
         int(weights.metadata(model, f"{kind}.attention.{name}_length") or usual)
         for name in ("key", "value")
     )
-    width = (keys + values) * int(llama_cpp.llama_model_n_head_kv(model))
+    return keys, values
+
+
+def kv_bytes_per_token(model: Any) -> int:
+    """Bytes that a token takes in the KV cache, at 16 bits a number."""
+    width = sum(head_sizes(model)) * int(llama_cpp.llama_model_n_head_kv(model))
     return max(1, 2 * width * int(llama_cpp.llama_model_n_layer(model)))
 
 

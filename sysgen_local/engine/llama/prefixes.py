@@ -23,6 +23,10 @@ MOST_SAVED = 32
 """Saved prefixes at most. The state of a recurrent model is large however short the prefix is."""
 
 
+State = ctypes.Array[ctypes.c_uint8]
+"""The cells of a sequence, as llama.cpp writes them."""
+
+
 class Prefixes(Protocol):
     """Prefixes by request group."""
 
@@ -38,6 +42,10 @@ class Prefixes(Protocol):
     def put(self, group: str, slot: int) -> bool:
         """Puts the group's prefix into an empty slot. Returns whether llama.cpp did so."""
 
+    def move(self, slot: int, to: int) -> bool:
+        """Moves what a slot holds into an empty one, before anything else is put into the first.
+        Returns whether llama.cpp did so; if not, nothing has changed."""
+
     def clear(self) -> None:
         """Forgets what does not outlast a cleared KV cache."""
 
@@ -48,7 +56,7 @@ class SavedPrefixes:
     def __init__(self, context: Any, most_tokens: int) -> None:
         self._context = context
         self._most_tokens = most_tokens
-        self._states: dict[str, tuple[list[int], ctypes.Array[ctypes.c_uint8]]] = {}
+        self._states: dict[str, tuple[list[int], State]] = {}
 
     def tokens(self, group: str) -> list[int]:
         """See `Prefixes.tokens`."""
@@ -60,12 +68,7 @@ class SavedPrefixes:
 
     def keep(self, group: str, tokens: list[int], slot: int) -> None:
         """See `Prefixes.keep`. Where memory is too short for a state, none is kept."""
-        size = llama_cpp.llama_state_seq_get_size(self._context, slot)
-        try:
-            state = (ctypes.c_uint8 * size)()
-        except MemoryError:
-            return
-        if llama_cpp.llama_state_seq_get_data(self._context, state, size, slot) != size:
+        if (state := self._state(slot)) is None:
             return
         self._states[group] = tokens, state
         while len(self._states) > MOST_SAVED or self._kept_tokens() > self._most_tokens:
@@ -74,12 +77,32 @@ class SavedPrefixes:
     def put(self, group: str, slot: int) -> bool:
         """See `Prefixes.put`."""
         self._states[group] = self._states.pop(group)  # now the last to be forgotten
-        _, state = self._states[group]
-        size = len(state)
-        return bool(llama_cpp.llama_state_seq_set_data(self._context, state, size, slot) == size)
+        return self._put(self._states[group][1], slot)
+
+    def move(self, slot: int, to: int) -> bool:
+        """See `Prefixes.move`: `llama_memory_seq_cp` would only copy at the next decoding, when
+        another prefix is in the slot."""
+        if (state := self._state(slot)) is None or not self._put(state, to):
+            return False
+        llama_cpp.llama_memory_seq_rm(llama_cpp.llama_get_memory(self._context), slot, -1, -1)
+        return True
 
     def clear(self) -> None:
         """See `Prefixes.clear`: states are no part of the KV cache."""
+
+    def _state(self, slot: int) -> State | None:
+        """What the slot holds; None where there is no memory for it."""
+        size = llama_cpp.llama_state_seq_get_size(self._context, slot)
+        try:
+            state = (ctypes.c_uint8 * size)()
+        except MemoryError:
+            return None
+        got = llama_cpp.llama_state_seq_get_data(self._context, state, size, slot)
+        return state if got == size else None
+
+    def _put(self, state: State, slot: int) -> bool:
+        size = len(state)
+        return bool(llama_cpp.llama_state_seq_set_data(self._context, state, size, slot) == size)
 
     def _kept_tokens(self) -> int:
         return sum(len(tokens) for tokens, _ in self._states.values())
@@ -111,6 +134,12 @@ class PrefixSlots:
     def put(self, group: str, slot: int) -> bool:
         """See `Prefixes.put`."""
         llama_cpp.llama_memory_seq_cp(self._memory, self._kept[group][0], slot, -1, -1)
+        return True
+
+    def move(self, slot: int, to: int) -> bool:
+        """See `Prefixes.move`: copies are made in the order in which they are asked for."""
+        llama_cpp.llama_memory_seq_cp(self._memory, slot, to, -1, -1)
+        llama_cpp.llama_memory_seq_rm(self._memory, slot, -1, -1)
         return True
 
     def clear(self) -> None:
