@@ -309,6 +309,7 @@ class LlamaEngine:
         for sequence, row, is_finite in zip(ready, logits, finite, strict=True):
             if not is_finite:
                 sequence.fail("the model computes no numbers for it")
+                self._kv_cache.spoil(sequence)
                 continue
             try:
                 sequence.on_logits(row)

@@ -59,10 +59,13 @@ class KVCache:
         self._holders: dict[int, Sequence] = {}  # slot -> the sequence that runs in it
         # Free slot -> the tokens that are still in it.
         self._free_slots: dict[int, list[int]] = {slot: [] for slot in range(slots)}
+        self._spoiled: set[int] = set()
 
     @property
     def free_slots(self) -> int:
-        """How many slots no sequence holds."""
+        """How many slots can be assigned."""
+        if self._spoiled and not self._holders:
+            self.clear()
         return len(self._free_slots)
 
     def slot_for_prefix(self, group: str, shared: list[int]) -> int | None:
@@ -105,6 +108,7 @@ class KVCache:
         llama_cpp.llama_memory_clear(self._memory, True)
         self._prefixes.clear()
         self._holders.clear()
+        self._spoiled.clear()
         self._free_slots = {slot: [] for slot in range(self._slots)}
 
     def close_gaps(self) -> None:
@@ -112,6 +116,7 @@ class KVCache:
         and long ones into higher ones, so that they do not lie between others. llama.cpp computes
         only neighbouring streams together, and each gap costs another pass over the weights."""
         running = list(self._holders.values())
+        self._clean()
         long = self._long(running)
         short = [sequence for sequence in running if sequence not in long]
         for sequence in sorted(short, key=lambda sequence: -sequence.slot):
@@ -149,7 +154,27 @@ class KVCache:
         """
         cached = sequence.tokens[: sequence.position]
         self._holders.pop(sequence.slot, None)
+        if sequence.slot in self._spoiled:
+            return
         self._free_slots[sequence.slot] = sequence.cached_prompt if self._can_truncate else cached
+
+    def spoil(self, sequence: Sequence) -> None:
+        """Keeps the slot of a sequence from being assigned until its cells are overwritten, because
+        the model computed no numbers in it. Cells that are free count for nothing, but nothing
+        times no number is no number."""
+        self._spoiled.add(sequence.slot)
+
+    def _clean(self) -> None:
+        """Overwrites the cells of spoiled slots that are free with those of another slot. llama.cpp
+        does so at the next decoding, which must come before anything is put into them."""
+        clean = next((slot for slot in self._holders if slot not in self._spoiled), None)
+        if clean is None:
+            return
+        for slot in self._spoiled - self._holders.keys():
+            llama_cpp.llama_memory_seq_cp(self._memory, clean, slot, -1, -1)
+            self._remove_tokens(slot)
+            self._spoiled.remove(slot)
+            self._free_slots[slot] = []
 
     def _reusable_in_slot(self, cached: list[int], sequence: Sequence) -> int:
         """How many tokens of the prompt a slot with the tokens `cached` spares; 0 where the group's
