@@ -16,7 +16,8 @@ from typing import Any, NamedTuple
 
 import llama_cpp
 
-from sysgen_local.engine.llama.plan import head_sizes, round_up_to_cells
+from sysgen_local.engine.llama.plan import head_sizes
+from sysgen_local.engine.llama.slot_sizes import round_up_to_cells
 
 PASS_TOKENS = 4
 """Tokens whose computation costs as much as a call more, that is a pass over the weights. On two

@@ -30,11 +30,12 @@ from sysgen_local.engine.llama.context import new_context, rows_of_logits
 from sysgen_local.engine.llama.grammar import GrammarCompiler
 from sysgen_local.engine.llama.kv_cache import KVCache
 from sysgen_local.engine.llama.labels import LabelNode
-from sysgen_local.engine.llama.plan import choose_layout, gpu_layers, round_up_to_cells
+from sysgen_local.engine.llama.plan import choose_layout, gpu_layers
 from sysgen_local.engine.llama.runner import DecodeError, Runner
 from sysgen_local.engine.llama.scheduler import ScheduledTokens, Scheduler
 from sysgen_local.engine.llama.sequence import Sequence
 from sysgen_local.engine.llama.shared import MODELS
+from sysgen_local.engine.llama.slot_sizes import late_rows, round_up_to_cells
 from sysgen_local.engine.llama.step_costs import CPU_COSTS, GPU_COSTS, StepCosts
 from sysgen_local.engine.options import Options
 from sysgen_local.engine.request import Choice, Completion, Finish, Flight, Json, Load, Request
@@ -75,6 +76,8 @@ class LlamaEngine:
             layout = choose_layout(self._model, options)
             self.slots, self.slot_tokens = layout.slots, layout.slot_tokens
             self.context_tokens = self._context_limit(options)
+            is_all = self.slot_tokens >= self.context_tokens
+            self._late_rows = 0 if is_all else late_rows(options.lengths, self.slot_tokens)
             # Before the context: llama.cpp counts their operations when it makes one.
             loaded = []
             for adapter in adapters:
@@ -156,6 +159,8 @@ class LlamaEngine:
         notes = "" if self.chat_template.has_system else ", system message in the user turn"
         if end := self.tokenizer.template_end:
             notes += f", answers end with {end} (by its chat template)"
+        if self._late_rows:
+            notes += f"; later, in larger slots: about {counted(self._late_rows, 'longer row')}"
         with_adapters = ", ".join(of.title for of in self.adapters)
         return (
             f"{self.path.name}: {parameters / size:.1f}{unit} parameters, "
