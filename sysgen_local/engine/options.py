@@ -11,16 +11,21 @@ BATCH = 512
 """Tokens of a step; more in one pass gains nothing on a CPU."""
 
 
+Lengths = tuple[tuple[int, int], ...]
+"""Tokens, and the number of rows that take about so many; in ascending order of tokens."""
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
     """What can be set by hand; None means chosen from model, memory and jobs.
 
     `slots` is how many requests are under way at a time; `context` is tokens a row may take;
-    `longest` an estimate of the longest job's tokens, prompt and answer; `least`: tokens that a
-    slot has to hold, at the cost of slots; `gpu_layers` -1 means all of them; `batch` is the most
-    tokens of a step. `no_room`: what fits the context but not a slot ends as that; without, slots
-    are the limit. `patience`: minutes to wait while no server answers. `memory_share`: the part of
-    the free memory that the slots may count with.
+    `longest` an estimate of the longest job's tokens, prompt and answer; `lengths`: those of all
+    rows, where they are known; `least`: tokens that a slot has to hold, at the cost of slots;
+    `late_rows`: rows that are left for such slots; `gpu_layers` -1 means all of them; `batch` is
+    the most tokens of a step. `no_room`: what fits the context but not a slot ends as that;
+    without, slots are the limit. `patience`: minutes to wait while no server answers.
+    `memory_share`: the part of the free memory that the slots may count with.
 
     `ray`: the work is done on this Ray cluster (HOST:PORT, `auto`, or `local` for one of this
     machine alone), by as many `workers`, each with `worker_cpus`, `worker_gpus` and
@@ -30,7 +35,9 @@ class Options:
     slots: Annotated[int, Interval(ge=1, le=240)] | None = None
     context: Annotated[int, Interval(ge=64)] | None = None
     longest: int | None = None
+    lengths: Lengths = ()
     least: int | None = None
+    late_rows: int | None = None
     no_room: bool = False
     batch: Annotated[int, Interval(ge=32, le=16384)] = BATCH
     flash: bool | None = None

@@ -96,9 +96,10 @@ def run(
     `queue` gives the rows and takes the results, `views` show `progress`, and `announce` is called
     with lines of text about the model and the memory.
 
-    Some rows fit into the model's context, but their slots do not fit into the memory that is free
-    now. They are tried again with larger slots if there is memory for these. Otherwise they stay
-    due: no row is dropped because memory is short.
+    Some rows fit into the model's context, but not into the slots: these would take more memory
+    than is free, or the rows are so few that larger slots for all would waste it. They are tried
+    again with larger slots if there is memory for these. Otherwise they stay due: no row is dropped
+    because memory is short.
 
     Raises as `open_engine`, `require_cluster` and `Pipeline.run`.
     """
@@ -213,7 +214,8 @@ def _run_pass(
                     "when more is free"
                 )
                 return True
-            options = replace(options, least=2 * slot_tokens)
+            longer = tuple(of for of in options.lengths if of[0] > slot_tokens)
+            options = replace(options, least=2 * slot_tokens, lengths=longer, late_rows=rows_left)
 
 
 def _open(model: Model, options: Options, announce: Callable[[str], None]) -> Engine:

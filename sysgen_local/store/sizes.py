@@ -3,6 +3,8 @@ forecast of a run's time is based on them."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sysgen_local.core.records import PHASES, TABLES, Phase
 from sysgen_local.core.sizes import LONGEST, Size
 from sysgen_local.store.database import Database
@@ -15,13 +17,38 @@ _TEXTS = f"""
 """
 
 
+STEP = 768
+"""Bytes by which `lengths` tells rows apart."""
+
+
 def waiting(db: Database) -> dict[Phase, Size]:
     """Phase -> text lengths of the rows that are due for it."""
-    found: dict[Phase, Size] = {}
+    return {phase: _size(db, which) for phase, which in _due().items()}
+
+
+def lengths(db: Database, phases: Sequence[Phase]) -> list[tuple[int, int]]:
+    """(bytes, rows): how many rows that are due for one of these phases have so many bytes of text,
+    rounded up to a multiple of STEP. In ascending order."""
+    texts = "list_sum([strlen(t.content) + strlen(t.words) FOR t IN c.turns])"
+    due = " UNION ALL ".join(
+        f"SELECT {texts} FROM conversations c {which}"
+        for phase, which in _due().items()
+        if phase in phases
+    )
+    found = db.all(
+        f"SELECT ceil(coalesce(n, 0) / {STEP}) * {STEP} AS size, count(*) "
+        f"FROM ({due}) AS s(n) GROUP BY size ORDER BY size"
+    )
+    return [(int(size), int(rows)) for size, rows in found]
+
+
+def _due() -> dict[Phase, str]:
+    """Phase -> the end of a query over the conversations `c`, for those that are due for it."""
+    found: dict[Phase, str] = {}
     passed = ""
     for phase in PHASES:
         not_done = f'NOT EXISTS (SELECT 1 FROM {TABLES[phase]} t WHERE t."row" = c."row")'
-        found[phase] = _size(db, f"{passed} WHERE {not_done}")
+        found[phase] = f"{passed} WHERE {not_done}"
         passed = f'JOIN {TABLES[phase]} b ON b."row" = c."row" AND b.dropped IS NULL'
     return found
 

@@ -524,13 +524,9 @@ class Store:
         except duckdb.Error as error:
             raise OSError(first_line(error)) from error
 
-    def longest(self) -> int:
-        """Size of the text of the longest conversation in bytes; 0 where there is none."""
-        [(longest,)] = self._db.all(
-            "SELECT coalesce(max(list_sum([strlen(t.content) + strlen(t.words) FOR t IN turns])), "
-            "0) FROM conversations"
-        )
-        return int(longest)
+    def lengths(self) -> list[tuple[int, int]]:
+        """(bytes of text, conversations that are due and have about so many), ascending."""
+        return sizes.lengths(self._db, self.phases)
 
     def quality_counts(self, *, blank: bool = False) -> QualityCounts:
         """The counts that `advice` is based on. `blank`: the counts before any row."""

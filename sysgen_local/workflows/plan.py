@@ -18,7 +18,7 @@ from sysgen_local.core.records import PHASES, Phase
 from sysgen_local.core.server import Server
 from sysgen_local.core.settings import Settings, ShowAnswer, Turns
 from sysgen_local.core.sizes import BYTES_PER_TOKEN
-from sysgen_local.engine.options import Options
+from sysgen_local.engine.options import Lengths, Options
 from sysgen_local.engine.request import Engine, Sampling
 from sysgen_local.models import CatalogueEntry, Model, load_catalogue
 from sysgen_local.models import check as check_file
@@ -301,8 +301,13 @@ def run(
     announce: Callable[[str], None] = lambda line: None,
 ) -> bool:
     """Runs the tasks over all due rows. False if it was interrupted; the same call goes on then."""
-    options = replace(options, longest=store.longest() // BYTES_PER_TOKEN + BESIDE_THE_ROW)
+    options = replace(options, lengths=lengths_of(store))
     return executor.run(tasks, store, progress_of(store), views, options, announce=announce)
+
+
+def lengths_of(store: Store) -> Lengths:
+    """An estimate of the tokens that each row takes which is due, with its new answer."""
+    return tuple((size // BYTES_PER_TOKEN + BESIDE_THE_ROW, rows) for size, rows in store.lengths())
 
 
 def progress_of(store: Store) -> Progress:

@@ -11,13 +11,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from sysgen_local.core.records import TABLES, Phase, Result, Row
-from sysgen_local.core.sizes import BYTES_PER_TOKEN
 from sysgen_local.engine.options import Options
 from sysgen_local.running import executor
 from sysgen_local.running.executor import Task
 from sysgen_local.running.progress import View
 from sysgen_local.store import Origin, RowQuery, Store
-from sysgen_local.workflows.plan import BESIDE_THE_ROW, progress_of
+from sysgen_local.workflows.plan import lengths_of, progress_of
 from sysgen_local.workflows.redo import DeclinedError
 
 OnRow = Callable[[Row, Origin], None]
@@ -107,7 +106,7 @@ def run(
     interrupted. Raises as `executor.run`."""
     sample = Sample(store, rows, seed, on_row)
     progress = progress_of(store)
-    options = replace(options, longest=store.longest() // BYTES_PER_TOKEN + BESIDE_THE_ROW)
+    options = replace(options, lengths=lengths_of(store))
     queue: Any = sample
     if not executor.run(tasks, queue, progress, views, options, announce=announce):
         return False

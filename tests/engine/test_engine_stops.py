@@ -4,6 +4,7 @@ import itertools
 import signal
 from pathlib import Path
 
+import gguf
 import llama_cpp
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from sysgen_local.core.errors import SysgenError
 from sysgen_local.engine.llama.engine import LlamaEngine
 from sysgen_local.engine.llama.grammar import GrammarMatcher
 from sysgen_local.engine.options import Options
-from sysgen_local.engine.request import Json
+from sysgen_local.engine.request import Choice, Json
 
 
 @pytest.fixture
@@ -124,6 +125,30 @@ def test_numbers_that_one_request_lacks_are_its_own_failure(endless, monkeypatch
     got = answers(endless, requests)
     assert (got["1"].finish, got["1"].text) == ("failed", "the model computes no numbers for it")
     assert {i: got[i].text for i in "02"} == {i: want[i].text for i in "02"}
+
+
+@pytest.mark.parametrize("slots", [1, 2, 4])
+def test_no_numbers_for_one_request_spoil_none_that_comes_after_it(tmp_path, slots):
+    """What the model computed for it stays in the cells of its slot until they are overwritten."""
+    path = make(tmp_path / "tiny.gguf", "llama")
+    engine = LlamaEngine(path, Options(slots=slots, threads=1))
+    [poison] = engine.tokenizer._tokenize(" xylophone")[-1:]
+    judge = Choice(("good", "bad"))
+    requests = [ask(i, topic, constraint=judge) for i, topic in enumerate(TOPICS)]
+    want = answers(engine, requests)
+    engine.close()
+    reader = gguf.GGUFReader(path, "r+")
+    [embeddings] = [of for of in reader.tensors if of.name == "token_embd.weight"]
+    embeddings.data[poison] = np.nan
+    reader.data.flush()
+    engine = LlamaEngine(path, Options(slots=slots, threads=1))
+    for i in (1, 2, 7):
+        requests.insert(i, ask(20 + i, "a xylophone", constraint=judge))
+    got = answers(engine, requests)
+    engine.close()
+    assert {got[f"{i}"].finish for i in (21, 22, 27)} == {"failed"}
+    for i, of in want.items():
+        assert got[i].probabilities == pytest.approx(of.probabilities, rel=1e-4)
 
 
 def test_what_breaks_over_one_request_is_its_own_failure(endless, monkeypatch):

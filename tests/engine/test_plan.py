@@ -2,9 +2,10 @@ import pytest
 from tiny import HEAD, HEADS, LAYERS, make
 
 from sysgen_local.engine.llama import weights
-from sysgen_local.engine.llama.kv_cache import PREFIX_SLOTS
 from sysgen_local.engine.llama.plan import (
+    KEPT_TOKENS,
     MIN_PREFIX_SLOTS,
+    PREFIX_SLOTS,
     fit_layout,
     kv_bytes_per_token,
     layers_that_fit,
@@ -52,7 +53,27 @@ def test_as_many_layers_go_to_the_gpu_as_fit(size, layers, free, fit):
     ],
 )
 def test_slots_and_their_length_follow_memory_and_jobs(options, trained, cells, plan):
-    assert fit_layout(options, trained=trained, cells=cells, slots=16) == plan
+    """Here for a model whose prefixes are kept in slots."""
+    found = fit_layout(options, trained=trained, cells=cells, slots=16, in_slots=True)
+    assert found == (*plan, 0)
+
+
+@pytest.mark.parametrize(
+    ("options", "cells", "plan"),
+    [
+        (Options(longest=2500), 10**9, (16, 2560, 0, KEPT_TOKENS)),
+        (Options(longest=2500), 16 * 2560 * 8 // 7, (16, 2560, 0, 5851)),
+        (Options(longest=16000), 200_000, (11, 16128, 0, KEPT_TOKENS)),
+        (Options(longest=16000), 30_000, (6, 4096, 0, 3750)),
+        (Options(least=40000), 110_000, (2, 32768, 0, 13750)),
+        (Options(slots=40), 10**9, (40, 4096, 0, KEPT_TOKENS)),
+    ],
+)
+def test_prefixes_outside_of_slots_leave_the_memory_to_slots(options, cells, plan):
+    found = fit_layout(options, trained=32768, cells=cells, slots=16)
+    assert found == plan
+    if not options.slots:
+        assert found.slots * found.slot_tokens + found.kept_tokens <= cells
 
 
 @pytest.mark.parametrize(

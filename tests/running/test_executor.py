@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pytest
 from scripted import ScriptedEngine, plain, run_scripted
@@ -13,7 +13,7 @@ from sysgen_local.engine.options import Options
 from sysgen_local.engine.request import Completion, Request
 from sysgen_local.running import executor
 from sysgen_local.store import Store
-from sysgen_local.workflows.plan import plan, progress_of, run
+from sysgen_local.workflows.plan import BESIDE_THE_ROW, plan, progress_of, run
 from sysgen_local.workflows.recipe import planned_recipes
 
 pytestmark = pytest.mark.model  # the template of the model is looked at, in a process of its own
@@ -25,9 +25,15 @@ class Machine:
 
     most: int
     opened: list[int]
+    left: list[int | None] = field(default_factory=list)
 
     def __call__(self, model, options, announce):
         assert options.no_room
+        # Rows of 28 bytes, with all that a row may need beside its text.
+        needed = 768 // 3 + BESIDE_THE_ROW
+        longer = not self.opened or self.opened[-1] < needed
+        assert [tokens for tokens, _ in options.lengths] == [needed] * longer
+        self.left.append(options.late_rows)
         room = min(options.least or 1000, self.most)
         self.opened.append(room)
 
@@ -57,8 +63,10 @@ def test_a_rows_fate_does_not_depend_on_the_memory_there_is(
         rows = store.counts().rows()
         assert (rows["final"], rows["pending"], rows["dropped"]) == (final, 3 - final, 0)
         assert machine.opened == rooms
+        assert machine.left == [None, *(1 for _ in rooms[1:])]
         assert ("for want of memory: 1 row;" in said[-1]) == (final < 3)
         machine.most = 8000
+        machine.opened.clear()
         assert run(tasks, store, [], Options(), announce=said.append)
         assert store.counts().rows()["final"] == 3
 

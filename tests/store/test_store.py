@@ -339,3 +339,18 @@ def test_lengths_of_what_waits_for_each_phase(store):
     assert waiting["filter"] == (0, 0, 0, 0, 0)
     assert waiting["verify"] == (1, 20, 7000, 1, 5000)
     assert store.sizes_done().rows == 2
+
+
+def test_lengths_of_the_rows_that_are_due(store):
+    """In steps of 768 bytes; those that are dropped need no memory."""
+    texts = ("a" * 700, "b" * 760, "é" * 5000, "c")
+    store.ingest(
+        SOURCE,
+        [
+            Conversation((Turn("user", text), Turn("assistant", "Yes, it is.")), i)
+            for i, text in enumerate(texts, 1)
+        ],
+    )
+    assert store.lengths() == [(768, 2), (1536, 1), (10752, 1)]
+    store.commit([(3, "generate", EMPTY["generate"]), (1, "generate", RESULTS["generate"])])
+    assert store.lengths() == [(768, 2), (1536, 1)]

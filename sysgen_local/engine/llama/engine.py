@@ -9,33 +9,33 @@ of llama-server with as many slots, on two cores (benchmarks/README.md).
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import llama_cpp
 import numpy as np
-import psutil
 from numpy.typing import NDArray
 
 from sysgen_local.core.adapters import Adapter
 from sysgen_local.core.counted import counted
-from sysgen_local.core.errors import DamagedModelError, MemoryShortError, UsageError
+from sysgen_local.core.errors import DamagedModelError, UsageError
 from sysgen_local.core.model_files import ModelFiles
-from sysgen_local.engine.llama import weights
+from sysgen_local.engine.llama import prefixes, weights
+from sysgen_local.engine.llama.calls import AttentionCosts, attention_costs
 from sysgen_local.engine.llama.chat_profile import load_chat
+from sysgen_local.engine.llama.context import new_context, rows_of_logits
 from sysgen_local.engine.llama.grammar import GrammarCompiler
 from sysgen_local.engine.llama.kv_cache import KVCache
 from sysgen_local.engine.llama.labels import LabelNode
-from sysgen_local.engine.llama.plan import choose_layout, gpu_layers, round_up_to_cells
+from sysgen_local.engine.llama.plan import choose_layout, gpu_layers
 from sysgen_local.engine.llama.runner import DecodeError, Runner
 from sysgen_local.engine.llama.scheduler import ScheduledTokens, Scheduler
 from sysgen_local.engine.llama.sequence import Sequence
 from sysgen_local.engine.llama.shared import MODELS
+from sysgen_local.engine.llama.slot_sizes import late_rows, round_up_to_cells
 from sysgen_local.engine.llama.step_costs import CPU_COSTS, GPU_COSTS, StepCosts
 from sysgen_local.engine.options import Options
 from sysgen_local.engine.request import Choice, Completion, Finish, Flight, Json, Load, Request
@@ -73,25 +73,40 @@ class LlamaEngine:
             self._gpu_layers = llama_cpp.llama_model_n_layer(self._model) if layers < 0 else layers
             self.tokenizer, self.chat_template = load_chat(self._model, path)
             frees.callback(self.chat_template.close)
-            self.slots, self.slot_tokens, prefix_slots = choose_layout(self._model, options)
+            layout = choose_layout(self._model, options)
+            self.slots, self.slot_tokens = layout.slots, layout.slot_tokens
             self.context_tokens = self._context_limit(options)
+            is_all = self.slot_tokens >= self.context_tokens
+            self._late_rows = 0 if is_all else late_rows(options.lengths, self.slot_tokens)
             # Before the context: llama.cpp counts their operations when it makes one.
             loaded = []
             for adapter in adapters:
                 loaded.append(weights.load_adapter(self._model, adapter.path))
                 frees.callback(llama_cpp.llama_adapter_lora_free, loaded[-1])
-            context = self._new_context(options, prefix_slots)
+            on_gpu = bool(self._gpu_layers)
+            context = new_context(self._model, layout, options, on_gpu=on_gpu, name=path.name)
             frees.callback(llama_cpp.llama_free, context)
             weights.set_adapters(context, loaded, [of.scale for of in adapters])
-            self._runner = Runner(context, self.tokenizer.size, options.batch)
+            costs = AttentionCosts() if on_gpu else attention_costs(self._model)
+            self._runner = Runner(
+                context,
+                self.tokenizer.size,
+                options.batch,
+                outputs=rows_of_logits(layout),
+                call_cells=costs.call_cells,
+            )
             frees.callback(self._runner.close)
             self._frees = frees.pop_all()
         recurrent = llama_cpp.llama_model_is_recurrent(self._model)
         hybrid = llama_cpp.llama_model_is_hybrid(self._model)
         self._kv_cache = KVCache(
-            context, self.slots, prefix_slots=prefix_slots, can_truncate=not (recurrent or hybrid)
+            context,
+            self.slots,
+            prefixes=prefixes.for_layout(context, layout),
+            can_truncate=not (recurrent or hybrid),
+            call_cells=costs.call_cells,
         )
-        self._scheduler = Scheduler(options.batch)
+        self._scheduler = Scheduler(options.batch, costs.token_cells)
         self._step_costs = StepCosts(GPU_COSTS if self._gpu_layers else CPU_COSTS)
         self._label_trees: dict[Choice, LabelNode] = {}
         self._prefix: tuple[int, int] | None = None  # `tokens` of the runner before it, its length
@@ -108,7 +123,7 @@ class LlamaEngine:
                 yield from self._admit(source)
                 if not self._scheduler.running:
                     return
-                self._kv_cache.close_gaps(self._scheduler.running)
+                self._kv_cache.close_gaps()
                 chunks = self._scheduler.schedule()
                 if self._suspects & {chunk.sequence.request.id for chunk in chunks}:
                     chunks = chunks[:1]
@@ -144,6 +159,8 @@ class LlamaEngine:
         notes = "" if self.chat_template.has_system else ", system message in the user turn"
         if end := self.tokenizer.template_end:
             notes += f", answers end with {end} (by its chat template)"
+        if self._late_rows:
+            notes += f"; later, in larger slots: about {counted(self._late_rows, 'longer row')}"
         with_adapters = ", ".join(of.title for of in self.adapters)
         return (
             f"{self.path.name}: {parameters / size:.1f}{unit} parameters, "
@@ -233,13 +250,14 @@ class LlamaEngine:
                 yield Completion(request.id, str(error), "failed", tokens_in=len(tokens))
                 continue
             prefix = tokens[:prefix_length]
-            prefix_slot = self._kv_cache.reserve_prefix_slot(request.group, prefix)
-            if prefix_slot is not None:
+            slot = self._kv_cache.slot_for_prefix(request.group, prefix)
+            if slot is not None:
                 before = self._runner.seconds
                 self._prefix = self._runner.tokens, len(prefix)
-                self._runner.prefill(prefix, prefix_slot)
+                self._runner.prefill(prefix, slot)
                 self._prefix = None
                 self._step_costs.add(len(prefix), 0, self._runner.seconds - before)
+                self._kv_cache.keep_prefix(request.group, prefix, slot)
             admitted.append(sequence)
         self._kv_cache.assign_slots(admitted)
         self._scheduler.running += admitted
@@ -296,6 +314,7 @@ class LlamaEngine:
         for sequence, row, is_finite in zip(ready, logits, finite, strict=True):
             if not is_finite:
                 sequence.fail("the model computes no numbers for it")
+                self._kv_cache.spoil(sequence)
                 continue
             try:
                 sequence.on_logits(row)
@@ -350,14 +369,6 @@ class LlamaEngine:
         while time.monotonic() < until and not self._cancelled:
             time.sleep(0.1)
 
-    def _flash_attention(self, wanted: bool | None) -> int:
-        """llama.cpp's flash attention setting: off on CPUs, where the plain kernels were 1.2 to 1.7
-        times as fast; on a GPU llama.cpp decides."""
-        if wanted is None and self._gpu_layers:
-            return int(llama_cpp.LLAMA_FLASH_ATTN_TYPE_AUTO)
-        kinds = llama_cpp.LLAMA_FLASH_ATTN_TYPE_DISABLED, llama_cpp.LLAMA_FLASH_ATTN_TYPE_ENABLED
-        return int(kinds[bool(wanted)])
-
     def _context_limit(self, options: Options) -> int:
         """Tokens that prompt and answer may take together. With `no_room` that is what the model
         allows, even where memory is too short for slots of this size now."""
@@ -366,28 +377,3 @@ class LlamaEngine:
         return max(
             self.slot_tokens, round_up_to_cells(llama_cpp.llama_model_n_ctx_train(self._model))
         )
-
-    def _new_context(self, options: Options, prefix_slots: int) -> Any:
-        """A llama.cpp context for all slots and prefix slots. Raises MemoryShortError
-        where llama.cpp cannot allocate it."""
-        params = llama_cpp.llama_context_default_params()
-        params.n_batch = params.n_ubatch = options.batch
-        params.n_seq_max = self.slots + prefix_slots
-        params.n_ctx = self.slot_tokens * params.n_seq_max
-        params.n_outputs_max = params.n_seq_max
-        # One stream for each sequence: attention sees only its own cells, so the answer does not
-        # depend on the other sequences.
-        params.kv_unified = False
-        # Sliding-window models keep all cells, so that a slot can be rolled back to a prefix.
-        params.swa_full = True
-        params.flash_attn_type = self._flash_attention(options.flash)
-        threads = options.threads or psutil.cpu_count(logical=False) or os.cpu_count() or 1
-        params.n_threads = params.n_threads_batch = threads
-        params.no_perf = True
-        context = llama_cpp.llama_init_from_model(self._model, params)
-        if context is None:
-            raise MemoryShortError(
-                f"no context of {counted(self.slots, 'slot')} x {self.slot_tokens} tokens for "
-                f"{self.path.name}: {weights.last_warnings()}",
-            )
-        return context

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from math import inf
 from typing import Any
 
 import llama_cpp
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sysgen_local.core.errors import MemoryShortError
+from sysgen_local.engine.llama.calls import calls
 from sysgen_local.engine.llama.scheduler import ScheduledTokens
 
 
@@ -31,13 +33,25 @@ class Runner:
     """One llama_batch and counters. `seconds`: wall time in llama_decode; `steps`: its calls;
     `tokens`: what it decoded."""
 
-    def __init__(self, context: Any, vocab_size: int, batch_size: int) -> None:
+    def __init__(
+        self,
+        context: Any,
+        vocab_size: int,
+        batch_size: int,
+        *,
+        outputs: int,
+        call_cells: float = inf,
+    ) -> None:
+        """`outputs`: rows of logits that the context has memory for. `call_cells`: cells of
+        attention that cost as much as a call more (see `calls`)."""
         self.context = context
         self.batch_size = batch_size
         self.seconds = 0.0
         self.steps = 0
         self.tokens = 0
         self._vocab_size = vocab_size
+        self._outputs = outputs
+        self._call_cells = call_cells
         self._batch = llama_cpp.llama_batch_init(batch_size, 0, 1)
         view = np.ctypeslib.as_array
         shape = (batch_size,)
@@ -57,18 +71,30 @@ class Runner:
         Chunks of equal length are decoded together, each length in a call of its own. llama.cpp
         would split a mixed batch by itself, into pieces as long as the shortest sequence, so that
         the way a prompt is cut, and with it the result, would depend on the other sequences.
+        Of chunks of equal length, those of much longer sequences are decoded apart (see `calls`).
         """
-        lengths = sorted({chunk.length for chunk in chunks})
-        if len(lengths) <= 1:
-            return self._decode_equal_lengths(chunks)
+        groups = [
+            group
+            for length in sorted({chunk.length for chunk in chunks})
+            for group in self._groups([chunk for chunk in chunks if chunk.length == length])
+        ]
+        if len(groups) == 1:
+            return self._decode_equal_lengths(groups[0])
         done: list[ScheduledTokens] = []
-        rows: list[NDArray[np.float32]] = []
-        for length in lengths:
-            equal = [chunk for chunk in chunks if chunk.length == length]
-            some, logits = self._decode_equal_lengths(equal)
+        rows = [np.empty((0, self._vocab_size), np.float32)]
+        for group in groups:
+            some, logits = self._decode_equal_lengths(group)
             done += some
             rows.append(logits.copy())
         return done, np.concatenate(rows)
+
+    def _groups(self, chunks: list[ScheduledTokens]) -> list[list[ScheduledTokens]]:
+        """The chunks of each call, for chunks of one length in ascending order of their slots."""
+        length = chunks[0].length
+        slots = [chunk.sequence.slot for chunk in chunks]
+        cells = [chunk.sequence.position + length for chunk in chunks]
+        found = calls(slots, cells, self._call_cells / length)
+        return [[chunks[i] for i in group] for group in found]
 
     def _decode_equal_lengths(self, chunks: list[ScheduledTokens]) -> Decoded:
         """Decodes chunks of one length. Where the cache is full, halves the batch until the
@@ -86,7 +112,7 @@ class Runner:
             return first + second, np.concatenate([logits, more])
 
     def prefill(self, tokens: list[int], slot: int) -> None:
-        """Decodes a prefix into an empty prefix slot, without logits."""
+        """Decodes a prefix into an empty slot, without logits."""
         # No single token is left over for the last batch: see `scheduler`.
         size = self.batch_size - (len(tokens) % self.batch_size == 1)
         for start in range(0, len(tokens), size):
@@ -108,10 +134,9 @@ class Runner:
     ) -> Iterator[NDArray[np.float64]]:
         """Decodes `tokens` from index `start` on into a slot that holds those before. Yields the
         logits behind each token from index `first` on, shape (vocabulary,); `first` >= `start`."""
-        most = llama_cpp.llama_n_seq_max(self.context)  # so many rows of logits fit
         at = start
         while at < len(tokens):
-            size = min(self.batch_size, first - at) if at < first else most
+            size = min(self.batch_size, first - at) if at < first else self._outputs
             chunk = tokens[at : at + size]
             self._fill_batch(0, chunk, at, slot)
             wanted = at >= first

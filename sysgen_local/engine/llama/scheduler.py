@@ -2,7 +2,9 @@
 
 What: sequences with the fewest pending tokens come first, so those that generate always get in,
 and prompts share what is left of the batch, cut into chunks where they do not fit.
-Why: a sequence that generates never waits for the prompt of another one.
+Why: a sequence that generates never waits for the prompt of another one. Where a prompt is long
+already, each of its tokens attends to many cells, so its chunks are made smaller: a step must not
+take minutes, in which those that generate get one token each.
 A chunk of a prompt never has a single token, and no single token is left over: llama.cpp computes
 one token with other kernels than several, and the results differ a little. So the answer to a
 request does not depend on what else is in the batch.
@@ -10,9 +12,13 @@ request does not depend on what else is in the batch.
 
 from __future__ import annotations
 
+from math import inf
 from typing import NamedTuple
 
 from sysgen_local.engine.llama.sequence import Sequence
+
+LONGEST_STEP = 4
+"""A chunk of a long prompt costs at most so many times what a full batch of a short one costs."""
 
 
 class ScheduledTokens(NamedTuple):
@@ -30,8 +36,10 @@ class ScheduledTokens(NamedTuple):
 class Scheduler:
     """Holds the running sequences and chooses the chunks of each batch."""
 
-    def __init__(self, batch_size: int) -> None:
+    def __init__(self, batch_size: int, token_cells: float = inf) -> None:
+        """`token_cells`: cells of attention that cost as much as a token (see `calls`)."""
         self._batch_size = batch_size
+        self._token_cells = token_cells
         self.running: list[Sequence] = []
 
     def schedule(self) -> list[ScheduledTokens]:
@@ -42,7 +50,7 @@ class Scheduler:
         budget = self._batch_size
         batch: list[ScheduledTokens] = []
         for sequence in sorted(self.running, key=lambda s: s.pending_tokens):
-            count = _chunk_size(sequence, budget)
+            count = _chunk_size(sequence, min(budget, self._affordable(sequence)))
             if count:
                 batch.append(ScheduledTokens(sequence, count))
                 budget -= count
@@ -54,6 +62,11 @@ class Scheduler:
         if done:
             self.running = [s for s in self.running if s.finish is None]
         return done
+
+    def _affordable(self, sequence: Sequence) -> int:
+        """How many tokens of the sequence a step may cost, 2 at least."""
+        each = 1 + sequence.position / self._token_cells
+        return max(2, int(LONGEST_STEP * self._batch_size / each))
 
 
 def _chunk_size(sequence: Sequence, budget: int) -> int:
