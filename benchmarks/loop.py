@@ -60,7 +60,8 @@ class Loop:
                 completion = self.answer(request)
                 self._result.count(completion)
         except StopIteration as end:
-            return end.value  # type: ignore[no-any-return]
+            row: Row = end.value
+            return row
 
     def answer(self, request: Request) -> Completion:
         reply: Any = self._llama.create_chat_completion(
