@@ -12,6 +12,8 @@ import tarfile
 from importlib.metadata import version
 from pathlib import Path
 
+from sysgen_local.engine.llama import builds
+
 CACHE = Path(__file__).parent / "cache"
 TARGETS = ("llama-server", "llama-batched-bench")
 
@@ -19,11 +21,16 @@ TARGETS = ("llama-server", "llama-batched-bench")
 def tool(name: str) -> Path:
     """The path of one of TARGETS. Builds it if it does not exist. Raises CalledProcessError."""
     number = version("llama-cpp-python")
-    build = CACHE / f"llama.cpp-{number}"
+    build = _build_folder(number)
     path = build / "bin" / name
     if not path.exists():
         _build(_sources(number), build)
     return path
+
+
+def _build_folder(number: str) -> Path:
+    """Its name tells how it was built: an older build may have the AMX that crashes."""
+    return CACHE / f"llama.cpp-{number}{'-no-amx' if builds.flags() else ''}"
 
 
 def _sources(number: str) -> Path:
@@ -38,7 +45,8 @@ def _sources(number: str) -> Path:
 
 
 def _build(sources: Path, build: Path) -> None:
-    # The settings of llama-cpp-python: a release build for this machine's CPU.
+    # The settings of llama-cpp-python: a release build for this machine's CPU. CMake takes the
+    # compiler's flags from the environment when it sets the folder up.
     settings = ["CMAKE_BUILD_TYPE=Release", "LLAMA_CURL=OFF", "LLAMA_OPENSSL=OFF"]
     without = ["TESTS", "EXAMPLES", "UI", "APP"]
     settings += [f"LLAMA_BUILD_{part}=OFF" for part in without]
@@ -48,7 +56,8 @@ def _build(sources: Path, build: Path) -> None:
 
 
 def _run(*command: object) -> None:
-    subprocess.run([str(word) for word in command], check=True, stdout=sys.stderr)
+    words, environment = [str(word) for word in command], {**os.environ, **builds.flags()}
+    subprocess.run(words, check=True, stdout=sys.stderr, env=environment)
 
 
 if __name__ == "__main__":

@@ -19,12 +19,6 @@ if TYPE_CHECKING:
     from sysgen_local.cli.outputs import Machine
     from sysgen_local.models.catalogue import CatalogueEntry
 
-_AMX_ADVICE = [
-    "This build's code for AMX failed when tried, so AMX is left out. A newer compiler (GCC 14) "
-    "makes one that works:",
-    "  pip install --force-reinstall --no-cache-dir llama-cpp-python",
-]
-
 
 @click.command()
 @opt.as_json
@@ -32,9 +26,10 @@ def doctor(as_json: bool) -> None:
     """Print the hardware and the versions, and how to install a faster build.
 
     It prints the backends, devices, memory and versions, and which servers of models run here. If
-    this machine has a GPU that the installed llama-cpp-python cannot use, it prints the command
-    that installs another build. Use it if a model is slow, and add its output to a question or a
-    report of a fault.
+    the installed llama-cpp-python cannot use this machine's GPU, or leaves the processor's AMX out,
+    it prints the command that installs another build. It names the index of ready-made wheels that
+    fits this machine. Use it if a model is slow, and add its output to a question or a report of a
+    fault.
 
     \b
     Example:
@@ -53,6 +48,7 @@ def doctor(as_json: bool) -> None:
     facts += [
         ("backends", ", ".join(machine.backends) + gpu),
         ("CPU features", ", ".join(machine.cpu_features)),
+        *([("AMX", machine.amx)] if machine.amx else []),
         ("cores", f"{machine.cores} ({machine.threads} threads)"),
         ("memory", f"{gigabytes(machine.memory_free)} free of {gigabytes(machine.memory_total)}"),
         ("disk here", f"{gigabytes(machine.disk_free)} free"),
@@ -66,6 +62,7 @@ def doctor(as_json: bool) -> None:
     ]
     facts += list(machine.models.items())
     facts += [(of.name, model_facts.server_line(of)) for of in machine.servers]
+    facts += [("ready-made wheels", machine.wheels or "none for this system")]
     width = max(len(name) for name, _ in facts)
     # No table: a terminal wraps a long path, and it can be copied as one line.
     for line in [f"{name:{width}}  {fact}" for name, fact in facts] + machine.advice:
@@ -84,13 +81,16 @@ def _machine() -> Machine:
 
     from sysgen_local.cli import outputs
     from sysgen_local.core.resources import resource
-    from sysgen_local.engine.llama import amx
+    from sysgen_local.engine.llama import amx, wheels
     from sysgen_local.engine.llama.devices import cpu_features, devices
 
     found = devices()
     offload = bool(llama_cpp.llama_supports_gpu_offload())
     memory = psutil.virtual_memory()
     builtin = resource("builtin_model/builtin.gguf")
+    state, index = amx.state(), wheels.for_this_machine()
+    left_out = state == "left out"
+    rebuild = _rebuild(offload, left_out=left_out)
     return outputs.Machine(
         versions={
             **{name: version(name) for name in ("sysgen-local", *_PACKAGES)},
@@ -111,7 +111,10 @@ def _machine() -> Machine:
             **dict(_packaged()),
         },
         servers=model_facts.running_servers(),
-        advice=_advice(offload) + (_AMX_ADVICE if amx.is_broken() else []),
+        amx=state,
+        rebuild=rebuild,
+        wheels=index,
+        advice=_advice(offload, left_out=left_out, rebuild=rebuild, index=index),
     )
 
 
@@ -134,26 +137,50 @@ def _packaged() -> list[tuple[str, str]]:
     return [(f"model {entry.name}", location(entry)) for entry in entries if entry.package]
 
 
-def _advice(offload: bool) -> list[str]:
-    """Lines about the build of llama-cpp-python that fits this machine. `offload`: whether the
-    installed one can use a GPU."""
-    if offload:
-        return ["This build can use the GPU; layers go there by themselves (--gpu-layers N)."]
-    flag, wheel = "", "cpu"
+def _gpu_flags() -> str:
+    """The flags of a build for the GPU that is found here; empty if none is."""
     if platform.system() == "Darwin":
-        flag, wheel = "-DGGML_METAL=on", "metal"
-    elif shutil.which("nvidia-smi"):
-        flag, wheel = "-DGGML_CUDA=on", "cu124 (or the CUDA version of your driver)"
-    elif shutil.which("vulkaninfo"):
-        flag, wheel = "-DGGML_VULKAN=on", ""
-    if not flag:
-        return ["No GPU was found: models run on the CPU. Small ones (0.5B to 4B) do best here."]
-    lines = [
-        "A GPU was found, but this build of llama-cpp-python cannot use it. Build one that can:",
-        f'  CMAKE_ARGS="{flag}" pip install --force-reinstall --no-cache-dir llama-cpp-python',
-    ]
-    if wheel:
-        lines.append(f"or take its project's ready-made wheel for: {wheel}")
+        return "-DGGML_METAL=on"
+    if shutil.which("nvidia-smi"):
+        return "-DGGML_CUDA=on"
+    return "-DGGML_VULKAN=on" if shutil.which("vulkaninfo") else ""
+
+
+def _rebuild(offload: bool, *, left_out: bool) -> str | None:
+    """The command for a build that makes more of this machine; None where there is no need.
+    `offload`: whether the installed one can use a GPU. `left_out`: whether its AMX is."""
+    from sysgen_local.engine.llama import builds
+
+    gpu = _gpu_flags()
+    if not left_out and (offload or not gpu):
+        return None
+    return builds.command(
+        ({"CMAKE_ARGS": gpu} if gpu else {}) | (builds.WITHOUT_AMX if left_out else {})
+    )
+
+
+def _advice(offload: bool, *, left_out: bool, rebuild: str | None, index: str | None) -> list[str]:
+    """Lines about the build of llama-cpp-python that fits this machine. `rebuild`: the command of
+    that build. `index`: of ready-made wheels."""
+    from sysgen_local.engine.llama import amx, builds
+
+    lines = ["No GPU was found: models run on the CPU. Small ones (0.5B to 4B) do best here."]
+    if offload:
+        lines = ["This build can use the GPU; layers go there by themselves (--gpu-layers N)."]
+    elif _gpu_flags():
+        lines = ["A GPU was found, but this build of llama-cpp-python cannot use it."]
+    if left_out:
+        lines += [
+            "This build's code for AMX fails when it is tried, so AMX is left out, and llama.cpp's "
+            "other fast layouts of weights with it. A build without AMX keeps those.",
+            "GCC 12 makes the fault; with GCC 14 leave CFLAGS and CXXFLAGS out, and AMX works. "
+            f"The fix in llama.cpp: {amx.UPSTREAM}",
+        ]
+    if rebuild:
+        lines += ["Build one that makes more of this machine:", f"  {rebuild}"]
+    if rebuild and index:
+        lines += ["or, without a compiler, take its project's ready-made wheel:"]
+        lines += [f"  {builds.ready_made(index)}"]
     return lines
 
 

@@ -213,6 +213,12 @@ class Machine(Output):
     models: dict[str, str]
     """Model that comes with sysgen or as a package -> its path, or why it is missing."""
     servers: list[ModelServer]
+    amx: Literal["used", "left out"] | None
+    """The matrix unit of newer Xeon processors; null where the build or the processor has none."""
+    rebuild: str | None
+    """The command that builds a faster llama-cpp-python; null where none is known."""
+    wheels: str | None
+    """The package index with llama-cpp-python's ready-made wheels for this machine."""
     advice: list[str]
 
 

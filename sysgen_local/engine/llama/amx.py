@@ -6,6 +6,8 @@ and the first batch of several tokens ends the process with "Illegal instruction
 Upstream: https://github.com/ggml-org/llama.cpp/pull/26954, which keeps the compiler from dropping
 them. This module can go when llama-cpp-python ships a llama.cpp with that fix.
 
+A build without AMX (`builds.WITHOUT_AMX`) needs none of this, and is faster than AMX disabled here.
+
 `python -m sysgen_local.engine.llama.amx FOLDER` runs the trial: a process of its own, because it
 may crash.
 """
@@ -17,11 +19,13 @@ import sys
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Literal
 
 from llama_cpp import llama_cpp
 
 from sysgen_local.engine.llama.devices import cpu_features
+
+UPSTREAM = "https://github.com/ggml-org/llama.cpp/pull/26954"
 
 _EMBEDDING_SIZE = _TOKENS = 64
 _default_params = llama_cpp.llama_model_default_params
@@ -39,6 +43,13 @@ def is_broken() -> bool:
             return subprocess.run(command, capture_output=True).returncode != 0
     except OSError:
         return True
+
+
+def state() -> Literal["used", "left out"] | None:
+    """Whether llama.cpp uses AMX; None where it is not built in or the processor has none."""
+    if "AMX_INT8" not in cpu_features():
+        return None
+    return "left out" if is_broken() else "used"
 
 
 def disable_if_broken() -> None:
