@@ -58,7 +58,8 @@ def wilson(successes: float, trials: float) -> tuple[float | None, float | None,
     scale = 1 + Z * Z / trials
     middle = (share + Z * Z / (2 * trials)) / scale
     half = Z * math.sqrt(share * (1 - share) / trials + Z * Z / (4 * trials * trials)) / scale
-    return share, max(0.0, middle - half), min(1.0, middle + half)
+    low = 0.0 if not successes else max(0.0, middle - half)  # without errors of rounding
+    return share, low, 1.0 if successes == trials else min(1.0, middle + half)
 
 
 @dataclass(frozen=True, slots=True)

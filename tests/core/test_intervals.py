@@ -66,6 +66,8 @@ def test_where_all_trials_succeed_each_group_tells_as_much_as_one_trial():
     assert share([(0, 3)] * 6).high == wilson(0, 6)[2]
     # sizes 1, 2, 3: (1 + 2 + 3)^2 / (1 + 4 + 9)
     assert share([(1, 1), (2, 2), (3, 3)]).effective == pytest.approx(36 / 14)
+    assert share([(0, 2), (0, 1)]).low == 0  # and not 1e-16
+    assert share([(2, 2), (1, 1)]).high == 1
     assert share([(4, 9)]).effective == 1  # one row says nothing of others
 
 
