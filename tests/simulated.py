@@ -37,6 +37,7 @@ class _Sequence:
     to_write: int
     started: float
     slot: int = 0
+    position: int = 480  # the prefix that is kept
     written: int = 0
     is_prefilling: bool = True
     one_token_per_step: bool = False
@@ -77,6 +78,7 @@ class SimulatedEngine:
             self.clock.now += step
             self.times.add(read, written, step)
             for sequence, length in shares:
+                sequence.position += length
                 sequence.pending_tokens -= length
                 if not sequence.pending_tokens:
                     sequence.is_prefilling = False

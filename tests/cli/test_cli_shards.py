@@ -44,8 +44,8 @@ def work(folder: Path, db: str, *more: object) -> None:
 
 
 def contents(path: Path) -> dict[str, list[Any]]:
-    """Table -> its lines, in order, without times and commands."""
-    left_out = {"at", "seconds", "started", "ended", "command", "chain", "run"}
+    """Table -> its lines, in order, without times, commands and what the KV cache had."""
+    left_out = {"at", "seconds", "tokens_decoded", "started", "ended", "command", "chain", "run"}
     with duckdb.connect(str(path), read_only=True) as con:
         found = {}
         for (table,) in con.execute("SELECT table_name FROM duckdb_tables()").fetchall():
