@@ -28,11 +28,12 @@ PAGES = [
     ROOT / "examples" / "README.md",
 ]
 OF_OTHERS = {
-    "--force-reinstall", "--gres", "--mem", "--no-cache-dir", "--strict", "--time", "--upgrade",
+    "--force-reinstall", "--gres", "--install", "--mem", "--no-cache-dir", "--strict", "--time",
+    "--upgrade",
     "--address", "--head", "--num-cpus",
     "--batch-size", "--data", "--iters", "--mask-prompt", "--test", "--train",
 }  # fmt: skip
-"""Options of pip, mkdocs, ray, SLURM and mlx-lm that documents name."""
+"""Options of pip, xcode-select, mkdocs, ray, SLURM and mlx-lm that documents name."""
 
 
 def page(name: str) -> str:

@@ -9,6 +9,8 @@ import pytest
 from benchmarks.build import _build, _build_folder
 from sysgen_local.engine.llama import builds
 
+pytestmark = pytest.mark.e2e  # the compiler runs
+
 PROJECT = """
 cmake_minimum_required(VERSION 3.21)
 project(small C CXX)

@@ -13,6 +13,8 @@ from places import ROOT
 from sysgen_local.engine.llama import builds, wheels
 from sysgen_local.engine.llama.devices import cpu_features
 
+pytestmark = pytest.mark.e2e  # the compiler runs
+
 TILES = """
 #include <immintrin.h>
 struct Tiles {

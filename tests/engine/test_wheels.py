@@ -7,6 +7,8 @@ import pytest
 
 from sysgen_local.engine.llama import wheels
 
+pytestmark = pytest.mark.e2e  # a script in place of NVIDIA's tool runs
+
 
 @pytest.fixture
 def machine(monkeypatch, tmp_path):
