@@ -69,6 +69,8 @@ def test_the_report_has_what_the_study_found_and_results_of_an_older_version(tmp
     with duckdb.connect(str(db)) as con:  # as an older version made it
         for name in ("error", "p", "p_holm", "family"):
             con.execute(f"ALTER TABLE comparisons DROP COLUMN {name}")
+        for table in ("answers", "verdicts"):
+            con.execute(f"ALTER TABLE {table} DROP COLUMN tokens_decoded")
         con.execute("DELETE FROM migrations WHERE number > 1")
         con.execute(
             "INSERT INTO comparisons VALUES ('own', 'items', 1, 2, 'before', 'after', 0.5, 0.6, "
