@@ -29,7 +29,7 @@ class Page:
     def wait(self, condition):
         from selenium.webdriver.support.ui import WebDriverWait
 
-        return WebDriverWait(self.browser, 5, 0.02).until(lambda _: condition())
+        return WebDriverWait(self.browser, 30, 0.02).until(lambda _: condition())
 
     def decided(self, count):
         """Waits until so many are decided, and a thing or the end is shown."""

@@ -58,7 +58,7 @@ class Page:
     def wait(self, condition):
         from selenium.webdriver.support.ui import WebDriverWait
 
-        return WebDriverWait(self.browser, 5, 0.02).until(lambda _: condition())
+        return WebDriverWait(self.browser, 30, 0.02).until(lambda _: condition())
 
     def at(self, row, decided=None):
         """Waits until this row is shown, and so many are decided."""
