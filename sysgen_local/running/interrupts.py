@@ -45,9 +45,32 @@ def held_back() -> Iterator[None]:
         return
     before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:
-        yield
+        with _handlers_held_back():
+            yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _handlers_held_back() -> Iterator[None]:
+    """Calls Python's handlers after the `with` block. The mask of the main thread is not enough:
+    the system may give the signal to a thread of a library, and Python still calls the handler in
+    the main thread."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    before = {s: signal.signal(s, lambda number, _: came.append(number)) for s in SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+        for number in came:
+            if callable(handler := before[number]):
+                handler(number, None)  # not raised again: the watch would take it for a second one
+            elif handler == signal.SIG_DFL:
+                signal.raise_signal(number)
 
 
 def let_through() -> None:
