@@ -64,10 +64,10 @@ def _handlers_held_back() -> Iterator[None]:
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+        for of, handler in before.items():
+            signal.signal(of, signal.SIG_DFL if handler is None else handler)
         for number in came:
-            if callable(handler := before[number]):
+            if callable(handler := before[signal.Signals(number)]):
                 handler(number, None)  # not raised again: the watch would take it for a second one
             elif handler == signal.SIG_DFL:
                 signal.raise_signal(number)
