@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import pickle
 import time
-from collections import Counter, OrderedDict, deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
@@ -29,13 +29,11 @@ from sysgen_local.core.counted import counted
 from sysgen_local.core.errors import SysgenError, UsageError
 from sysgen_local.engine.cluster import connection
 from sysgen_local.engine.cluster.loads import Loads
+from sysgen_local.engine.cluster.member import Member, row_of
 from sysgen_local.engine.cluster.shares import Share, shares
 from sysgen_local.engine.cluster.worker import Opens, Ready, Reply, Worker
 from sysgen_local.engine.options import Options
 from sysgen_local.engine.request import Completion, Load, Request, Workers
-
-AHEAD = 4
-"""A worker holds a quarter more requests than it has slots, and at least two more."""
 
 SUSPECT = 2
 """A request that was with this many workers when they died may be what killed them. From then on a
@@ -54,85 +52,10 @@ PATIENCE = 10.0
 """Seconds without any worker after which a line says what is waited for."""
 
 
-class _Member:
-    """One worker as the driver knows it. `held`: its requests, those in `outbox` not sent yet.
-    `rows`: how many of them each row has. `rested`: rows that have none any more, the one without
-    for the longest time first. `suspect`: the id of the request that may kill it. `calling`: a call
-    of its present `generation` is under way."""
-
-    __slots__ = (
-        "actor",
-        "calling",
-        "generation",
-        "held",
-        "outbox",
-        "ready",
-        "rested",
-        "rows",
-        "share",
-        "suspect",
-    )
-
-    def __init__(self, actor: Any, share: Share) -> None:
-        self.actor = actor
-        self.share = share
-        self.ready: Ready | None = None
-        self.held: dict[str, Request] = {}
-        self.outbox: list[Request] = []
-        self.rows: Counter[str] = Counter()
-        self.rested: OrderedDict[str, None] = OrderedDict()
-        self.suspect: str | None = None
-        self.calling = False
-        self.generation = 0
-
-    @property
-    def slots(self) -> int:
-        return self.ready.slots if self.ready else 0
-
-    def room(self) -> int:
-        """How many requests of rows that are nowhere yet it can take."""
-        slots = self.slots
-        return slots + max(2, slots // AHEAD) - len(self.held) if slots else 0
-
-    def take(self, request: Request) -> None:
-        row = _row(request.id)
-        self.rested.pop(row, None)
-        self.rows[row] += 1
-        self.held[request.id] = request
-        self.outbox.append(request)
-
-    def done(self, request: str) -> bool:
-        """Whether a completed request was one of its own. The next time it is not."""
-        if request == self.suspect:
-            self.suspect = None
-        if self.held.pop(request, None) is None:
-            return False
-        row = _row(request)
-        self.rows[row] -= 1
-        if not self.rows[row]:
-            del self.rows[row]
-            self.rested[row] = None
-        return True
-
-    def drop(self) -> list[Request]:
-        """Its requests, which it no longer has."""
-        held = list(self.held.values())
-        self.held, self.outbox, self.suspect, self.calling = {}, [], None, False
-        self.rested.update(dict.fromkeys(self.rows))
-        self.rows.clear()
-        self.generation += 1
-        return held
-
-
-def _row(request: str) -> str:
-    """The row that a request's id names."""
-    return request.partition(":")[0]
-
-
 class _Event(NamedTuple):
     """A call that is over."""
 
-    member: _Member
+    member: Member
     generation: int
     future: Future[Any]
     loads: bool
@@ -155,8 +78,8 @@ class RayEngine:
         self._options = options
         self._say = say
         self._events: SimpleQueue[_Event] = SimpleQueue()
-        self._members: list[_Member] = []
-        self._homes: dict[str, _Member] = {}
+        self._members: list[Member] = []
+        self._homes: dict[str, Member] = {}
         self._again: deque[Request] = deque()
         self._suspects: deque[Request] = deque()
         self._deaths: Counter[str] = Counter()
@@ -242,16 +165,16 @@ class RayEngine:
             member.take(found)
         return False
 
-    def _home(self, request: Request, ready: Sequence[_Member]) -> _Member:
+    def _home(self, request: Request, ready: Sequence[Member]) -> Member:
         """The worker of the request's row, if it is there and has not twice as many requests as
         slots, else the one with the most room."""
-        row = _row(request.id)
+        row = row_of(request.id)
         home = self._homes.get(row)
         if home is None or not home.ready or len(home.held) >= 2 * home.slots:
-            home = self._homes[row] = max(ready, key=_Member.room)
+            home = self._homes[row] = max(ready, key=Member.room)
         return home
 
-    def _forget_homes(self, member: _Member) -> None:
+    def _forget_homes(self, member: Member) -> None:
         """Forgets the worker's rows that had their last answer before as many others as it has
         slots: their slots have other rows by now."""
         while len(member.rested) > member.slots:
@@ -259,14 +182,14 @@ class RayEngine:
             if self._homes.get(row) is member:
                 del self._homes[row]
 
-    def _exchange(self, member: _Member) -> None:
+    def _exchange(self, member: Member) -> None:
         batch, member.outbox = member.outbox, []
         member.calling = True
         data = pickle.dumps(batch, pickle.HIGHEST_PROTOCOL)
         call = member.actor.exchange.remote(member.generation, data)
         self._listen(call, member)
 
-    def _listen(self, call: Any, member: _Member, *, loads: bool = False) -> None:
+    def _listen(self, call: Any, member: Member, *, loads: bool = False) -> None:
         generation = member.generation
 
         def ended(future: Future[Any]) -> None:
@@ -310,7 +233,7 @@ class RayEngine:
         if reply.failure is not None and member.ready is not None:
             raise reply.failure.error(member.ready.node)
 
-    def _loaded(self, member: _Member, ready: Ready) -> None:
+    def _loaded(self, member: Member, ready: Ready) -> None:
         """A worker reports that its model is loaded, or why not."""
         try:
             connection.require_same(ready.node, ready.versions)
@@ -321,9 +244,7 @@ class RayEngine:
         else:
             member.ready = ready
 
-    def _lost(
-        self, member: _Member, error: BaseException, *, is_dead: bool
-    ) -> Iterator[Completion]:
+    def _lost(self, member: Member, error: BaseException, *, is_dead: bool) -> Iterator[Completion]:
         """A call to a worker failed. Its requests are handed out again; Ray restarts it. `is_dead`:
         Ray has given it up."""
         held, ready, member.ready = member.drop(), member.ready, None
@@ -344,7 +265,7 @@ class RayEngine:
                 why = f"{DEATHS} workers died while they worked on it"
                 yield Completion(request.id, why, "failed")
 
-    def _give_up(self, member: _Member, error: SysgenError) -> None:
+    def _give_up(self, member: Member, error: SysgenError) -> None:
         """Goes on without this worker. Raises the error where no other is left."""
         self._end(member)
         if not self._members:
@@ -365,7 +286,7 @@ class RayEngine:
                 max_restarts=-1,
             )
             for _ in range(number):
-                member = _Member(actors.remote(self._opens, share), share)
+                member = Member(actors.remote(self._opens, share), share)
                 self._members.append(member)
                 self._load(member)
 
@@ -376,12 +297,12 @@ class RayEngine:
             if not member.ready and ready[member.share] >= wanted.get(member.share, 0):
                 self._end(member)
 
-    def _end(self, member: _Member) -> None:
+    def _end(self, member: Member) -> None:
         self._members.remove(member)
         with suppress(self._ray.exceptions.RayError):
             self._ray.kill(member.actor)
 
-    def _load(self, member: _Member) -> None:
+    def _load(self, member: Member) -> None:
         # Ray repeats this call, and no other, until the worker is there.
         call = member.actor.load.options(max_task_retries=-1).remote()
         self._listen(call, member, loads=True)
