@@ -25,7 +25,9 @@ class Options:
     `late_rows`: rows that are left for such slots; `gpu_layers` -1 means all of them; `batch` is
     the most tokens of a step. `no_room`: what fits the context but not a slot ends as that;
     without, slots are the limit. `patience`: minutes to wait while no server answers.
-    `memory_share`: the part of the free memory that the slots may count with.
+    `memory_share`: the part of the free memory that the slots may count with. `overlap`: while half
+    of the slots are decoded, what the others gave is sampled. `on_device`: the device chooses the
+    most probable tokens, so that logits stay there. Both help only beside a GPU.
 
     `ray`: the work is done on this Ray cluster (HOST:PORT, `auto`, or `local` for one of this
     machine alone), by as many `workers`, each with `worker_cpus`, `worker_gpus` and
@@ -45,6 +47,8 @@ class Options:
     patience: Annotated[float, Interval(ge=0)] | None = None
     threads: Annotated[int, Interval(ge=1)] | None = None
     memory_share: Annotated[float, Interval(gt=0, le=1)] = 1.0
+    overlap: bool | None = None
+    on_device: bool | None = None
     ray: str | None = None
     workers: Annotated[int, Interval(ge=1)] | None = None
     worker_cpus: Annotated[int, Interval(ge=1)] | None = None

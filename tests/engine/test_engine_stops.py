@@ -18,10 +18,11 @@ from sysgen_local.engine.options import Options
 from sysgen_local.engine.request import Choice, Json
 
 
-@pytest.fixture
-def endless(tmp_path: Path):
+@pytest.fixture(params=[False, True], ids=["", "overlap"])
+def endless(request, tmp_path: Path):
     """A model that writes noise, and seldom comes to an end."""
-    engine = LlamaEngine(make(tmp_path / "tiny.gguf", "llama"), Options(slots=3, threads=1))
+    options = Options(slots=3, threads=1, overlap=request.param)
+    engine = LlamaEngine(make(tmp_path / "tiny.gguf", "llama"), options)
     yield engine
     engine.close()
 
@@ -113,13 +114,11 @@ def test_numbers_that_one_request_lacks_are_its_own_failure(endless, monkeypatch
     want = answers(endless, requests)
     process = endless._process_logits
 
-    def odd(batch, logits):
-        logits = logits.copy()
-        ready = [chunk.sequence for chunk in batch if chunk.is_final_chunk]
-        for sequence, row in zip(ready, logits, strict=True):
+    def odd(decoded):
+        for sequence, row in decoded:
             if sequence.request.id == "1" and sequence.generated_tokens > 3:
                 row[:] = np.nan
-        return process(batch, logits)
+        return process(decoded)
 
     monkeypatch.setattr(endless, "_process_logits", odd)
     got = answers(endless, requests)

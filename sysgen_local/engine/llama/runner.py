@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from sysgen_local.core.errors import MemoryShortError
 from sysgen_local.engine.llama.calls import calls
+from sysgen_local.engine.llama.candidates import CandidateSlots
+from sysgen_local.engine.llama.sampler import AnyLogits, Candidates, Logits
 from sysgen_local.engine.llama.scheduler import ScheduledTokens
 
 
@@ -20,9 +22,8 @@ class _CacheFullError(Exception):
     """llama.cpp finds no free cells for the batch in the KV cache."""
 
 
-Decoded = tuple[list[ScheduledTokens], NDArray[np.float32]]
-"""The chunks that were decoded, and a row of logits for each of them that was a final chunk, of
-shape (final chunks, vocabulary)."""
+Decoded = tuple[list[ScheduledTokens], list[AnyLogits]]
+"""The chunks that were decoded, and the logits of each of them that was a final chunk."""
 
 
 class DecodeError(MemoryShortError):
@@ -41,9 +42,11 @@ class Runner:
         *,
         outputs: int,
         call_cells: float = inf,
+        keeps_rows: bool = False,
     ) -> None:
         """`outputs`: rows of logits that the context has memory for. `call_cells`: cells of
-        attention that cost as much as a call more (see `calls`)."""
+        attention that cost as much as a call more (see `calls`). `keeps_rows`: whether the rows of
+        a call stay valid during the next one."""
         self.context = context
         self.batch_size = batch_size
         self.seconds = 0.0
@@ -52,13 +55,15 @@ class Runner:
         self._vocab_size = vocab_size
         self._outputs = outputs
         self._call_cells = call_cells
+        self.candidate_slots = CandidateSlots(context, vocab_size)
+        shape = (2, outputs if keeps_rows else 0, vocab_size)
+        self._kept_rows = np.empty(shape, np.float32)  # of the last call, and of the one before
         self._batch = llama_cpp.llama_batch_init(batch_size, 0, 1)
         view = np.ctypeslib.as_array
-        shape = (batch_size,)
-        self._tokens = view(self._batch.token, shape)
-        self._positions = view(self._batch.pos, shape)
-        self._wants_logits = view(self._batch.logits, shape)
-        view(self._batch.n_seq_id, shape)[:] = 1
+        self._tokens = view(self._batch.token, (batch_size,))
+        self._positions = view(self._batch.pos, (batch_size,))
+        self._wants_logits = view(self._batch.logits, (batch_size,))
+        view(self._batch.n_seq_id, (batch_size,))[:] = 1
         # seq_id is an array of pointers, each to one id: the ids are written through them.
         self._seq_ids = [self._batch.seq_id[i] for i in range(batch_size)]
 
@@ -66,7 +71,8 @@ class Runner:
         """Decodes the chunks. Raises DecodeError.
 
         A sequence that finds no free cells is aborted and its chunk left out; the others are
-        decoded. The logits may be a view of llama.cpp's buffer, valid until the next call.
+        decoded. The logits may be a view of llama.cpp's buffer, valid until the next call of
+        llama_decode, or with `keeps_rows` until the call after the next one of this method.
 
         Chunks of equal length are decoded together, each length in a call of its own. llama.cpp
         would split a mixed batch by itself, into pieces as long as the shortest sequence, so that
@@ -78,15 +84,31 @@ class Runner:
             for length in sorted({chunk.length for chunk in chunks})
             for group in self._groups([chunk for chunk in chunks if chunk.length == length])
         ]
-        if len(groups) == 1:
+        if len(groups) == 1 and not len(self._kept_rows[0]):
             return self._decode_equal_lengths(groups[0])
+        self._kept_rows = self._kept_rows[::-1]
         done: list[ScheduledTokens] = []
-        rows = [np.empty((0, self._vocab_size), np.float32)]
+        rows: list[AnyLogits] = []
         for group in groups:
-            some, logits = self._decode_equal_lengths(group)
+            some, new = self._decode_equal_lengths(group)
             done += some
-            rows.append(logits.copy())
-        return done, np.concatenate(rows)
+            rows += self._copies(new, len(rows))
+        return done, rows
+
+    def _copies(self, rows: list[AnyLogits], at: int) -> list[AnyLogits]:
+        """The rows outside of llama.cpp's buffer: where they have to stay, in the buffer for that,
+        from index `at` on. (New memory for each row would be slower.)"""
+        kept = self._kept_rows[0]
+        copies: list[AnyLogits] = []
+        for i, row in enumerate(rows, at):
+            if isinstance(row, Candidates):
+                copies.append(row)
+            elif i < len(kept):
+                kept[i] = row
+                copies.append(kept[i])
+            else:
+                copies.append(row.copy())
+        return copies
 
     def _groups(self, chunks: list[ScheduledTokens]) -> list[list[ScheduledTokens]]:
         """The chunks of each call, for chunks of one length in ascending order of their slots."""
@@ -104,12 +126,12 @@ class Runner:
         except _CacheFullError:
             if len(chunks) == 1:
                 chunks[0].sequence.abort()
-                return [], np.empty((0, self._vocab_size), np.float32)
+                return [], []
             middle = len(chunks) // 2
-            first, logits = self._decode_equal_lengths(chunks[:middle])
-            logits = logits.copy()
+            first, rows = self._decode_equal_lengths(chunks[:middle])
+            rows = [row if isinstance(row, Candidates) else row.copy() for row in rows]
             second, more = self._decode_equal_lengths(chunks[middle:])
-            return first + second, np.concatenate([logits, more])
+            return first + second, rows + more
 
     def prefill(self, tokens: list[int], slot: int) -> None:
         """Decodes a prefix into an empty slot, without logits."""
@@ -134,6 +156,7 @@ class Runner:
     ) -> Iterator[NDArray[np.float64]]:
         """Decodes `tokens` from index `start` on into a slot that holds those before. Yields the
         logits behind each token from index `first` on, shape (vocabulary,); `first` >= `start`."""
+        self.candidate_slots.choose(slot, False)
         at = start
         while at < len(tokens):
             size = min(self.batch_size, first - at) if at < first else self._outputs
@@ -150,13 +173,14 @@ class Runner:
             at += len(chunk)
 
     def close(self) -> None:
-        """Frees the batch; the context belongs to the engine."""
+        """Frees the batch and the samplers; the context belongs to the engine."""
         llama_cpp.llama_batch_free(self._batch)
+        self.candidate_slots.close()
 
-    def _decode_chunks(self, chunks: list[ScheduledTokens]) -> NDArray[np.float32]:
-        """Decodes the chunks in one call; the logits of the final chunks, in order."""
+    def _decode_chunks(self, chunks: list[ScheduledTokens]) -> list[AnyLogits]:
+        """Decodes the chunks in one call; the rows of the final chunks, in order."""
         at = 0
-        wanted = 0
+        wanted: list[int] = []  # indices in the batch
         for chunk in chunks:
             sequence, count = chunk
             start = sequence.position
@@ -164,12 +188,21 @@ class Runner:
             at += count
             if chunk.is_final_chunk:
                 self._wants_logits[at - 1] = 1
-                wanted += 1
+                wanted.append(at - 1)
         self._decode(at)
         if not wanted:
-            return np.empty((0, self._vocab_size), np.float32)
+            return []
+        if self.candidate_slots:
+            found = map(self.candidate_slots.row, wanted)
+            pairs = zip(wanted, found, strict=True)
+            return [self._row(i) if row is None else row for i, row in pairs]
         logits = llama_cpp.llama_get_logits(self.context)
-        return np.ctypeslib.as_array(logits, (wanted, self._vocab_size))
+        return list(np.ctypeslib.as_array(logits, (len(wanted), self._vocab_size)))
+
+    def _row(self, index: int) -> Logits:
+        """The logits behind the token with this index in the batch."""
+        logits = llama_cpp.llama_get_logits_ith(self.context, index)
+        return np.ctypeslib.as_array(logits, (self._vocab_size,))
 
     def _fill_batch(self, at: int, tokens: list[int], position: int, slot: int) -> None:
         """Writes the tokens into the batch from index `at` on, without a request for logits."""

@@ -12,6 +12,8 @@ pass over its logits. A draw that the bound does not decide takes 150 to 1,700 u
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,6 +21,21 @@ from sysgen_local.engine.request import Sampling
 
 Logits = NDArray[np.float32]
 """A row of logits, shape (vocabulary,)."""
+
+MOST_CANDIDATES = 64
+"""So many of the most probable tokens are chosen on the device, where it chooses (`candidates`)."""
+
+
+class Candidates(NamedTuple):
+    """The most probable tokens of a row of logits: ids in ascending order, and the logits of
+    these."""
+
+    tokens: NDArray[np.int32]
+    logits: Logits
+
+
+AnyLogits = Logits | Candidates
+"""What a step gives for a sequence: the whole row of logits, or what the device chose of it."""
 
 TABLE_ROWS = 64
 """Rows of the table that a large row of logits is seen as."""
@@ -56,6 +73,18 @@ def sample(logits: Logits, sampling: Sampling, random: np.random.Generator) -> i
     mass = np.cumsum(weights)
     beyond = point * (1 + mass[-1]) - 1
     return int(tokens[np.searchsorted(mass, beyond, "right")]) if beyond >= 0 else row.best_token
+
+
+def needs_only_candidates(sampling: Sampling) -> bool:
+    """Whether `sample` can only return one of the MOST_CANDIDATES most probable tokens."""
+    return sampling.temperature <= 0 or 0 < sampling.top_k <= MOST_CANDIDATES
+
+
+def sample_candidate(
+    candidates: Candidates, sampling: Sampling, random: np.random.Generator
+) -> int:
+    """The token that `sample` returns for the whole row, if the sampling needs only candidates."""
+    return int(candidates.tokens[sample(candidates.logits, sampling, random)])
 
 
 class _BoundedLogits:

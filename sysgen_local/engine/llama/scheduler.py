@@ -40,16 +40,23 @@ class Scheduler:
         """`token_cells`: cells of attention that cost as much as a token (see `calls`)."""
         self._batch_size = batch_size
         self._token_cells = token_cells
+        self._last_slot = -1  # of the last batch
         self.running: list[Sequence] = []
 
-    def schedule(self) -> list[ScheduledTokens]:
-        """The chunks of the next batch, at most `batch_size` tokens in all.
+    def schedule(self, most: int | None = None) -> list[ScheduledTokens]:
+        """The chunks of the next batch, at most `batch_size` tokens in all. With `most`, they are
+        of so many sequences at most: those of the next slots behind the last batch's.
 
         They are ordered by slot, because llama.cpp computes only neighbouring streams together.
         """
         budget = self._batch_size
         batch: list[ScheduledTokens] = []
-        for sequence in sorted(self.running, key=lambda s: s.pending_tokens):
+        running = [sequence for sequence in self.running if sequence.pending_tokens]
+        if most is not None:
+            running.sort(key=lambda s: (s.slot <= self._last_slot, s.slot))
+            running = running[:most]
+            self._last_slot = running[-1].slot if running else -1
+        for sequence in sorted(running, key=lambda s: s.pending_tokens):
             count = _chunk_size(sequence, min(budget, self._affordable(sequence)))
             if count:
                 batch.append(ScheduledTokens(sequence, count))

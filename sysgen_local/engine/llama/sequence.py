@@ -14,7 +14,15 @@ from numpy.typing import NDArray
 
 from sysgen_local.engine.llama.grammar import GrammarMatcher
 from sysgen_local.engine.llama.labels import LabelNode, LabelScores
-from sysgen_local.engine.llama.sampler import Logits, label_probabilities, sample
+from sysgen_local.engine.llama.sampler import (
+    AnyLogits,
+    Candidates,
+    Logits,
+    label_probabilities,
+    needs_only_candidates,
+    sample,
+    sample_candidate,
+)
 from sysgen_local.engine.llama.tokenizer import Tokenizer
 from sysgen_local.engine.request import Completion, Finish, Request
 
@@ -75,6 +83,12 @@ class Sequence:
             self._append(grammar.fast_forward())
 
     @property
+    def needs_only_candidates(self) -> bool:
+        """Whether the most probable tokens are enough to go on, without the whole row of logits."""
+        is_free = self.request.constraint is None
+        return is_free and needs_only_candidates(self.request.sampling)
+
+    @property
     def prompt(self) -> list[int]:
         """The tokens of the prompt."""
         return self.tokens[: self.prompt_length]
@@ -104,9 +118,15 @@ class Sequence:
         """How many tokens were generated."""
         return len(self._generated)
 
-    def on_logits(self, logits: Logits) -> None:
-        """Takes the logits behind the last token, shape (vocabulary,), and appends what follows.
-        Raises ValueError where the grammar allows nothing or no label has any probability."""
+    def on_logits(self, logits: AnyLogits) -> None:
+        """Takes the logits behind the last token, shape (vocabulary,), and appends what follows. A
+        sequence that needs only candidates also takes those. Raises ValueError where the grammar
+        allows nothing or no label has any probability."""
+        if isinstance(logits, Candidates):
+            assert self.needs_only_candidates
+            self._append([sample_candidate(logits, self.request.sampling, self._random)])
+            self.one_token_per_step = self.pending_tokens <= MAX_SINGLE_TOKEN_STEPS
+            return
         if self._label_tree is not None:
             self._score_labels(logits, self._label_tree)
             return

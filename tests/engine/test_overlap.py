@@ -1,0 +1,121 @@
+"""Sampling beside the decoding, and the choice of tokens on the device, change no answer."""
+
+import time
+from pathlib import Path
+
+import pytest
+from test_llama import SCHEMA, TOPICS, answers, ask
+
+from sysgen_local.engine.llama.engine import LlamaEngine
+from sysgen_local.engine.llama.sampler import MOST_CANDIDATES, Candidates
+from sysgen_local.engine.llama.sequence import Sequence
+from sysgen_local.engine.llama.texts import TextEngine
+from sysgen_local.engine.options import Options
+from sysgen_local.engine.request import Choice, Json, Sampling
+
+HOT = Sampling(temperature=1.0, top_k=20, top_p=0.9, min_p=0.01)
+WHOLE = Sampling(temperature=1.0, top_p=0.95)  # every token may be drawn
+
+KINDS = {
+    "greedy": {},
+    "sampled": {"sampling": HOT},
+    "whole": {"sampling": WHOLE},
+    "json": {"constraint": Json(SCHEMA), "sampling": HOT},
+    "choice": {"constraint": Choice(("good", "goodness", "bad"))},
+}
+
+
+def mixed():
+    """Requests of every kind, of unequal length."""
+    return [
+        ask(10 * i + k, topic, seed=i, **{"max_tokens": 5 + 7 * (i % 5), **kind})
+        for i, topic in enumerate(TOPICS)
+        for k, kind in enumerate(KINDS.values())
+    ]
+
+
+def told(completions):
+    return {i: (c.text, c.finish, c.probabilities, c.tokens_out) for i, c in completions.items()}
+
+
+@pytest.fixture(scope="module")
+def wanted(builtin: Path):
+    engine = LlamaEngine(builtin, Options(slots=8))
+    found = told(answers(engine, mixed()))
+    engine.close()
+    return found
+
+
+@pytest.mark.parametrize("slots", [1, 2, 7, 8])
+@pytest.mark.parametrize(
+    "ways",
+    [{"overlap": True}, {"on_device": True}, {"overlap": True, "on_device": True}],
+    ids=["overlap", "on the device", "both"],
+)
+def test_answers_are_the_same(builtin: Path, wanted, ways, slots):
+    engine = LlamaEngine(builtin, Options(slots=slots, **ways))
+    for _ in range(2):  # the slots were used before
+        assert told(answers(engine, mixed())) == wanted
+    assert engine._kv_cache.free_slots == slots
+    engine.close()
+
+
+def test_only_what_is_needed_comes_from_the_device(builtin: Path, monkeypatch):
+    got: dict[str, set[type]] = {kind: set() for kind in KINDS}
+    given = Sequence.on_logits
+
+    def watched(self, logits):
+        got[list(KINDS)[int(self.request.id) % 10]].add(type(logits))
+        if isinstance(logits, Candidates):
+            assert len(logits.tokens) == len(logits.logits) == MOST_CANDIDATES
+            assert (logits.tokens[1:] > logits.tokens[:-1]).all()
+        given(self, logits)
+
+    monkeypatch.setattr(Sequence, "on_logits", watched)
+    engine = LlamaEngine(builtin, Options(slots=4, on_device=True))
+    answers(engine, mixed())
+    engine.close()
+    assert got["greedy"] == got["sampled"] == {Candidates}
+    assert not any(Candidates in got[kind] for kind in ("whole", "json", "choice"))
+
+
+def test_half_of_the_slots_are_decoded_while_the_others_are_sampled(builtin: Path, monkeypatch):
+    engine = LlamaEngine(builtin, Options(slots=8, overlap=True))
+    decode, process = engine._decode_timed, engine._process_logits
+    decoded, processed = [], []
+
+    def decoding(chunks):
+        began = time.perf_counter()
+        time.sleep(0.005)  # as a larger model would take
+        found = decode(chunks)
+        decoded.append((began, time.perf_counter(), {c.sequence for c in chunks}))
+        return found
+
+    def processing(found):
+        began = time.perf_counter()
+        time.sleep(0.003)  # as with a larger vocabulary
+        yield from process(found)
+        processed.append((began, time.perf_counter(), {sequence for sequence, _ in found}))
+
+    monkeypatch.setattr(engine, "_decode_timed", decoding)
+    monkeypatch.setattr(engine, "_process_logits", processing)
+    answers(engine, [ask(i, topic, max_tokens=40) for i, topic in enumerate(2 * TOPICS)])
+    engine.close()
+    assert max(len(sequences) for *_, sequences in decoded) == 4
+    beside = 0
+    for began, ended, sequences in processed:
+        others = [of for start, end, of in decoded if start < ended and began < end]
+        assert not any(sequences & of for of in others)
+        beside += any(others)
+    assert beside > 0.8 * len(processed)
+
+
+def test_a_likelihood_needs_all_logits_of_a_slot_that_gave_candidates(builtin: Path):
+    found = []
+    for on_device in (False, True):
+        engine = TextEngine(builtin, Options(slots=2, on_device=on_device))
+        answers(engine, [ask(0, "tea"), ask(1, "rain")])
+        tokens = engine.tokens("The moon is", " a rusty bicycle.")
+        found.append(engine.likelihood(tokens[:3], tokens[3:]))
+        engine.close()
+    assert found[0] == found[1]
