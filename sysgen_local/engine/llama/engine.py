@@ -17,7 +17,6 @@ import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
-from functools import cached_property
 from pathlib import Path
 
 import llama_cpp
@@ -25,15 +24,14 @@ import numpy as np
 
 from sysgen_local.core.adapters import Adapter
 from sysgen_local.core.counted import counted
-from sysgen_local.core.errors import DamagedModelError, UsageError
+from sysgen_local.core.errors import DamagedModelError
 from sysgen_local.core.model_files import ModelFiles
 from sysgen_local.engine.llama import prefixes, weights
+from sysgen_local.engine.llama.admission import Admission
 from sysgen_local.engine.llama.calls import AttentionCosts, attention_costs
 from sysgen_local.engine.llama.chat_profile import load_chat
 from sysgen_local.engine.llama.context import new_context, rows_of_logits
-from sysgen_local.engine.llama.grammar import GrammarCompiler
 from sysgen_local.engine.llama.kv_cache import KVCache
-from sysgen_local.engine.llama.labels import LabelNode
 from sysgen_local.engine.llama.plan import choose_layout, gpu_layers
 from sysgen_local.engine.llama.runner import DecodeError, Runner
 from sysgen_local.engine.llama.sampler import AnyLogits, Candidates
@@ -43,7 +41,7 @@ from sysgen_local.engine.llama.shared import MODELS
 from sysgen_local.engine.llama.slot_sizes import late_rows, round_up_to_cells
 from sysgen_local.engine.llama.step_costs import CPU_COSTS, GPU_COSTS, StepCosts
 from sysgen_local.engine.options import Options
-from sysgen_local.engine.request import Choice, Completion, Finish, Flight, Json, Load, Request
+from sysgen_local.engine.request import Completion, Flight, Load, Request
 
 RECOVERY_PAUSES = (1.0, 4.0, 15.0)
 """Pauses in seconds before llama_decode is tried again where it decodes nothing at all, for
@@ -65,8 +63,8 @@ class LlamaEngine:
     The KV cache belongs to one engine, so no prefix is shared between different adapters.
     slots: sequences at a time; slot_tokens: tokens that a slot holds; context_tokens: tokens that
     prompt and answer may take together; load_seconds: time that loading took. Raises UsageError
-    where the file cannot be used,
-    ModelTooLargeError or MemoryShortError where weights or slots do not fit into memory.
+    where the file cannot be used, ModelTooLargeError or MemoryShortError where weights or slots do
+    not fit into memory.
     """
 
     def __init__(
@@ -126,8 +124,13 @@ class LlamaEngine:
         )
         self._scheduler = Scheduler(options.batch, costs.token_cells)
         self._step_costs = StepCosts(GPU_COSTS if self._gpu_layers else CPU_COSTS)
-        self._label_trees: dict[Choice, LabelNode] = {}
-        self._admitted: list[tuple[Sequence, int]] = []  # without a slot; with the prefix's length
+        self._admission = Admission(
+            self.tokenizer,
+            self.chat_template,
+            context_tokens=self.context_tokens,
+            slot_tokens=self.slot_tokens,
+        )
+        self._admitted: list[Sequence] = []  # which have no slot yet
         self._prefix: tuple[int, int] | None = None  # `tokens` of the runner before it, its length
         self._on_device = bool(options.on_device)
         self._has_finite_logits = False
@@ -168,7 +171,7 @@ class LlamaEngine:
             for sequence in self._scheduler.running:
                 self._kv_cache.release(sequence)
             self._scheduler.running = []
-            self._admitted.clear()
+            self._admitted = []
             self._suspects.clear()
             self._cancelled = False
 
@@ -242,49 +245,24 @@ class LlamaEngine:
         """Tokens that llama_decode has decoded so far, of prompts and answers."""
         return self._runner.tokens
 
-    @cached_property
-    def _grammar_compiler(self) -> GrammarCompiler:
-        """Made for the first JSON schema, because it reads the whole vocabulary."""
-        return GrammarCompiler(self.tokenizer)
-
     def _admit(self, source: Iterator[Request | None]) -> Iterator[Completion]:
         """Takes new requests for all free slots. Yields the completion of each request that ends
-        before it is decoded: the template refuses it, or it does not fit."""
+        before it is decoded."""
         while (
             len(self._admitted) < self._kv_cache.free_slots
             and not self._cancelled
             and (request := next(source, None)) is not None
         ):
-            try:
-                parts = self.chat_template.render(request.messages)
-            except UsageError as error:
-                yield Completion(request.id, error.message, "refused")
-                continue
-            try:
-                tokens, prefix_length = self.tokenizer.encode(parts)
-            except ValueError as error:
-                yield Completion(request.id, str(error), "failed")
-                continue
-            least = min(request.min_tokens, request.max_tokens)
-            context_left = self.context_tokens - len(tokens)
-            slot_left = self.slot_tokens - len(tokens)
-            if slot_left < least:
-                why: Finish = "too_long" if context_left < least else "no_room"
-                yield Completion(request.id, "", why, tokens_in=len(tokens), tokens_decoded=0)
-                continue
-            limit = min(context_left, request.max_tokens)
-            at_limit: Finish = "length" if slot_left >= limit else "no_room"
-            try:
-                sequence = self._sequence(request, tokens, min(slot_left, limit), at_limit)
-            except ValueError as error:  # the schema cannot be compiled to a grammar
-                yield Completion(request.id, str(error), "failed", tokens_in=len(tokens))
-                continue
-            self._admitted.append((sequence, prefix_length))
+            sequence = self._admission.sequence(request)
+            if isinstance(sequence, Completion):
+                yield sequence
+            else:
+                self._admitted.append(sequence)
 
     def _fill_slots(self) -> None:
         """Gives the admitted sequences their slots. Prefixes that are new are decoded first."""
-        for sequence, prefix_length in self._admitted:
-            group, prefix = sequence.request.group, sequence.prompt[:prefix_length]
+        for sequence in self._admitted:
+            group, prefix = sequence.request.group, sequence.shared_prefix
             slot = self._kv_cache.slot_for_prefix(group, prefix)
             if slot is not None:
                 before = self._runner.seconds
@@ -293,10 +271,9 @@ class LlamaEngine:
                 self._prefix = None
                 self._step_costs.add(len(prefix), 0, self._runner.seconds - before)
                 self._kv_cache.keep_prefix(group, prefix, slot)
-        admitted = [sequence for sequence, _ in self._admitted]
-        self._admitted.clear()
-        self._kv_cache.assign_slots(admitted)
-        self._scheduler.running += admitted
+        self._kv_cache.assign_slots(self._admitted)
+        self._scheduler.running += self._admitted
+        self._admitted = []
 
     def _schedule(self) -> list[ScheduledTokens]:
         """The chunks of the next step; none where all sequences wait for their logits. What has to
@@ -316,30 +293,6 @@ class LlamaEngine:
                     wanted = chunk.sequence.needs_only_candidates
                     self._runner.candidate_slots.choose(chunk.sequence.slot, wanted)
         return chunks
-
-    def _sequence(
-        self, request: Request, tokens: list[int], limit: int, finish_at_limit: Finish
-    ) -> Sequence:
-        """The sequence of a request. Raises ValueError for a schema that is no grammar, UsageError
-        for labels that this vocabulary cannot tell apart."""
-        constraint = request.constraint
-        grammar = (
-            self._grammar_compiler.matcher(constraint) if isinstance(constraint, Json) else None
-        )
-        label_tree = None
-        if isinstance(constraint, Choice):
-            if constraint not in self._label_trees:
-                self._label_trees[constraint] = self.tokenizer.label_tree(constraint.labels)
-            label_tree = self._label_trees[constraint]
-        return Sequence(
-            request,
-            tokens,
-            limit=limit,
-            tokenizer=self.tokenizer,
-            grammar=grammar,
-            label_tree=label_tree,
-            finish_at_limit=finish_at_limit,
-        )
 
     def _decode_timed(self, batch: list[ScheduledTokens]) -> _Decoded:
         """Decodes the batch and adds its time to the step costs. With `overlap` in a thread."""
@@ -393,7 +346,7 @@ class LlamaEngine:
         was_interrupted = not self._wait_until_decoding(error)
         ids = {chunk.sequence.request.id for chunk in chunks}
         for old in before:
-            new = self._sequence(old.request, old.prompt, old.limit, old.finish_at_limit)
+            new = self._admission.restarted(old)
             if ids == {old.request.id} and ids <= self._suspects and not was_interrupted:
                 new.fail(error.message)
             self._scheduler.running.append(new)

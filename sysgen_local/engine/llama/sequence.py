@@ -50,12 +50,14 @@ class Sequence:
         *,
         limit: int,
         tokenizer: Tokenizer,
+        prefix_length: int = 0,
         grammar: GrammarMatcher | None = None,
         label_tree: LabelNode | None = None,
         finish_at_limit: Finish = "length",
     ) -> None:
         """`limit`: the most tokens to generate; `finish_at_limit`: the finish reason there.
-        `grammar` and `label_tree` exclude each other."""
+        `prefix_length`: tokens that the prompts of the request's group share. `grammar` and
+        `label_tree` exclude each other."""
         self.request = request
         self.tokens = prompt
         self.position = 0
@@ -67,6 +69,7 @@ class Sequence:
         self.limit = limit
         self.finish_at_limit = finish_at_limit
         self.prompt_length = len(prompt)
+        self._prefix_length = prefix_length
         self._tokenizer = tokenizer
         self._grammar = grammar
         self._label_tree = label_tree
@@ -92,6 +95,11 @@ class Sequence:
     def prompt(self) -> list[int]:
         """The tokens of the prompt."""
         return self.tokens[: self.prompt_length]
+
+    @property
+    def shared_prefix(self) -> list[int]:
+        """The tokens with which the prompts of the request's group begin."""
+        return self.tokens[: self._prefix_length]
 
     @property
     def pending_tokens(self) -> int:
