@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from sysgen_local.cli import completion, hardware, values
 from sysgen_local.cli import options as opt
+
+if TYPE_CHECKING:
+    from sysgen_local.cli import outputs
+    from sysgen_local.engine.options import Options
+    from sysgen_local.models import Model
+    from sysgen_local.models.measured import Settings
+    from sysgen_local.running.throughput import Rates
 
 
 def _slot_numbers(context: click.Context, parameter: click.Parameter, value: str) -> list[int]:
@@ -40,6 +47,13 @@ def _slot_numbers(context: click.Context, parameter: click.Parameter, value: str
     callback=_slot_numbers,
     help="Numbers of slots to measure with. A slot decodes one row at a time.",
 )
+@click.option(
+    "--settings",
+    "find_settings",
+    is_flag=True,
+    help="Find the settings that are fastest here, and keep them: runs with this model take them. "
+    "They are the number of slots, the batch and, with a GPU, two ways of sampling.",
+)
 @hardware.gpu_layers
 @hardware.threads
 @hardware.batch
@@ -48,6 +62,7 @@ def _slot_numbers(context: click.Context, parameter: click.Parameter, value: str
 def bench(
     model: str,
     slots: list[int],
+    find_settings: bool,
     as_json: bool,
     **given: Any,
 ) -> int:
@@ -59,9 +74,14 @@ def bench(
     programs that use the processor first: on the same cores they make the model several times
     slower.
 
+    With --settings it goes on from the best settings so far, as long as others gain 3 %. That takes
+    about ten seconds on a large GPU, and minutes on a processor. Where there is a GPU, the first
+    run of 500 rows or more does it by itself.
+
     \b
     Examples:
       sysgen bench
+      sysgen bench --model qwen2.5-7b --settings
       sysgen bench --model qwen2.5-7b --slots 8,16,32
       sysgen bench --model qwen2.5-7b --slots 16 --flash --batch 1024
     """
@@ -69,7 +89,7 @@ def bench(
     from sysgen_local.core.model_files import ModelFiles
     from sysgen_local.engine.options import Options
     from sysgen_local.models import place
-    from sysgen_local.workflows import throughput as measuring
+    from sysgen_local.running import throughput as measuring
     from sysgen_local.workflows.models import find_model, model_facts
     from sysgen_local.workflows.options import Given
 
@@ -77,6 +97,8 @@ def bench(
     model_facts(found)  # it is whole
     where = place(found)
     options = Given(given).take(Options)
+    if find_settings:
+        return _find_settings(found, options, as_json=as_json)
     taken: list[measuring.Rates] = []
     if not as_json:
         click.echo("slots   reads tokens/s   writes tokens/s   rows/h")
@@ -91,9 +113,9 @@ def bench(
     if as_json:
         from sysgen_local.cli import outputs
 
-        rated = [outputs.Rate(**asdict(of), rows_an_hour=of.rows_an_hour) for of in taken]
+        rated = [_rate(of) for of in taken]
         named = str(where) if isinstance(where, ModelFiles) else found.name
-        outputs.print_json(outputs.Speed(model=named, rates=rated))
+        outputs.print_json(outputs.Speed(model=named, rates=rated, settings=None))
     else:
         click.echo(
             f"rows/h: for rows that cost {measuring.READ} tokens read and {measuring.WRITTEN} "
@@ -106,6 +128,50 @@ def bench(
     except SysgenError as error:  # the rates were printed: they are what was asked for
         click.echo(str(error), err=True)
     return 0
+
+
+def _find_settings(model: Model, options: Options, *, as_json: bool) -> int:
+    """Tries settings and prints each with its speed, and which are kept."""
+    from sysgen_local.core.errors import SysgenError, UsageError
+    from sysgen_local.core.model_files import ModelFiles
+    from sysgen_local.models import place
+    from sysgen_local.running import throughput
+
+    where = place(model)
+    if not isinstance(where, ModelFiles):
+        raise UsageError(f"--settings is for a model that is loaded here; {model.name} is a server")
+    tried: list[tuple[Settings, throughput.Rates]] = []
+    if not as_json:
+        click.echo("reads tokens/s   writes tokens/s   rows/h   settings")
+
+    def show(settings: Settings, rates: throughput.Rates) -> None:
+        tried.append((settings, rates))
+        if not as_json:
+            click.echo(
+                f"{rates.prefill:14,.0f}   {rates.decode:15,.0f}   {rates.rows_an_hour:6,.0f}   "
+                f"{settings}"
+            )
+
+    found = throughput.fastest_settings(where, options, show)
+    if as_json:
+        from sysgen_local.cli import outputs
+
+        rates = [_rate(of, settings) for settings, of in tried]
+        best = outputs.EngineSettings(**asdict(found[0])) if found else None
+        outputs.print_json(outputs.Speed(model=str(where), rates=rates, settings=best))
+    if found is None:
+        raise SysgenError(f"{model.name} wrote nothing, so no settings are kept")
+    throughput.note_settings(where.path, *found)
+    if not as_json:
+        click.echo(f"kept for runs: {found[0]}")
+    return 0
+
+
+def _rate(rates: Rates, settings: Settings | None = None) -> outputs.Rate:
+    from sysgen_local.cli import outputs
+
+    of = outputs.EngineSettings(**asdict(settings)) if settings else None
+    return outputs.Rate(**asdict(rates), rows_an_hour=rates.rows_an_hour, settings=of)
 
 
 def _note(line: str) -> None:

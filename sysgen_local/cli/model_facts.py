@@ -300,10 +300,10 @@ def _speeds(measured: outputs.Measured | None, name: str) -> Iterator[Fact]:
     if measured is None:
         yield "rows/h", f"not measured: `sysgen bench --model {shlex.quote(name)}` measures it"
         return
-    plain = measured.run or measured.bench
+    plain = measured.run or measured.bench or measured.settings
     for speed, what in ((measured.checked, "with checks"), (plain, "without checks")):
         if speed is not None:
-            by = "sysgen bench" if speed.by == "bench" else f"a run of {counted(speed.rows, 'row')}"
+            by = f"a run of {counted(speed.rows, 'row')}" if speed.by == "run" else "sysgen bench"
             how = f"{by}, {speed.date[:10]}, {speed.device}, version {speed.version}"
             yield "rows/h", f"{speed.rows_an_hour:,.0f} {what} ({how})"
 

@@ -67,6 +67,15 @@ def keeping_weights() -> Iterator[None]:
         yield
 
 
+def has_gpu() -> bool:
+    """Whether the installed llama.cpp can put layers on a GPU here."""
+    import llama_cpp
+
+    from sysgen_local.engine.llama.devices import gpus
+
+    return bool(llama_cpp.llama_supports_gpu_offload() and gpus())
+
+
 def connect(options: Options) -> None:
     """Connects to the cluster of `options.ray`, if there is one. Raises UsageError for a cluster
     that cannot be used."""

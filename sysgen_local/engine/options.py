@@ -8,7 +8,7 @@ from typing import Annotated
 from annotated_types import Interval
 
 BATCH = 512
-"""Tokens of a step; more in one pass gains nothing on a CPU."""
+"""The most tokens of a step, where nothing else is set; more in one pass gains nothing on a CPU."""
 
 
 Lengths = tuple[tuple[int, int], ...]
@@ -19,7 +19,8 @@ Lengths = tuple[tuple[int, int], ...]
 class Options:
     """What can be set by hand; None means chosen from model, memory and jobs.
 
-    `slots` is how many requests are under way at a time; `context` is tokens a row may take;
+    `slots` is how many requests are under way at a time; `wanted_slots` how many where there is
+    memory for them; `context` is tokens a row may take;
     `longest` an estimate of the longest job's tokens, prompt and answer; `lengths`: those of all
     rows, where they are known; `least`: tokens that a slot has to hold, at the cost of slots;
     `late_rows`: rows that are left for such slots; `gpu_layers` -1 means all of them; `batch` is
@@ -35,13 +36,14 @@ class Options:
     """
 
     slots: Annotated[int, Interval(ge=1, le=240)] | None = None
+    wanted_slots: Annotated[int, Interval(ge=1, le=240)] | None = None
     context: Annotated[int, Interval(ge=64)] | None = None
     longest: int | None = None
     lengths: Lengths = ()
     least: int | None = None
     late_rows: int | None = None
     no_room: bool = False
-    batch: Annotated[int, Interval(ge=32, le=16384)] = BATCH
+    batch: Annotated[int, Interval(ge=32, le=16384)] | None = None
     flash: bool | None = None
     gpu_layers: Annotated[int, Interval(ge=-1)] | None = None
     patience: Annotated[float, Interval(ge=0)] | None = None

@@ -1,5 +1,5 @@
 """The measured speed of models on this machine: noted by `sysgen bench` and by runs, and read by
-`sysgen models list` and by the forecast of a run.
+`sysgen models list`, by the forecast of a run, and by runs for the fastest settings.
 
 One small JSON file holds the measurements: the file that SYSGEN_MEASURED names, else
 `$XDG_CACHE_HOME/sysgen/measured.json` (`~/.cache/...`). A measurement belongs to a model file (by
@@ -27,6 +27,24 @@ from sysgen_local.core.errors import SysgenError
 from sysgen_local.core.files import write
 
 Say = Callable[[str], None]
+By = Literal["bench", "settings", "run"]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How the engine is set: see `engine.options.Options`."""
+
+    slots: int
+    batch: int
+    overlap: bool
+    on_device: bool
+
+    def __str__(self) -> str:
+        ways = [
+            *(["sampling beside the decoding"] if self.overlap else []),
+            *(["tokens chosen on the device"] if self.on_device else []),
+        ]
+        return ", ".join([f"{self.slots} slots, {self.batch} tokens a step", *ways])
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +52,9 @@ class Measurement:
     """One measurement of one model file.
 
     `file` is the file's name, `fingerprint` its identity. `by` is what measured: `bench` works on
-    prompts of its own and estimates the rows an hour of a typical row; `run` counts the rows of a
-    real run, dropped ones included. `checked`: the rows an hour include the checks of phase 5.
+    prompts of its own and estimates the rows an hour of a typical row; `settings` does so for the
+    fastest of several `settings`, which runs then take; `run` counts the rows of a real run,
+    dropped ones included. `checked`: the rows an hour include the checks of phase 5.
 
     `read` and `written` are tokens per second of prompts and answers. Of `bench` these are the
     rates while it only reads or only writes. Of `run` they are the tokens of the run divided by its
@@ -46,7 +65,7 @@ class Measurement:
 
     file: str
     fingerprint: str
-    by: Literal["bench", "run"]
+    by: By
     checked: bool
     rows_an_hour: float
     read: float
@@ -56,28 +75,35 @@ class Measurement:
     device: str
     version: str
     date: str
+    settings: Settings | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What is known about the speed of one model here; at least one of the three is there.
+    """What is known about the speed of one model here; at least one of the four is there.
 
-    `run` is of a run without checks, `checked` of a run with checks, `bench` of `sysgen bench`.
+    `run` is of a run without checks, `checked` of a run with checks, `bench` of `sysgen bench`,
+    `settings` of the fastest settings.
     """
 
     run: Measurement | None = None
     checked: Measurement | None = None
     bench: Measurement | None = None
+    settings: Measurement | None = None
 
     @property
     def plain(self) -> Measurement | None:
-        """Rows an hour without checks: of a run if there was one, else estimated by `bench`."""
-        return self.run or self.bench
+        """Rows an hour without checks: of a run if there was one, else estimated."""
+        return self.run or self.bench or self.settings
+
+    @property
+    def _all(self) -> tuple[Measurement | None, ...]:
+        return self.run, self.checked, self.bench, self.settings
 
     @property
     def newest(self) -> Measurement:
         """The measurement that was made last."""
-        return max((m for m in (self.run, self.checked, self.bench) if m), key=lambda m: m.date)
+        return max((m for m in self._all if m), key=lambda m: m.date)
 
 
 def noted(fingerprint: str, say: Say = lambda line: None) -> Measured | None:
@@ -98,7 +124,7 @@ def note(
     *,
     file: str,
     fingerprint: str,
-    by: Literal["bench", "run"],
+    by: By,
     checked: bool,
     rows_an_hour: float,
     read: float,
@@ -106,6 +132,7 @@ def note(
     load_seconds: float,
     device: str,
     rows: int = 0,
+    settings: Settings | None = None,
 ) -> None:
     """Keeps a measurement made now; see `Measurement` for the values. An earlier one of the same
     kind is replaced. Processes that write at the same time wait for each other.
@@ -129,6 +156,7 @@ def note(
         device=device,
         version=__version__,
         date=datetime.now(UTC).isoformat(timespec="seconds"),
+        settings=settings,
     )
     path = file_of_measurements()
     try:
@@ -169,8 +197,8 @@ def machine() -> str:
 
 def _kind(measurement: Measurement) -> str:
     """The name of the field of `Measured` that it goes into."""
-    if measurement.by == "bench":
-        return "bench"
+    if measurement.by != "run":
+        return measurement.by
     return "checked" if measurement.checked else "run"
 
 

@@ -30,6 +30,7 @@ from sysgen_local.models.copies import finder
 from sysgen_local.running.pipeline import Pipeline
 from sysgen_local.running.progress import Pass, Progress, View, showing
 from sysgen_local.running.stage import AnyStage, AnyWorkQueue
+from sysgen_local.running.throughput import with_fastest_settings
 
 NAMES = (
     "model", "model_license", "lora_license", "judge", "prompt_set", "calibration",
@@ -134,6 +135,8 @@ def run(
                 pass_options = replace(options, no_room=True, context=context or options.context)
                 pipeline = partial(Pipeline, queue, stages, progress)
                 progress.begin_loading(model.title if isinstance(model, Server) else model.name)
+                rows = max(progress.waiting(stage.phase) for stage in stages)
+                pass_options = with_fastest_settings(model, pass_options, rows, announce)
                 if not _run_pass(model, pass_options, pipeline, preparations, announce):
                     return False
         return True

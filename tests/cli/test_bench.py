@@ -48,3 +48,37 @@ def test_slots_that_are_none_are_one_sentence():
         done = sysgen("--slots", slots)
         assert done.returncode == 2
         assert "give numbers from 1 to 240" in done.stderr
+
+
+def test_the_fastest_settings_are_kept_and_a_run_takes_them(tmp_path):
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text('{"instruction": "Why does it rain?", "output": "Clouds cool."}\n')
+    kept = {"SYSGEN_MEASURED": str(tmp_path / "measured.json")}
+
+    def run(*more):
+        command = ["run", str(rows), "--db", str(tmp_path / f"{len(more)}.duckdb"), *more]
+        done = subprocess.run(
+            [sys.executable, "-m", "sysgen_local.cli.main", *command],
+            capture_output=True, text=True, timeout=120, env=os.environ | kept,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return done.stderr
+
+    assert " 16 slots x" in run()
+    done = sysgen("--settings", "--json", **kept)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    tried = [of["settings"] for of in found["rates"]]
+    assert [of["slots"] for of in tried[:2]] == [16, 32]
+    assert found["settings"] in tried
+    assert not any(of["overlap"] or of["on_device"] for of in tried)  # no GPU: no need to try
+    document = json.loads((tmp_path / "measured.json").read_text())
+    [[measured]] = document["machines"].values()
+    assert measured["settings"] == found["settings"]
+    measured["settings"] = {"slots": 5, "batch": 64, "overlap": True, "on_device": True}
+    (tmp_path / "measured.json").write_text(json.dumps(document))
+    assert " 5 slots x" in run("--phase", "generate")
+    assert " 3 slots x" in run("--slots", "3", "--seed", "0")
+    shown = sysgen("--settings", **kept)
+    assert "kept for runs: " in shown.stdout
+    assert "tokens a step" in shown.stdout

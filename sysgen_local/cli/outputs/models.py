@@ -9,13 +9,26 @@ from sysgen_local.cli.outputs.form import Output
 Fit = Literal["yes", "part", "no"]
 
 
+class EngineSettings(Output):
+    """How the engine is set."""
+
+    slots: int
+    batch: int
+    """The most tokens of a step."""
+    overlap: bool
+    """While half of the slots are decoded, the others are sampled."""
+    on_device: bool
+    """The device chooses the most probable tokens."""
+
+
 class Measurement(Output):
     """One measurement of the speed of a model file on this machine."""
 
     file: str
     fingerprint: str
-    by: Literal["bench", "run"]
-    """`sysgen bench`, which estimates the rows an hour, or a run, whose rows were counted."""
+    by: Literal["bench", "settings", "run"]
+    """`sysgen bench` and the search for the fastest settings estimate the rows an hour; of a run
+    the rows were counted."""
     checked: bool
     """Whether the rows an hour include the checks of phase 5."""
     rows_an_hour: float
@@ -25,12 +38,14 @@ class Measurement(Output):
     """Tokens/s of answers, likewise."""
     load_seconds: float
     rows: int
-    """Rows that were counted; 0 for `bench`."""
+    """Rows that were counted; 0 for estimates."""
     device: str
     version: str
     """Of sysgen-local."""
     date: str
     """In UTC, in ISO 8601."""
+    settings: EngineSettings | None
+    """The fastest ones."""
 
 
 class Measured(Output):
@@ -41,6 +56,8 @@ class Measured(Output):
     checked: Measurement | None
     """Of a run with checks."""
     bench: Measurement | None
+    settings: Measurement | None
+    """With the fastest settings, which runs take."""
 
 
 class ModelEntry(Output):
@@ -233,8 +250,12 @@ class Rate(Output):
     device: str
     """`cpu`, or `gpu` with the number of layers there."""
     rows_an_hour: float
+    settings: EngineSettings | None
+    """With `--settings`: what was tried."""
 
 
 class Speed(Output):
     model: str
     rates: list[Rate]
+    settings: EngineSettings | None
+    """With `--settings`: the fastest ones, which runs take."""

@@ -12,7 +12,7 @@ from sysgen_local.core.counted import counted
 from sysgen_local.core.errors import MemoryShortError
 from sysgen_local.engine.llama import weights
 from sysgen_local.engine.llama.plan import SlotLayout
-from sysgen_local.engine.options import Options
+from sysgen_local.engine.options import BATCH, Options
 
 SPARE_ROWS = 8
 """Rows of logits beside one for each slot, so that the likelihood of a text does not go token by
@@ -25,7 +25,7 @@ def new_context(
     """A context with a stream for each slot and prefix slot. `name`: the model's, for an error.
     Raises MemoryShortError where llama.cpp cannot allocate it."""
     params = llama_cpp.llama_context_default_params()
-    params.n_batch = params.n_ubatch = options.batch
+    params.n_batch = params.n_ubatch = options.batch or BATCH
     params.n_seq_max = layout.slots + layout.prefix_slots
     params.n_ctx = layout.slot_tokens * params.n_seq_max
     params.n_outputs_max = rows_of_logits(layout)

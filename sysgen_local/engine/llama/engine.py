@@ -40,7 +40,7 @@ from sysgen_local.engine.llama.sequence import Sequence
 from sysgen_local.engine.llama.shared import MODELS
 from sysgen_local.engine.llama.slot_sizes import late_rows, round_up_to_cells
 from sysgen_local.engine.llama.step_costs import CPU_COSTS, GPU_COSTS, StepCosts
-from sysgen_local.engine.options import Options
+from sysgen_local.engine.options import BATCH, Options
 from sysgen_local.engine.request import Completion, Flight, Load, Request
 
 RECOVERY_PAUSES = (1.0, 4.0, 15.0)
@@ -75,6 +75,7 @@ class LlamaEngine:
         self.path = path
         self.adapters = adapters
         files = ModelFiles(path, adapters)
+        batch = options.batch or BATCH
         layers = gpu_layers(files, options.gpu_layers)
         self._gpu_note = "" if layers or not options.gpu_layers else _NO_GPU
         with ExitStack() as frees:
@@ -101,7 +102,7 @@ class LlamaEngine:
             self._runner = Runner(
                 context,
                 self.tokenizer.size,
-                options.batch,
+                batch,
                 outputs=rows_of_logits(layout),
                 call_cells=costs.call_cells,
                 keeps_rows=bool(options.overlap),
@@ -122,7 +123,7 @@ class LlamaEngine:
             can_truncate=not (recurrent or hybrid),
             call_cells=costs.call_cells,
         )
-        self._scheduler = Scheduler(options.batch, costs.token_cells)
+        self._scheduler = Scheduler(batch, costs.token_cells)
         self._step_costs = StepCosts(GPU_COSTS if self._gpu_layers else CPU_COSTS)
         self._admission = Admission(
             self.tokenizer,

@@ -118,7 +118,7 @@ def choose_layout(model: Any, options: Options) -> SlotLayout:
         options,
         trained=llama_cpp.llama_model_n_ctx_train(model),
         cells=int(free * options.memory_share) // 2 // cell,
-        slots=SLOTS_ON_GPU if on_gpu else SLOTS_ON_CPU,
+        slots=options.wanted_slots or (SLOTS_ON_GPU if on_gpu else SLOTS_ON_CPU),
         in_slots=llama_cpp.llama_model_n_swa(model) > 0,  # why: see `prefixes`
         costs=GPU_COSTS if on_gpu else CPU_COSTS,
     )
