@@ -11,13 +11,12 @@ import argparse
 import json
 import os
 import platform
-import subprocess
 import sys
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import ENVIRONMENT, job, limit, overhead, table
+from benchmarks import job, limit, overhead, table
 from benchmarks.build import CACHE
 from benchmarks.model import PATH as RANDOM
 from benchmarks.model import model as random_model
@@ -79,12 +78,9 @@ def main() -> None:
 
 
 def _contend(name: str, model: str, seed: int, options: argparse.Namespace) -> job.JobResult:
-    command = [sys.executable, "-m", MODULES[name], model, str(options.rows)]
     orders = {"a": "phases", "a0": "rows"}
-    command.append(orders.get(name) or str(options.slots))
-    command.append(str(seed))
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=ENVIRONMENT)
-    return job.JobResult(**json.loads(done.stdout.splitlines()[-1]))
+    way = orders.get(name) or options.slots
+    return job.contend(MODULES[name], model, options.rows, way, seed)
 
 
 def _median(results: list[job.JobResult]) -> job.JobResult:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 import os
 import resource
+import subprocess
+import sys
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
@@ -15,6 +17,7 @@ from typing import Any, TypeVar
 
 import psutil
 
+from benchmarks import ENVIRONMENT
 from sysgen_local.core.records import TABLES, Conversation, Row, Turn
 from sysgen_local.core.resources import resource as data
 from sysgen_local.engine.request import Choice, Completion, Engine, Request, Sampling
@@ -32,7 +35,8 @@ Job = Generator[Request, Completion, T]
 CONTEXT = 2560
 """Tokens of each slot, for every contender."""
 
-SAMPLING = Sampling(temperature=0.7, top_p=0.95)
+SAMPLING = Sampling(temperature=0.7, top_k=20, top_p=0.8)
+"""As the cards of most models recommend."""
 MAX_ANSWER = 512
 VERDICT = 'root ::= "good" | "bad" | "none"'
 
@@ -70,6 +74,13 @@ class JobResult:
         decoded = completion.tokens_decoded or 0
         for i, n in enumerate((1, completion.tokens_in, completion.tokens_out, decoded)):
             phase[i] += n
+
+
+def contend(module: str, *arguments: object) -> JobResult:
+    """Runs a contender in a process of its own."""
+    command = [sys.executable, "-m", module, *map(str, arguments)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=ENVIRONMENT)
+    return JobResult(**json.loads(done.stdout.splitlines()[-1]))
 
 
 def threads() -> int:

@@ -68,7 +68,7 @@ class Loop:
             job.messages(request),  # type: ignore[arg-type]
             temperature=request.sampling.temperature,
             top_p=request.sampling.top_p,
-            top_k=0,
+            top_k=request.sampling.top_k,
             min_p=0.0,
             repeat_penalty=1.0,
             seed=request.seed & 0x7FFFFFFF,

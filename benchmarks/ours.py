@@ -1,18 +1,20 @@
 """(c) The job by sysgen-local: the command `sysgen run`, from rows in a file to rows in a file.
 
 As for the other contenders, it has the paper's four phases, and prompts without the original
-answers.
+answers. MODEL may be the address of a server, which then does the model's work.
 
-python -m benchmarks.ours MODEL ROWS SLOTS SEED [PROMPT_SET]
+python -m benchmarks.ours MODEL ROWS SLOTS SEED [--prompts SET] [--batch N] [--overlap]
+[--on-device]
 """
 
 from __future__ import annotations
 
+import argparse
 import json
-import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,8 @@ from benchmarks import job
 from sysgen_local.cli.commands import cli
 from sysgen_local.engine.llama import engine as llama
 from sysgen_local.engine.llama.grammar import GrammarMatcher
+from sysgen_local.engine.openai import engine as servers
+from sysgen_local.engine.options import BATCH, Options
 from sysgen_local.engine.request import Completion, Request
 from sysgen_local.store import Store
 
@@ -27,12 +31,13 @@ from sysgen_local.store import Store
 class MeasuredEngine(llama.LlamaEngine):
     """The engine with measurements that the command does not print. Seconds are wall time."""
 
-    last: MeasuredEngine
+    last: MeasuredEngine | None = None
     result: job.JobResult
+    ways: dict[str, Any]  # options that the command does not have
 
-    def __init__(self, *given: Any) -> None:
+    def __init__(self, path: Path, options: Options, *given: Any) -> None:
         started = time.perf_counter()
-        super().__init__(*given)
+        super().__init__(path, replace(options, **self.ways), *given)
         self.load_seconds = time.perf_counter() - started
         self.engine_seconds = 0.0
         MeasuredEngine.last = self
@@ -45,10 +50,31 @@ class MeasuredEngine(llama.LlamaEngine):
         self.engine_seconds += time.perf_counter() - started
 
 
-def main(model: str, number: int, slots: int, seed: int, prompts: str = "default") -> None:
+class MeasuredServers(servers.ServerEngine):
+    """The same of a server."""
+
+    result: job.JobResult
+
+    def complete(self, requests: Iterable[Request | None]) -> Iterator[Completion]:
+        for completion in super().complete(requests):
+            self.result.count(completion)
+            yield completion
+
+
+def main(
+    model: str,
+    number: int,
+    slots: int,
+    seed: int,
+    prompts: str,
+    batch: int,
+    ways: dict[str, Any],
+) -> None:
     llama.LlamaEngine = MeasuredEngine  # type: ignore[assignment,misc]
+    servers.ServerEngine = MeasuredServers  # type: ignore[misc]
     forced = _count_forced()
-    result = MeasuredEngine.result = job.JobResult("c")
+    result = MeasuredEngine.result = MeasuredServers.result = job.JobResult("c")
+    MeasuredEngine.ways = ways
     with tempfile.TemporaryDirectory() as folder:
         path, db = Path(folder, "rows.jsonl"), Path(folder, "sysgen.duckdb")
         path.write_text("".join(json.dumps(row) + "\n" for row in job.rows(number)))
@@ -56,17 +82,30 @@ def main(model: str, number: int, slots: int, seed: int, prompts: str = "default
         command += ["--no-check", "--show-answer", "never"]
         command += ["--model", model, "--prompts", prompts, "--seed", seed]
         command += ["--temperature", job.SAMPLING.temperature, "--top-p", job.SAMPLING.top_p]
+        command += ["--top-k", job.SAMPLING.top_k]
         command += ["--max-answer-tokens", job.MAX_ANSWER]
-        command += ["--slots", slots, "--context", job.CONTEXT, "--threads", job.threads()]
+        command += [
+            "--batch",
+            batch,
+            "--slots",
+            slots,
+            "--context",
+            job.CONTEXT,
+            "--threads",
+            job.threads(),
+        ]
         started = time.perf_counter()
         code = cli.main([str(word) for word in command], standalone_mode=False)
         ended = time.perf_counter()
         assert code == 0, f"sysgen run ended with {code}"
         with Store.open(db, read_only=True) as store:
             counts = store.counts()
-    engine = MeasuredEngine.last
-    result.seconds = ended - started - engine.load_seconds
     result.rows, result.final = counts.input, counts.final
+    engine = MeasuredEngine.last
+    result.seconds = ended - started - (engine.load_seconds if engine else 0.0)
+    if engine is None:
+        result.print()
+        return
     result.decode_seconds = engine.decode_seconds
     result.decoded_tokens = engine.decoded_tokens
     writing = [phase for phase in result.phases.values() if phase[2]]
@@ -99,5 +138,14 @@ def _count_forced() -> list[int]:
 
 
 if __name__ == "__main__":
-    number, slots, seed = map(int, sys.argv[2:5])
-    main(sys.argv[1], number, slots, seed, *sys.argv[5:6])
+    parser = argparse.ArgumentParser()
+    parser.add_argument("model")
+    for name in ("rows", "slots", "seed"):
+        parser.add_argument(name, type=int)
+    parser.add_argument("--prompts", default="default")
+    parser.add_argument("--batch", type=int, default=BATCH)
+    parser.add_argument("--overlap", action="store_true")
+    parser.add_argument("--on-device", action="store_true")
+    given = parser.parse_args()
+    ways = {"overlap": given.overlap, "on_device": given.on_device}
+    main(given.model, given.rows, given.slots, given.seed, given.prompts, given.batch, ways)

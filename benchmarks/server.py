@@ -42,7 +42,7 @@ class Client:
             "messages": job.messages(request),
             "temperature": request.sampling.temperature,
             "top_p": request.sampling.top_p,
-            "top_k": 0,
+            "top_k": request.sampling.top_k,
             "min_p": 0.0,
             "seed": request.seed & 0x7FFFFFFF,
             "max_tokens": 8 if isinstance(request.constraint, Choice) else request.max_tokens,
