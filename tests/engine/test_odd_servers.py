@@ -346,6 +346,33 @@ def test_a_count_of_tokens_that_is_missing_costs_no_row(usage):
     assert (found.finish, found.tokens_in, found.tokens_out) == ("stop", 0, 0)
 
 
+@pytest.mark.parametrize(
+    ("details", "decoded"),
+    [
+        (None, None),
+        ({}, None),
+        ({"cached_tokens": None}, None),
+        ({"cached_tokens": 0}, 10),
+        ({"cached_tokens": 7}, 3),
+        ({"cached_tokens": 99}, 0),
+        ({"cached_tokens": -1}, 10),
+    ],
+)
+def test_what_the_server_had_in_its_cache_is_not_counted_as_decoded(details, decoded):
+    def counted(text: str) -> Reply:
+        status, reply = said(text, tokens=10)
+        return status, {**reply, "usage": {**reply["usage"], "prompt_tokens_details": details}}
+
+    assert ask(lambda _: counted("Fine."), None).tokens_decoded == decoded
+    # A label that the first token does not tell takes a second request.
+    found = ask(
+        lambda body: counted('{"label": "B"}' if "response_format" in body else "Both"),
+        Choice(("A", "B")),
+    )
+    assert (found.text, found.tokens_in) == ("B", 20)
+    assert found.tokens_decoded == (None if decoded is None else 2 * decoded)
+
+
 @pytest.mark.parametrize("url", ["http://one/" + "x" * 70_000, "http://one\x01/v1"])
 def test_what_is_no_url_is_one_sentence(url):
     with pytest.raises(UsageError, match="is not the address of a server"):

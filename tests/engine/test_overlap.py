@@ -3,6 +3,7 @@
 import time
 from pathlib import Path
 
+import llama_cpp
 import pytest
 from test_llama import SCHEMA, TOPICS, answers, ask
 
@@ -77,6 +78,20 @@ def test_only_what_is_needed_comes_from_the_device(builtin: Path, monkeypatch):
     engine.close()
     assert got["greedy"] == got["sampled"] == {Candidates}
     assert not any(Candidates in got[kind] for kind in ("whole", "json", "choice"))
+
+
+def test_where_the_device_cannot_choose_all_logits_come(builtin: Path, wanted, monkeypatch):
+    asked = []
+
+    def refuses(context, slot, sampler):
+        asked.append(slot)
+        return False
+
+    monkeypatch.setattr(llama_cpp, "llama_set_sampler", refuses)
+    engine = LlamaEngine(builtin, Options(slots=4, on_device=True))
+    assert told(answers(engine, mixed())) == wanted
+    assert len(asked) == 1
+    engine.close()
 
 
 def test_half_of_the_slots_are_decoded_while_the_others_are_sampled(builtin: Path, monkeypatch):

@@ -27,15 +27,16 @@ class CandidateSlots:
         self._context = context
         self._count = min(MOST_CANDIDATES, vocab_size)
         self._samplers: dict[int, Any] = {}
+        self._is_possible = True
 
     def __bool__(self) -> bool:
         return bool(self._samplers)
 
     def choose(self, slot: int, wanted: bool) -> None:
         """Says whether the device chooses for the slot. A change lets llama.cpp plan its graph
-        again at the next decoding. Models whose output is on several devices cannot do it: then
-        their slots give all logits."""
-        if wanted == (slot in self._samplers):
+        again at the next decoding. Where llama.cpp cannot do it, as with tensors that are split
+        over several GPUs, the slot gives all logits."""
+        if wanted == (slot in self._samplers) or (wanted and not self._is_possible):
             return
         if not wanted:
             llama_cpp.llama_set_sampler(self._context, slot, None)
@@ -48,6 +49,7 @@ class CandidateSlots:
             self._samplers[slot] = sampler
         else:
             llama_cpp.llama_sampler_free(sampler)
+            self._is_possible = False
 
     def row(self, index: int) -> Candidates | None:
         """What the device chose behind the token with this index in the last batch; None where it

@@ -188,7 +188,7 @@ class Client:
         is. Third: the server writes a label as JSON. Without log-probabilities the label gets a
         probability of 1.
         """
-        found, probabilities = Completion(request.id, "", "refused"), None
+        found, probabilities = Completion(request.id, "", "refused", tokens_decoded=0), None
         if self.can.probabilities:
             reply = self.reply(request, self.can)
             found = replies.completion(request, reply)
@@ -202,8 +202,7 @@ class Client:
             probabilities = replies.label_probabilities(
                 labels, [], replies.label_in_json(parse_reply(written.text).answer)
             )
-            read, wrote = found.tokens_in + written.tokens_in, found.tokens_out + written.tokens_out
-            found = replace(written, tokens_in=read, tokens_out=wrote)
+            found = _added(found, written)
         if probabilities is None:
             why = f"no label can be read in {found.text[:200]!r}"
             return replace(found, text=why, finish="refused")
@@ -304,3 +303,14 @@ def _as_json_label(request: Request, labels: tuple[str, ...]) -> Request:
     """The same request, answered by a JSON object that holds one of the labels."""
     schema = json.dumps(object_of("label", labels))
     return request._replace(constraint=Json(schema), max_tokens=MAX_LABEL_TOKENS)
+
+
+def _added(first: Completion, second: Completion) -> Completion:
+    """The second completion with the tokens of both."""
+    decoded = (first.tokens_decoded, second.tokens_decoded)
+    return replace(
+        second,
+        tokens_in=first.tokens_in + second.tokens_in,
+        tokens_out=first.tokens_out + second.tokens_out,
+        tokens_decoded=None if None in decoded else sum(of or 0 for of in decoded),
+    )

@@ -24,7 +24,17 @@ def completion(request: Request, reply: Any) -> Completion:
         "length" if choice.finish_reason == "length" else "stop",
         tokens_in=(usage and usage.prompt_tokens) or 0,
         tokens_out=(usage and usage.completion_tokens) or 0,
+        tokens_decoded=_decoded(usage),
     )
+
+
+def _decoded(usage: Any) -> int | None:
+    """Tokens of the prompt that the server's KV cache did not have; None where it does not say."""
+    details = getattr(usage, "prompt_tokens_details", None)
+    cached = getattr(details, "cached_tokens", None)
+    if not isinstance(cached, int) or not usage.prompt_tokens:
+        return None
+    return int(max(0, usage.prompt_tokens - max(0, cached)))
 
 
 def _text(message: Any) -> str:
