@@ -2,8 +2,8 @@
 
     python -m benchmarks.gpu MODEL [MODEL ...] [--server URL#MODEL] [--loop-rows N]
 
-For each model: the loop over `Llama`, `sysgen run` with as many slots, sampled as on a CPU, beside
-the decoding, from tokens that the device chose, and both; then how long the search for the fastest
+For each model: the loop over `Llama`, `sysgen run` with as many slots, sampled as on a CPU, during
+decoding, from tokens that the GPU picked, and both; then how long the search for the fastest
 settings takes, what it finds, and a run with them. With `--server` the same job by a server that
 is running, such as vLLM, asked by `sysgen run`. It also runs on a machine without a GPU, which
 shows that it works and nothing else.
@@ -28,8 +28,8 @@ from sysgen_local.running.throughput import Rates, fastest_settings
 
 WAYS = {
     "(c) sysgen-local": (),
-    "(c) sampled beside the decoding": ("--overlap",),
-    "(c) tokens chosen on the device": ("--on-device",),
+    "(c) sampling during decoding": ("--overlap",),
+    "(c) tokens picked by the GPU": ("--on-device",),
     "(c) both": ("--overlap", "--on-device"),
 }
 COLUMNS = ("slots", "rows", "rows/h", "to (a)", "tokens/s out", "in llama_decode", "peak memory")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from sysgen_local.cli import completion, hardware, values
 from sysgen_local.cli import options as opt
@@ -51,8 +52,9 @@ def _slot_numbers(context: click.Context, parameter: click.Parameter, value: str
     "--settings",
     "find_settings",
     is_flag=True,
-    help="Find the settings that are fastest here, and keep them: runs with this model take them. "
-    "They are the number of slots, the batch and, with a GPU, two ways of sampling.",
+    help="Find the settings that are fastest here, and keep them: runs with this model take them, "
+    "unless --slots, --batch or --gpu-layers is given. They are the number of slots, the batch "
+    "and, with a GPU, two ways of sampling.",
 )
 @hardware.gpu_layers
 @hardware.threads
@@ -74,9 +76,10 @@ def bench(
     programs that use the processor first: on the same cores they make the model several times
     slower.
 
-    With --settings it goes on from the best settings so far, as long as others gain 3 %. That takes
-    about ten seconds on a large GPU, and minutes on a processor. Where there is a GPU, the first
-    run of 500 rows or more does it by itself.
+    With --settings it tries more slots, then larger batches, then with a GPU two ways of sampling,
+    and takes each change that gains 3 %. That takes about ten seconds on a large GPU, and minutes
+    on a processor. The first run of 500 rows or more with a model that is on a GPU does it by
+    itself.
 
     \b
     Examples:
@@ -98,12 +101,15 @@ def bench(
     where = place(found)
     options = Given(given).take(Options)
     if find_settings:
-        return _find_settings(found, options, as_json=as_json)
+        by_hand = [name for name, value in given.items() if value is not None]
+        if click.get_current_context().get_parameter_source("slots") != ParameterSource.DEFAULT:
+            by_hand.insert(0, "slots")
+        return _find_settings(found, options, by_hand, as_json=as_json)
     taken: list[measuring.Rates] = []
     if not as_json:
         click.echo("slots   reads tokens/s   writes tokens/s   rows/h")
     for number in slots:
-        rates = measuring.measure(where, options, number, _note)
+        rates = measuring.measure(where, replace(options, slots=number), _note)
         taken.append(rates)
         if not as_json:
             click.echo(
@@ -130,8 +136,9 @@ def bench(
     return 0
 
 
-def _find_settings(model: Model, options: Options, *, as_json: bool) -> int:
-    """Tries settings and prints each with its speed, and which are kept."""
+def _find_settings(model: Model, options: Options, by_hand: list[str], *, as_json: bool) -> int:
+    """Tries settings and prints each with its speed, and which are kept. `by_hand`: parameters of
+    the machine that were given."""
     from sysgen_local.core.errors import SysgenError, UsageError
     from sysgen_local.core.model_files import ModelFiles
     from sysgen_local.models import place
@@ -140,6 +147,13 @@ def _find_settings(model: Model, options: Options, *, as_json: bool) -> int:
     where = place(model)
     if not isinstance(where, ModelFiles):
         raise UsageError(f"--settings is for a model that is loaded here; {model.name} is a server")
+    if by_hand:
+        options_by_hand = " and ".join(f"--{name.replace('_', '-')}" for name in by_hand)
+        raise UsageError(f"--settings finds what runs without {options_by_hand} take: leave it off")
+    if where.adapters:
+        raise UsageError(
+            "--settings is for a GGUF without adapters: runs with them take its settings"
+        )
     tried: list[tuple[Settings, throughput.Rates]] = []
     if not as_json:
         click.echo("reads tokens/s   writes tokens/s   rows/h   settings")

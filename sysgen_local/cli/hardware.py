@@ -22,8 +22,8 @@ batch = click.option(
     "--batch",
     type=click.IntRange(32, 16384),
     metavar="N",
-    help="Largest number of tokens that are decoded in one step.  [default: 512, or what `sysgen "
-    "bench --settings` found]",
+    help="Largest number of tokens that are decoded in one step.  [default: 512; of a run what "
+    "`sysgen bench --settings` found]",
 )
 flash = click.option(
     "--flash/--no-flash",

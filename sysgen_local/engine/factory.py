@@ -67,13 +67,11 @@ def keeping_weights() -> Iterator[None]:
         yield
 
 
-def has_gpu() -> bool:
-    """Whether the installed llama.cpp can put layers on a GPU here."""
-    import llama_cpp
+def is_on_gpu(files: ModelFiles) -> bool:
+    """Whether all layers of the model would be on a GPU here. Loads no weights."""
+    from sysgen_local.engine.llama.plan import gpu_layers
 
-    from sysgen_local.engine.llama.devices import gpus
-
-    return bool(llama_cpp.llama_supports_gpu_offload() and gpus())
+    return gpu_layers(files, None) < 0
 
 
 def connect(options: Options) -> None:

@@ -41,8 +41,8 @@ class Settings:
 
     def __str__(self) -> str:
         ways = [
-            *(["sampling beside the decoding"] if self.overlap else []),
-            *(["tokens chosen on the device"] if self.on_device else []),
+            *(["sampling during decoding"] if self.overlap else []),
+            *(["the GPU picks the 64 best tokens"] if self.on_device else []),
         ]
         return ", ".join([f"{self.slots} slots, {self.batch} tokens a step", *ways])
 

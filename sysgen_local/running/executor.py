@@ -12,7 +12,7 @@ import json
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby
@@ -113,7 +113,7 @@ def run(
         Pass(tuple(task.stage.phase for task in pass_tasks), _weight(loaded[0]))
         for loaded, pass_tasks in passes
     ]
-    with showing(progress, views), _keeping(passes):
+    with showing(progress, views), keeping_weights():
         for number, ((model, context), pass_tasks) in enumerate(passes):
             stages = [task.stage for task in pass_tasks]
             waiting = [bool(progress.waiting(stage.phase)) for stage in stages]
@@ -140,12 +140,6 @@ def run(
                 if not _run_pass(model, pass_options, pipeline, preparations, announce):
                     return False
         return True
-
-
-def _keeping(passes: Sequence[tuple[Loaded, Sequence[Task]]]) -> AbstractContextManager[None]:
-    """Keeps weights between two passes, whose models may be one GGUF with other adapters."""
-    here = [model for (model, _), _ in passes if model and not isinstance(model, Server)]
-    return keeping_weights() if len(here) > 1 else nullcontext()
 
 
 def require_models(tasks: Sequence[Task], options: Options) -> None:

@@ -10,13 +10,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
+from math import inf
 from pathlib import Path
 from typing import Literal
 
 from sysgen_local.core.errors import MemoryShortError, SysgenError
 from sysgen_local.core.model_files import ModelFiles
 from sysgen_local.core.server import Server
-from sysgen_local.engine.factory import has_gpu, keeping_weights, open_engine
+from sysgen_local.engine.factory import is_on_gpu, keeping_weights, open_engine
 from sysgen_local.engine.options import BATCH, Options
 from sysgen_local.engine.request import (
     Choice,
@@ -26,6 +27,7 @@ from sysgen_local.engine.request import (
     Request,
     Sampling,
     Segment,
+    Telling,
 )
 from sysgen_local.models import Model, fingerprint, measured, place
 from sysgen_local.models.measured import Settings
@@ -42,9 +44,15 @@ CONTEXT = 1024
 SAMPLING = Sampling(temperature=0.7, top_k=20, top_p=0.8)
 """As most models of the catalogue are sampled."""
 
-SLOTS = (16, 32, 64, 128)
+SLOTS = (16, 32, 48, 64, 96, 128)
 BATCHES = (1024, 2048)
 """What is tried in turn for the fastest settings."""
+
+MOST_MISSES = 2
+"""After so many numbers of slots that gain nothing, no larger one is tried."""
+
+MOST_SECONDS = 20.0
+"""A run tries no more settings after this time."""
 
 MOST_SLOTS = 240
 
@@ -76,12 +84,13 @@ class Rates:
         return 3600 / (READ / self.prefill + WRITTEN / self.decode)
 
 
-def measure(
-    model: ModelFiles | Server, options: Options, slots: int, say: Say = lambda line: None
-) -> Rates:
-    """`say` is given lines about servers. Raises as `open_engine`."""
-    engine = open_engine(model, replace(options, slots=slots, context=CONTEXT), say)
+def measure(model: ModelFiles | Server, options: Options, say: Say = lambda line: None) -> Rates:
+    """The rates with the options' slots, or as many of the wanted ones as there is memory for.
+    `say` is given lines about servers. Raises as `open_engine`."""
+    engine = open_engine(model, replace(options, context=CONTEXT), say)
     try:
+        slots = engine.load().slots if isinstance(engine, Telling) else 0
+        slots = options.slots or slots
         _work(engine, [_write(i, 1) for i in range(slots)])  # warm
         seconds, read, _ = _work(engine, [_read(i) for i in range(max(2, slots))])
         start, _, first = _work(engine, [_write(i, 1) for i in range(slots)])
@@ -108,49 +117,77 @@ def fastest_settings(
     model: ModelFiles,
     options: Options,
     say: Callable[[Settings, Rates], None] = lambda settings, rates: None,
+    most_seconds: float = inf,
 ) -> tuple[Settings, Rates] | None:
     """Tries settings on this machine. Returns the fastest ones and their rates; None for a model
     that wrote nothing. `say` is given each that was tried.
 
-    It goes on from the best so far: more slots as long as these gain, then a larger batch, then
-    sampling beside the decoding and the choice of tokens on the device. On a large GPU that takes
-    about ten seconds. Raises as `open_engine` where not even the first can be tried.
+    It tries more slots, then larger batches, then with a GPU sampling during decoding and picking
+    tokens on the device, and takes each change that gains 3 %. On a large GPU that takes about ten
+    seconds. After `most_seconds` nothing more is tried. Raises as `open_engine` where not even the
+    first can be tried.
     """
-
-    def rates(settings: Settings) -> Rates:
-        found = measure(model, replace(options, **asdict(settings)), settings.slots)
-        say(settings, found)
-        return found
-
+    search = _Search(model, options, say, time.monotonic() + most_seconds)
     with keeping_weights():
-        settings = Settings(SLOTS[0], options.batch or BATCH, overlap=False, on_device=False)
-        best = rates(settings)
-        is_gpu = best.device != "cpu"
-
-        def is_better(other: Settings) -> bool:
-            nonlocal settings, best
-            try:
-                found = rates(other)
-            except MemoryShortError:
-                return False
-            if found.rows_an_hour < GAIN * best.rows_an_hour:
-                return False
-            settings, best = other, found
-            return True
-
+        search.tries(Settings(SLOTS[0], options.batch or BATCH, overlap=False, on_device=False))
+        misses = 0
         for slots in SLOTS[1:]:
-            if not is_better(replace(settings, slots=slots)):
+            misses = 0 if search.tries(replace(search.best, slots=slots)) else misses + 1
+            if misses == MOST_MISSES or search.is_full:
                 break
         for batch in BATCHES:
-            if not is_better(replace(settings, batch=batch)):
+            if not search.tries(replace(search.best, batch=batch)):
                 break
-        if is_gpu:
-            # Each step has half of the slots then.
-            twice = min(2 * settings.slots, MOST_SLOTS)
-            if not is_better(replace(settings, overlap=True)):
-                is_better(replace(settings, overlap=True, slots=twice))
-            is_better(replace(settings, on_device=True))
-    return (settings, best) if best.rows_an_hour else None
+        if search.rates.device != "cpu":
+            if not search.tries(replace(search.best, overlap=True)):
+                twice = min(2 * search.best.slots, MOST_SLOTS)  # a step has half of them then
+                search.tries(replace(search.best, overlap=True, slots=twice))
+            search.tries(replace(search.best, on_device=True))
+    return (search.best, search.rates) if search.rates.rows_an_hour else None
+
+
+class _Search:
+    """The best settings so far and their rates. `is_full`: there is no memory for more slots."""
+
+    best: Settings
+    rates: Rates
+
+    def __init__(
+        self,
+        model: ModelFiles,
+        options: Options,
+        say: Callable[[Settings, Rates], None],
+        until: float,
+    ) -> None:
+        self.is_full = False
+        self._model = model
+        self._options = options
+        self._say = say
+        self._until = until
+        self._tried: set[Settings] = set()
+
+    def tries(self, settings: Settings) -> bool:
+        """Whether these settings are better. They are not tried where they were before, or where
+        the time is over. Raises as `open_engine` where the first cannot be tried."""
+        is_first = not self._tried
+        if settings in self._tried or (not is_first and time.monotonic() > self._until):
+            return False
+        self._tried.add(settings)
+        of = asdict(settings)
+        try:
+            rates = measure(self._model, replace(self._options, wanted_slots=of.pop("slots"), **of))
+        except MemoryShortError:
+            if is_first:
+                raise
+            self.is_full = True
+            return False
+        self.is_full = rates.slots < settings.slots
+        settings = replace(settings, slots=rates.slots)
+        self._say(settings, rates)
+        if not is_first and rates.rows_an_hour < GAIN * self.rates.rows_an_hour:
+            return False
+        self.best, self.rates = settings, rates
+        return True
 
 
 def note_settings(path: Path, settings: Settings, rates: Rates) -> None:
@@ -162,10 +199,10 @@ def with_fastest_settings(
     model: Model, options: Options, rows: int, say: Say = lambda line: None
 ) -> Options:
     """The options for `rows` rows with the settings that are fastest for the model on this machine,
-    as far as they are known and the user has set none. With a GPU they are found out before the
-    first run of many rows; otherwise the defaults do well.
+    as far as they are known and the user has set none. Where the whole model is on a GPU, they are
+    found out before the first run of many rows; otherwise the defaults do well.
 
-    `say` is given lines about that. Raises as `fastest_settings`.
+    `say` is given lines about that. Raises as `open_engine`.
     """
     given = (options.slots, options.batch, options.gpu_layers, options.overlap, options.on_device)
     where = place(model)
@@ -174,10 +211,15 @@ def with_fastest_settings(
     known = measured.noted(fingerprint(where.path))
     settings = known.settings.settings if known and known.settings else None
     if settings is None:
-        if rows < FEWEST_ROWS or not has_gpu():
+        if rows < FEWEST_ROWS or not is_on_gpu(where):
             return options
         say(f"finding the fastest settings for {where.path.name} here, once, in ten seconds or so")
-        if (found := fastest_settings(where, options)) is None:
+        try:
+            found = fastest_settings(where, options, most_seconds=MOST_SECONDS)
+        except MemoryShortError as error:  # the run may do with fewer slots, or say so itself
+            say(f"none were found: {error.message}")
+            return options
+        if found is None:
             return options
         settings, rates = found
         say(f"{settings} (`sysgen bench --settings` finds them anew)")

@@ -82,3 +82,14 @@ def test_the_fastest_settings_are_kept_and_a_run_takes_them(tmp_path):
     shown = sysgen("--settings", **kept)
     assert "kept for runs: " in shown.stdout
     assert "tokens a step" in shown.stdout
+
+
+def test_settings_are_those_of_a_run_without_options_of_its_own():
+    for given in (["--slots", "8"], ["--threads", "1", "--batch", "64"], ["--gpu-layers", "0"]):
+        done = sysgen("--settings", *given)
+        assert done.returncode == 2
+        named = " and ".join(of for of in given if of.startswith("--"))
+        assert f"--settings finds what runs without {named} take: leave it off" in done.stderr
+    done = sysgen("--settings", "--model", "http://127.0.0.1:1/v1#m")
+    assert done.returncode != 0
+    assert "Traceback" not in done.stderr

@@ -1,5 +1,6 @@
 """Sampling beside the decoding, and the choice of tokens on the device, change no answer."""
 
+import itertools
 import time
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from sysgen_local.engine.llama.texts import TextEngine
 from sysgen_local.engine.options import Options
 from sysgen_local.engine.request import Choice, Json, Sampling
 
-HOT = Sampling(temperature=1.0, top_k=20, top_p=0.9, min_p=0.01)
+HOT = Sampling(temperature=1.0, top_k=64, top_p=0.9, min_p=0.01)
 WHOLE = Sampling(temperature=1.0, top_p=0.95)  # every token may be drawn
 
 KINDS = {
@@ -27,11 +28,13 @@ KINDS = {
 
 
 def mixed():
-    """Requests of every kind, of unequal length."""
+    """Requests of every kind, of unequal length; first some of each kind, then all kinds."""
+    kinds = list(KINDS.values())
+    apart = [(i, k) for k in range(len(kinds)) for i in range(len(TOPICS) // 2)]
+    among = [(i, k) for i in range(len(TOPICS) // 2, len(TOPICS)) for k in range(len(kinds))]
     return [
-        ask(10 * i + k, topic, seed=i, **{"max_tokens": 5 + 7 * (i % 5), **kind})
-        for i, topic in enumerate(TOPICS)
-        for k, kind in enumerate(KINDS.values())
+        ask(10 * i + k, TOPICS[i], seed=i, **{"max_tokens": 5 + 7 * (i % 5), **kinds[k]})
+        for i, k in apart + among
     ]
 
 
@@ -61,12 +64,13 @@ def test_answers_are_the_same(builtin: Path, wanted, ways, slots):
     engine.close()
 
 
-def test_only_what_is_needed_comes_from_the_device(builtin: Path, monkeypatch):
-    got: dict[str, set[type]] = {kind: set() for kind in KINDS}
+@pytest.mark.parametrize("kind", KINDS)
+def test_rows_of_logits_come_only_where_they_are_needed(builtin: Path, monkeypatch, kind):
+    got: set[type] = set()
     given = Sequence.on_logits
 
     def watched(self, logits):
-        got[list(KINDS)[int(self.request.id) % 10]].add(type(logits))
+        got.add(type(logits))
         if isinstance(logits, Candidates):
             assert len(logits.tokens) == len(logits.logits) == MOST_CANDIDATES
             assert (logits.tokens[1:] > logits.tokens[:-1]).all()
@@ -74,10 +78,10 @@ def test_only_what_is_needed_comes_from_the_device(builtin: Path, monkeypatch):
 
     monkeypatch.setattr(Sequence, "on_logits", watched)
     engine = LlamaEngine(builtin, Options(slots=4, on_device=True))
-    answers(engine, mixed())
+    answers(engine, [ask(i, topic, **KINDS[kind]) for i, topic in enumerate(TOPICS)])
     engine.close()
-    assert got["greedy"] == got["sampled"] == {Candidates}
-    assert not any(Candidates in got[kind] for kind in ("whole", "json", "choice"))
+    assert (got == {Candidates}) is (kind in ("greedy", "sampled"))
+    assert len(got) == 1
 
 
 def test_where_the_device_cannot_choose_all_logits_come(builtin: Path, wanted, monkeypatch):
@@ -123,6 +127,53 @@ def test_half_of_the_slots_are_decoded_while_the_others_are_sampled(builtin: Pat
         assert not any(sequences & of for of in others)
         beside += any(others)
     assert beside > 0.8 * len(processed)
+
+
+def test_a_copy_between_slots_is_followed_by_a_step(builtin: Path, monkeypatch):
+    """llama.cpp makes the copy only then, over whatever was put into the slot meanwhile."""
+    engine = LlamaEngine(builtin, Options(slots=6, overlap=True))
+    events = []
+
+    def noted(name, call):
+        def also(*given):
+            events.append(name)
+            return call(*given)
+
+        return also
+
+    cache = engine._kv_cache
+    monkeypatch.setattr(cache, "close_gaps", noted("copy", cache.close_gaps))
+    monkeypatch.setattr(cache, "assign_slots", noted("assign", cache.assign_slots))
+    monkeypatch.setattr(engine, "_decode_timed", noted("step", engine._decode_timed))
+    answers(engine, mixed())
+    engine.close()
+    after = [second for first, second in itertools.pairwise(events) if first == "copy"]
+    assert set(after) == {"step"}
+    assert after.count("step") == events.count("step")
+
+
+def test_a_few_sequences_are_decoded_together(builtin: Path):
+    steps = []
+    for overlap in (False, True):
+        engine = LlamaEngine(builtin, Options(slots=8, overlap=overlap))
+        requests = [ask(i, topic, max_tokens=8 if i < 5 else 60) for i, topic in enumerate(TOPICS)]
+        requests = [*requests[:5], *requests[5:8]]  # three are left for long
+        answers(engine, requests)
+        steps.append(engine.steps)
+        engine.close()
+    assert steps[1] < 1.3 * steps[0]
+
+
+@pytest.mark.parametrize("overlap", [False, True])
+def test_an_answer_that_the_grammar_forces_takes_no_step(builtin: Path, overlap):
+    engine = LlamaEngine(builtin, Options(slots=2, overlap=overlap))
+    forced = Json('{"const": [1, 2, 3]}')
+    got = answers(engine, [ask(i, topic, constraint=forced) for i, topic in enumerate(TOPICS)])
+    assert {(c.text, c.finish) for c in got.values()} == {("[1,2,3]", "stop")}
+    assert all(c.tokens_decoded <= c.tokens_in for c in got.values())
+    plain = answers(engine, [ask(0, "tea")])
+    assert answers(engine, [ask(0, "tea")])["0"].text == plain["0"].text
+    engine.close()
 
 
 def test_a_likelihood_needs_all_logits_of_a_slot_that_gave_candidates(builtin: Path):

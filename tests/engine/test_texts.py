@@ -58,6 +58,7 @@ def test_what_is_greedy_is_what_would_be_written(texts):
     [completion] = texts.complete([request])
     whole = texts.tokens(PROMPT + completion.text)
     prompt = texts.tokens(PROMPT)
+    assert completion.tokens_in == len(prompt)  # the text as it stands, in no chat
     assert whole[: len(prompt)] == prompt
     assert texts.likelihood(prompt, whole[len(prompt) :]).greedy
     assert not texts.likelihood(prompt, texts.tokens(" zebra")[-1:]).greedy

@@ -5,15 +5,15 @@ Nothing here touches llama.cpp's context, so it can be done while a step is deco
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 
 from sysgen_local.core.errors import UsageError
-from sysgen_local.engine.llama.chat import ChatTemplate
 from sysgen_local.engine.llama.grammar import GrammarCompiler
 from sysgen_local.engine.llama.labels import LabelNode
 from sysgen_local.engine.llama.sequence import Sequence
-from sysgen_local.engine.llama.tokenizer import Tokenizer
-from sysgen_local.engine.request import Choice, Completion, Finish, Json, Request
+from sysgen_local.engine.llama.tokenizer import PromptPart, Tokenizer
+from sysgen_local.engine.request import Choice, Completion, Finish, Json, Message, Request
 
 
 class Admission:
@@ -22,15 +22,15 @@ class Admission:
     def __init__(
         self,
         tokenizer: Tokenizer,
-        chat_template: ChatTemplate,
+        render: Callable[[tuple[Message, ...]], list[PromptPart]],
         *,
         context_tokens: int,
         slot_tokens: int,
     ) -> None:
-        """`context_tokens`: tokens that prompt and answer may take together; `slot_tokens`: tokens
-        that a slot holds."""
+        """`render`: see `ChatTemplate.render`. `context_tokens`: tokens that prompt and answer may
+        take together; `slot_tokens`: tokens that a slot holds."""
         self._tokenizer = tokenizer
-        self._chat_template = chat_template
+        self._render = render
         self._context_tokens = context_tokens
         self._slot_tokens = slot_tokens
         self._label_trees: dict[Choice, LabelNode] = {}
@@ -40,7 +40,7 @@ class Admission:
         refuses it, or it does not fit. Raises UsageError for labels that this vocabulary cannot
         tell apart."""
         try:
-            parts = self._chat_template.render(request.messages)
+            parts = self._render(request.messages)
         except UsageError as error:
             return Completion(request.id, error.message, "refused")
         try:

@@ -5,7 +5,7 @@ sequence its logits. A sequence that ends frees its slot at once. The source is 
 request when a slot is free.
 With `overlap` a step has half of the sequences, and is decoded in a thread. Meanwhile the other
 half gets the logits of the step before, and new requests are made ready; nothing of this touches
-llama.cpp's context. A CPU gains nothing by it, but a GPU would have to wait while this is done.
+llama.cpp's context. A CPU gains nothing by it, but a GPU would have to wait for all this.
 Measured on two cores: 2.5 times the rows an hour of `Llama.create_chat_completion` row by row, and
 1.6 times those of llama-server with as many slots (benchmarks/README.md).
 """
@@ -40,8 +40,9 @@ from sysgen_local.engine.llama.sequence import Sequence
 from sysgen_local.engine.llama.shared import MODELS
 from sysgen_local.engine.llama.slot_sizes import late_rows, round_up_to_cells
 from sysgen_local.engine.llama.step_costs import CPU_COSTS, GPU_COSTS, StepCosts
+from sysgen_local.engine.llama.tokenizer import PromptPart
 from sysgen_local.engine.options import BATCH, Options
-from sysgen_local.engine.request import Completion, Flight, Load, Request
+from sysgen_local.engine.request import Completion, Flight, Load, Message, Request
 
 RECOVERY_PAUSES = (1.0, 4.0, 15.0)
 """Pauses in seconds before llama_decode is tried again where it decodes nothing at all, for
@@ -103,12 +104,16 @@ class LlamaEngine:
                 context,
                 self.tokenizer.size,
                 batch,
+                slots=layout.slots,
                 outputs=rows_of_logits(layout),
                 call_cells=costs.call_cells,
                 keeps_rows=bool(options.overlap),
             )
             frees.callback(self._runner.close)
-            self._decoder = ThreadPoolExecutor(1, "decoder") if options.overlap else None
+            # With few slots, steps of half of them are slow: where memory allows less than half of
+            # those that were wanted, all are decoded together.
+            overlap = options.overlap and 2 * self.slots > (options.wanted_slots or 0)
+            self._decoder = ThreadPoolExecutor(1, "decoder") if overlap else None
             if self._decoder is not None:
                 frees.callback(self._decoder.shutdown)
                 frees.callback(sys.setswitchinterval, sys.getswitchinterval())
@@ -127,7 +132,7 @@ class LlamaEngine:
         self._step_costs = StepCosts(GPU_COSTS if self._gpu_layers else CPU_COSTS)
         self._admission = Admission(
             self.tokenizer,
-            self.chat_template,
+            self._render,
             context_tokens=self.context_tokens,
             slot_tokens=self.slot_tokens,
         )
@@ -148,6 +153,9 @@ class LlamaEngine:
             while not self._cancelled:
                 yield from self._admit(source)
                 self._fill_slots()
+                if ended := self._finished():  # forced tokens may complete an answer at once
+                    yield from ended
+                    continue
                 if not self._scheduler.running:
                     return
                 chunks = self._schedule()
@@ -165,7 +173,6 @@ class LlamaEngine:
                 except DecodeError as error:
                     under_way = None
                     self._restart(chunks, error)
-                    yield from self._finished()
         finally:
             if under_way is not None:
                 wait([under_way])
@@ -216,13 +223,15 @@ class LlamaEngine:
             for s in running
         )
         prefix = self._prefix
+        halves = 2 if self._decoder else 1  # of them a step has one
+        each = costs.costs
         return Load(
-            costs.steps,
+            costs.steps // halves,
             costs.prefill_tokens,
             costs.generated_tokens,
             self.slots,
             tuple(flights),
-            costs.costs,
+            each and each._replace(fixed=halves * each.fixed),
             prefix and (self._runner.tokens - prefix[0], prefix[1]),
         )
 
@@ -245,6 +254,9 @@ class LlamaEngine:
     def decoded_tokens(self) -> int:
         """Tokens that llama_decode has decoded so far, of prompts and answers."""
         return self._runner.tokens
+
+    def _render(self, messages: tuple[Message, ...]) -> list[PromptPart]:
+        return self.chat_template.render(messages)
 
     def _admit(self, source: Iterator[Request | None]) -> Iterator[Completion]:
         """Takes new requests for all free slots. Yields the completion of each request that ends
@@ -277,22 +289,23 @@ class LlamaEngine:
         self._admitted = []
 
     def _schedule(self) -> list[ScheduledTokens]:
-        """The chunks of the next step; none where all sequences wait for their logits. What has to
-        be done to the slots before a step is done."""
+        """The chunks of the next step; none where logits have to be looked at before. The slots are
+        made ready for the step."""
         running = self._scheduler.running
         for sequence in running:
             self._kv_cache.roll_back(sequence)
-        self._kv_cache.close_gaps()
+        waiting = sum(not sequence.pending_tokens for sequence in running)
         # With few sequences a step of half of them takes as long as one of all.
         is_halved = self._decoder is not None and len(running) > self.slots // 2
+        if waiting == len(running) or (waiting and not is_halved):
+            return []
+        # What this copies between slots must be followed by a step: llama.cpp does it only then.
+        self._kv_cache.close_gaps()
         chunks = self._scheduler.schedule((len(running) + 1) // 2 if is_halved else None)
         if self._suspects & {chunk.sequence.request.id for chunk in chunks}:
             chunks = chunks[:1]
         if self._on_device:
-            for chunk in chunks:
-                if chunk.is_final_chunk:
-                    wanted = chunk.sequence.needs_only_candidates
-                    self._runner.candidate_slots.choose(chunk.sequence.slot, wanted)
+            self._runner.candidates.choose(all(of.needs_only_candidates for of in running))
         return chunks
 
     def _decode_timed(self, batch: list[ScheduledTokens]) -> _Decoded:
@@ -327,13 +340,14 @@ class LlamaEngine:
                 sequence.fail(str(error) or type(error).__name__)
         yield from self._finished()
 
-    def _finished(self) -> Iterator[Completion]:
-        """Frees the slots of sequences that have finished and yields their completions."""
-        for sequence in self._scheduler.remove_finished():
+    def _finished(self) -> list[Completion]:
+        """Frees the slots of sequences that have finished and returns their completions."""
+        done = self._scheduler.remove_finished()
+        for sequence in done:
             if sequence.slot >= 0:
                 self._kv_cache.release(sequence)
             self._suspects.discard(sequence.request.id)
-            yield sequence.completion()
+        return [sequence.completion() for sequence in done]
 
     def _restart(self, chunks: list[ScheduledTokens], error: DecodeError) -> None:
         """Restarts all running sequences after llama_decode failed on a batch.

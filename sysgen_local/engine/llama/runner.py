@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from sysgen_local.core.errors import MemoryShortError
 from sysgen_local.engine.llama.calls import calls
-from sysgen_local.engine.llama.candidates import CandidateSlots
-from sysgen_local.engine.llama.sampler import AnyLogits, Candidates, Logits
+from sysgen_local.engine.llama.candidates import DeviceCandidates
+from sysgen_local.engine.llama.sampler import AnyLogits, Candidates
 from sysgen_local.engine.llama.scheduler import ScheduledTokens
 
 
@@ -40,13 +40,14 @@ class Runner:
         vocab_size: int,
         batch_size: int,
         *,
+        slots: int,
         outputs: int,
         call_cells: float = inf,
         keeps_rows: bool = False,
     ) -> None:
-        """`outputs`: rows of logits that the context has memory for. `call_cells`: cells of
-        attention that cost as much as a call more (see `calls`). `keeps_rows`: whether the rows of
-        a call stay valid during the next one."""
+        """`slots`: those of sequences. `outputs`: rows of logits that the context has memory for.
+        `call_cells`: cells of attention that cost as much as a call more (see `calls`).
+        `keeps_rows`: whether the rows of a call stay valid during the next one."""
         self.context = context
         self.batch_size = batch_size
         self.seconds = 0.0
@@ -55,7 +56,7 @@ class Runner:
         self._vocab_size = vocab_size
         self._outputs = outputs
         self._call_cells = call_cells
-        self.candidate_slots = CandidateSlots(context, vocab_size)
+        self.candidates = DeviceCandidates(context, vocab_size, slots)
         shape = (2, outputs if keeps_rows else 0, vocab_size)
         self._kept_rows = np.empty(shape, np.float32)  # of the last call, and of the one before
         self._batch = llama_cpp.llama_batch_init(batch_size, 0, 1)
@@ -156,7 +157,7 @@ class Runner:
     ) -> Iterator[NDArray[np.float64]]:
         """Decodes `tokens` from index `start` on into a slot that holds those before. Yields the
         logits behind each token from index `first` on, shape (vocabulary,); `first` >= `start`."""
-        self.candidate_slots.choose(slot, False)
+        self.candidates.choose(False)
         at = start
         while at < len(tokens):
             size = min(self.batch_size, first - at) if at < first else self._outputs
@@ -175,7 +176,7 @@ class Runner:
     def close(self) -> None:
         """Frees the batch and the samplers; the context belongs to the engine."""
         llama_cpp.llama_batch_free(self._batch)
-        self.candidate_slots.close()
+        self.candidates.choose(False)
 
     def _decode_chunks(self, chunks: list[ScheduledTokens]) -> list[AnyLogits]:
         """Decodes the chunks in one call; the rows of the final chunks, in order."""
@@ -192,17 +193,10 @@ class Runner:
         self._decode(at)
         if not wanted:
             return []
-        if self.candidate_slots:
-            found = map(self.candidate_slots.row, wanted)
-            pairs = zip(wanted, found, strict=True)
-            return [self._row(i) if row is None else row for i, row in pairs]
+        if self.candidates.are_chosen:
+            return [self.candidates.of(i) for i in wanted]
         logits = llama_cpp.llama_get_logits(self.context)
         return list(np.ctypeslib.as_array(logits, (len(wanted), self._vocab_size)))
-
-    def _row(self, index: int) -> Logits:
-        """The logits behind the token with this index in the batch."""
-        logits = llama_cpp.llama_get_logits_ith(self.context, index)
-        return np.ctypeslib.as_array(logits, (self._vocab_size,))
 
     def _fill_batch(self, at: int, tokens: list[int], position: int, slot: int) -> None:
         """Writes the tokens into the batch from index `at` on, without a request for logits."""
@@ -218,6 +212,9 @@ class Runner:
         self._batch.n_tokens = count
         started = time.perf_counter()
         status = llama_cpp.llama_decode(self.context, self._batch)
+        llama_cpp.llama_synchronize(
+            self.context
+        )  # on a GPU the call returns before the work is done
         self.seconds += time.perf_counter() - started
         self.steps += 1
         self.tokens += count

@@ -23,7 +23,7 @@ Logits = NDArray[np.float32]
 """A row of logits, shape (vocabulary,)."""
 
 MOST_CANDIDATES = 64
-"""So many of the most probable tokens are chosen on the device, where it chooses (`candidates`)."""
+"""So many of the most probable tokens are picked by the device, where it does (`candidates`)."""
 
 
 class Candidates(NamedTuple):
@@ -154,7 +154,7 @@ def _candidates(
     size = len(row.logits)
     floor = np.log(sampling.min_p) if sampling.min_p > 0 else -np.inf
     whole = 0.0
-    if 0 < sampling.top_k < size:
+    if 0 < sampling.top_k <= size:
         tokens = row.top_k_tokens(sampling.top_k)
     else:
         if sampling.top_p < 1:

@@ -65,9 +65,11 @@ class Scheduler:
 
     def remove_finished(self) -> list[Sequence]:
         """Removes the sequences that have finished from `running` and returns them."""
-        done = [s for s in self.running if s.finish is not None]
-        if done:
-            self.running = [s for s in self.running if s.finish is None]
+        done: list[Sequence] = []
+        running: list[Sequence] = []
+        for sequence in self.running:  # in one pass: a step that is under way may end one meanwhile
+            (running if sequence.finish is None else done).append(sequence)
+        self.running = running
         return done
 
     def _affordable(self, sequence: Sequence) -> int:

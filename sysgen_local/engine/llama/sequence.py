@@ -224,7 +224,7 @@ class Sequence:
             tokens_out=len(self._generated),
             seconds=time.perf_counter() - self._started,
             probabilities=probabilities,
-            tokens_decoded=self.prompt_length - self.cached_tokens,
+            tokens_decoded=self.prefilled_tokens,
         )
 
     def _text(self) -> str:
