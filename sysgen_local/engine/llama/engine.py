@@ -20,7 +20,6 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import llama_cpp
-import numpy as np
 
 from sysgen_local.core.adapters import Adapter
 from sysgen_local.core.counted import counted
@@ -34,7 +33,7 @@ from sysgen_local.engine.llama.context import new_context, rows_of_logits
 from sysgen_local.engine.llama.kv_cache import KVCache
 from sysgen_local.engine.llama.plan import choose_layout, gpu_layers
 from sysgen_local.engine.llama.runner import DecodeError, Runner
-from sysgen_local.engine.llama.sampler import AnyLogits, Candidates
+from sysgen_local.engine.llama.sampler import AnyLogits, is_finite
 from sysgen_local.engine.llama.scheduler import ScheduledTokens, Scheduler
 from sysgen_local.engine.llama.sequence import Sequence
 from sysgen_local.engine.llama.shared import MODELS
@@ -323,14 +322,14 @@ class LlamaEngine:
     def _process_logits(self, decoded: _Decoded) -> Iterator[Completion]:
         """Gives the sequences their logits. Yields the completions of those that end by it, and of
         those that a step has ended."""
-        finite = [_is_finite(row) for _, row in decoded]
+        finite = [is_finite(row) for _, row in decoded]
         self._has_finite_logits = self._has_finite_logits or any(finite)
         if not self._has_finite_logits and decoded:
             raise DamagedModelError(
                 f"{self.path.name} computes no numbers: its weights are damaged"
             )
-        for (sequence, row), is_finite in zip(decoded, finite, strict=True):
-            if not is_finite:
+        for (sequence, row), has_numbers in zip(decoded, finite, strict=True):
+            if not has_numbers:
                 sequence.fail("the model computes no numbers for it")
                 self._kv_cache.spoil(sequence)
                 continue
@@ -395,9 +394,3 @@ class LlamaEngine:
         return max(
             self.slot_tokens, round_up_to_cells(llama_cpp.llama_model_n_ctx_train(self._model))
         )
-
-
-def _is_finite(row: AnyLogits) -> bool:
-    """Whether the model computed numbers. Where one is none, all are."""
-    logits = row.logits if isinstance(row, Candidates) else row
-    return not np.isnan(logits[0])

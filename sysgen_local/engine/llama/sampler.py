@@ -37,6 +37,13 @@ class Candidates(NamedTuple):
 AnyLogits = Logits | Candidates
 """What a step gives for a sequence: the whole row of logits, or what the device chose of it."""
 
+
+def is_finite(row: AnyLogits) -> bool:
+    """Whether the model computed numbers. Where one is none, all are."""
+    logits = row.logits if isinstance(row, Candidates) else row
+    return not np.isnan(logits[0])
+
+
 TABLE_ROWS = 64
 """Rows of the table that a large row of logits is seen as."""
 
