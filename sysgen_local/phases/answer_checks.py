@@ -9,6 +9,7 @@ from sysgen_local.core.records import Check, Phrase, Row, Tag
 from sysgen_local.engine.request import Message
 from sysgen_local.phases.checks.code import code_faults
 from sysgen_local.phases.checks.countable import Demand, demands
+from sysgen_local.phases.checks.refusals import is_refusal
 from sysgen_local.phases.checks.results import final_result, keeps_result
 from sysgen_local.phases.checks.tools import claimed_tool_output
 from sysgen_local.phases.checks.topics import asks_for_code, is_of_result
@@ -75,7 +76,7 @@ class AnswerChecks:
     """The checks of one turn: its instruction, its original answer, the system message's
     phrases."""
 
-    VERSION = "5"
+    VERSION = "6"
     """Part of the recipe. It is raised when a rule changes its decisions."""
 
     def __init__(
@@ -100,6 +101,8 @@ class AnswerChecks:
         if self._result is not None:
             kept = keeps_result(self._result, answer)
             checks.append(self._rule_check("result", self._result.text, kept, self._result.kind))
+        elif is_refusal(answer) and not is_refusal(self._original):
+            checks.append(self._rule_check("agrees", "", False, "it refuses"))
         elif is_contained_in(answer, self._original):
             checks.append(self._rule_check("agrees", "", True, "it stands in the original"))
         elif self._is_unrelated(answer):
