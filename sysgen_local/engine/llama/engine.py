@@ -98,6 +98,9 @@ class LlamaEngine:
             context = new_context(self._model, layout, options, on_gpu=on_gpu, name=path.name)
             frees.callback(llama_cpp.llama_free, context)
             weights.set_adapters(context, loaded, [of.scale for of in adapters])
+            # With few slots, steps of half of them are slow: where memory allows less than half of
+            # those that were wanted, all are decoded together.
+            overlap = bool(options.overlap) and 2 * self.slots > (options.wanted_slots or 0)
             costs = AttentionCosts() if on_gpu else attention_costs(self._model)
             self._runner = Runner(
                 context,
@@ -106,12 +109,9 @@ class LlamaEngine:
                 slots=layout.slots,
                 outputs=rows_of_logits(layout),
                 call_cells=costs.call_cells,
-                keeps_rows=bool(options.overlap),
+                keeps_rows=overlap,
             )
             frees.callback(self._runner.close)
-            # With few slots, steps of half of them are slow: where memory allows less than half of
-            # those that were wanted, all are decoded together.
-            overlap = options.overlap and 2 * self.slots > (options.wanted_slots or 0)
             self._decoder = ThreadPoolExecutor(1, "decoder") if overlap else None
             if self._decoder is not None:
                 frees.callback(self._decoder.shutdown)
