@@ -44,12 +44,15 @@ def test_a_size_is_one_that_rows_have(lengths, cells, costs):
     assert late_rows(ordered, found) < sum(lengths.values()) or found == 32768
 
 
-def test_rows_that_come_later_get_as_many_slots_as_they_are():
+def test_few_rows_get_no_more_slots_than_they_are():
     rows = Options(lengths=((2600, 4000), (32_000, 2)))
     layout = {"trained": 32768, "cells": MANY, "slots": 16}
     assert fit_layout(rows, **layout) == (16, 2816, 0, KEPT_TOKENS)
     late = Options(lengths=((32_000, 2),), least=2 * 2816, late_rows=2)
     assert fit_layout(late, **layout) == (2, 32_000, 0, KEPT_TOKENS)
+    few = Options(lengths=((2600, 3), (9000, 2)))
+    assert fit_layout(few, **layout) == (5, 9216, 0, KEPT_TOKENS)
+    assert fit_layout(Options(lengths=few.lengths, slots=8), **layout)[:2] == (8, 9216)
     # More than was estimated, and longer.
     assert fit_layout(Options(least=5632, late_rows=40), **layout) == (16, 5632, 0, KEPT_TOKENS)
     # What a user sets stays.

@@ -153,7 +153,7 @@ def fit_layout(
     costs less than a missing slot; slots to PREFERRED_SLOTS; the length of a slot to
     DEFAULT_SLOT_TOKENS; the remaining slots.
     """
-    options = _for_rows(options, trained, cells, slots, costs)
+    options, slots = _for_rows(options, trained, cells, slots, costs)
     if not in_slots:
         kept = min(KEPT_TOKENS, cells // 8)
         return _fit(options, trained, cells - kept, slots, 0)._replace(kept_tokens=kept)
@@ -166,20 +166,25 @@ def fit_layout(
     return _fit(options, trained, cells, slots, MIN_PREFIX_SLOTS)
 
 
-def _for_rows(options: Options, trained: int, cells: int, slots: int, costs: Costs) -> Options:
-    """The options with the size of slots that follows from the lengths of the rows, if these are
-    known. Rows that come later get no more slots than they are: the requests of a row go on from
-    what its slot holds, and in another slot they would have to be read from their beginning."""
-    if options.late_rows is not None:
-        options = replace(options, slots=min(options.slots or slots, options.late_rows))
+def _for_rows(
+    options: Options, trained: int, cells: int, slots: int, costs: Costs
+) -> tuple[Options, int]:
+    """The options with the size of slots that follows from the lengths of the rows, and how many
+    slots are wanted, if the rows are known.
+
+    There are no more slots than rows: the requests of a row go on from what its slot holds, and in
+    another slot they would have to be read from their beginning."""
+    rows = options.late_rows or sum(rows for _, rows in options.lengths)
+    slots = min(slots, rows) if rows else slots
+    if options.slots is not None:
+        slots = min(options.slots, options.late_rows or options.slots)
+        options = replace(options, slots=slots)
     if not options.lengths or options.context is not None:
-        return options
-    wanted = slot_tokens(
-        options.lengths, trained=trained, cells=cells, slots=options.slots or slots, costs=costs
-    )
+        return options, slots
+    wanted = slot_tokens(options.lengths, trained=trained, cells=cells, slots=slots, costs=costs)
     if options.least is not None:
-        return replace(options, least=max(options.least, wanted))
-    return replace(options, longest=wanted)
+        return replace(options, least=max(options.least, wanted)), slots
+    return replace(options, longest=wanted), slots
 
 
 def _fit(options: Options, trained: int, cells: int, slots: int, prefix_slots: int) -> SlotLayout:
