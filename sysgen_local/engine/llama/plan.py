@@ -39,11 +39,11 @@ KEPT_TOKENS = 16384
 two questions of the checks."""
 
 PREFIX_SLOTS = 8
-"""Prefix slots of a model that needs them, where memory allows: the default prompts have as many
-prefixes."""
+"""Prefix slots of a model that needs them, where memory allows and there are not fewer slots: the
+default prompts have as many prefixes."""
 
 MIN_PREFIX_SLOTS = 3
-"""Prefix slots where memory is short."""
+"""Prefix slots where memory is short or there are few slots."""
 
 DEFAULT_SLOT_TOKENS = 4096
 """Tokens of a slot where the length of requests is unknown."""
@@ -161,7 +161,7 @@ def fit_layout(
     wanted = options.context or min(
         trained, options.least or options.longest or DEFAULT_SLOT_TOKENS
     )
-    if whole.slots >= min(slots, PREFERRED_SLOTS) and whole.slot_tokens >= wanted:
+    if whole.slots >= PREFERRED_SLOTS and whole.slot_tokens >= wanted:
         return whole
     return _fit(options, trained, cells, slots, MIN_PREFIX_SLOTS)
 
