@@ -1,7 +1,8 @@
 """(c) The job by sysgen-local: the command `sysgen run`, from rows in a file to rows in a file.
 
-As for the other contenders, it has the paper's four phases, and prompts without the original
-answers. MODEL may be the address of a server, which then does the model's work.
+As for the other contenders, it has the paper's four phases, prompts without the original answers,
+and verdicts that are the likeliest label: calibrated ones would drop rows which the others answer.
+MODEL may be the address of a server, which then does the model's work.
 
 python -m benchmarks.ours MODEL ROWS SLOTS SEED [--prompts SET] [--batch N] [--overlap]
 [--on-device]
@@ -25,6 +26,7 @@ from sysgen_local.engine.llama.grammar import GrammarMatcher
 from sysgen_local.engine.openai import engine as servers
 from sysgen_local.engine.options import BATCH, Options
 from sysgen_local.engine.request import Completion, Request
+from sysgen_local.phases import verify
 from sysgen_local.store import Store
 
 
@@ -72,6 +74,7 @@ def main(
 ) -> None:
     llama.LlamaEngine = MeasuredEngine  # type: ignore[assignment,misc]
     servers.ServerEngine = MeasuredServers  # type: ignore[misc]
+    verify.SHARE = 0.0
     forced = _count_forced()
     result = MeasuredEngine.result = MeasuredServers.result = job.JobResult("c")
     MeasuredEngine.ways = ways

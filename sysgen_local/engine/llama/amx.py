@@ -6,7 +6,7 @@ and the first batch of several tokens ends the process with "Illegal instruction
 Upstream: https://github.com/ggml-org/llama.cpp/pull/26954, which keeps the compiler from dropping
 them. This module can go when llama-cpp-python ships a llama.cpp with that fix.
 
-A build without AMX (`builds.WITHOUT_AMX`) needs none of this, and is faster than AMX disabled here.
+A build without AMX (`builds.WITHOUT_AMX`) needs none of this.
 
 `python -m sysgen_local.engine.llama.amx FOLDER` runs the trial: a process of its own, because it
 may crash.

@@ -6,8 +6,8 @@ request when a slot is free.
 With `overlap` a step has half of the sequences, and is decoded in a thread. Meanwhile the other
 half gets the logits of the step before, and new requests are made ready; nothing of this touches
 llama.cpp's context. A CPU gains nothing by it, but a GPU would have to wait for all this.
-Measured on two cores: 2.5 times the rows an hour of `Llama.create_chat_completion` row by row, and
-1.6 times those of llama-server with as many slots (benchmarks/README.md).
+Measured on two cores: 2.6 times the rows an hour of a loop over `Llama.create_chat_completion`, and
+2.0 times those of llama-server with as many slots (benchmarks/README.md).
 """
 
 from __future__ import annotations
