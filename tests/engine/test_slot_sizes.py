@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sysgen_local.engine.llama.plan import KEPT_TOKENS, fit_layout
+from sysgen_local.engine.llama.plan import KEPT_TOKENS, PREFIX_SLOTS, fit_layout
 from sysgen_local.engine.llama.slot_sizes import late_rows, slot_tokens
 from sysgen_local.engine.llama.step_costs import CPU_COSTS, GPU_COSTS
 from sysgen_local.engine.options import Options
@@ -53,6 +53,8 @@ def test_few_rows_get_no_more_slots_than_they_are():
     few = Options(lengths=((2600, 3), (9000, 2)))
     assert fit_layout(few, **layout) == (5, 9216, 0, KEPT_TOKENS)
     assert fit_layout(Options(lengths=few.lengths, slots=8), **layout)[:2] == (8, 9216)
+    # Their prompts have as many prefixes as those of many rows.
+    assert fit_layout(few, **layout, in_slots=True) == (5, 9216, PREFIX_SLOTS, 0)
     # More than was estimated, and longer.
     assert fit_layout(Options(least=5632, late_rows=40), **layout) == (16, 5632, 0, KEPT_TOKENS)
     # What a user sets stays.

@@ -39,11 +39,11 @@ KEPT_TOKENS = 16384
 two questions of the checks."""
 
 PREFIX_SLOTS = 8
-"""Prefix slots of a model that needs them, where memory allows and there are not fewer slots: the
-default prompts have as many prefixes."""
+"""Prefix slots of a model that needs them, where memory allows: the default prompts have as many
+prefixes."""
 
 MIN_PREFIX_SLOTS = 3
-"""Prefix slots where memory is short or there are few slots."""
+"""Prefix slots where memory is short."""
 
 DEFAULT_SLOT_TOKENS = 4096
 """Tokens of a slot where the length of requests is unknown."""
@@ -161,7 +161,7 @@ def fit_layout(
     wanted = options.context or min(
         trained, options.least or options.longest or DEFAULT_SLOT_TOKENS
     )
-    if whole.slots >= PREFERRED_SLOTS and whole.slot_tokens >= wanted:
+    if whole.slots >= min(slots, PREFERRED_SLOTS) and whole.slot_tokens >= wanted:
         return whole
     return _fit(options, trained, cells, slots, MIN_PREFIX_SLOTS)
 
@@ -176,12 +176,13 @@ def _for_rows(
     another slot they would have to be read from their beginning."""
     rows = options.late_rows or sum(rows for _, rows in options.lengths)
     slots = min(slots, rows) if rows else slots
-    if options.slots is not None:
-        slots = min(options.slots, options.late_rows or options.slots)
-        options = replace(options, slots=slots)
+    if options.slots is not None and options.late_rows is not None:
+        options = replace(options, slots=min(options.slots, options.late_rows))
     if not options.lengths or options.context is not None:
         return options, slots
-    wanted = slot_tokens(options.lengths, trained=trained, cells=cells, slots=slots, costs=costs)
+    wanted = slot_tokens(
+        options.lengths, trained=trained, cells=cells, slots=options.slots or slots, costs=costs
+    )
     if options.least is not None:
         return replace(options, least=max(options.least, wanted)), slots
     return replace(options, longest=wanted), slots
