@@ -9,8 +9,8 @@ python -m benchmarks.layouts MODEL [ROUNDS]
 
 from __future__ import annotations
 
+import argparse
 import statistics
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from llama_cpp import llama_cpp
 
 from benchmarks import job
 from benchmarks.__main__ import machine
+from sysgen_local.engine.llama import amx
 from sysgen_local.engine.llama.engine import LlamaEngine
 from sysgen_local.engine.options import Options
 from sysgen_local.engine.request import Choice, Message, Request, Segment
@@ -84,5 +85,11 @@ def main(model: Path, rounds: int) -> None:
 
 
 if __name__ == "__main__":
-    print(machine(), Path(sys.argv[1]).name, flush=True)
-    main(Path(sys.argv[1]), int(sys.argv[2]) if sys.argv[2:] else 3)
+    parser = argparse.ArgumentParser()
+    parser.add_argument("model", type=Path)
+    parser.add_argument("rounds", type=int, nargs="?", default=3)
+    given = parser.parse_args()
+    if amx.state() is not None:
+        parser.error("llama.cpp was built with AMX here, which is behind the same switch")
+    print(machine(), given.model.name, flush=True)
+    main(given.model, given.rounds)
