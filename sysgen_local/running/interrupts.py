@@ -60,17 +60,17 @@ def _handlers_held_back() -> Iterator[None]:
         yield
         return
     came: list[int] = []
-    before = {s: signal.signal(s, lambda number, _: came.append(number)) for s in SIGNALS}
+    # Only those: ignoring one again while another thread is receiving it makes Python complain.
+    before = {s: of for s in SIGNALS if callable(of := signal.getsignal(s))}
+    for of in before:
+        signal.signal(of, lambda number, _: came.append(number))
     try:
         yield
     finally:
         for of, handler in before.items():
-            signal.signal(of, signal.SIG_DFL if handler is None else handler)
-        for number in came:
-            if callable(handler := before[signal.Signals(number)]):
-                handler(number, None)  # not raised again: the watch would take it for a second one
-            elif handler == signal.SIG_DFL:
-                signal.raise_signal(number)
+            signal.signal(of, handler)
+        for number in came:  # not raised again: the watch would take it for a second one
+            before[signal.Signals(number)](number, None)
 
 
 def let_through() -> None:

@@ -52,7 +52,8 @@ def test_slots_that_are_none_are_one_sentence():
 
 def test_the_fastest_settings_are_kept_and_a_run_takes_them(tmp_path):
     rows = tmp_path / "rows.jsonl"
-    rows.write_text('{"instruction": "Why does it rain?", "output": "Clouds cool."}\n')
+    row = {"instruction": "Why does it rain?", "output": "Clouds cool."}
+    rows.write_text("".join(json.dumps(row | {"id": i}) + "\n" for i in range(24)))
     kept = {"SYSGEN_MEASURED": str(tmp_path / "measured.json")}
 
     def run(*more):
@@ -73,7 +74,8 @@ def test_the_fastest_settings_are_kept_and_a_run_takes_them(tmp_path):
     assert found["settings"] in tried
     assert not any(of["overlap"] or of["on_device"] for of in tried)  # no GPU: no need to try
     document = json.loads((tmp_path / "measured.json").read_text())
-    [[measured]] = document["machines"].values()
+    [here] = document["machines"].values()
+    [measured] = [of for of in here if of["by"] == "settings"]  # the run was noted too
     assert measured["settings"] == found["settings"]
     measured["settings"] = {"slots": 5, "batch": 64, "overlap": True, "on_device": True}
     (tmp_path / "measured.json").write_text(json.dumps(document))

@@ -32,14 +32,17 @@ def test_a_signal_that_a_thread_of_a_library_gets_waits_too(number: int):
         signal.signal(number, before)
 
 
-def test_where_signals_are_ignored_they_stay_so():
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+@pytest.mark.parametrize("number", interrupts.SIGNALS)
+def test_where_signals_are_ignored_they_stay_so(number: int):
+    """Within the block too: else another thread could get one just when it is ignored again."""
+    before = signal.signal(number, signal.SIG_IGN)
     try:
         with interrupts.held_back():
-            os.kill(os.getpid(), signal.SIGINT)
-        assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+            os.kill(os.getpid(), number)
+            assert signal.getsignal(number) == signal.SIG_IGN
+        assert signal.getsignal(number) == signal.SIG_IGN
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(number, before)
 
 
 def test_another_thread_may_hold_them_back():
