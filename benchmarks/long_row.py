@@ -33,8 +33,8 @@ from sysgen_local.workflows.recipe import planned_recipes
 SHORT = 500
 """Tokens of a short row, about."""
 
-BYTES_PER_TOKEN = 4
-"""Of English text, about."""
+BYTES_PER_TOKEN = 3.66
+"""Of this English text, in the vocabulary of Qwen 2.5."""
 
 PHASES: tuple[Phase, ...] = ("generate", "filter", "verify", "respond")
 MIB = 2**20
@@ -59,7 +59,7 @@ def conversations(short: int, long: int) -> list[Conversation]:
     texts = [(row["instruction"], row["output"]) for row in job.rows(400)]
     made = []
     for i in range(short + (long > 0)):
-        wanted = BYTES_PER_TOKEN * (SHORT if i < short else long)
+        wanted = round(BYTES_PER_TOKEN * (SHORT if i < short else long))
         question = " ".join(texts[(i + k) % len(texts)][0] for k in range(wanted // 20 + 1))
         answer = texts[i % len(texts)][1]
         question = question[: max(1, wanted - len(answer))]
@@ -82,18 +82,21 @@ def measure(model: str, short: int, long: int, phases: tuple[Phase, ...], answer
         seconds = time.perf_counter() - started
         done = store.counts().phases[phases[-1]].done
     opened = MeasuredEngine.opened
+    decoded = sum(of.decoded_tokens for of in opened)
     figures = {
         "rows": short + (long > 0),
         "done": done,
         "seconds": seconds,
         "load_seconds": sum(of.load_seconds for of in opened),
         "decode_seconds": sum(of.decode_seconds for of in opened),
-        "decoded_tokens": sum(of.decoded_tokens for of in opened),
+        "decoded_tokens": decoded,
         "slots": [f"{of.slots} x {of.slot_tokens}" for of in opened],
         "engine_mib": [round((of.after - of.before) / MIB) for of in opened],
         "peak_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
         "said": said,
     }
+    if decoded < long:
+        sys.exit(f"a row of {long} tokens fits no slot of this model: give fewer --tokens")
     print(json.dumps(figures), flush=True)
 
 
@@ -121,8 +124,10 @@ def main() -> None:
     ):
         command = [sys.executable, "-m", __spec__.name, given.model, "--one", *more]
         command += ["--rows", str(short), "--tokens", str(long)]
-        out = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-        of = found[name] = json.loads(out.splitlines()[-1])
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+        if done.returncode:
+            sys.exit(done.returncode)  # it said why
+        of = found[name] = json.loads(done.stdout.splitlines()[-1])
         print(
             f"| {name} | {of['done']}/{of['rows']} | {of['seconds']:.0f} | "
             f"{of['load_seconds']:.0f} | {of['decoded_tokens']:,} | {', '.join(of['slots'])} | "
