@@ -17,6 +17,8 @@ from sysgen_local.engine.request import Engine
 if TYPE_CHECKING:
     from sysgen_local.engine.cluster.shares import Share
 
+Tune = Callable[[ModelFiles, Options], Options]
+
 
 def open_engine(
     model: ModelFiles | Server,
@@ -24,13 +26,14 @@ def open_engine(
     say: Callable[[str], None] = lambda line: None,
     *,
     find: Callable[[], ModelFiles] | None = None,
+    tune: Tune | None = None,
 ) -> Engine:
     """Loads the GGUF with its adapters, or finds the server; `say` is given a line when a server or
     a cluster is waited for.
 
     With `options.ray` the GGUF is loaded by workers on a cluster. `find` returns its files on the
-    machine where it is called, and is pickled for that; without it the paths are the same
-    everywhere.
+    machine where it is called; without it the paths are the same everywhere. `tune` returns the
+    options for the files on that machine. Both are pickled.
 
     Raises UsageError or SysgenError for a model, or a cluster, that cannot be used.
     """
@@ -43,18 +46,22 @@ def open_engine(
         from sysgen_local.engine.cluster.engine import RayEngine
 
         same = partial(ModelFiles, model.path, model.adapters)
-        return RayEngine(partial(_open_on_node, find or same, options), options, say)
+        return RayEngine(partial(_open_on_node, find or same, tune, options), options, say)
     from sysgen_local.engine.llama.engine import LlamaEngine
 
     return LlamaEngine(model.path, options, model.adapters)
 
 
-def _open_on_node(find: Callable[[], ModelFiles], options: Options, share: Share) -> Engine:
+def _open_on_node(
+    find: Callable[[], ModelFiles], tune: Tune | None, options: Options, share: Share
+) -> Engine:
     """The engine of one worker, which does not use more of its node than its share."""
     part = min(1.0, share.gpus or share.cpus / (os.cpu_count() or 1))
     threads = options.threads or (int(share.cpus) if part < 1 and not share.gpus else None)
     mine = replace(options, ray=None, threads=threads, memory_share=part)
-    return open_engine(find(), mine)
+    files = find()
+    with keeping_weights():
+        return open_engine(files, tune(files, mine) if tune else mine)
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from typing import Any
 
 from sysgen_local.core.counted import counted
 from sysgen_local.core.errors import UsageError
+from sysgen_local.core.model_files import ModelFiles
 from sysgen_local.core.server import Server
 from sysgen_local.engine.factory import connect, keeping_weights, open_engine, require
 from sysgen_local.engine.options import Options
@@ -136,8 +137,8 @@ def run(
                 pipeline = partial(Pipeline, queue, stages, progress)
                 progress.begin_loading(model.title if isinstance(model, Server) else model.name)
                 rows = max(progress.waiting(stage.phase) for stage in stages)
-                pass_options = with_fastest_settings(model, pass_options, rows, announce)
-                if not _run_pass(model, pass_options, pipeline, preparations, announce):
+                tune = partial(with_fastest_settings, rows=rows)
+                if not _run_pass(model, pass_options, tune, pipeline, preparations, announce):
                     return False
         return True
 
@@ -179,17 +180,23 @@ def _prepare(prepare: Callable[[Engine, Any], None], queue: AnyWorkQueue, engine
 def _run_pass(
     model: Model,
     options: Options,
+    tune: Callable[..., Options],
     pipeline: Callable[[], Pipeline[Any, Any, Any]],
     preparations: Sequence[Callable[[Engine], None]],
     announce: Callable[[str], None],
 ) -> bool:
     """Loads the model and runs a new `pipeline` on it. If rows did not fit into the slots, it loads
-    the model again with larger slots for them. Returns False if it was interrupted."""
+    the model again with larger slots for them. Returns False if it was interrupted.
+
+    `tune` is `with_fastest_settings`, to be called where the model is loaded."""
     slot_tokens = rows_left = 0
+    files = place(model)
+    if options.ray is None and isinstance(files, ModelFiles):
+        options = tune(files, options, say=announce)
     with handling_signals() as interruption:
         interruption.ends_waiting = isinstance(model, Server)
         while True:
-            engine = interruption.engine = _open(model, options, announce)
+            engine = interruption.engine = _open(model, options, tune, announce)
             work = pipeline()
             try:
                 before, slot_tokens = slot_tokens, getattr(engine, "slot_tokens", 0)
@@ -215,11 +222,14 @@ def _run_pass(
             options = replace(options, least=2 * slot_tokens, lengths=longer, late_rows=rows_left)
 
 
-def _open(model: Model, options: Options, announce: Callable[[str], None]) -> Engine:
-    """The engine of a pass. Workers of a cluster find the model's files on their own machines."""
+def _open(
+    model: Model, options: Options, tune: Callable[..., Options], announce: Callable[[str], None]
+) -> Engine:
+    """The engine of a pass. Workers of a cluster find the model's files, and `tune` the options, on
+    their own machines."""
     if options.ray is None or isinstance(model, Server):
         return open_engine(place(model), options, announce)
-    return open_engine(place(model), options, announce, find=finder(model))
+    return open_engine(place(model), options, announce, find=finder(model), tune=tune)
 
 
 def _weight(model: Model | None) -> float | None:

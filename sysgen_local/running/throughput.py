@@ -29,7 +29,7 @@ from sysgen_local.engine.request import (
     Segment,
     Telling,
 )
-from sysgen_local.models import Model, fingerprint, measured, place
+from sysgen_local.models import fingerprint, measured
 from sysgen_local.models.measured import Settings
 
 READ, WRITTEN = 700, 330
@@ -196,26 +196,26 @@ def note_settings(path: Path, settings: Settings, rates: Rates) -> None:
 
 
 def with_fastest_settings(
-    model: Model, options: Options, rows: int, say: Say = lambda line: None
+    model: ModelFiles, options: Options, rows: int, say: Say = lambda line: None
 ) -> Options:
     """The options for `rows` rows with the settings that are fastest for the model on this machine,
-    as far as they are known and the user has set none. Where the whole model is on a GPU, they are
-    found out before the first run of many rows; otherwise the defaults do well.
+    as far as they are known, the user has set none, and the run has the machine to itself. Where
+    the whole model is on a GPU, they are found out before the first run of many rows; otherwise the
+    defaults do well.
 
     `say` is given lines about that. Raises as `open_engine`.
     """
     given = (options.slots, options.batch, options.gpu_layers, options.overlap, options.on_device)
-    where = place(model)
-    if isinstance(where, Server) or options.ray is not None or any(of is not None for of in given):
+    if any(of is not None for of in given) or options.memory_share < 1:
         return options
-    known = measured.noted(fingerprint(where.path))
+    known = measured.noted(fingerprint(model.path))
     settings = known.settings.settings if known and known.settings else None
     if settings is None:
-        if rows < FEWEST_ROWS or not is_on_gpu(where):
+        if rows < FEWEST_ROWS or not is_on_gpu(model):
             return options
-        say(f"finding the fastest settings for {where.path.name} here, once, in ten seconds or so")
+        say(f"finding the fastest settings for {model.path.name} here, once, in ten seconds or so")
         try:
-            found = fastest_settings(where, options, most_seconds=MOST_SECONDS)
+            found = fastest_settings(model, options, most_seconds=MOST_SECONDS)
         except MemoryShortError as error:  # the run may do with fewer slots, or say so itself
             say(f"none were found: {error.message}")
             return options
@@ -224,7 +224,7 @@ def with_fastest_settings(
         settings, rates = found
         say(f"{settings} (`sysgen bench --settings` finds them anew)")
         try:
-            note_settings(where.path, settings, rates)
+            note_settings(model.path, settings, rates)
         except SysgenError as error:  # the run goes on with them all the same
             say(str(error))
     return replace(

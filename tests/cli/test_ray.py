@@ -22,8 +22,10 @@ from processes import ended
 from sysgen_local.core.errors import UsageError
 from sysgen_local.core.server import Server
 from sysgen_local.engine.options import Options
+from sysgen_local.models.measured import Settings
 from sysgen_local.phases.filter import Filter
 from sysgen_local.running.executor import Task, require_cluster
+from sysgen_local.running.throughput import Rates, note_settings
 
 pytestmark = pytest.mark.skipif(
     subprocess.run([sys.executable, "-c", "import ray"], capture_output=True).returncode != 0,
@@ -111,6 +113,19 @@ def test_the_rows_are_those_of_one_process(rows: Path):
     assert len(alone.stdout.splitlines()) > 5
     assert "2 workers on 1 node" in workers.stderr
     assert not (folder / "ray").exists()
+
+
+@pytest.mark.parametrize(("workers", "takes"), [(1, True), (2, False)])
+def test_workers_take_the_settings_of_their_machine_if_it_is_theirs_alone(
+    rows: Path, builtin: Path, monkeypatch: pytest.MonkeyPatch, workers: int, takes: bool
+):
+    folder = rows.parent
+    monkeypatch.setenv("SYSGEN_MEASURED", str(folder / "measured.json"))
+    settings = Settings(5, 64, overlap=False, on_device=False)
+    note_settings(builtin, settings, Rates(slots=5, prefill=1e3, decode=1e2))
+    done = sysgen(folder, "run", rows, "--phase", "generate", "--workers", workers, "--ray")
+    assert done.returncode == 0, done.stderr
+    assert (", 5 slots x" in done.stderr) is takes, done.stderr
 
 
 def test_a_killed_driver_is_taken_up_again(rows: Path, slow: None):

@@ -9,11 +9,9 @@ import pytest
 
 from sysgen_local.core.errors import MemoryShortError
 from sysgen_local.core.model_files import ModelFiles
-from sysgen_local.core.server import Server
 from sysgen_local.engine.options import Options
 from sysgen_local.models import fingerprint, measured
 from sysgen_local.models.measured import Settings
-from sysgen_local.models.resolve import ResolvedModel
 from sysgen_local.running import throughput
 from sysgen_local.running.throughput import Rates, fastest_settings, with_fastest_settings
 
@@ -46,8 +44,9 @@ def machine(monkeypatch: pytest.MonkeyPatch):
     return made
 
 
-def model(builtin: Path) -> ResolvedModel:
-    return ResolvedModel("builtin", builtin)
+@pytest.fixture
+def files(builtin: Path) -> ModelFiles:
+    return ModelFiles(builtin)
 
 
 @pytest.mark.parametrize(
@@ -100,7 +99,7 @@ def test_the_search_ends_after_its_time(builtin: Path, machine, monkeypatch):
 
 
 @pytest.mark.parametrize("first", [True, False])
-def test_a_search_without_memory_costs_no_run(builtin: Path, kept: Path, machine, first):
+def test_a_search_without_memory_costs_no_run(files: ModelFiles, kept: Path, machine, first):
     def speed(of: Settings) -> float:
         if first or of.slots > 32:
             raise MemoryShortError("no room")
@@ -108,7 +107,7 @@ def test_a_search_without_memory_costs_no_run(builtin: Path, kept: Path, machine
 
     machine(speed)
     said: list[str] = []
-    found = with_fastest_settings(model(builtin), Options(), 999, said.append)
+    found = with_fastest_settings(files, Options(), 999, said.append)
     assert found.wanted_slots == (None if first else 32)
     assert ("none were found: no room" in said) is first
 
@@ -118,17 +117,19 @@ def test_a_model_that_writes_nothing_has_none(builtin: Path, machine):
     assert fastest_settings(ModelFiles(builtin, ()), Options()) is None
 
 
-def test_a_run_of_many_rows_on_a_gpu_finds_them_once(builtin: Path, kept: Path, machine):
+def test_a_run_of_many_rows_on_a_gpu_finds_them_once(
+    builtin: Path, files: ModelFiles, kept: Path, machine
+):
     tried = machine(lambda of: 10.0 * min(of.slots, 64) + 99 * of.overlap)
     said: list[str] = []
     options = Options(context=2048)
-    assert with_fastest_settings(model(builtin), options, 499, said.append) == options
+    assert with_fastest_settings(files, options, 499, said.append) == options
     assert not tried
-    found = with_fastest_settings(model(builtin), options, 500, said.append)
+    found = with_fastest_settings(files, options, 500, said.append)
     assert found == replace(options, wanted_slots=64, batch=512, overlap=True, on_device=False)
     assert [line.split()[0] for line in said] == ["finding", "64"]
     tried.clear()
-    assert with_fastest_settings(model(builtin), options, 3) == found
+    assert with_fastest_settings(files, options, 3) == found
     assert not tried
     noted = measured.noted(fingerprint(builtin))
     assert noted.plain == noted.settings == noted.newest
@@ -137,28 +138,28 @@ def test_a_run_of_many_rows_on_a_gpu_finds_them_once(builtin: Path, kept: Path, 
 
 @pytest.mark.parametrize(
     "given",
-    [{"slots": 4}, {"batch": 64}, {"gpu_layers": 0}, {"overlap": False}, {"ray": "local"}],
+    [{"slots": 4}, {"batch": 64}, {"gpu_layers": 0}, {"overlap": False}, {"memory_share": 0.5}],
     ids=str,
 )
-def test_what_the_user_set_is_kept(builtin: Path, kept: Path, machine, given):
+def test_what_the_user_set_is_kept(files: ModelFiles, kept: Path, machine, given):
     tried = machine(lambda of: 1.0)
     options = Options(**given)
-    assert with_fastest_settings(model(builtin), options, 9999) == options
+    assert with_fastest_settings(files, options, 9999) == options
     assert not tried
 
 
-def test_a_server_and_a_machine_without_a_gpu_have_their_own(builtin: Path, kept: Path, machine):
+def test_a_machine_without_a_gpu_has_its_own(files: ModelFiles, kept: Path, machine):
     tried = machine(lambda of: 1.0, "cpu")
-    assert with_fastest_settings(model(builtin), Options(), 9999) == Options()
-    server = Server.at("http://127.0.0.1:1/v1#m")
-    assert with_fastest_settings(server, Options(), 9999) == Options()
+    assert with_fastest_settings(files, Options(), 9999) == Options()
     assert not tried
 
 
-def test_what_cannot_be_noted_is_used_all_the_same(builtin: Path, tmp_path, monkeypatch, machine):
+def test_what_cannot_be_noted_is_used_all_the_same(
+    files: ModelFiles, tmp_path, monkeypatch, machine
+):
     (tmp_path / "file").touch()
     monkeypatch.setenv("SYSGEN_MEASURED", str(tmp_path / "file" / "measured.json"))
     machine(lambda of: 10.0 * min(of.slots, 128))
     said: list[str] = []
-    assert with_fastest_settings(model(builtin), Options(), 999, said.append).wanted_slots == 128
+    assert with_fastest_settings(files, Options(), 999, said.append).wanted_slots == 128
     assert "could not be noted" in said[-1]
