@@ -39,7 +39,8 @@ _printed = threading.Lock()
 @contextmanager
 def held_back() -> Iterator[None]:
     """Signals have their effect after the `with` block, and not yet in processes started within it:
-    a process that is starting would print a traceback. Such a process calls `let_through`."""
+    a process that is starting would print a traceback. Such a process calls `let_through`. A signal
+    without a handler of Python may end this process within the block."""
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
@@ -60,7 +61,8 @@ def _handlers_held_back() -> Iterator[None]:
         yield
         return
     came: list[int] = []
-    # Only those: ignoring one again while another thread is receiving it makes Python complain.
+    # An ignored signal is left alone. To ignore it again while another thread is receiving it would
+    # make Python print an error.
     before = {s: of for s in SIGNALS if callable(of := signal.getsignal(s))}
     for of in before:
         signal.signal(of, lambda number, _: came.append(number))

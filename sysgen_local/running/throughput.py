@@ -127,6 +127,8 @@ def fastest_settings(
     seconds. After `most_seconds` nothing more is tried. Raises as `open_engine` where not even the
     first can be tried.
     """
+    # What is found is kept for other runs too, so it must not depend on the rows of this one.
+    options = replace(options, lengths=(), longest=None, least=None, late_rows=None)
     search = _Search(model, options, say, time.monotonic() + most_seconds)
     with keeping_weights():
         search.tries(Settings(SLOTS[0], options.batch or BATCH, overlap=False, on_device=False))

@@ -32,7 +32,7 @@ def machine(monkeypatch: pytest.MonkeyPatch):
         tried: list[Settings] = []
 
         def measure(model, options, say=None) -> Rates:
-            slots = min(options.wanted_slots, most_slots)
+            slots = min(options.wanted_slots, options.late_rows or most_slots, most_slots)
             of = Settings(slots, options.batch, options.overlap, options.on_device)
             tried.append(of)
             return Rates(slots, 1e9, speed(of), 1.0, device)
@@ -134,6 +134,14 @@ def test_a_run_of_many_rows_on_a_gpu_finds_them_once(
     noted = measured.noted(fingerprint(builtin))
     assert noted.plain == noted.settings == noted.newest
     assert noted.settings.settings == Settings(64, 512, overlap=True, on_device=False)
+
+
+def test_what_is_found_does_not_depend_on_the_rows(files: ModelFiles, kept: Path, machine):
+    """A worker may join when only a few long rows are left."""
+    machine(lambda of: 10.0 * min(of.slots, 64))
+    options = Options(lengths=((30000, 2),), least=32768, late_rows=2)
+    found = with_fastest_settings(files, options, 999)
+    assert found == replace(options, wanted_slots=64, batch=512, overlap=False, on_device=False)
 
 
 @pytest.mark.parametrize(
