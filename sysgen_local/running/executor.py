@@ -188,15 +188,19 @@ def _run_pass(
     """Loads the model and runs a new `pipeline` on it. If rows did not fit into the slots, it loads
     the model again with larger slots for them. Returns False if it was interrupted.
 
-    `tune` is `with_fastest_settings`, to be called where the model is loaded."""
+    `tune` is `with_fastest_settings`, to be called where the model is loaded. Workers of a cluster
+    do so, and find the model's files, on their own machines."""
     slot_tokens = rows_left = 0
     files = place(model)
-    if options.ray is None and isinstance(files, ModelFiles):
+    opens = partial(open_engine, files)
+    if not isinstance(model, Server) and options.ray is not None:
+        opens = partial(open_engine, files, find=finder(model), tune=tune)
+    elif isinstance(files, ModelFiles):
         options = tune(files, options, say=announce)
     with handling_signals() as interruption:
         interruption.ends_waiting = isinstance(model, Server)
         while True:
-            engine = interruption.engine = _open(model, options, tune, announce)
+            engine = interruption.engine = opens(options, announce)
             work = pipeline()
             try:
                 before, slot_tokens = slot_tokens, getattr(engine, "slot_tokens", 0)
@@ -220,16 +224,6 @@ def _run_pass(
                 return True
             longer = tuple(of for of in options.lengths if of[0] > slot_tokens)
             options = replace(options, least=2 * slot_tokens, lengths=longer, late_rows=rows_left)
-
-
-def _open(
-    model: Model, options: Options, tune: Callable[..., Options], announce: Callable[[str], None]
-) -> Engine:
-    """The engine of a pass. Workers of a cluster find the model's files, and `tune` the options, on
-    their own machines."""
-    if options.ray is None or isinstance(model, Server):
-        return open_engine(place(model), options, announce)
-    return open_engine(place(model), options, announce, find=finder(model), tune=tune)
 
 
 def _weight(model: Model | None) -> float | None:
